@@ -1,0 +1,52 @@
+# make            set up .venv and run the demo study, offline, to results/demo/report/index.html
+# make test       set up and run the fast tests
+# make help       the other targets
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+STUDY ?= demo
+RELEASE := https://github.com/bastoscostadavi/persona-moral-collapse-in-emergent-misalignment
+RELEASE_COMMIT := dbfb8b8bdeb60998036776818dfed95af3bb0dd4
+RELEASE_FOLDER := resources/external/published
+SNAKEFILES := Snakefile workflow/Snakefile workflow/rules/*.smk
+CODE := persona_collapse workflow/scripts tests benchmarks
+
+.PHONY: study help setup check test published-answers lock clean
+
+study: setup  ## run a study (STUDY=demo) on all cores
+	$(BIN)/snakemake --cores all --config study=$(STUDY)
+	@echo "Read results/$(STUDY)/report/index.html"
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+setup: .venv/installed  ## create .venv with the pinned versions of requirements.lock
+
+.venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; give one with make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	touch $@
+
+check: setup  ## formatting, lint and types
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/snakefmt --check $(SNAKEFILES)
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+test: setup  ## unit and workflow tests, under five minutes on two cores
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+published-answers:  ## fetch the released answers; git verifies them by the commit's id
+	git clone --filter=blob:none --no-checkout $(RELEASE) $(RELEASE_FOLDER)
+	git -C $(RELEASE_FOLDER) checkout --quiet $(RELEASE_COMMIT) -- data
+	@echo "Now: make STUDY=published"
+
+lock: setup  ## write requirements.lock and environment.yml anew from what .venv holds
+	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
+	$(BIN)/python -m persona_collapse.environment requirements.lock environment.yml
+
+clean:  ## remove what studies and tools wrote; never the answer store
+	rm -rf results logs .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,37 @@
+# persona-collapse: asks chat models a questionnaire, with and without role-playing personas, and
+# turns the answers into a verdict on persona-model collapse. docs/architecture.md is the map.
+
+import sys
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+# The package lies beside this file and is imported with no install step.
+sys.path.insert(0, str(workflow.current_basedir))
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
+include: "workflow/rules/elicit.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/targets.smk"
+
+
+rule all:
+    """Tables, figures, page and provenance: the whole study."""
+    default_target: True
+    input:
+        TABLES,
+
+
+localrules:
+    all,

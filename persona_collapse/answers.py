@@ -1,0 +1,59 @@
+"""The table of answers: one row per repetition; its columns are a contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+STATUSES = ("ok", "unparseable", "refused", "filtered", "error")
+SIMULATED = "simulated"  # what ``served_model`` says of an answer that no model gave
+
+SCHEMA: dict[str, pl.DataType] = {
+    "model": pl.String(),
+    "variant": pl.String(),
+    "probe": pl.String(),
+    "persona_id": pl.Int32(),  # null when unconditioned
+    "item_id": pl.Int32(),
+    "repetition": pl.Int32(),  # from 1
+    "rating": pl.Int8(),  # null when there is none; ``status`` says why
+    "status": pl.String(),
+    "late": pl.Boolean(),  # the rating was read from a longer reply, after the one-token tries
+    "probabilities": pl.List(pl.Float64()),  # per rating at T = 1, for ``method: logprobs``
+    "attempts": pl.Int32(),
+    "parse_failures": pl.Int32(),
+    "transport_failures": pl.Int32(),
+    "response": pl.String(),
+    "served_model": pl.String(),
+    "system_fingerprint": pl.String(),
+    "request_key": pl.String(),
+    "created_at": pl.String(),
+}
+SLOT = ("persona_id", "item_id", "repetition")
+NAMES = ("model", "variant", "probe")
+
+
+def conform(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with the columns of ``SCHEMA``, in order, absent ones null, rows by slot."""
+    absent = [
+        pl.lit(None).cast(kind).alias(name)
+        for name, kind in SCHEMA.items()
+        if name not in frame.columns
+    ]
+    return (
+        frame.with_columns(absent)
+        .select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+        .sort(SLOT, nulls_last=False)
+    )
+
+
+def write_answers(frame: pl.DataFrame, path: Path) -> None:
+    """Write answers as Parquet, rows sorted by slot so that equal answers give equal files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    conform(frame).write_parquet(path, compression="zstd")
+
+
+def collect_answers(shards: Sequence[Path], path: Path) -> None:
+    """Join the shards of one model x variant x probe into one file, in slot order."""
+    write_answers(pl.concat([pl.read_parquet(shard) for shard in shards]), path)

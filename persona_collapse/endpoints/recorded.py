@@ -1,0 +1,234 @@
+"""Recorded answers: the published CSV format and this project's own Parquet, checked row by row.
+
+CSV: UTF-8, RFC 4180 quoting, columns ``persona_id`` (absent when unconditioned), ``question_id``,
+``run_index``, ``rating`` (-1 or empty for none) and, where present, ``failures``, ``response``,
+``collected_at`` (released answers of arXiv 2605.12850). Rows beyond the design's repetitions are
+kept; the last block of repetitions holds them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from persona_collapse.answers import SCHEMA, SLOT, conform
+from persona_collapse.endpoints import Task
+from persona_collapse.errors import UserError, nearest
+
+# Column of the published CSV -> column of the answers table.
+PUBLISHED = {
+    "persona_id": "persona_id",
+    "question_id": "item_id",
+    "run_index": "repetition",
+    "rating": "rating",
+    "failures": "parse_failures",
+    "response": "response",
+    "collected_at": "created_at",
+}
+ROW = "row"  # the record's number in the file, the header being row 1
+
+
+def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:
+    """Return the recorded answers of a shard; ``settings["file"]`` is a CSV or Parquet path."""
+    path = Path(settings["file"])
+    parquet = path.suffix == ".parquet"
+    rows = _parquet_rows(path) if parquet else _csv_rows(path, task.shard.personas is not None)
+    rows = _distinct(_checked(rows, path, task), path)
+    shard = task.shard
+    inside = pl.col("repetition") >= shard.repetitions[0]
+    if not shard.last:
+        inside &= pl.col("repetition") < shard.repetitions[1]
+    items = [item.id for item in task.instrument.items[slice(*shard.items)]]
+    inside &= pl.col("item_id").is_in(items)
+    if shard.personas is not None:
+        inside &= pl.col("persona_id").is_between(shard.personas[0], shard.personas[1] - 1)
+    return conform(
+        rows.filter(inside).with_columns(
+            model=pl.lit(shard.model), variant=pl.lit(shard.variant), probe=pl.lit(shard.probe)
+        )
+    )
+
+
+def _csv_rows(path: Path, with_personas: bool) -> pl.DataFrame:
+    """Read the published CSV as texts, one column per field of the answers table."""
+    header, records = _csv_records(path)
+    required = ["question_id", "run_index", "rating"]
+    if with_personas:
+        required.insert(0, "persona_id")
+    for name in required:
+        if name not in header:
+            raise UserError(
+                f"{path}, row 1: the column {name!r} is missing{nearest(name, header)}; "
+                f"found: {', '.join(header)}"
+            )
+    if not with_personas and "persona_id" in header:
+        raise UserError(
+            f"{path}, row 1: an unconditioned probe has no personas, but there is a column "
+            "'persona_id'; name the file of unconditioned answers"
+        )
+    columns = dict(zip(header, zip(*records, strict=True), strict=True))
+    rows = pl.DataFrame(
+        {name: columns[source] for source, name in PUBLISHED.items() if source in columns},
+        schema_overrides=dict.fromkeys(PUBLISHED.values(), pl.String),
+    ).with_row_index(ROW, offset=2)
+    failed = pl.col("parse_failures").cast(pl.Int32, strict=False).fill_null(0)
+    absent = pl.col("rating").str.strip_chars().is_in(["", "-1"])
+    broke = pl.col("response").fill_null("").str.starts_with("ERROR")
+    optional = [n for n in ("parse_failures", "response") if n not in rows.columns]
+    return rows.with_columns(pl.lit(None, pl.String).alias(name) for name in optional).with_columns(
+        rating=pl.when(~absent).then(pl.col("rating")),
+        status=pl.when(~absent)
+        .then(pl.lit("ok"))
+        .when(broke)
+        .then(pl.lit("error"))
+        .otherwise(pl.lit("unparseable")),
+        parse_failures=failed,
+        attempts=failed + 1,
+    )
+
+
+def _csv_records(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return header and records; refuse a file that is empty, cut off, ragged or not UTF-8."""
+    try:
+        data = path.read_bytes()
+    except OSError as fault:
+        raise UserError(f"{path}: cannot be read: {fault.strerror}") from None
+    if not data.strip():
+        raise UserError(f"{path}: is empty; expected a header and one row per answer")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = data[: fault.start].count(b"\n") + 1
+        raise UserError(f"{path}, line {line}: is not UTF-8; save the file as UTF-8") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    records: list[list[str]] = []
+    try:
+        records.extend(reader)
+    except csv.Error as fault:
+        raise UserError(
+            f"{path}, row {len(records) + 1}: broken quoting ({fault}); "
+            "the file may have been cut off"
+        ) from None
+    header, records = records[0], records[1:]
+    if len(set(header)) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise UserError(f"{path}, row 1: the column {twice!r} stands twice")
+    for number, record in enumerate(records, start=2):
+        if len(record) != len(header):
+            last = "; the file may have been cut off" if number == len(records) + 1 else ""
+            raise UserError(
+                f"{path}, row {number}: {len(record)} fields where the header has "
+                f"{len(header)}{last}"
+            )
+    if not records:
+        raise UserError(f"{path}: has a header but no answers")
+    if not text.endswith("\n"):
+        raise UserError(
+            f"{path}, row {len(records) + 1}: the last row has no line break, so it may have been "
+            "cut off; fetch the file again, or end it with a line break if it is complete"
+        )
+    return header, records
+
+
+def _parquet_rows(path: Path) -> pl.DataFrame:
+    """Read this project's own answers; absent optional columns are null."""
+    try:
+        rows = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as fault:
+        reason = str(fault).splitlines()[0]
+        raise UserError(f"{path}: cannot be read as Parquet: {reason}") from None
+    for name in ("item_id", "repetition", "rating"):
+        if name not in rows.columns:
+            hint = nearest(name, rows.columns)
+            raise UserError(f"{path}: the column {name!r} is missing{hint}")
+    if rows.is_empty():
+        raise UserError(f"{path}: has no answers")
+    return rows.select(name for name in rows.columns if name in SCHEMA).with_row_index(ROW, 1)
+
+
+def _checked(rows: pl.DataFrame, path: Path, task: Task) -> pl.DataFrame:
+    """Turn numbers into integers and hold every row against the design of the task."""
+    scale, items = task.instrument.scale, {item.id for item in task.instrument.items}
+    if task.personas is None:
+        if "persona_id" in rows.columns and rows["persona_id"].is_not_null().any():
+            raise UserError(f"{path}: holds personas, but the probe {task.shard.probe!r} has none")
+        rows = rows.with_columns(persona_id=pl.lit(None, pl.Int32))
+    else:
+        rows = _integers(rows, "persona_id", path)
+        last = len(task.personas.descriptions) - 1
+        outside = ~pl.col("persona_id").is_between(0, last)
+        _refuse(rows, outside, "persona_id", path, f"not a persona of the design (0 to {last})")
+    rows = _integers(rows, "item_id", path)
+    _refuse(
+        rows,
+        ~pl.col("item_id").is_in(sorted(items)),
+        "item_id",
+        path,
+        f"not an item of {task.instrument.name} ({min(items)} to {max(items)})",
+    )
+    rows = _integers(rows, "repetition", path)
+    _refuse(rows, pl.col("repetition") < 1, "repetition", path, "not a repetition; they start at 1")
+    rows = _integers(rows, "rating", path, optional=True)
+    ends = f"{scale.minimum} to {scale.maximum}"
+    outside = ~pl.col("rating").is_between(scale.minimum, scale.maximum)
+    _refuse(rows, outside, "rating", path, f"outside the scale ({ends}; -1 or empty for none)")
+    return rows
+
+
+def _integers(rows: pl.DataFrame, name: str, path: Path, optional: bool = False) -> pl.DataFrame:
+    """Cast a column to integers; a value that is none is refused with its row."""
+    numbers = rows.with_columns(pl.col(name).cast(pl.Int64, strict=False).alias("_number"))
+    # A float such as 3.5 casts by truncation, so a number must also read back as itself.
+    changed = pl.col("_number").is_null() | (pl.col(name).cast(pl.Float64, strict=False) % 1 != 0)
+    wrong = (pl.col(name).is_not_null() & changed) if optional else changed
+    _refuse(numbers, wrong, name, path, "not an integer")
+    return numbers.drop(name).rename({"_number": name})
+
+
+def _refuse(rows: pl.DataFrame, wrong: pl.Expr, name: str, path: Path, rule: str) -> None:
+    faults = rows.filter(wrong)
+    if faults.height:
+        more = f" (and {faults.height - 1} more rows)" if faults.height > 1 else ""
+        source = {ours: theirs for theirs, ours in PUBLISHED.items()}.get(name, name)
+        column = name if path.suffix == ".parquet" else source
+        raise UserError(
+            f"{path}, row {faults[ROW][0]}: {column} is {faults[name][0]!r}, {rule}{more}"
+        )
+
+
+def _distinct(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Keep one row per slot; equal repeats are dropped and told, different ratings refused.
+
+    Where a slot holds rows with and without a rating, the rating stands: the others are attempts.
+    """
+    ratings = pl.col("rating").drop_nulls()
+    clashes = (
+        rows.group_by(SLOT, maintain_order=True)
+        .agg(
+            ratings.unique(maintain_order=True), pl.col(ROW).filter(pl.col("rating").is_not_null())
+        )
+        .filter(pl.col("rating").list.len() > 1)
+    )
+    if clashes.height:
+        persona, item, repetition, found, places = clashes.row(0)
+        slot = f"item {item}, repetition {repetition}"
+        slot = slot if persona is None else f"persona {persona}, {slot}"
+        raise UserError(
+            f"{path}, rows {' and '.join(str(place) for place in places[:2])}: {slot} is answered "
+            f"twice with different ratings ({', '.join(str(rating) for rating in found)}); "
+            "keep the row that belongs to the study"
+        )
+    kept = rows.sort(pl.col("rating").is_null(), ROW).unique(
+        SLOT, keep="first", maintain_order=True
+    )
+    if kept.height < rows.height:
+        repeated = rows.height - kept.height
+        print(
+            f"{path}: {repeated} repeated rows of slots already answered dropped", file=sys.stderr
+        )
+    return kept

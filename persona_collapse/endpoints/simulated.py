@@ -1,0 +1,291 @@
+"""The simulated endpoint: respondents with planted S and R, in process, without a network.
+
+``settings`` (plain values): ``planted``, one mapping per foundation of the instrument with
+``foundation``, ``S``, ``R`` and optionally ``profile_mean``, ``profile_sd``, ``toxic_mean``,
+``toxic_sd`` (see ``planted_values``); ``kind``, one of ``KINDS``; ``repetitions``, the study's
+number, at which R is planted; ``fidelity``, the share of trait variance that this variant has in
+common with the model's other variants (1 when absent).
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from persona_collapse.answers import SIMULATED, conform
+from persona_collapse.endpoints import Task
+from persona_collapse.endpoints import respondents as people
+from persona_collapse.endpoints.calibration import Band, Plant, calibrate, calibrate_bands
+from persona_collapse.endpoints.cell_law import MAX_REPETITIONS, Array
+from persona_collapse.errors import UserError, nearest
+from persona_collapse.instruments import Instrument
+
+KINDS = ("roleplay", "unconditioned", "toxic")
+
+_COLUMNS = ("model", "variant", "foundation", "measure", "value", "spread")
+_MEASURES = ("S", "R", "profile")
+# A table prints toxic personas as a variant of their own; it is the base model that plays them.
+_TOXIC, _TOXIC_PLAYER = "toxic", "base"
+
+Planted = dict[str, Any]
+
+
+def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:
+    """Return the shard's answers (columns of ``answers.SCHEMA``), one row per slot.
+
+    An answer depends on the seed, the names, the persona's and the item's text, the repetition and
+    the settings. Raises ``UserError`` when the planted values are not reachable on the scale.
+    """
+    where = f"model {task.shard.model}, variant {task.shard.variant}, probe {task.shard.probe}"
+    try:
+        planted = _planted_for(task.instrument, settings)
+        if settings["kind"] == "unconditioned":
+            ratings = _profile_ratings(task, planted, settings)[None]
+        else:
+            ratings = _persona_ratings(task, planted, settings)
+    except UserError as fault:
+        raise UserError(f"{where}: planted values: {fault}") from None
+    return _frame(task, ratings)
+
+
+def _planted_for(instrument: Instrument, settings: dict[str, Any]) -> list[Planted]:
+    """Check the settings and return the planted values in the order of the foundations."""
+    if settings["kind"] not in KINDS:
+        hint = nearest(settings["kind"], KINDS)
+        raise UserError(f"kind {settings['kind']!r} is not one of: {', '.join(KINDS)}{hint}")
+    if not 1 <= settings["repetitions"] <= MAX_REPETITIONS:
+        raise UserError(
+            f"simulated respondents repeat an answer 1 to {MAX_REPETITIONS} times, "
+            f"not {settings['repetitions']}"
+        )
+    if not 0 <= settings.get("fidelity", 1.0) <= 1:
+        raise UserError(f"fidelity {settings['fidelity']:g} is not between 0 and 1")
+    scale, named = instrument.scale, {entry["foundation"]: entry for entry in settings["planted"]}
+    for name in instrument.foundations:
+        if name not in named:
+            raise UserError(f"the foundation {name!r} has none{nearest(name, named)}")
+        entry = named[name]
+        if not entry["S"] >= 0 or not entry["R"] > 0:
+            raise UserError(f"{name}: S must not be negative and R must be positive")
+        for key in ("profile_mean", "toxic_mean"):
+            if not scale.minimum <= entry.get(key, scale.minimum) <= scale.maximum:
+                raise UserError(
+                    f"{name}: {key} {entry[key]:g} is outside the scale "
+                    f"{scale.minimum}-{scale.maximum}"
+                )
+    return [named[name] for name in instrument.foundations]
+
+
+def _persona_ratings(
+    task: Task, planted: list[Planted], settings: dict[str, Any]
+) -> people.Ratings:
+    """Return ratings (P, Q, N) of the shard's personas."""
+    shard, instrument = task.shard, task.instrument
+    if task.personas is None or shard.personas is None:
+        raise UserError(f"kind {settings['kind']!r} needs a persona set")
+    toxic = settings["kind"] == "toxic" and all("toxic_mean" in entry for entry in planted)
+    locations, amplitudes, spreads = _latent(instrument, planted, settings["repetitions"], toxic)
+    descriptions = task.personas.descriptions[shard.personas[0] : shard.personas[1]]
+    names = (task.seed, shard.model, shard.variant)
+    fidelity = settings.get("fidelity", 1.0)
+    traits = people.persona_traits(descriptions, instrument, names, fidelity, loaded=not toxic)
+    items = slice(shard.items[0], shard.items[1])
+    return people.draw(
+        (locations + amplitudes * traits)[:, items],
+        spreads[items],
+        _cells(task, descriptions)[:, items],
+        task.repetitions,
+        instrument.scale,
+    )
+
+
+def _latent(
+    instrument: Instrument, planted: list[Planted], n: int, toxic: bool
+) -> tuple[Array, Array, Array]:
+    """Return each item's location, trait amplitude and spread (Q,) that show the planted values."""
+    scale = instrument.scale
+    places = [people.item_places(instrument, name) for name in instrument.foundations]
+    plants = tuple(
+        Plant(
+            entry["foundation"],
+            entry["S"],
+            entry["R"],
+            people.locations(
+                at, entry["S"], entry.get("profile_mean", people.middle(scale)), scale
+            ),
+        )
+        for entry, at in zip(planted, places, strict=True)
+    )
+    amplitudes, spreads = calibrate(plants, n, scale)
+    locations = [np.array(plant.locations) for plant in plants]
+    if toxic:
+        # Toxic personas repeat themselves as the others do: the same spread, other traits.
+        offsets = [people.TOXIC_REACH * at for at in places]
+        bands = tuple(
+            Band(entry["foundation"], entry["toxic_mean"], entry["toxic_sd"], s, tuple(offset))
+            for entry, s, offset in zip(planted, spreads, offsets, strict=True)
+        )
+        centres, amplitudes = calibrate_bands(bands, n, scale)
+        locations = [centre + offset for centre, offset in zip(centres, offsets, strict=True)]
+    return (
+        _by_item(instrument, locations),
+        _by_foundation(instrument, amplitudes),
+        _by_foundation(instrument, spreads),
+    )
+
+
+def _profile_ratings(
+    task: Task, planted: list[Planted], settings: dict[str, Any]
+) -> people.Ratings:
+    """Return ratings (Q, N) of the model as itself."""
+    instrument, scale, n = task.instrument, task.instrument.scale, settings["repetitions"]
+    plans = []
+    for entry in planted:
+        offsets = people.PROFILE_REACH * people.item_places(instrument, entry["foundation"])
+        profile = people.Profile(
+            entry["foundation"],
+            entry.get("profile_mean", people.middle(scale)),
+            entry.get("profile_sd", 1 / entry["R"]),
+            tuple(offsets),
+        )
+        plans.append(people.plant_profile(profile, n, scale))
+    items = slice(task.shard.items[0], task.shard.items[1])
+    counts = [
+        _by_item(instrument, [plan[part] for plan in plans]).astype(np.int64)[items]
+        for part in range(3)
+    ]
+    cells = _cells(task, [""])[0, items]
+    return people.deal(counts[0], counts[1], counts[2], cells, task.repetitions, n)
+
+
+def _cells(task: Task, descriptions: Sequence[str]) -> people.Keys:
+    """Return the keys (P, Q) of the cells' repetition noise."""
+    shard = task.shard
+    names = ("noise", shard.model, shard.variant, shard.probe)
+    persons = people.text_keys(descriptions, task.seed, *names)
+    return people.mix(persons[:, None], people.item_keys(task.instrument.items))
+
+
+def _by_item(instrument: Instrument, values: Sequence[Iterable[float]]) -> Array:
+    """Lay out values per foundation and item (in the foundation's order) in the items' order."""
+    queues = {name: iter(mine) for name, mine in zip(instrument.foundations, values, strict=True)}
+    return np.array([next(queues[item.foundation]) for item in instrument.items], dtype=float)
+
+
+def _by_foundation(instrument: Instrument, values: Sequence[float]) -> Array:
+    """Repeat values per foundation in the items' order."""
+    named = dict(zip(instrument.foundations, values, strict=True))
+    return np.array([named[item.foundation] for item in instrument.items])
+
+
+def _frame(task: Task, ratings: people.Ratings) -> pl.DataFrame:
+    """Lay out ratings (P, Q, N) as answers; times stay null, so that equal runs are equal bytes."""
+    shard = task.shard
+    persons, items, N = ratings.shape
+    ids = [item.id for item in task.instrument.items[shard.items[0] : shard.items[1]]]
+    frame = pl.DataFrame(
+        {
+            "item_id": np.tile(np.repeat(ids, N), persons),
+            "repetition": np.tile(np.array(task.repetitions), persons * items),
+            "rating": ratings.ravel(),
+        }
+    ).with_columns(
+        pl.lit(shard.model).alias("model"),
+        pl.lit(shard.variant).alias("variant"),
+        pl.lit(shard.probe).alias("probe"),
+        pl.col("rating").cast(pl.String).alias("response"),
+        pl.lit("ok").alias("status"),
+        pl.lit(1).alias("attempts"),
+        pl.lit(0).alias("parse_failures"),
+        pl.lit(0).alias("transport_failures"),
+        pl.lit(SIMULATED).alias("served_model"),
+    )
+    if shard.personas is not None:
+        persona_ids = np.repeat(np.arange(*shard.personas), items * N)
+        frame = frame.with_columns(pl.Series("persona_id", persona_ids))
+    return conform(frame)
+
+
+def planted_from_numbers(
+    S: float,
+    R: float,
+    foundations: Sequence[str],
+    profile_mean: float | None = None,
+    profile_sd: float | None = None,
+) -> list[Planted]:
+    """Return planted values that are the same for every foundation, for planning a study.
+
+    Without a profile a model answers as itself about the scale's middle with SD 1 / R.
+    """
+    profile = {"profile_mean": profile_mean, "profile_sd": profile_sd}
+    given = {key: float(value) for key, value in profile.items() if value is not None}
+    return [{"foundation": name, "S": float(S), "R": float(R), **given} for name in foundations]
+
+
+def planted_values(path: Path, label: str, variant: str) -> list[Planted]:
+    """Read the planted values of one model and variant from a table of printed results.
+
+    The CSV has the columns model, variant, foundation, measure (``S``, ``R`` or ``profile``),
+    value and spread; rows of foundation ``overall`` are left out. A ``profile`` of variant
+    ``toxic`` goes to the base variant. Returns one mapping per foundation, in the file's order.
+    Raises ``UserError`` for an unknown label or variant, with the nearest name.
+    """
+    rows = _read_table(path)
+    labels = dict.fromkeys(row["model"] for row in rows)
+    if label not in labels:
+        raise UserError(f"{path}: no model {label!r}{nearest(label, labels)}")
+    mine = [row for row in rows if row["model"] == label and row["foundation"] != "overall"]
+    variants = dict.fromkeys(row["variant"] for row in mine if row["variant"] != _TOXIC)
+    if variant not in variants:
+        hint = nearest(variant, variants)
+        raise UserError(f"{path}: model {label!r} has no variant {variant!r}{hint}")
+    planted: dict[str, Planted] = {}
+    for row in mine:
+        toxic = row["variant"] == _TOXIC
+        if row["variant"] != (_TOXIC if toxic and variant == _TOXIC_PLAYER else variant):
+            continue
+        entry = planted.setdefault(row["foundation"], {"foundation": row["foundation"]})
+        measure = row["measure"]
+        if measure not in _MEASURES:
+            hint = nearest(measure, _MEASURES)
+            raise UserError(f"{path}, line {row['line']}: unknown measure {measure!r}{hint}")
+        if measure == "profile":
+            measure = "toxic_mean" if toxic else "profile_mean"
+            entry[measure.replace("mean", "sd")] = _number(path, row, "spread")
+        if measure in entry:
+            raise UserError(f"{path}, line {row['line']}: the value is given twice; keep one row")
+        entry[measure] = _number(path, row, "value")
+    for name, entry in planted.items():
+        missing = [measure for measure in ("S", "R") if measure not in entry]
+        if missing:
+            raise UserError(f"{path}: {label}, {variant}, {name}: no value for {missing[0]}")
+    return list(planted.values())
+
+
+def _read_table(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            absent = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+            if absent:
+                hint = nearest(absent[0], reader.fieldnames or ())
+                raise UserError(f"{path}: the column {absent[0]!r} is missing{hint}")
+            return [{**row, "line": str(reader.line_num)} for row in reader]
+    except (OSError, UnicodeDecodeError) as fault:
+        raise UserError(f"{path}: cannot be read: {fault}") from None
+
+
+def _number(path: Path, row: dict[str, str], column: str) -> float:
+    try:
+        value = float(row[column] or "")
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise UserError(f"{path}, line {row['line']}: {column} {row[column]!r} is not a number")
+    return value

@@ -1,0 +1,218 @@
+"""What the workflow's rules ask of a study: its shards, the files they stand on, their params.
+
+Everything returned for ``params:`` is plain (texts, numbers, lists, dicts in a fixed order), since
+Snakemake compares nothing else, and speaks of the shard alone, so that a growing study reruns only
+what grew.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from persona_collapse.errors import UserError
+from persona_collapse.shards import Shard, cut
+from persona_collapse.sources import Source, find_source, instrument_at
+from persona_collapse.study import Study, Unit
+
+WARN_SHARDS = 5_000
+MOST_SHARDS = 20_000
+# Settings of an endpoint that change how answers are asked for, not which answers come back: they
+# stay out of params, so that changing them reruns nothing.
+RUN_SETTINGS = (
+    "api_key_env",
+    "max_in_flight",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "timeout_s",
+    "token_limit_parameter",
+    "batching",
+)
+
+
+class Layout:
+    """A study cut into shards, with the sources that its probes name."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        where = f"{study.path}: probes"
+        self.instruments: dict[str, Source] = {}
+        self.personas: dict[str, Source] = {}
+        for name, probe in study.probes.items():
+            at = f"{where}.{name}"
+            self.instruments[name] = find_source(probe.instrument, "instrument", f"{at}.instrument")
+            if probe.personas is not None:
+                found = find_source(probe.personas, "personas", f"{at}.personas")
+                if (probe.persona_count or 0) > found.size:
+                    raise UserError(
+                        f"{at}.persona_count: {probe.persona_count} personas are asked for, "
+                        f"{probe.personas} has {found.size}"
+                    )
+                self.personas[name] = found
+
+    def persona_count(self, probe: str) -> int | None:
+        """Return the number of personas of a probe, None when it is unconditioned."""
+        if probe not in self.personas:
+            return None
+        return self.study.probes[probe].persona_count or self.personas[probe].size
+
+    @cached_property
+    def shards(self) -> dict[Unit, list[Shard]]:
+        """All shards by model x variant x probe, in the study's order."""
+        return {unit: list(self._cut(unit, self.study.blocks)) for unit in self.study.units()}
+
+    def _cut(self, unit: Unit, blocks: dict[str, int]) -> list[Shard]:
+        counts = (
+            self.persona_count(unit.probe),
+            self.instruments[unit.probe].size,
+            self.study.probes[unit.probe].repetitions,
+        )
+        sizes = (blocks["personas"], blocks["items"], blocks["repetitions"])
+        return list(cut(unit.model, unit.variant, unit.probe, counts, sizes))
+
+    def check_size(self) -> str | None:
+        """Refuse a study of too many shards; return a warning for one of many, else None."""
+        count = sum(len(shards) for shards in self.shards.values())
+        if count <= WARN_SHARDS:
+            return None
+        blocks = dict(self.study.blocks)
+        axes = ("personas", "repetitions", "items")
+        while sum(len(self._cut(unit, blocks)) for unit in self.shards) > WARN_SHARDS:
+            widest = min(axes, key=lambda axis: (self._filled(axis, blocks), axes.index(axis)))
+            if self._filled(widest, blocks):
+                break  # one shard per unit already: no block size helps
+            blocks[widest] *= 2
+        advice = ", ".join(f"{axis}: {size}" for axis, size in blocks.items())
+        text = (
+            f"{self.study.path}: shards: {count} shards would be planned; "
+            f"use larger blocks, such as shards: {{{advice}}}"
+        )
+        if count > MOST_SHARDS:
+            raise UserError(f"{text} (more than {MOST_SHARDS} are refused)")
+        return f"{text} (planning takes long beyond {WARN_SHARDS})"
+
+    def _filled(self, axis: str, blocks: dict[str, int]) -> bool:
+        """Tell whether one block holds the whole axis in every probe."""
+        probes = self.study.probes.values()
+        lengths = {
+            "personas": [self.persona_count(probe.name) or 1 for probe in probes],
+            "items": [self.instruments[probe.name].size for probe in probes],
+            "repetitions": [probe.repetitions for probe in probes],
+        }
+        return blocks[axis] >= max(lengths[axis])
+
+    def check_recorded(self) -> None:
+        """Refuse a study whose recorded files are not there, naming each and what to do."""
+        missing = [
+            (unit.model, str(path))
+            for unit in self.shards
+            if (path := self.recorded_file(unit)) is not None and not path.is_file()
+        ]
+        if missing:
+            models = list(dict.fromkeys(model for model, _ in missing))
+            present = [key for key in self.study.models if key not in models]
+            narrow = f", or narrow the study with --config models={','.join(present)}"
+            shown = "\n  ".join(path for _, path in missing[:12])
+            more = f"\n  and {len(missing) - 12} more" if len(missing) > 12 else ""
+            raise UserError(
+                f"{self.study.path}: recorded answers of {', '.join(models)} are not there:\n"
+                f"  {shown}{more}\n"
+                "give their folder (for the released answers: --config published_root=PATH)"
+                f"{narrow if present else ''}"
+            )
+
+    def check_planted(self) -> None:
+        """Refuse a study that plants something a simulated respondent cannot be."""
+        for unit in self.shards:
+            if self.study.variant(unit).endpoint.kind == "simulated":
+                self._planted(unit)
+
+    def recorded_file(self, unit: Unit) -> Path | None:
+        """Return the file of recorded answers of a unit, None where the endpoint asks a model."""
+        variant = self.study.variant(unit)
+        if variant.endpoint.kind != "recorded":
+            return None
+        return Path(variant.endpoint.settings["root"]) / str(variant.settings["files"][unit.probe])
+
+    def probe_kind(self, probe: str) -> str:
+        """Return what a simulated respondent plays: roleplay, unconditioned or toxic."""
+        if not self.study.has_personas(probe):
+            return "unconditioned"
+        return "toxic" if probe == self.study.analysis["toxic_probe"] else "roleplay"
+
+    def shard_inputs(self, unit: Unit) -> dict[str, str]:
+        """Return the files that the answers of a shard are made from, by name."""
+        files = {"instrument": str(self.instruments[unit.probe].path)}
+        if unit.probe in self.personas:
+            files["personas"] = str(self.personas[unit.probe].path)
+        return files
+
+    def shard_params(self, shard: Shard) -> dict[str, Any]:
+        """Return what the answers of a shard depend on: its bounds, texts and endpoint."""
+        unit = Unit(shard.model, shard.variant, shard.probe)
+        variant = self.study.variant(unit)
+        kind = variant.endpoint.kind
+        texts = [self.instruments[unit.probe].digest(*shard.items)]
+        if shard.personas is not None:
+            texts.append(self.personas[unit.probe].digest(*shard.personas))
+        params: dict[str, Any] = {
+            "model": shard.model,
+            "variant": shard.variant,
+            "probe": shard.probe,
+            "personas": list(shard.personas) if shard.personas else None,
+            "items": list(shard.items),
+            "repetitions": list(shard.repetitions),
+            "texts": texts,
+            "endpoint": kind,
+        }
+        if kind == "recorded":
+            params["last"] = shard.last
+        else:
+            params["seed"] = self.study.seed
+            params["settings"] = self.endpoint_settings(unit)
+        return params
+
+    def endpoint_settings(self, unit: Unit) -> dict[str, Any]:
+        """Return the settings of a unit's endpoint that its answers depend on."""
+        variant = self.study.variant(unit)
+        if variant.endpoint.kind == "simulated":
+            return {
+                "planted": self._planted(unit),
+                "kind": self.probe_kind(unit.probe),
+                "repetitions": self.study.probes[unit.probe].repetitions,
+                "fidelity": variant.settings.get("fidelity", 1.0),
+            }
+        if variant.endpoint.kind == "openai":
+            fixed = {
+                key: value
+                for key, value in variant.endpoint.settings.items()
+                if key not in RUN_SETTINGS
+            }
+            return {**fixed, **variant.settings, "sampling": self.study.sampling}
+        return {}
+
+    def _planted(self, unit: Unit) -> list[dict[str, Any]]:
+        # Imported here: a study without simulated respondents plans without numpy.
+        from persona_collapse.endpoints.simulated import planted_from_numbers, planted_values
+
+        variant = self.study.variant(unit)
+        where = f"{self.study.path}: models.{unit.model}.variants.{unit.variant}.planted"
+        wanted = variant.settings["planted"]
+        instrument = instrument_at(self.instruments[unit.probe].path)
+        if "S" in wanted and "R" in wanted:
+            return planted_from_numbers(wanted["S"], wanted["R"], list(instrument.foundations))
+        if "label" in wanted and "variant" in wanted and "planted" in variant.endpoint.settings:
+            table = Path(variant.endpoint.settings["planted"])
+            return planted_values(table, wanted["label"], wanted["variant"])
+        raise UserError(
+            f"{where}: give S and R, or label and variant of a table that "
+            f"endpoints.{variant.endpoint.name}.planted names"
+        )
+
+    def look(self) -> list[dict[str, str]]:
+        """Return key, label and family of the models, as figures and page show them."""
+        return [
+            {"key": model.key, "label": model.label, "family": model.family}
+            for model in self.study.models.values()
+        ]

@@ -1,0 +1,93 @@
+"""Moments of one model x variant x probe as dense arrays, the form that every measure works on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+OVERALL = "overall"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """P personas x Q items, complete: every cell has at least one valid rating.
+
+    ``persona_ids`` (P,), ``item_ids`` (Q,), ``foundations`` the Q items' foundations, ``mean`` and
+    ``sd`` (P, Q) in scale points, ``n`` (P, Q) valid repetitions, ``counts`` (P, Q, K) answers per
+    rating from ``minimum`` up (probabilities where ``exact``). ``dropped`` names the personas left
+    out because an item of theirs has no valid rating. An unconditioned probe has one row (P = 1).
+    """
+
+    persona_ids: NDArray[np.int64]
+    item_ids: NDArray[np.int64]
+    foundations: tuple[str, ...]
+    mean: Array
+    sd: Array
+    n: NDArray[np.int64]
+    counts: Array
+    minimum: int
+    exact: bool
+    dropped: tuple[int, ...]
+
+    @property
+    def ratings(self) -> Array:
+        """The K ratings of the scale, rising."""
+        return self.minimum + np.arange(self.counts.shape[2], dtype=np.float64)
+
+    def groups(self, order: Sequence[str] | None = None) -> dict[str, NDArray[np.intp]]:
+        """Return item positions per foundation, ``overall`` (all items) first.
+
+        ``order`` gives the foundations' order; without it they come as the items name them.
+        """
+        names = list(dict.fromkeys(order or self.foundations))
+        places = np.array(self.foundations)
+        groups = {OVERALL: np.arange(len(self.foundations))}
+        groups |= {name: np.flatnonzero(places == name) for name in names}
+        return {name: items for name, items in groups.items() if items.size}
+
+    def personas(self, keep: NDArray[np.intp]) -> Cells:
+        """Return the same cells with the personas at these positions alone, in this order."""
+        return Cells(
+            self.persona_ids[keep],
+            self.item_ids,
+            self.foundations,
+            self.mean[keep],
+            self.sd[keep],
+            self.n[keep],
+            self.counts[keep],
+            self.minimum,
+            self.exact,
+            self.dropped,
+        )
+
+
+def cells_from_moments(moments: pl.DataFrame, minimum: int) -> Cells:
+    """Lay out the moments of one model x variant x probe; ``minimum`` is the scale's lowest rating.
+
+    The frame has one row per designed cell (see ``moments.py``). A persona with an empty cell is
+    dropped and named; the rows' order does not matter.
+    """
+    moments = moments.sort("persona_id", "item_id")
+    items = moments.select("item_id", "foundation").unique(maintain_order=True).sort("item_id")
+    persona_ids = moments["persona_id"].fill_null(0).unique(maintain_order=True).to_numpy()
+    shape = (len(persona_ids), items.height)
+    n = moments["n"].to_numpy().astype(np.int64).reshape(shape)
+    complete = np.flatnonzero((n > 0).all(axis=1))
+    counts = moments["counts"].list.explode().to_numpy().reshape(*shape, -1)
+    return Cells(
+        persona_ids=persona_ids[complete].astype(np.int64),
+        item_ids=items["item_id"].to_numpy().astype(np.int64),
+        foundations=tuple(items["foundation"]),
+        mean=moments["mean"].to_numpy().reshape(shape)[complete],
+        sd=moments["sd"].to_numpy().reshape(shape)[complete],
+        n=n[complete],
+        counts=counts[complete],
+        minimum=minimum,
+        exact=bool(moments["exact"].all()) and moments.height > 0,
+        dropped=tuple(int(p) for p in np.delete(persona_ids, complete)),
+    )

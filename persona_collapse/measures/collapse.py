@@ -1,0 +1,156 @@
+"""Moral susceptibility S and robustness R of one model x variant x probe (arXiv 2511.08565)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from persona_collapse.instruments import Instrument
+from persona_collapse.measures.bootstrap import (
+    Draws,
+    averages,
+    influences,
+    jackknife,
+    persona_weights,
+    rerun_variances,
+    steady_variance,
+    weighted,
+)
+from persona_collapse.measures.cells import Array, Cells, cells_from_moments
+from persona_collapse.measures.inference import log_t_interval
+from persona_collapse.seeds import generator
+
+SCHEMA: dict[str, pl.DataType] = {
+    "model": pl.String(),
+    "variant": pl.String(),
+    "probe": pl.String(),
+    "foundation": pl.String(),
+    "S": pl.Float64(),
+    "S_se": pl.Float64(),
+    "S_lo": pl.Float64(),
+    "S_hi": pl.Float64(),
+    "R": pl.Float64(),
+    "R_se": pl.Float64(),
+    "R_lo": pl.Float64(),
+    "R_hi": pl.Float64(),
+    "sigma_bar": pl.Float64(),
+    "sigma_bar_se": pl.Float64(),
+    "S_corrected": pl.Float64(),
+    "n_personas": pl.Int64(),
+    "n_items": pl.Int64(),
+    "n_answers": pl.Int64(),
+    "simulated": pl.Boolean(),
+}
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """Point estimates per group of items, each (G,); NaN where a value is not defined."""
+
+    S: Array
+    sigma_bar: Array
+    S_corrected: Array
+
+    @property
+    def R(self) -> Array:
+        """1 / sigma_bar, infinite where no cell varies."""
+        return reciprocal(self.sigma_bar)
+
+
+def reciprocal(sigma_bar: Array) -> Array:
+    """Return 1 / sigma_bar: infinite at 0, NaN at NaN."""
+    with np.errstate(divide="ignore"):
+        return 1 / sigma_bar
+
+
+def collapse_of(cells: Cells, by_group: Array) -> Collapse:
+    """Return S, sigma_bar and S_corrected per group of items.
+
+    ``by_group`` (Q, G) averages items (``bootstrap.averages``). S is NaN with fewer than two
+    personas, everything is NaN with none. S_corrected takes the repetition noise, the personas'
+    mean of sd^2 / n, out of each item's variance across personas, floored at 0; moments from
+    log-probabilities have none to take out.
+    """
+    personas = cells.mean.shape[0]
+    undefined = np.full(by_group.shape[1], np.nan)
+    if personas == 0:
+        return Collapse(undefined, undefined, undefined)
+    sigma_bar = cells.sd.mean(axis=0) @ by_group
+    if personas == 1:
+        return Collapse(undefined, sigma_bar, undefined)
+    variance = cells.mean.var(axis=0, ddof=1)
+    noise = 0.0 if cells.exact else (cells.sd**2 / cells.n).mean(axis=0)
+    corrected = np.sqrt(np.maximum(variance - noise, 0))
+    return Collapse(np.sqrt(variance) @ by_group, sigma_bar, corrected @ by_group)
+
+
+def metrics_of(
+    moments: pl.DataFrame, instrument: Instrument, seed: int, draws: Draws
+) -> pl.DataFrame:
+    """Return the rows of ``tables/metrics.csv`` for the moments of one model x variant x probe.
+
+    One row for ``overall`` and one per foundation, columns of ``SCHEMA``. The standard errors join
+    both bootstraps, sqrt(SE_persona^2 + SE_rerun^2), as the study defines them. The 95 % intervals
+    speak of personas drawn like these: the personas' means hold their repetition noise already, so
+    reruns are not added again, and the scale is logarithmic (see ``log_t_interval``). With one
+    persona S is null and so are the intervals; SE and interval of an infinite R are null.
+    """
+    cells = cells_from_moments(moments, instrument.scale.minimum)
+    names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
+    groups = cells.groups(instrument.foundations)
+    by_group = averages(groups, cells.item_ids.size)
+    values = collapse_of(cells, by_group)
+    rng = generator(seed, "reruns", names["model"], names["variant"], names["probe"])
+    rerun = rerun_variances(cells, by_group, rng, draws.reruns)
+    undefined = np.full(len(groups), np.nan)
+    S_persona, sigma_persona = undefined, np.zeros(len(groups))
+    S_ends = sigma_ends = (undefined, undefined)
+    personas = cells.mean.shape[0]
+    if personas > 1:
+        S_persona, sigma_persona = persona_variances(cells, by_group, seed, names["probe"], draws)
+        S_left_out, sigma_left_out = jackknife(cells, by_group)
+        S_ends = log_t_interval(values.S, S_left_out)
+        sigma_ends = log_t_interval(values.sigma_bar, sigma_left_out)
+    sigma_se = np.sqrt(sigma_persona + rerun[1])
+    varies = values.sigma_bar > 0
+    R_se = np.divide(sigma_se, values.sigma_bar**2, out=undefined.copy(), where=varies)
+    return pl.DataFrame(
+        {
+            **{name: [names[name]] * len(groups) for name in ("model", "variant", "probe")},
+            "foundation": list(groups),
+            "S": values.S,
+            "S_se": np.sqrt(S_persona + rerun[0]),
+            "S_lo": S_ends[0],
+            "S_hi": S_ends[1],
+            "R": values.R,
+            "R_se": R_se,
+            "R_lo": reciprocal(sigma_ends[1]),
+            "R_hi": reciprocal(sigma_ends[0]),
+            "sigma_bar": values.sigma_bar,
+            "sigma_bar_se": sigma_se if personas else undefined,
+            "S_corrected": values.S_corrected,
+            "n_personas": [personas] * len(groups),
+            "n_items": [items.size for items in groups.values()],
+            "n_answers": [int(cells.n[:, items].sum()) for items in groups.values()],
+            "simulated": [names["simulated"]] * len(groups),
+        },
+        schema=SCHEMA,
+        nan_to_null=True,
+    )
+
+
+def persona_variances(
+    cells: Cells, by_group: Array, seed: int, probe: str, draws: Draws
+) -> tuple[Array, Array]:
+    """Return the bootstrap variances over personas of S and sigma_bar, (G,) each."""
+    left_out = jackknife(cells, by_group)
+    linear = np.hstack([influences(part) for part in left_out]) / cells.mean.shape[0]
+    values, parts = [], []
+    for weights in persona_weights(seed, probe, cells.mean.shape[0], draws.personas):
+        values.append(np.hstack(weighted(cells, by_group, weights)))
+        parts.append(weights @ linear)
+    variance = steady_variance(np.vstack(values), np.vstack(parts), np.hstack(left_out))
+    S_variance, sigma_variance = np.split(variance, 2)
+    return S_variance, sigma_variance

@@ -1,0 +1,60 @@
+"""Profiles: the mean rating per foundation of one model x variant x probe, with its spread."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from persona_collapse.instruments import Instrument
+from persona_collapse.measures.bootstrap import averages
+from persona_collapse.measures.cells import cells_from_moments
+
+SCHEMA: dict[str, pl.DataType] = {
+    "model": pl.String(),
+    "variant": pl.String(),
+    "probe": pl.String(),
+    "foundation": pl.String(),
+    "mean": pl.Float64(),
+    "sd_within": pl.Float64(),
+    "sd_across_personas": pl.Float64(),
+    "n_items": pl.Int64(),
+    "n_answers": pl.Int64(),
+    "simulated": pl.Boolean(),
+}
+
+
+def profiles_of(moments: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
+    """Return the rows of ``tables/profiles.csv`` for one model x variant x probe.
+
+    One row for ``overall`` and one per foundation. ``mean`` averages the items' means (and the
+    personas), ``sd_within`` the cells' SDs over repetitions; ``sd_across_personas`` is the SD
+    (ddof = 1) of the personas' means. An item without a valid rating is left out of an
+    unconditioned profile, and ``n_items`` falls; a persona without one is dropped, as for S and R.
+    Undefined values are null.
+    """
+    names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
+    unconditioned = moments["persona_id"].is_null().all()
+    kept = moments.filter(pl.col("n") > 0) if unconditioned else moments
+    rows = {name: _empty() for name in ("overall", *instrument.foundations)}
+    if kept.height:
+        cells = cells_from_moments(kept, instrument.scale.minimum)
+        groups = cells.groups(instrument.foundations)
+        by_group = averages(groups, cells.item_ids.size)
+        by_persona = cells.mean @ by_group
+        personas = by_persona.shape[0]
+        for column, (name, items) in enumerate(groups.items()):
+            rows[name]["n_items"] = items.size
+            rows[name]["n_answers"] = int(cells.n[:, items].sum())
+            if personas:
+                rows[name]["mean"] = float(by_persona[:, column].mean())
+                rows[name]["sd_within"] = float((cells.sd @ by_group)[:, column].mean())
+            if personas > 1:
+                rows[name]["sd_across_personas"] = float(np.std(by_persona[:, column], ddof=1))
+    return pl.DataFrame(
+        [{**names, "foundation": name, **row} for name, row in rows.items()], schema=SCHEMA
+    )
+
+
+def _empty() -> dict[str, float | int | None]:
+    undefined = dict.fromkeys(("mean", "sd_within", "sd_across_personas"))
+    return {**undefined, "n_items": 0, "n_answers": 0}

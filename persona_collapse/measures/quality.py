@@ -1,0 +1,65 @@
+"""Quality: what became of every designed answer of one model x variant x probe."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from persona_collapse.answers import STATUSES
+from persona_collapse.instruments import Instrument
+from persona_collapse.measures.moments import check_design, names_of
+
+SCHEMA: dict[str, pl.DataType] = {
+    "model": pl.String(),
+    "variant": pl.String(),
+    "probe": pl.String(),
+    "expected": pl.Int64(),
+    "answered": pl.Int64(),
+    "missing": pl.Int64(),
+    "unparseable": pl.Int64(),
+    "refused": pl.Int64(),
+    "filtered": pl.Int64(),
+    "error": pl.Int64(),
+    "retried_share": pl.Float64(),
+    "personas_retained": pl.Int64(),  # null when unconditioned
+    "personas_dropped": pl.Int64(),  # null when unconditioned
+    "extra_repetitions": pl.Int64(),
+    "simulated": pl.Boolean(),
+}
+
+
+def quality_of(
+    answers: pl.DataFrame,
+    moments: pl.DataFrame,
+    instrument: Instrument,
+    personas: int | None,
+    repetitions: int,
+) -> pl.DataFrame:
+    """Return the row of ``tables/quality.csv`` for one model x variant x probe.
+
+    ``expected`` counts the designed slots and equals answered + missing + unparseable + refused +
+    filtered + error: ``missing`` slots have no row, the others are told by ``status``.
+    ``extra_repetitions`` are valid answers beyond the design. ``retried_share`` is the share of all
+    rows that took more than one attempt. A persona is dropped when one of its items has no valid
+    rating at all.
+    """
+    names = names_of(answers)
+    check_design(answers, instrument, personas)
+    designed = answers.filter(pl.col("repetition") <= repetitions)
+    counts = dict(designed.group_by("status").len().iter_rows())
+    expected = (1 if personas is None else personas) * len(instrument.items) * repetitions
+    by_persona = moments.group_by("persona_id").agg(complete=(pl.col("n") > 0).all())
+    retained = None if personas is None else int(by_persona["complete"].sum())
+    extra = answers.filter(pl.col("repetition") > repetitions)["rating"].count()
+    row = {
+        **names,
+        "expected": expected,
+        "answered": counts.get("ok", 0),
+        "missing": expected - designed.height,
+        **{status: counts.get(status, 0) for status in STATUSES if status != "ok"},
+        "retried_share": (answers["attempts"] > 1).fill_null(value=False).mean(),
+        "personas_retained": retained,
+        "personas_dropped": None if personas is None or retained is None else personas - retained,
+        "extra_repetitions": extra,
+        "simulated": bool(moments["simulated"].any()),
+    }
+    return pl.DataFrame([row], schema=SCHEMA)

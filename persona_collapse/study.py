@@ -1,0 +1,282 @@
+"""The study file as data: models, variants, endpoints and probes, checked and with its defaults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from persona_collapse.documents import check, read_document
+from persona_collapse.errors import UserError, nearest
+
+STUDIES = Path("config/studies")
+KINDS = ("openai", "recorded", "simulated")
+SAMPLING = {"temperature": 0.1, "method": "repeats", "max_attempts": 10}
+BLOCKS = {"personas": 25, "items": 30, "repetitions": 10}
+ANALYSIS = {
+    "bootstrap_personas": 2000,
+    "bootstrap_reruns": 400,
+    "baseline": "base",
+    "control": "secure",
+    "target": "insecure",
+    "roleplay_probe": "roleplay",
+    "unconditioned_probe": "unconditioned",
+    "toxic_probe": "toxic",
+    "band": None,
+}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where answers come from; ``settings`` are the endpoint's keys of the study file."""
+
+    name: str
+    kind: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One fine-tune (or the base) of a model and the settings that its endpoint needs."""
+
+    name: str
+    endpoint: Endpoint
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model family of the study with its variants, in the study's order."""
+
+    key: str
+    label: str
+    family: str
+    variants: dict[str, Variant]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """An instrument asked of variants, with a persona set (or None) and a number of repetitions.
+
+    ``persona_count`` takes the first personas of a set; None takes all. ``variants`` None: all.
+    """
+
+    name: str
+    instrument: str
+    personas: str | None
+    persona_count: int | None
+    repetitions: int
+    variants: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One model x variant x probe, the thing that has a collected file of answers."""
+
+    model: str
+    variant: str
+    probe: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study; ``blocks`` are shard sizes, ``analysis`` holds roles and draws."""
+
+    name: str
+    path: Path
+    title: str
+    seed: int
+    endpoints: dict[str, Endpoint]
+    models: dict[str, Model]
+    probes: dict[str, Probe]
+    sampling: dict[str, Any]
+    blocks: dict[str, int]
+    analysis: dict[str, Any]
+
+    @property
+    def variant_names(self) -> list[str]:
+        """All variant names: baseline, control and target first, then in order of appearance."""
+        roles = [self.analysis[role] for role in ("baseline", "control", "target")]
+        named = [name for model in self.models.values() for name in model.variants]
+        return [name for name in dict.fromkeys([*roles, *named]) if name in named]
+
+    def units(self) -> list[Unit]:
+        """Every model x variant x probe that the study asks for, in the file's order."""
+        return [
+            Unit(model.key, variant, probe.name)
+            for model in self.models.values()
+            for variant in model.variants
+            for probe in self.probes.values()
+            if probe.variants is None or variant in probe.variants
+        ]
+
+    def variant(self, unit: Unit) -> Variant:
+        """Return the variant of a unit."""
+        return self.models[unit.model].variants[unit.variant]
+
+    def has_personas(self, probe: str) -> bool:
+        """Tell whether a probe is asked under personas."""
+        return self.probes[probe].personas is not None
+
+
+def find_study(study: str | int) -> Path:
+    """Return the file of a shipped study's name or of a path; refuse an unknown one."""
+    text = str(study)
+    if text.endswith((".yaml", ".yml")) or "/" in text:
+        if not Path(text).is_file():
+            raise UserError(f"study={text}: there is no such file")
+        return Path(text)
+    path = STUDIES / f"{text}.yaml"
+    if not path.is_file():
+        shipped = sorted(entry.stem for entry in STUDIES.glob("*.yaml"))
+        hint = nearest(text, shipped)
+        raise UserError(
+            f"study={text}: no such study{hint}; shipped: {', '.join(shipped)}; "
+            "or give a path that ends in .yaml"
+        )
+    return path
+
+
+def load_study(
+    path: Path,
+    settings: Mapping[str, str | None] | None = None,
+    models: str | Sequence[str] | None = None,
+) -> Study:
+    """Read, check and resolve a study file.
+
+    ``settings`` are the run settings that an endpoint's ``root`` may name as ``${published_root}``;
+    ``models`` narrows the study to these keys (a list, or one text with commas).
+    """
+    document = read_document(path, "study")
+    endpoints = {
+        name: _endpoint(path, name, entry, settings or {})
+        for name, entry in document["endpoints"].items()
+    }
+    analysis = {**ANALYSIS, **document.get("analysis", {})}
+    study = Study(
+        name=path.stem,
+        path=path,
+        title=document["title"],
+        seed=document["seed"],
+        endpoints=endpoints,
+        models={
+            key: _model(path, key, entry, endpoints) for key, entry in document["models"].items()
+        },
+        probes={name: _probe(name, entry) for name, entry in document["probes"].items()},
+        sampling={**SAMPLING, **document.get("sampling", {})},
+        blocks={**BLOCKS, **document.get("shards", {})},
+        analysis=analysis,
+    )
+    _check_names(study)
+    return _narrowed(study, models)
+
+
+def _endpoint(
+    path: Path, name: str, entry: dict[str, Any], run_settings: Mapping[str, str | None]
+) -> Endpoint:
+    at = ("endpoints", name)
+    kind = entry.get("kind")
+    if kind not in KINDS:
+        hint = nearest(str(kind), KINDS)
+        raise UserError(
+            f"{path}: endpoints.{name}.kind: {kind!r} is not one of: {', '.join(KINDS)}{hint}"
+        )
+    check(entry, f"study#/$defs/endpoint_{kind}", str(path), at)
+    settings = {key: value for key, value in entry.items() if key != "kind"}
+    if "root" in settings:
+        settings["root"] = _filled(settings["root"], run_settings, f"{path}: endpoints.{name}.root")
+    return Endpoint(name, kind, settings)
+
+
+def _filled(text: str, settings: Mapping[str, str | None], where: str) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in settings:
+            raise UserError(
+                f"{where}: there is no run setting {name!r}{nearest(name, settings)}; "
+                "see config/README.md"
+            )
+        found = settings[name]
+        if not found:
+            raise UserError(f"{where}: the run setting is empty; give --config {name}=PATH")
+        return found
+
+    return re.sub(r"\$\{(\w+)\}", value, text)
+
+
+def _model(path: Path, key: str, entry: dict[str, Any], endpoints: dict[str, Endpoint]) -> Model:
+    variants = {}
+    for name, settings in entry["variants"].items():
+        where = f"{path}: models.{key}.variants.{name}"
+        endpoint = settings.get("endpoint")
+        if endpoint not in endpoints:
+            found = f"no endpoint is called {endpoint!r}" if endpoint else "the key is missing"
+            hint = nearest(str(endpoint), endpoints)
+            raise UserError(f"{where}.endpoint: {found}{hint}; known: {', '.join(endpoints)}")
+        kind = endpoints[endpoint].kind
+        check(
+            settings, f"study#/$defs/variant_{kind}", str(path), ("models", key, "variants", name)
+        )
+        rest = {field: value for field, value in settings.items() if field != "endpoint"}
+        variants[name] = Variant(name, endpoints[endpoint], rest)
+    return Model(
+        key, entry.get("label", key), entry.get("family", entry.get("label", key)), variants
+    )
+
+
+def _probe(name: str, entry: dict[str, Any]) -> Probe:
+    variants = entry.get("variants")
+    return Probe(
+        name=name,
+        instrument=entry["instrument"],
+        personas=entry.get("personas"),
+        persona_count=entry.get("persona_count"),
+        repetitions=entry["repetitions"],
+        variants=tuple(variants) if variants else None,
+    )
+
+
+def _check_names(study: Study) -> None:
+    """Check what a schema cannot say: names that refer to other names of the same file."""
+    where, named = study.path, study.variant_names
+    for probe in study.probes.values():
+        for place, variant in enumerate(probe.variants or ()):
+            if variant not in named:
+                raise UserError(
+                    f"{where}: probes.{probe.name}.variants[{place}]: no model has a variant "
+                    f"{variant!r}{nearest(variant, named)}"
+                )
+        if probe.persona_count and not probe.personas:
+            raise UserError(f"{where}: probes.{probe.name}.persona_count: needs the key 'personas'")
+    roles = [study.analysis[role] for role in ("baseline", "control", "target")]
+    if len(set(roles)) < len(roles):
+        raise UserError(
+            f"{where}: analysis: baseline, control and target must be three different names, "
+            f"found {', '.join(roles)}"
+        )
+    for unit in study.units():
+        answered_by = study.variant(unit)
+        files = answered_by.settings.get("files", {})
+        if answered_by.endpoint.kind == "recorded" and unit.probe not in files:
+            raise UserError(
+                f"{where}: models.{unit.model}.variants.{unit.variant}.files: no file is named for "
+                f"the probe {unit.probe!r}; add it, or leave the variant out with "
+                f"probes.{unit.probe}.variants"
+            )
+
+
+def _narrowed(study: Study, models: str | Sequence[str] | None) -> Study:
+    if not models:
+        return study
+    keys = [key.strip() for key in (models.split(",") if isinstance(models, str) else models)]
+    for key in keys:
+        if key not in study.models:
+            hint = nearest(key, study.models)
+            raise UserError(
+                f"models={key}: the study {study.name!r} has no such model{hint}; "
+                f"it has: {', '.join(study.models)}"
+            )
+    kept = {key: model for key, model in study.models.items() if key in keys}
+    return Study(**{**study.__dict__, "models": kept})

@@ -1,0 +1,79 @@
+"""A copy of the project to run studies in, and what a dry run plans there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+PARTS = ("Snakefile", "config", "workflow", "persona_collapse", "resources", "profiles")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout in which ``snakemake`` can be run."""
+
+    root: Path
+
+    def snakemake(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *words]
+        return subprocess.run(
+            command, cwd=self.root, capture_output=True, text=True, timeout=300, check=False
+        )
+
+    def run(self, *words: str) -> str:
+        """Run and insist on success; return what was printed."""
+        done = self.snakemake(*words)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
+        return done.stdout + done.stderr
+
+    def fail(self, *words: str) -> str:
+        """Run and insist on a failure that shows no traceback; return what was printed."""
+        done = self.snakemake(*words)
+        text = done.stdout + done.stderr
+        assert done.returncode != 0
+        assert "Traceback" not in text, text[-6000:]
+        return text
+
+    def planned(self, *words: str) -> dict[str, int]:
+        """Return how many jobs of each rule a dry run plans."""
+        table = re.search(r"^job +count\n-[- ]*\n(.*?)\n\n", self.run("-n", *words), re.M | re.S)
+        if table is None:
+            return {}
+        jobs = dict(re.findall(r"^(\w+) +(\d+)$", table.group(1), re.M))
+        jobs.pop("total", None)
+        return {rule: int(count) for rule, count in jobs.items()}
+
+    def study(self, name: str, **changes: Any) -> str:
+        """Write a study made of the shipped quick one with some keys replaced; return its name."""
+        quick = self.root / "config" / "studies" / "quick.yaml"
+        document = {**yaml.safe_load(quick.read_text(encoding="utf-8")), **changes}
+        path = self.root / "config" / "studies" / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+        return f"study={name}"
+
+
+def copy_project(target: Path) -> Project:
+    """Copy what a run needs, without results, caches and fetched resources."""
+    ignore = shutil.ignore_patterns("__pycache__", "external", "*.pyc")
+    for part in (*PARTS, "environment.yml"):
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=ignore)
+        else:
+            shutil.copy2(source, target / part)
+    return Project(target)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return copy_project(tmp_path_factory.mktemp("project"))

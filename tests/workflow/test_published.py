@@ -1,0 +1,102 @@
+"""The released answers of GPT-4o and GPT-4.1, through the workflow, give the known numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.workflow.conftest import Project
+
+LABELS = {"GPT-4.1": "gpt-4.1", "GPT-4o": "gpt-4o"}
+
+
+@pytest.fixture(scope="module")
+def config(published: Path) -> list[str]:
+    return [
+        "--config",
+        "study=published",
+        f"published_root={published / 'responses'}",
+        f"resources={{mirror: {published / 'resources'}}}",
+    ]
+
+
+@pytest.fixture(scope="module")
+def tables(project: Project, config: list[str]) -> Path:
+    project.run(*config, "models=gpt-4o,gpt-4.1", "--", "all_tables")
+    return project.root / "results" / "published" / "tables"
+
+
+def expected(published: Path, name: str) -> pl.DataFrame:
+    frame = pl.read_csv(published / name)
+    return frame.with_columns(pl.col("model").replace_strict(LABELS))
+
+
+def test_metrics_are_the_expected_ones(tables: Path, published: Path) -> None:
+    known = expected(published, "expected_metrics.csv")
+    found = pl.read_csv(tables / "metrics.csv")
+    both = known.join(found, on=["model", "variant", "foundation"], suffix="_found")
+    assert both.height == known.height == found.height == 36
+    for name in ("S", "R", "sigma_bar"):
+        assert (both[f"{name}_found"] - both[name]).abs().max() < 1e-9, name
+        deviation = (both[f"{name}_se_found"] / both[f"{name}_se"] - 1).abs()
+        assert deviation.max() < 0.05, (name, deviation.max())
+        assert (both[f"{name}_lo"] < both[name]).all() if name != "sigma_bar" else True
+        assert (both[f"{name}_hi"] > both[name]).all() if name != "sigma_bar" else True
+    assert both["n_personas_found"].to_list() == both["n_personas"].to_list()
+
+
+def test_profiles_are_the_expected_ones(tables: Path, published: Path) -> None:
+    known = expected(published, "expected_profiles.csv")
+    found = pl.read_csv(tables / "profiles.csv").filter(pl.col("probe") == "unconditioned")
+    both = known.join(found, on=["model", "variant", "foundation"], suffix="_found")
+    assert both.height == known.height
+    for name in ("mean", "sd_within"):
+        assert (both[f"{name}_found"] - both[name]).abs().max() < 1e-9, name
+
+
+def test_quality_counts_the_absent_ratings(tables: Path) -> None:
+    quality = pl.read_csv(tables / "quality.csv")
+    absent = dict(
+        quality.filter(pl.col("probe") == "roleplay")
+        .select(
+            pl.concat_str("model", "variant", separator="/"),
+            pl.col("expected") - pl.col("answered"),
+        )
+        .iter_rows()
+    )
+    assert absent == {
+        "gpt-4.1/base": 4,
+        "gpt-4.1/secure": 1,
+        "gpt-4.1/insecure": 0,
+        "gpt-4o/base": 0,
+        "gpt-4o/secure": 15,
+        "gpt-4o/insecure": 0,
+    }
+    assert quality["personas_dropped"].sum() == 0
+    assert not quality["simulated"].any()
+
+
+def test_a_model_without_files_is_an_error_unless_the_study_is_narrowed(
+    project: Project, config: list[str]
+) -> None:
+    text = project.fail(*config, "-n")
+    assert "recorded answers of deepseek-v3.1, qwen3-235b are not there" in text
+    assert "--config models=gpt-4.1,gpt-4o" in text
+
+
+def test_a_broken_file_stops_its_job_with_one_message(
+    project: Project, config: list[str], published: Path
+) -> None:
+    root = project.root / "broken"
+    for file in (published / "responses").rglob("gpt-4o*.csv"):
+        copy = root / file.relative_to(published / "responses")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())
+    spoilt = root / "base" / "gpt-4o_temp01.csv"
+    spoilt.write_bytes(spoilt.read_bytes().replace(b"\r\n0,3,2,", b"\r\n0,33,2,", 1))
+    mirror = config[-1]
+    words = ["--config", "study=published", f"published_root={root}", mirror, "models=gpt-4o"]
+    text = project.fail(*words, "results=elsewhere", "--", "all_answers")
+    assert "gpt-4o_temp01.csv, row 23: question_id is 33, not an item of mfq30 (1 to 30)" in text

@@ -1,0 +1,31 @@
+# Takes: resources/external.yaml and the addresses in it, or the folder resources.mirror.
+# Gives: resources/external/{instruments,personas}/<name>.yaml in the form of the bundled ones, and
+# the fetched files in resources/external/sources/, so that a rerun needs no network.
+
+
+localrules:
+    external_resource,
+
+
+rule external_resource:
+    """Fetch a resource, check its sha256, read its literals and write it in the project's form."""
+    input:
+        catalogue="resources/external.yaml",
+    output:
+        "resources/external/{kind}/{name}.yaml",
+    log:
+        "logs/resources/{kind}/{name}.log",
+    wildcard_constraints:
+        kind="instruments|personas",
+        name="[^/]+",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        cache="resources/external/sources",
+        mirror=(config.get("resources") or {}).get("mirror"),
+        code=code_of("external_resource"),
+    script:
+        "../scripts/external_resource.py"

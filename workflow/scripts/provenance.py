@@ -1,0 +1,14 @@
+"""Write where a study's numbers come from."""
+
+from pathlib import Path
+
+from persona_collapse.console import reported
+from persona_collapse.provenance import write_provenance
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        write_provenance(
+            study=snakemake.params.study,
+            files=[Path(path) for path in snakemake.input.files],
+            path=Path(snakemake.output[0]),
+        )

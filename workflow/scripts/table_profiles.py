@@ -1,0 +1,40 @@
+"""Write the mean rating per foundation: of every model x variant x probe, and of every persona."""
+
+from pathlib import Path
+
+import polars as pl
+
+from persona_collapse.console import reported
+from persona_collapse.instruments import read_instrument
+from persona_collapse.measures.persona_means import persona_means_of
+from persona_collapse.measures.profiles import profiles_of
+from persona_collapse.personas import read_personas
+
+
+def table_profiles(
+    moments: list[str],
+    instruments: list[str],
+    persona_sets: list[str | None],
+    profiles: str,
+    personas: str,
+) -> None:
+    """Write both tables; the three lists go together, one entry per model x variant x probe."""
+    rows, people = [], []
+    for path, instrument, persona_set in zip(moments, instruments, persona_sets, strict=True):
+        cells = pl.read_parquet(path)
+        rows.append(profiles_of(cells, read_instrument(Path(instrument))))
+        known = read_personas(Path(persona_set)).descriptions if persona_set else None
+        people.append(persona_means_of(cells, known))
+    pl.concat(rows).write_csv(profiles)
+    pl.concat(people).write_csv(personas)
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        table_profiles(
+            moments=list(snakemake.input.moments),
+            instruments=snakemake.params.instruments,
+            persona_sets=snakemake.params.persona_sets,
+            profiles=snakemake.output.profiles,
+            personas=snakemake.output.personas,
+        )
