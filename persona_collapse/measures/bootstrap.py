@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from persona_collapse.measures.cells import Array, Cells
 from persona_collapse.seeds import generator
 
-CHUNK = 2_000_000  # numbers held at a time: 16 MB an array
+CHUNK = 500_000  # numbers held at a time: 4 MB an array
 
 
 @dataclass(frozen=True)
@@ -117,22 +117,25 @@ def rerun_variances(
 def rerun_items(cells: Cells, rng: np.random.Generator, draws: int) -> tuple[Array, Array]:
     """Return, per rerun draw and item, (draws, Q): the SD over personas and the mean sigma."""
     personas, items = cells.mean.shape
-    # Only cells with two or more different ratings can change; they are laid out item by item.
-    item, persona = np.nonzero((cells.counts > 0).sum(axis=2).T > 1)
-    counts, n = cells.counts[persona, item], cells.n[persona, item]
-    offset = cells.mean[persona, item] - cells.mean.mean(axis=0)[item]
-    starts = np.searchsorted(item, np.arange(items))
-    filled = np.flatnonzero(np.bincount(item, minlength=items))
     centred = cells.mean - cells.mean.mean(axis=0)
-    totals, squares, sigmas = (np.empty((draws, items)) for _ in range(3))
-    totals[:], squares[:], sigmas[:] = 0.0, (centred**2).sum(axis=0), 0.0
-    step = max(1, CHUNK // max(item.size, 1))
-    for start in range(0, draws if item.size else 0, step):
-        rows = slice(start, min(start + step, draws))
-        moved, sd = resampled(counts, n, rng, rows.stop - rows.start)
-        gain = moved * (moved + 2 * offset[:, None])
-        for target, change in ((totals, moved), (squares, gain), (sigmas, sd)):
-            target[rows, filled] += np.add.reduceat(change, starts[filled], axis=0).T
+    totals, squares, sigmas = (np.zeros((draws, items)) for _ in range(3))
+    squares[:] = (centred**2).sum(axis=0)
+    # Only cells with two or more different ratings can change; they are laid out item by item.
+    ratings = (cells.counts > 0).sum(axis=2).T
+    for chosen in (ratings == 2, ratings > 2):
+        item, persona = np.nonzero(chosen)
+        counts, n = cells.counts[persona, item], cells.n[persona, item]
+        twice = 2 * centred[persona, item, None]
+        starts = np.searchsorted(item, np.arange(items))
+        filled = np.flatnonzero(np.bincount(item, minlength=items))
+        step = max(1, CHUNK // max(item.size, 1))
+        for start in range(0, draws if item.size else 0, step):
+            rows = slice(start, min(start + step, draws))
+            moved, sd = resampled(counts, n, rng, rows.stop - rows.start)
+            gain = moved + twice
+            gain *= moved
+            for target, change in ((totals, moved), (squares, gain), (sigmas, sd)):
+                target[rows, filled] += np.add.reduceat(change, starts[filled], axis=0).T
     variance = (squares - totals**2 / personas) / max(personas - 1, 1)
     return np.sqrt(np.maximum(variance, 0)), sigmas / personas
 
@@ -142,33 +145,116 @@ def resampled(
 ) -> tuple[Array, Array]:
     """Redraw the n answers of cells (C, K) with replacement: mean shifts and SDs, (C, draws).
 
-    The counts of a resample are multinomial. They are drawn as a chain of binomials, the most
-    frequent rating first, so that a cell with two ratings costs one binomial a draw.
+    Every cell has two or more different ratings.
     """
-    # Cells with many different ratings come first, so that each rank's cells are a prefix.
-    kinds = (counts > 0).sum(axis=1)
-    by_kinds = np.argsort(-kinds, kind="stable")
-    kinds, size = kinds[by_kinds], n[by_kinds][:, None]
-    order = np.argsort(-counts[by_kinds], axis=1, kind="stable")
-    ranked = np.take_along_axis(counts[by_kinds], order, axis=1)
+    two = (counts > 0).sum(axis=1) == 2
+    if two.all():
+        return _resampled_two(counts, n, rng, draws)
+    if not two.any():
+        return _resampled_several(counts, n, rng, draws)
+    moved, sd = np.empty((2, n.size, draws))
+    for some in (two, ~two):
+        moved[some], sd[some] = resampled(counts[some], n[some], rng, draws)
+    return moved, sd
+
+
+def _resampled_two(
+    counts: Array, n: NDArray[np.int64], rng: np.random.Generator, draws: int
+) -> tuple[Array, Array]:
+    """Redraw cells with two ratings, which most varying cells are.
+
+    The number of answers at the upper rating is binomial. Few kinds of cells are that many cells,
+    so every outcome of a kind is worked out once and a draw is a look-up.
+    """
+    ratings, width = counts.shape[1], int(n.max(initial=0)) + 1
+    low = (counts > 0).argmax(axis=1)
+    high = ratings - 1 - (counts > 0)[:, ::-1].argmax(axis=1)
+    upper = counts[np.arange(n.size), high].astype(np.int64)
+    kinds, kind = np.unique((n * width + upper) * ratings + high - low, return_inverse=True)
+    size, hits, step = (
+        part[:, None]
+        for part in (kinds // ratings // width, kinds // ratings % width, kinds % ratings)
+    )
+    outcome = np.arange(width)
+    moved = step * (outcome - hits) / size
+    sd = step * np.sqrt(np.maximum(outcome * (size - outcome), 0) / (size * (size - 1)))
+    accept, alias = alias_tables(binomial_law(size, hits / size, width))
+    u = rng.random((n.size, draws))
+    u *= width
+    place = u.astype(np.intp)
+    u -= place
+    place += (kind * width)[:, None]
+    drawn = np.where(u < accept.ravel()[place], place, alias.ravel()[place])
+    return moved.ravel()[drawn], sd.ravel()[drawn]
+
+
+def binomial_law(n: NDArray[np.int64], p: Array, width: int) -> Array:
+    """Return the probabilities (L, width) of 0, 1, ... successes; ``n`` and ``p`` are (L, 1)."""
+    k = np.arange(width)
+    log_factorial = np.cumsum(np.log(np.maximum(k, 1)))
+    rest = np.maximum(n - k, 0)
+    log_ways = log_factorial[n] - log_factorial - log_factorial[rest]
+    law: Array = np.where(k <= n, np.exp(log_ways + k * np.log(p) + rest * np.log1p(-p)), 0.0)
+    law /= law.sum(axis=1, keepdims=True)
+    return law
+
+
+def alias_tables(law: Array) -> tuple[Array, NDArray[np.intp]]:
+    """Return Vose's alias tables (L, W) of laws (L, W), whose rows sum to 1.
+
+    A place of the row is drawn evenly and kept with probability ``accept``, or else ``alias``, an
+    index into the flattened table, takes its stead. Source: Vose, IEEE Trans. Softw. Eng. 17 (1991)
+    972.
+    """
+    laws, width = law.shape
+    accept, alias = law * width, np.arange(law.size).reshape(law.shape)
+    for row in range(laws):
+        poor, rich = (
+            [int(i) for i in np.flatnonzero(side)] for side in (accept[row] < 1, accept[row] >= 1)
+        )
+        while poor and rich:
+            taker, giver = poor.pop(), rich[-1]
+            alias[row, taker] = giver + row * width
+            accept[row, giver] -= 1 - accept[row, taker]
+            if accept[row, giver] < 1:
+                poor.append(rich.pop())
+        accept[row, poor + rich] = 1  # rounding's leftovers
+    return accept, alias
+
+
+def _resampled_several(
+    counts: Array, n: NDArray[np.int64], rng: np.random.Generator, draws: int
+) -> tuple[Array, Array]:
+    """Redraw cells with any number of ratings.
+
+    The counts of a resample are multinomial. They are drawn as a chain of binomials, the most
+    frequent rating first, so that a cell with two ratings costs one binomial a draw. Arrays are
+    changed in place: this is where measuring spends its time.
+    """
+    order = np.argsort(-counts, axis=1, kind="stable")
+    ranked = np.take_along_axis(counts, order, axis=1)
     steps = (order - order[:, :1]).astype(np.float64)  # distance from the most frequent rating
-    left = ranked.sum(axis=1, keepdims=True) - ranked[:, :1]
-    rest = rng.binomial(size, left / size, size=(n.size, draws))
-    first, second = np.zeros((2, n.size, draws))
-    for rank in range(1, int(kinds[0])):
-        here, later = (int((kinds > place).sum()) for place in (rank, rank + 1))
-        share = ranked[:, rank : rank + 1]
-        taken = rest[:here]  # all that is left, where no rating comes later
-        if later:
-            drawn = rng.binomial(rest[:later], share[:later] / left[:later])
-            taken = np.concatenate([drawn, rest[later:here]])
-            rest = rest[:later] - drawn
-        moves = steps[:here, rank : rank + 1] * taken
-        first[:here] += moves
-        second[:here] += steps[:here, rank : rank + 1] * moves
-        left = left - share
-    sd = np.sqrt((size * second - first**2) / (size * (size - 1)))
+    beyond = ranked.sum(axis=1, keepdims=True) - np.cumsum(ranked, axis=1)  # answers at later ranks
+    size = n[:, None].astype(np.float64)
+    rest = rng.binomial(n[:, None], beyond[:, :1] / size, size=(n.size, draws))
+    # First all answers beyond the most frequent rating count as the next one; then those beyond
+    # that one are moved on, and so forth, in the ever fewer cells that have more ratings.
+    first = steps[:, 1:2] * rest
+    second = steps[:, 1:2] * first
+    cells = np.arange(n.size)
+    for rank in range(1, counts.shape[1] - 1):
+        further = beyond[cells, rank] > 0
+        cells = cells[further]
+        if not cells.size:
+            break
+        share = beyond[cells, rank] / beyond[cells, rank - 1]
+        rest = rng.binomial(rest[further], share[:, None])
+        here, there = steps[cells, rank, None], steps[cells, rank + 1, None]
+        first[cells] += (there - here) * rest
+        second[cells] += (there**2 - here**2) * rest
+    second *= size
+    second -= first**2
+    second /= size * (size - 1)
     first /= size
     first -= (ranked * steps).sum(axis=1, keepdims=True) / size  # the cell's own mean
-    back = np.argsort(by_kinds)
-    return first[back], sd[back]
+    return first, np.sqrt(second, out=second)

@@ -1,4 +1,4 @@
-"""Intervals from bootstrap draws."""
+"""Intervals, adjusted p-values and random effects: the general statistics that measures use."""
 
 from __future__ import annotations
 
@@ -8,22 +8,36 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def percentile_interval(draws: Array, level: float = 0.95) -> tuple[Array, Array]:
+def expanded_tail(units: int, level: float = 0.95) -> float:
+    """Return the tail of bootstrap draws to cut off for a sample of ``units`` sampled units.
+
+    Draws from n units are too narrow by sqrt((n - 1) / n) and know nothing of Student's t; a little
+    less is cut off to make up for both (Hesterberg 2015, "expanded" percentiles). With many units
+    it is (1 - level) / 2.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    if units < 2:
+        return (1 - level) / 2
+    wide = np.sqrt(units / (units - 1)) * stdtrit(units - 1, (1 + level) / 2)
+    return float(ndtr(-wide))
+
+
+def percentile_interval(draws: Array, tail: float) -> tuple[Array, Array]:
     """Return the percentile interval of each column of ``draws`` (B, G): two arrays (G,)."""
-    tail = (1 - level) / 2
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
     return low, high
 
 
 def bca_interval(
-    draws: Array, estimate: Array, jackknife: Array, level: float = 0.95
+    draws: Array, estimate: Array, jackknife: Array, tail: float
 ) -> tuple[Array, Array]:
     """Return the bias-corrected and accelerated interval (Efron 1987) of each column: two (G,).
 
     ``draws`` (B, G) are bootstrap values, ``estimate`` (G,) the values of the sample itself,
-    ``jackknife`` (P, G) its values with one sampled unit left out. The ends are quantiles of the
-    draws, so the interval follows any monotone change of scale. A column of equal draws gives the
-    estimate twice.
+    ``jackknife`` (P, G) its values with one sampled unit left out, ``tail`` what is cut off at each
+    end (see ``expanded_tail``). The ends are quantiles of the draws, so the interval follows any
+    monotone change of scale. A column of equal draws gives the estimate twice.
     """
     from scipy.special import ndtr, ndtri
 
@@ -35,8 +49,8 @@ def bca_interval(
     scale = (left_out**2).sum(axis=0) ** 1.5
     acceleration = (left_out**3).sum(axis=0) / np.where(scale > 0, 6 * scale, 1)
     ends = []
-    for tail in ((1 - level) / 2, (1 + level) / 2):
-        z = bias + ndtri(tail)
+    for place in (tail, 1 - tail):
+        z = bias + ndtri(place)
         ends.append(ndtr(bias + z / (1 - acceleration * z)))
     ordered = np.sort(draws, axis=0)
     low, high = (_quantile(ordered, end) for end in ends)

@@ -114,8 +114,10 @@ def check_design(answers: pl.DataFrame, instrument: Instrument, personas: int | 
         ),
         f"a status is one of {', '.join(STATUSES)}": pl.col("status").is_null()
         | ~pl.col("status").is_in(STATUSES),
-        "the status is 'ok' where there is a rating and only there": (pl.col("status") == "ok")
-        != rating.is_not_null(),
+        "the status is 'ok' where there is a rating (or its probabilities) and only there": (
+            pl.col("status") == "ok"
+        )
+        != (rating.is_not_null() | pl.col("probabilities").is_not_null()),
         "the slot is there twice; one repetition is one answer": pl.struct(SLOT).is_duplicated(),
     }
     broken = answers.select(

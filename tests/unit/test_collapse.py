@@ -192,8 +192,8 @@ def test_intervals_of_a_mean_agree_with_scipy() -> None:
     left_out = ((sample.sum() - sample) / 59)[:, None]
     estimate = np.array([sample.mean()])
     for method, found in (
-        ("percentile", percentile_interval(draws)),
-        ("BCa", bca_interval(draws, estimate, left_out)),
+        ("percentile", percentile_interval(draws, 0.025)),
+        ("BCa", bca_interval(draws, estimate, left_out, 0.025)),
     ):
         oracle = stats.bootstrap(
             (sample,), np.mean, method=method, n_resamples=20_000, rng=rng
@@ -207,6 +207,6 @@ def test_intervals_of_a_mean_agree_with_scipy() -> None:
 
 def test_intervals_of_equal_and_infinite_draws() -> None:
     draws = np.array([[2.0, 1.0], [2.0, np.inf], [2.0, np.inf], [2.0, np.inf]])
-    low, high = bca_interval(draws, np.array([2.0, 1.0]), np.full((3, 2), 2.0))
+    low, high = bca_interval(draws, np.array([2.0, 1.0]), np.full((3, 2), 2.0), 0.025)
     assert (low[0], high[0]) == (2.0, 2.0)
     assert high[1] == np.inf
