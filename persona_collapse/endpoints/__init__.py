@@ -6,12 +6,13 @@ columns of ``persona_collapse.answers.SCHEMA`` (``conform`` fills the rest).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from persona_collapse.instruments import Instrument, Item
-from persona_collapse.personas import PersonaSet
+from persona_collapse.instruments import Instrument, Item, read_instrument
+from persona_collapse.personas import PersonaSet, read_personas
 from persona_collapse.shards import Shard
 
 
@@ -40,3 +41,28 @@ class Task:
     def repetitions(self) -> range:
         """The repetition numbers of the shard, from 1."""
         return range(*self.shard.repetitions)
+
+
+def task_of(params: Mapping[str, Any], instrument: str, personas: str | None) -> Task:
+    """Rebuild a task from a shard's params (``Layout.shard_params``) and its files."""
+    shard = Shard(
+        model=params["model"],
+        variant=params["variant"],
+        probe=params["probe"],
+        personas=_span(params["personas"]),
+        items=_span(params["items"]) or (0, 0),
+        repetitions=_span(params["repetitions"]) or (1, 1),
+        last=params.get("last", False),
+        name=params["name"],
+    )
+    return Task(
+        shard=shard,
+        instrument=read_instrument(Path(instrument)),
+        personas=read_personas(Path(personas)) if personas else None,
+        seed=params.get("seed", 0),
+        sampling={},
+    )
+
+
+def _span(bounds: Sequence[int] | None) -> tuple[int, int] | None:
+    return (bounds[0], bounds[1]) if bounds else None

@@ -1,0 +1,183 @@
+"""The whole sampling path against a bare loop on the same client: answers a second, CPU, memory.
+
+Run from the project's root: ``python benchmarks/sampling.py``. A scripted server in a process of
+its own answers after 200 ms. Both sides ask for the same prompts with n = 10 and the same number
+in flight, turn by turn; the bare loop is what one would write first (``chat.completions.create``
+in a few tasks) and keeps nothing. The path is ``answer()``: keys, store, engine, fsync, table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import httpx2  # noqa: E402
+import openai  # noqa: E402
+
+from persona_collapse.elicitation.sampling import Shard, ask  # noqa: E402
+from persona_collapse.elicitation.settings import Settings  # noqa: E402
+from persona_collapse.endpoints import Task  # noqa: E402
+from persona_collapse.endpoints.openai import answer  # noqa: E402
+from tests.integration.made_tasks import make_task  # noqa: E402
+
+KEY, N = "BENCHMARK_KEY", 10
+LEAST_SHARE, MOST_CPU = 0.8, 1.5
+
+
+@contextmanager
+def served(latency: float) -> Iterator[str]:
+    """Run the scripted server in its own process; yield its base URL."""
+    script = ROOT / "tests" / "integration" / "scripted_server.py"
+    command = [sys.executable, str(script), "--latency", str(latency)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
+        finally:
+            server.kill()
+
+
+def long_task(requests: int) -> Task:
+    """Return a task of so many cells with prompts as long as a study's (about 700 characters)."""
+    task = make_task(personas=requests // 30, items=30, repetitions=N)
+    assert task.personas is not None
+    people = tuple(f"{text}, {'who has much to tell ' * 30}" for text in task.personas.descriptions)
+    personas = type(task.personas)("made", "Made up", people)
+    return Task(task.shard, task.instrument, personas, task.seed, task.sampling)
+
+
+def settings(url: str, store: str, in_flight: int) -> dict[str, object]:
+    return {
+        "base_url": url,
+        "model": "scripted",
+        "api_key_env": KEY,
+        "store": store,
+        "max_in_flight": in_flight,
+        "progress": False,
+    }
+
+
+def bare(url: str, task: Task, in_flight: int) -> None:
+    """Ask for every cell in a few tasks and throw the replies away."""
+    shard = Shard(task, Settings.of({"base_url": url, "model": "scripted"}))
+    prompts = iter([shard.messages(cell.persona, cell.item) for cell in shard.cells])
+
+    async def run() -> None:
+        client = openai.AsyncOpenAI(
+            base_url=url,
+            api_key="none",
+            max_retries=0,
+            http_client=openai.DefaultAioHttpClient(
+                limits=httpx2.Limits(
+                    max_connections=in_flight, max_keepalive_connections=in_flight
+                ),
+            ),
+        )
+
+        async def work() -> None:
+            for prompt in prompts:
+                await client.chat.completions.create(
+                    model="scripted", messages=prompt, n=N, max_tokens=1, temperature=0.1
+                )
+
+        await asyncio.gather(*(work() for _ in range(in_flight)))
+        await client.close()
+
+    asyncio.run(run())
+
+
+def path(url: str, task: Task, in_flight: int) -> None:
+    """Ask for the same through the store."""
+    with tempfile.TemporaryDirectory() as store:
+        frame = answer(task, settings(url, store, in_flight))
+        assert frame["status"].eq("ok").all()
+
+
+def measured(work: Callable[[], None], requests: int) -> tuple[float, float]:
+    """Return answers a second and milliseconds of CPU a request."""
+    gc.collect()
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    seconds, used = time.perf_counter() - wall, time.process_time() - cpu
+    return requests * N / seconds, used / requests * 1000
+
+
+def speed(options: argparse.Namespace) -> bool:
+    task = long_task(options.requests)
+    print(f"{options.requests} requests of n = {N}, server latency {options.latency * 1000:.0f} ms")
+    print(f"{'in flight':>9} {'':12} {'answers/s':>9} {'CPU ms/request':>14}")
+    good = True
+    with served(options.latency) as url:
+        bare(url, long_task(300), 16)  # imports, first connections
+        path(url, long_task(300), 16)
+        for in_flight in options.in_flight:
+            found: dict[str, list[tuple[float, float]]] = {"bare loop": [], "whole path": []}
+            for _ in range(options.rounds):
+                for name, side in (("bare loop", bare), ("whole path", path)):
+                    work = partial(side, url, task, in_flight)
+                    found[name].append(measured(work, options.requests))
+            middle = {
+                name: tuple(statistics.median(part) for part in zip(*values, strict=True))
+                for name, values in found.items()
+            }
+            for name, (rate, cpu) in middle.items():
+                print(f"{in_flight:>9} {name:12} {rate:>9.0f} {cpu:>14.2f}")
+            share, cost = (middle["whole path"][i] / middle["bare loop"][i] for i in (0, 1))
+            print(f"{'':9} {'ratio':12} {share:>9.2f} {cost:>14.2f}")
+            good &= share >= LEAST_SHARE and cost <= MOST_CPU
+    print(f"asked: at least {LEAST_SHARE} of the rate, at most {MOST_CPU} of the CPU")
+    return good
+
+
+def peak(url: str, requests: int) -> None:
+    """Ask in this process and print its peak memory in MB (Linux)."""
+    with tempfile.TemporaryDirectory() as store:
+        shard = Shard(long_task(requests), Settings.of(settings(url, store, 64)))
+        ask(shard, {})
+    # Not getrusage: its peak survives exec, so a child would report its parent's.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+
+
+def memory() -> None:
+    print(f"{'answers':>9} {'peak MB':>9}   (asking; the table of answers is extra)")
+    with served(0.01) as url:
+        for requests in (600, 3000, 9000):
+            command = [sys.executable, __file__, "--peak", url, str(requests)]
+            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            print(f"{requests * N:>9} {int(out) / 1024:>9.1f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=3000)
+    parser.add_argument("--latency", type=float, default=0.2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[16, 64])
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    os.environ[KEY] = "none-needed"
+    if options.peak:
+        peak(options.peak[0], int(options.peak[1]))
+        return
+    good = speed(options)
+    memory()
+    sys.exit(not good)
+
+
+if __name__ == "__main__":
+    main()

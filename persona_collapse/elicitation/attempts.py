@@ -1,0 +1,142 @@
+"""An attempt: one request and what became of it. One line of the answer store."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+Alternatives = tuple[tuple[str, float | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the n replies of a request.
+
+    ``alternatives`` are the first token's (token, log-probability) pairs with the sampled token
+    first, None when the server gave none.
+    """
+
+    index: int | None
+    text: str | None
+    finish: str | None = None
+    refusal: str | None = None
+    alternatives: Alternatives | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request for some repetitions of one cell.
+
+    ``cause`` is None when the server answered, else the kind of failure (``timeout``, ``http_500``,
+    ...) with ``detail``. ``created_at`` is the moment of the reply, UTC with microseconds.
+    ``source`` is where in the store the line stands: (file, line number).
+    """
+
+    cell: str
+    repetitions: tuple[int, ...]
+    max_tokens: int
+    created_at: str
+    seconds: float = 0.0
+    status: int | None = None
+    cause: str | None = None
+    detail: str | None = None
+    choices: tuple[Choice, ...] = ()
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    served_model: str | None = None
+    system_fingerprint: str | None = None
+    provider: str | None = None
+    response_id: str | None = None
+    source: tuple[str, int] = field(default=("", 0), compare=False)
+
+    @property
+    def order(self) -> tuple[str, str, int]:
+        """Sort key: readers take the first valid answer in this order."""
+        return (self.created_at, *self.source)
+
+    def replies(self) -> dict[int, Choice]:
+        """Return the reply of each repetition that got one.
+
+        Choices go to the repetitions in order of their index; a repeated index is one choice sent
+        twice, a choice that ended in an error is none, and what exceeds the request is left over.
+        """
+        distinct: dict[int, Choice] = {}
+        for place, choice in enumerate(self.choices):
+            if choice.finish != "error":
+                distinct.setdefault(place if choice.index is None else choice.index, choice)
+        ordered = [distinct[index] for index in sorted(distinct)]
+        return dict(zip(self.repetitions, ordered, strict=False))
+
+    def to_line(self) -> bytes:
+        """Write as one line of JSON; the cell comes first, so that a reader can skip by prefix."""
+        fields: dict[str, Any] = {"cell": self.cell, "repetitions": self.repetitions}
+        for name in PLAIN:
+            value = getattr(self, name)
+            if value is not None:
+                fields[name] = value
+        if self.choices:
+            fields["choices"] = [_choice_fields(choice) for choice in self.choices]
+        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+# The fields of an attempt that are one text or number, in the order they are written.
+PLAIN = (
+    "max_tokens",
+    "created_at",
+    "seconds",
+    "status",
+    "cause",
+    "detail",
+    "prompt_tokens",
+    "completion_tokens",
+    "served_model",
+    "system_fingerprint",
+    "provider",
+    "response_id",
+)
+CELL_AT = slice(9, 73)  # where a line's cell key stands, after {"cell":"
+
+
+def from_fields(fields: dict[str, Any], source: tuple[str, int]) -> Attempt:
+    """Build from the parsed line or table row that stands at ``source``."""
+    choices = tuple(
+        Choice(
+            entry["index"],
+            entry["text"],
+            entry.get("finish"),
+            entry.get("refusal"),
+            _alternatives(entry.get("alternatives")),
+        )
+        for entry in fields.get("choices") or ()
+    )
+    return Attempt(
+        cell=fields["cell"],
+        repetitions=tuple(fields["repetitions"]),
+        choices=choices,
+        source=source,
+        **{name: fields[name] for name in PLAIN if fields.get(name) is not None},
+    )
+
+
+def _choice_fields(choice: Choice) -> dict[str, Any]:
+    fields: dict[str, Any] = {"index": choice.index, "text": choice.text}
+    if choice.finish is not None:
+        fields["finish"] = choice.finish
+    if choice.refusal is not None:
+        fields["refusal"] = choice.refusal
+    if choice.alternatives is not None:
+        fields["alternatives"] = [list(pair) for pair in choice.alternatives]
+    return fields
+
+
+def _alternatives(pairs: Any) -> Alternatives | None:
+    if pairs is None:
+        return None
+    return tuple((pair[0], pair[1]) for pair in (_pair(entry) for entry in pairs))
+
+
+def _pair(entry: Any) -> tuple[str, float | None]:
+    if isinstance(entry, dict):  # a row of a compacted file
+        return entry["token"], entry["logprob"]
+    return entry[0], entry[1]

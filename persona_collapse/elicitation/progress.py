@@ -1,0 +1,74 @@
+"""What a run tells while it asks: a live bar on a terminal, now and then a line in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+EVERY_S = 30.0
+
+
+class Progress:
+    """Counts answers of one shard; ``shown`` False keeps silent except for messages."""
+
+    def __init__(self, label: str, total: int, shown: bool = True) -> None:
+        self.label, self.total = label, total
+        self.answers = self.requests = self.failures = 0
+        self._started = self._told = time.monotonic()
+        self._lines = shown and not sys.stderr.isatty()
+        self._bar: Any = None
+        if shown and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=total, desc=label, unit="answer", leave=False, dynamic_ncols=True
+            )
+
+    def add(self, answers: int, failed: bool) -> None:
+        """Count a request and the answers that became final with it."""
+        self.answers += answers
+        self.requests += 1
+        self.failures += failed
+        if self._bar is not None:
+            self._bar.update(answers)
+            if failed:
+                self._bar.set_postfix(failures=self.failures)
+        elif self._lines and time.monotonic() - self._told >= EVERY_S:
+            self._told = time.monotonic()
+            self._tell(self.line())
+
+    def line(self) -> str:
+        """Return answers, rate, failures and the time left as one line."""
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        rate = self.answers / seconds
+        left = _clock((self.total - self.answers) / rate) if rate else "unknown"
+        return (
+            f"{self.label}: {self.answers} of {self.total} answers, {rate:.1f} a second, "
+            f"{self.requests} requests, {self.failures} failures, {left} left"
+        )
+
+    def say(self, message: str) -> None:
+        """Print a message without tearing the bar."""
+        self._tell(f"{self.label}: {message}")
+
+    def close(self) -> None:
+        """Remove the bar; leave one line about the whole in a log."""
+        if self._bar is not None:
+            self._bar.close()
+        elif self._lines and self.requests:
+            self._tell(self.line())
+
+    def _tell(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,195 @@
+"""Plan and preflight against the scripted server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persona_collapse.elicitation.plan import plan, plan_document, plan_table
+from persona_collapse.elicitation.preflight import Canary, independent, mixed_stacks, preflight
+from persona_collapse.elicitation.settings import Settings
+from persona_collapse.instruments import Scale
+from tests.integration import scripted_server as scripted
+from tests.integration.conftest import KEY, Asker
+from tests.integration.made_tasks import make_task
+from tests.integration.scripted_server import ScriptedServer
+
+Given = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def given(
+    server: ScriptedServer, store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Given:
+    monkeypatch.setenv("SCRIPTED_KEY", KEY)
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(
+        'as_of: "2026-01-01"\nsource: made up\nunit: USD per million tokens\n'
+        'models: [{host: "127.*", model: scripted, prompt: 1000000, completion: 2000000}]\n'
+    )
+
+    def settings(**more: Any) -> dict[str, Any]:
+        return {
+            "base_url": server.base_url,
+            "model": "scripted",
+            "api_key_env": "SCRIPTED_KEY",
+            "store": str(store),
+            "prices": str(prices),
+            **more,
+        }
+
+    return settings
+
+
+def test_plan_counts_what_is_missing(server: ScriptedServer, ask: Asker, given: Given) -> None:
+    ask(server, make_task(personas=2, items=3, repetitions=4))
+    task = make_task(personas=3, items=3, repetitions=10)
+    frame = plan([(task, given()), (task, given(model="other"))])
+    row, total = frame.row(0, named=True), frame.row(1, named=True)
+    assert total["model"] == "total"
+    # Both tasks are of one model x variant here, so their numbers are summed in one row.
+    assert (row["answers"], row["stored"], row["remaining"]) == (180, 24, 156)
+    assert row["requests"] == 18
+    assert row["completion_tokens"] == 156
+    only = plan([(task, given())]).row(0, named=True)
+    assert (only["answers"], only["stored"], only["requests"]) == (90, 24, 9)
+    assert only["usd"] == only["prompt_tokens"] + 2 * only["completion_tokens"]
+    single = plan([(task, given(batching="single"))]).row(0, named=True)
+    assert single["requests"] == 66
+    before = server.count
+    ask(server, task)
+    assert server.count - before == only["requests"]
+    done = plan([(task, given())]).row(0, named=True)
+    assert (done["remaining"], done["requests"], done["usd"]) == (0, 0, 0.0)
+
+
+def test_plan_of_logprobs_is_one_request_a_cell(given: Given) -> None:
+    task = make_task(personas=3, items=3, repetitions=10)
+    row = plan([(task, given(method="logprobs"))]).row(0, named=True)
+    assert (row["answers"], row["requests"], row["completion_tokens"]) == (9, 9, 9)
+
+
+def test_plan_needs_no_key_and_no_price(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SCRIPTED_KEY")
+    frame = plan([(make_task(), given(model="unpriced"))])
+    assert frame["usd"].to_list() == [None, None]
+    assert "No price for unpriced" in plan_table(frame)
+
+
+def test_plan_as_document_and_table(given: Given) -> None:
+    frame = plan([(make_task(personas=2, items=5, repetitions=10), given())])
+    document = plan_document(frame, {"max_requests": 9})
+    assert document["total"]["requests"] == 10
+    assert document["over_budget"]
+    assert not plan_document(frame, {"max_requests": 10})["over_budget"]
+    assert plan_document(frame, {"max_usd": 1})["over_budget"]
+    table = plan_table(frame)
+    assert "estimated at 4.5 characters a token" in table
+    assert "2026-01-01, made up" in table
+    assert table.splitlines()[1].split()[:3] == ["m", "base", "100"]
+
+
+def canary(variant: str, settings: dict[str, Any]) -> Canary:
+    messages = [{"role": "user", "content": "a question"}]
+    return Canary("m", variant, Settings.of(settings), messages, Scale(0, 5))
+
+
+def varied(call: scripted.Call, index: int) -> str:
+    """Answer at T = 1 as a good server does: choices and calls differ alike."""
+    return str((call.number * 7 + index * 3) % 6)
+
+
+def test_preflight_of_a_good_server(server: ScriptedServer, given: Given, store: Path) -> None:
+    server.answer = varied
+    frame, findings = preflight([canary("base", given())], "base")
+    row = frame.row(0, named=True)
+    assert findings == []
+    assert (row["answers"], row["listed"], row["shutdown_date"]) == (True, True, None)
+    assert (row["choices_of_10"], row["independent"]) == (10, "yes")
+    assert (row["logprobs"], row["token_parameter"]) == ("usable", "max_tokens")
+    assert (row["served_model"], row["system_fingerprint"]) == ("scripted-2026-01-01", "fp_1")
+    assert server.count == 12
+    assert not any(KEY.encode() in path.read_bytes() for path in store.rglob("*.jsonl"))
+
+
+def test_preflight_warns_of_copies(server: ScriptedServer, given: Given) -> None:
+    server.answer = lambda call, index: str(call.number % 6)
+    frame, findings = preflight([canary("base", given())], "base")
+    assert frame["independent"][0] == "no"
+    assert findings[0].fatal
+    assert "batching: single" in findings[0].text
+    _, findings = preflight([canary("base", given(batching="single"))], "base")
+    assert not any(finding.fatal for finding in findings)
+
+
+def test_preflight_tells_of_the_end_of_a_model(server: ScriptedServer, given: Given) -> None:
+    soon = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
+    for day, fatal in ((soon, False), ("2026-01-01", True)):
+        server.models = [{"id": "scripted", "shutdown_date": day}]
+        frame, findings = preflight([canary("base", given())], "base")
+        assert frame["shutdown_date"].to_list() == [day]
+        assert [(f.fatal, day in f.text) for f in findings] == [(fatal, True)]
+
+
+def test_preflight_of_a_server_that_breaks_its_word(server: ScriptedServer, given: Given) -> None:
+    refusal = scripted.status(400, message="Unsupported parameter: 'max_tokens'")
+
+    def change(reply: scripted.Reply) -> None:
+        reply["choices"] = [{**reply["choices"][0], "logprobs": None}]
+        reply["usage"]["completion_tokens"] = 50
+
+    async def stubborn(call: scripted.Call) -> Any:
+        poor = refusal if "max_tokens" in call.payload else scripted.edit(change)
+        return await poor(call)
+
+    server.always, server.models = stubborn, [{"id": "another"}]
+    frame, findings = preflight([canary("base", given(method="logprobs"))], "base")
+    row = frame.row(0, named=True)
+    assert (row["token_parameter"], row["choices_of_10"]) == ("max_completion_tokens", 1)
+    text = "; ".join(finding.text for finding in findings)
+    assert "gave 1 of 10" in text
+    assert "not in the server's list" in text
+    assert "is not heeded" in text
+    assert findings[0].fatal
+    assert "no log-probabilities" in findings[0].text
+
+
+def test_preflight_of_no_server(given: Given) -> None:
+    with ScriptedServer() as gone:
+        pass
+    frame, findings = preflight([canary("base", given(base_url=gone.base_url))], "base")
+    assert frame["answers"].to_list() == [False]
+    assert findings[0].fatal
+    assert "does not answer: no_connection" in findings[0].text
+
+
+def test_mixed_stacks() -> None:
+    stacks = {("m", "base"): "A", ("m", "tuned"): "B", ("n", "base"): "A", ("n", "tuned"): "A"}
+    refused = mixed_stacks(stacks, "base", allowed=False)
+    assert [(f.model, f.variant, f.fatal) for f in refused] == [("m", "tuned", True)]
+    assert "allow_mixed_stacks" in refused[0].text
+    assert [f.fatal for f in mixed_stacks(stacks, "base", allowed=True)] == [False]
+
+
+def test_preflight_finds_mixed_stacks(server: ScriptedServer, given: Given) -> None:
+    with ScriptedServer() as other:
+        pair = [canary("base", given()), canary("tuned", given(base_url=other.base_url))]
+        _, findings = preflight(pair, "base")
+    assert [finding.variant for finding in findings if finding.fatal] == ["tuned"]
+
+
+@pytest.mark.parametrize(
+    ("together", "single", "verdict"),
+    [
+        (["3"] * 10, ["3"] * 10, "unclear"),
+        (["3"], ["3", "4"], "unclear"),
+        (["3"] * 10, list("3450123450"), "no"),
+        (list("3344553344"), list("4433553345"), "yes"),
+    ],
+)
+def test_independence(together: list[str], single: list[str], verdict: str) -> None:
+    assert independent(together, single) == verdict

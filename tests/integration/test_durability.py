@@ -1,0 +1,277 @@
+"""Nothing paid is lost or paid twice: killed runs, two writers, a full disk, a growing study."""
+
+from __future__ import annotations
+
+import errno
+import json
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from persona_collapse.elicitation import writer
+from persona_collapse.elicitation.compaction import compact_store
+from persona_collapse.errors import UserError
+from tests.integration import driver
+from tests.integration import scripted_server as scripted
+from tests.integration.conftest import KEY, Asker
+from tests.integration.made_tasks import make_task, reworded
+from tests.integration.scripted_server import ScriptedServer
+
+WHEN = ["created_at"]  # the only column that two runs of one study do not share
+
+
+def order(server: ScriptedServer, store: Path, out: Path, **task: Any) -> dict[str, Any]:
+    settings = {
+        "base_url": server.base_url,
+        "model": "scripted",
+        "api_key_env": "SCRIPTED_KEY",
+        "store": str(store),
+        "max_in_flight": 16,
+        "progress": False,
+    }
+    return {"settings": settings, "task": task, "out": str(out)}
+
+
+def start(server: ScriptedServer, store: Path, out: Path, **task: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, driver.__file__, json.dumps(order(server, store, out, **task))],
+        env={**os.environ, "SCRIPTED_KEY": KEY},
+        stderr=subprocess.PIPE,
+    )
+
+
+def stored(store: Path) -> int:
+    """Return the number of whole lines of attempts."""
+    texts = [path.read_bytes() for path in store.rglob("*.jsonl")]
+    lines = [line for text in texts for line in text.splitlines(keepends=True)]
+    return sum(line.startswith(b'{"cell"') and line.endswith(b"\n") for line in lines)
+
+
+@pytest.mark.slow
+def test_kill_at_twenty_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """10,000 answers, killed 20 times: the same table, and only what was in flight paid twice."""
+    monkeypatch.setenv("SCRIPTED_KEY", KEY)
+    task = {"personas": 100, "items": 20, "repetitions": 5}
+    chance, in_flight = random.Random(20260512), 16
+    # Processes come ready-made from a fork server: the time goes into asking, not into imports.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.integration.driver", "openai"])
+
+    def begin(store: Path, out: Path) -> multiprocessing.process.BaseProcess:
+        run = context.Process(target=driver.run, args=(order(server, store, out, **task),))
+        run.start()
+        return run
+
+    def finish(store: Path, out: Path) -> pl.DataFrame:
+        run = begin(store, out)
+        run.join()
+        assert run.exitcode == 0
+        return pl.read_parquet(out)
+
+    with ScriptedServer(latency=0.02) as server:
+        whole = finish(tmp_path / "undisturbed", tmp_path / "whole.parquet")
+        assert len(whole) == 10_000
+        least = server.count
+        assert least == 2000
+        server.count, store = 0, tmp_path / "store"
+        for _ in range(20):
+            moment = server.count + chance.randrange(1, 90)
+            run = begin(store, tmp_path / "killed.parquet")
+            while server.count < moment and run.is_alive():
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.02))
+            run.kill()
+            run.join()
+            time.sleep(0.05)
+        lost = server.count - stored(store)
+        assert 0 < lost <= 20 * in_flight
+        resumed = finish(store, tmp_path / "resumed.parquet")
+        assert server.count == least + lost
+    assert_frame_equal(resumed.drop(WHEN), whole.drop(WHEN), check_exact=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_stop_gently(number: signal.Signals, tmp_path: Path) -> None:
+    task = {"personas": 5, "items": 20, "repetitions": 2}
+    with ScriptedServer(latency=0.1) as server:
+        run = start(server, tmp_path / "store", tmp_path / "out.parquet", **task)
+        while server.count < 20:
+            time.sleep(0.001)
+        run.send_signal(number)
+        assert run.wait(10) == 1
+        assert run.stderr is not None
+        said = run.stderr.read().decode()
+        assert f"stopped by {number.name}" in said
+        assert "run the same command again" in said
+        assert stored(tmp_path / "store") == server.count < 100
+        assert start(server, tmp_path / "store", tmp_path / "out.parquet", **task).wait() == 0
+        assert server.count == 100
+
+
+def test_two_processes_share_a_store(tmp_path: Path) -> None:
+    """Both finish with the same answers although nothing is locked; later readers agree."""
+    task = {"personas": 10, "items": 10, "repetitions": 3}
+    store, outs = tmp_path / "store", [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    with ScriptedServer(latency=0.02) as server:
+        runs = [start(server, store, out, **task) for out in outs]
+        assert [run.wait() for run in runs] == [0, 0]
+        assert server.count <= 200
+        spent = server.count
+        assert start(server, store, tmp_path / "c.parquet", **task).wait() == 0
+        assert server.count == spent
+    frames = [pl.read_parquet(path).drop(WHEN) for path in [*outs, tmp_path / "c.parquet"]]
+    assert_frame_equal(frames[0], frames[1])
+    assert_frame_equal(frames[0], frames[2])
+    assert len(list(store.rglob("*.jsonl"))) == 2
+
+
+class FullDisk:
+    """Stands for ``os.write``: takes so many bytes, then says that the disk is full."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.real = room, os.write
+
+    def __call__(self, file: int, data: bytes) -> int:
+        if self.room <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = self.real(file, bytes(data[: self.room]))
+        self.room -= written
+        return written
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
+    disk = FullDisk(4000)
+    monkeypatch.setattr(writer.os, "write", disk)
+    monkeypatch.setattr(writer, "LAST_TRIES_S", (0.0, 0.01))
+    return disk
+
+
+def test_full_disk_saves_the_answers_elsewhere(
+    server: ScriptedServer, ask: Asker, store: Path, full_disk: FullDisk
+) -> None:
+    server.latency = 0.02
+    task = make_task(items=60, repetitions=2)
+    with pytest.raises(UserError, match=r"No space left.*already paid, are in (\S+):") as full:
+        ask(server, task, max_in_flight=4)
+    paid = server.count
+    assert 4 < paid < 30
+    rescued = Path(str(full.value).split("are in ")[1].split(":")[0])
+    full_disk.room = 1 << 30
+    rescued.rename(next(store.rglob("*.jsonl")).parent / rescued.name)
+    assert ask(server, task)["status"].to_list() == ["ok"] * 120
+    assert server.count == 60
+
+
+def test_disk_that_makes_room_in_time_loses_nothing(
+    server: ScriptedServer, ask: Asker, full_disk: FullDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cleared(_: float) -> None:
+        full_disk.room = 1 << 30
+
+    monkeypatch.setattr(writer.time, "sleep", cleared)
+    task = make_task(items=60, repetitions=2)
+    with pytest.raises(UserError, match="No space left on device: the run stopped asking"):
+        ask(server, task, max_in_flight=4)
+    assert ask(server, task)["status"].to_list() == ["ok"] * 120
+    assert server.count == 60
+
+
+def test_torn_last_line_is_dropped_told_and_paid_again(
+    server: ScriptedServer, ask: Asker, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = make_task(items=3, repetitions=2)
+    ask(server, task, max_in_flight=1)
+    path = next(store.rglob("*.jsonl"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-2]) + lines[-2][:-30])
+    assert ask(server, task)["status"].to_list() == ["ok"] * 6
+    assert server.count == 4
+    assert f"{path}, line 4: cut off" in capsys.readouterr().err
+
+
+def test_growth_pays_for_what_grew(server: ScriptedServer, ask: Asker, store: Path) -> None:
+    task = make_task(personas=3, items=4, repetitions=10)
+    ask(server, task)
+    assert (server.count, server.choices) == (12, 120)
+    ask(server, make_task(personas=3, items=4, repetitions=20))
+    assert (server.count, server.choices) == (24, 240)
+    assert {call["n"] for call in server.calls} == {10}
+    ask(server, make_task(personas=4, items=4, repetitions=20))
+    assert (server.count, server.choices) == (28, 320)
+    ask(server, reworded(task, 2, "another wording"))
+    assert (server.count, server.choices) == (31, 350)
+    run = {"max_in_flight": 3, "timeout_s": 9.0, "requests_per_minute": 1e6, "batching": "single"}
+    ask(server, task, max_attempts=4, transport_attempts=2, scope="other", **run)
+    ask(server, make_task(personas=2, items=2, repetitions=(5, 9)))
+    assert (server.count, server.choices) == (31, 350)
+    compact_store(store, idle_s=0)
+    assert not list(store.rglob("*.jsonl"))
+    ask(server, make_task(personas=4, items=4, repetitions=20))
+    assert (server.count, server.choices) == (31, 350)
+
+
+def test_budget_of_requests_holds_over_runs(server: ScriptedServer, ask: Asker) -> None:
+    server.latency = 0.02
+    task = make_task(items=40, repetitions=2)
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"25 of max_requests 25.*raise the budget"):
+            ask(server, task, max_in_flight=8, budget={"max_requests": 25})
+        assert server.count == 25
+    ask(server, task, max_in_flight=8, budget={"max_requests": 40})
+    assert server.count == 40
+
+
+def test_budget_of_dollars_counts_what_is_in_flight(
+    server: ScriptedServer, ask: Asker, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.yaml"
+    entry = '{host: "*", model: scripted, prompt: 1000, completion: 0}'
+    head = 'as_of: "2026-01-01"\nsource: made up\nunit: USD per million tokens\nmodels:\n'
+    prices.write_text(f"{head}  - {entry}\n")
+    server.latency = 0.02
+    task = make_task(items=40, repetitions=2)
+    with pytest.raises(UserError, match=r"of max_usd 0.50"):
+        ask(server, task, max_in_flight=8, budget={"max_usd": 0.5}, prices=str(prices))
+    tokens = sum(len(call["messages"][0]["content"]) // 4 + 8 for call in server.calls)
+    assert 0.4 < tokens / 1000 <= 0.5
+    empty = tmp_path / "empty.yaml"
+    empty.write_text(head.replace("models:", "models: []"))
+    with pytest.raises(UserError, match="has no price for the model 'scripted'"):
+        ask(server, make_task(items=50), budget={"max_usd": 1}, prices=str(empty))
+
+
+def test_key_is_in_no_file(server: ScriptedServer, tmp_path: Path) -> None:
+    """A server that writes the key into its errors; everything that a run leaves is searched."""
+    leak = scripted.status(500, message=f"bad key {KEY}")
+    server._faults = iter([leak, leak])
+    out = tmp_path / "out.parquet"
+    run = start(server, tmp_path / "store", out, personas=2, items=3, repetitions=2)
+    assert run.wait() == 0
+    assert run.stderr is not None
+    texts = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    table = str(pl.read_parquet(out).to_dicts()).encode()
+    assert any(b"bad key [api key]" in text for text in texts)
+    assert not any(KEY.encode() in text for text in [*texts, table, run.stderr.read()])
+
+
+def test_pace_is_kept(server: ScriptedServer, ask: Asker, patient: list[float]) -> None:
+    ask(server, make_task(items=31, repetitions=1), requests_per_minute=10, max_in_flight=4)
+    assert server.count == 31
+    assert 170 < sum(patient) < 200
+
+
+def test_concurrency_grows_to_what_is_allowed(server: ScriptedServer, ask: Asker) -> None:
+    server.latency = 0.1
+    ask(server, make_task(items=300, repetitions=1), max_in_flight=48)
+    assert server.most_in_flight == 48

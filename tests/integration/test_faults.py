@@ -1,0 +1,442 @@
+"""Every fault that a server can commit: what the answers are then, and what was paid for them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from persona_collapse.elicitation import limits
+from persona_collapse.endpoints.openai import answer
+from persona_collapse.errors import UserError
+from tests.integration import scripted_server as scripted
+from tests.integration.conftest import KEY, Asker
+from tests.integration.made_tasks import make_task
+from tests.integration.scripted_server import Fault, ScriptedServer, rating_of
+
+PROMPT = "You are person 0. How much do you agree: statement 1? Answer 0-5."
+RIGHT = int(rating_of(PROMPT))
+
+
+def ratings(frame: pl.DataFrame) -> list[int | None]:
+    return frame["rating"].to_list()
+
+
+def lines(store: Path) -> list[dict[str, Any]]:
+    """Return every attempt in the store."""
+    texts = [line for path in store.rglob("*.jsonl") for line in path.read_text().splitlines()]
+    return [entry for entry in map(json.loads, texts) if "cell" in entry]
+
+
+def in_a_while(seconds: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+# name -> (fault of the first call, its cause in the store)
+PASSING: dict[str, tuple[Fault, str]] = {
+    "429 without a word": (scripted.status(429), "http_429"),
+    "429 in ms": (scripted.status(429, headers={"retry-after-ms": "20"}), "http_429"),
+    "429 in seconds": (scripted.status(429, headers={"retry-after": "0.02"}), "http_429"),
+    "429 with a date": (scripted.status(429, headers={"retry-after": in_a_while(1)}), "http_429"),
+    "429 negative": (scripted.status(429, headers={"retry-after": "-5"}), "http_429"),
+    "429 unreadable": (scripted.status(429, headers={"retry-after": "soon"}), "http_429"),
+    "429 with resets": (
+        scripted.status(
+            429,
+            headers={
+                "x-ratelimit-remaining-requests": "0",
+                "x-ratelimit-reset-requests": "12ms",
+                "x-ratelimit-remaining-tokens": "100",
+                "x-ratelimit-reset-tokens": "6m0s",
+            },
+        ),
+        "http_429",
+    ),
+    "408": (scripted.status(408), "http_408"),
+    "409": (scripted.status(409), "http_409"),
+    "500": (scripted.status(500), "http_500"),
+    "502 as HTML": (scripted.status(502, text="<html>Bad Gateway</html>"), "http_502"),
+    "503": (scripted.status(503), "http_503"),
+    "529": (scripted.status(529), "http_529"),
+    "error inside 200": (
+        scripted.body({"error": {"code": 502, "message": "provider failed"}}),
+        "http_502",
+    ),
+    "rate limit inside 200": (
+        scripted.body({"error": {"code": 429, "message": "slow"}}),
+        "http_429",
+    ),
+    "reset before headers": (scripted.reset("before headers"), "connection_lost"),
+    "reset after headers": (scripted.reset("after headers"), "connection_lost"),
+    "reset mid-body": (scripted.reset("mid-body"), "connection_lost"),
+    "body longer than announced": (scripted.wrong_length(-40), "connection_lost"),
+    "body shorter than announced": (scripted.wrong_length(40), "connection_lost"),
+    "not JSON": (scripted.body("<html>hello</html>"), "not_json"),
+    "JSON of another shape": (scripted.body([1, 2]), "not_json"),
+    "empty choices": (scripted.edit(lambda reply: reply.update(choices=[])), "no_choices"),
+    "null choices": (scripted.edit(lambda reply: reply.update(choices=None)), "no_choices"),
+    "choices that failed": (
+        scripted.edit(lambda reply: [c.update(finish_reason="error") for c in reply["choices"]]),
+        "no_choices",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_a_passing_fault_costs_one_more_call(
+    name: str, server: ScriptedServer, ask: Asker, store: Path
+) -> None:
+    fault, cause = PASSING[name]
+    server._faults = iter([fault])
+    frame = ask(server)
+    assert ratings(frame) == [RIGHT] * 4
+    assert frame["status"].to_list() == ["ok"] * 4
+    assert frame["transport_failures"].to_list() == [1] * 4
+    assert frame["attempts"].to_list() == [2] * 4
+    assert frame["parse_failures"].to_list() == [0] * 4
+    assert [call.get("n") for call in server.calls] == [4, 4]
+    assert sorted(str(line.get("cause")) for line in lines(store)) == ["None", cause]
+    assert ratings(ask(server)) == [RIGHT] * 4
+    assert len(server.calls) == 2
+
+
+@pytest.mark.parametrize("name", ["silence", "slow drip"])
+def test_a_reply_that_does_not_come_is_cut_off(
+    name: str, server: ScriptedServer, ask: Asker, store: Path
+) -> None:
+    server._faults = iter([scripted.silence(3) if name == "silence" else scripted.drip(0.05)])
+    frame = ask(server, timeout_s=0.3)
+    assert ratings(frame) == [RIGHT] * 4
+    assert len(server.calls) == 2
+    assert [line.get("cause") for line in lines(store)] == ["timeout", None]
+
+
+def test_a_long_wait_is_served_in_pieces_and_told(
+    server: ScriptedServer,
+    ask: Asker,
+    patient: list[float],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server._faults = iter([scripted.status(429, headers={"retry-after": "300"})])
+    assert ratings(ask(server)) == [RIGHT] * 4
+    assert len(server.calls) == 2
+    assert max(patient) <= 120
+    assert 299 < sum(patient) < 303
+    said = capsys.readouterr().err
+    for left in (300, 180, 60):
+        assert said.count(f"asks to wait; {left} s left") == 1
+
+
+def test_an_absurd_wait_is_cut_to_a_day(
+    server: ScriptedServer,
+    ask: Asker,
+    patient: list[float],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server._faults = iter([scripted.status(429, headers={"retry-after": "1e9"})])
+    assert ratings(ask(server)) == [RIGHT] * 4
+    assert 86_399 < sum(patient) < 86_410
+    assert "waiting a day" in capsys.readouterr().err
+
+
+def test_an_exhausted_limit_is_waited_for_before_the_next_request(
+    server: ScriptedServer, ask: Asker, patient: list[float]
+) -> None:
+    empty = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m30s"}
+    prompt = PROMPT
+
+    async def last_one(call: scripted.Call) -> Any:
+        return scripted.web.json_response(call.server.reply(call), headers=empty)
+
+    server._faults = iter([last_one])
+    frame = ask(server, make_task(items=2, repetitions=1), max_in_flight=1)
+    assert frame["status"].to_list() == ["ok", "ok"]
+    assert server.calls[0]["messages"][0]["content"] == prompt
+    assert 89 < sum(patient) < 91
+
+
+STOPS = {
+    "insufficient_quota": (
+        scripted.status(429, kind="insufficient_quota", headers={"retry-after": "1"}),
+        "no credit left",
+    ),
+    "401": (scripted.status(401, message=f"Incorrect API key provided: {KEY}"), "check the key"),
+    "402": (scripted.status(402), "add credit"),
+    "403": (scripted.status(403), "may not use the model"),
+    "404": (scripted.status(404, message="no such model"), "has no model"),
+    "401 inside 200": (scripted.body({"error": {"code": 401, "message": "no"}}), "check the key"),
+}
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_what_only_the_user_can_mend_stops_the_run(
+    name: str, server: ScriptedServer, ask: Asker, store: Path
+) -> None:
+    """Three answers come, then the fault: nothing more is sent, and the three are kept."""
+    fault, advice = STOPS[name]
+    server._faults = iter([None, None, None])
+    server.always = fault
+    task = make_task(personas=2, items=5, repetitions=3)
+    with pytest.raises(UserError, match=advice) as stopped:
+        ask(server, task, max_in_flight=1)
+    text = str(stopped.value)
+    assert server.base_url in text
+    assert "SCRIPTED_KEY" in text or name == "404"
+    assert KEY not in text
+    assert len(server.calls) == 4
+    server.always = None
+    frame = ask(server, task)
+    assert frame["status"].to_list() == ["ok"] * 30
+    assert len(server.calls) == 4 + 7
+    assert not any(KEY.encode() in path.read_bytes() for path in store.rglob("*.jsonl"))
+
+
+def test_in_flight_answers_land_when_the_run_stops(server: ScriptedServer, ask: Asker) -> None:
+    """One of eight concurrent requests gets a 401 at once; the slower seven are kept."""
+    server.latency = 0.0
+    slow = scripted.silence(0.4)
+    server._faults = iter([slow, slow, slow, slow, slow, slow, slow, scripted.status(401)])
+    task = make_task(items=20, repetitions=2)
+    with pytest.raises(UserError, match="check the key"):
+        ask(server, task, max_in_flight=8)
+    assert len(server.calls) == 8
+    ask(server, task)
+    assert len(server.calls) == 8 + 13
+
+
+def test_a_request_that_is_refused_is_an_error_and_the_others_go_on(
+    server: ScriptedServer, ask: Asker, store: Path
+) -> None:
+    server._faults = iter([scripted.status(400, message="context too long")])
+    frame = ask(server, make_task(items=3, repetitions=2), max_in_flight=1)
+    assert frame["status"].to_list() == ["error"] * 2 + ["ok"] * 4
+    assert frame["response"][0] == "http_400: context too long"
+    assert len(server.calls) == 3
+    assert ask(server, make_task(items=3, repetitions=2))["status"].to_list() == ["ok"] * 6
+    assert len(server.calls) == 4
+
+
+def test_a_server_that_is_down_is_given_up(server: ScriptedServer, ask: Asker) -> None:
+    server.always = scripted.status(500)
+    with pytest.raises(UserError, match=r"no answer for 5 requests in a row.*http_500"):
+        ask(server, make_task(items=8), max_in_flight=1, transport_attempts=3)
+    assert len(server.calls) == 5 * 3
+
+
+def test_a_server_that_only_throttles_is_given_up_in_the_end(
+    server: ScriptedServer,
+    ask: Asker,
+    patient: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "LONGEST_BACKOFF_S", 60.0)
+    server.always = scripted.status(429)
+    with pytest.raises(UserError, match=r"no answer for 30 minutes.*http_429"):
+        ask(server, max_in_flight=1)
+    assert sum(patient) > 1800
+    assert 30 < len(server.calls) < 100
+
+
+def test_nobody_listens(ask: Asker) -> None:
+    with ScriptedServer() as gone:
+        pass
+    with pytest.raises(UserError, match="no_connection"):
+        ask(gone, make_task(items=8), max_in_flight=4, transport_attempts=2)
+
+
+def test_token_parameter_is_changed_over_once(server: ScriptedServer, ask: Asker) -> None:
+    refusal = "Unsupported parameter: 'max_tokens' is not supported with this model."
+
+    async def modern(call: scripted.Call) -> Any:
+        if "max_tokens" in call.payload:
+            return await scripted.status(400, message=refusal)(call)
+        return await call.server.plain(call)
+
+    server.always = modern
+    frame = ask(server, make_task(items=4), max_in_flight=1)
+    assert frame["status"].to_list() == ["ok"] * 16
+    assert len(server.calls) == 5
+    assert [call.get("max_completion_tokens") for call in server.calls] == [None, 1, 1, 1, 1]
+
+
+def cut(count: int) -> Fault:
+    return scripted.edit(lambda reply: reply.update(choices=reply["choices"][:count]))
+
+
+def index_all(index: Any) -> Fault:
+    return scripted.edit(lambda reply: [c.update(index=index) for c in reply["choices"]])
+
+
+TOPPED_UP = {
+    "fewer than n": (cut(3), [4, 1]),
+    "n ignored": (cut(1), [4, 3]),
+    "one index for all": (index_all(0), [4, 3]),
+    "no index": (index_all(None), [4]),
+    "a choice that failed": (
+        scripted.edit(lambda reply: reply["choices"][1].update(finish_reason="error")),
+        [4, 1],
+    ),
+    "a choice without message": (
+        scripted.edit(lambda reply: reply["choices"][1].update(message=None)),
+        [4, 1],
+    ),
+    "more than n": (
+        scripted.edit(lambda reply: reply["choices"].append({**reply["choices"][0], "index": 9})),
+        [4],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOPPED_UP)
+def test_missing_choices_are_topped_up(name: str, server: ScriptedServer, ask: Asker) -> None:
+    fault, asked = TOPPED_UP[name]
+    server._faults = iter([fault])
+    frame = ask(server)
+    assert ratings(frame) == [RIGHT] * 4
+    assert frame["attempts"].to_list() == [1] * 4
+    assert [call.get("n", 1) for call in server.calls] == asked
+
+
+def test_single_batching_asks_one_by_one(server: ScriptedServer, ask: Asker) -> None:
+    assert ratings(ask(server, batching="single")) == [RIGHT] * 4
+    assert [call.get("n") for call in server.calls] == [None] * 4
+
+
+READ = {
+    "10": (None, "unparseable"),
+    "-1": (None, "unparseable"),
+    "5/5": (5, "ok"),
+    "\uff14": (None, "unparseable"),
+    "I would say 4, really": (4, "ok"),
+    "I": (None, "unparseable"),
+    "": (None, "unparseable"),
+    "half a \ud83d pair, 3": (3, "ok"),
+}
+
+
+@pytest.mark.parametrize("text", READ)
+def test_replies_are_read(text: str, server: ScriptedServer, ask: Asker) -> None:
+    rating, status = READ[text]
+    server.answer = lambda call, index: text
+    frame = ask(server, make_task(repetitions=2), max_attempts=3)
+    assert frame["status"].to_list() == [status] * 2
+    assert ratings(frame) == [rating] * 2
+    assert len(server.calls) == (1 if rating is not None else 3 + 1)
+
+
+def test_null_content_is_a_reply_without_a_rating(server: ScriptedServer, ask: Asker) -> None:
+    server._faults = iter(
+        [scripted.edit(lambda reply: reply["choices"][0]["message"].update(content=None))]
+    )
+    frame = ask(server)
+    assert ratings(frame) == [RIGHT] * 4
+    assert frame["parse_failures"].to_list() == [1, 0, 0, 0]
+    assert [call.get("n", 1) for call in server.calls] == [4, 1]
+
+
+def test_failure_protocol_ends_in_one_longer_reply(server: ScriptedServer, ask: Asker) -> None:
+    def talkative(call: scripted.Call, index: int) -> str:
+        return "As" if call.limit == 1 else "As a baker I would say 10 out of 10, so 5."
+
+    server.answer = talkative
+    frame = ask(server, max_attempts=3, late_max_tokens=32)
+    assert ratings(frame) == [5] * 4
+    assert frame["late"].to_list() == [True] * 4
+    assert frame["status"].to_list() == ["ok"] * 4
+    assert frame["parse_failures"].to_list() == [3] * 4
+    assert frame["attempts"].to_list() == [4] * 4
+    assert [call["max_tokens"] for call in server.calls] == [1, 1, 1, 32]
+    ask(server, max_attempts=3, late_max_tokens=32)
+    assert len(server.calls) == 4
+    # Another length for late replies pays for them alone; more tries pay for the tries alone.
+    ask(server, max_attempts=3, late_max_tokens=48)
+    assert [call["max_tokens"] for call in server.calls[4:]] == [48]
+    ask(server, max_attempts=5, late_max_tokens=48)
+    assert [call["max_tokens"] for call in server.calls[5:]] == [1, 1]
+
+
+def test_failure_protocol_gives_up(server: ScriptedServer, ask: Asker) -> None:
+    server.answer = lambda call, index: "I cannot"
+    frame = ask(server, make_task(repetitions=2), max_attempts=2)
+    assert frame["status"].to_list() == ["unparseable"] * 2
+    assert frame["response"].to_list() == ["I cannot"] * 2
+    assert frame["parse_failures"].to_list() == [3, 3]
+    assert len(server.calls) == 3
+    ask(server, make_task(repetitions=2), max_attempts=2)
+    assert len(server.calls) == 3
+
+
+def test_refusals_and_filtered_replies_are_answers(server: ScriptedServer, ask: Asker) -> None:
+    def change(reply: dict[str, Any]) -> None:
+        reply["choices"][0]["message"].update(content=None, refusal="I will not.")
+        reply["choices"][1].update(finish_reason="content_filter")
+
+    server._faults = iter([scripted.edit(change)])
+    frame = ask(server)
+    assert frame["status"].to_list() == ["refused", "filtered", "ok", "ok"]
+    assert ratings(frame) == [None, None, RIGHT, RIGHT]
+    assert frame["response"][0] == "I will not."
+    ask(server)
+    assert len(server.calls) == 1
+
+
+def test_a_filtered_prompt_is_an_answer(server: ScriptedServer, ask: Asker) -> None:
+    server.always = scripted.status(400, kind="content_filter")
+    assert ask(server)["status"].to_list() == ["filtered"] * 4
+    assert len(server.calls) == 1
+
+
+def test_model_and_fingerprint_may_change(
+    server: ScriptedServer, ask: Asker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(reply: dict[str, Any]) -> None:
+        reply.update(model="scripted-other", system_fingerprint="fp_2", provider="elsewhere")
+
+    server._faults = iter([None, scripted.edit(change)])
+    frame = ask(server, make_task(items=2, repetitions=1), max_in_flight=1)
+    assert frame["served_model"].to_list() == ["scripted-2026-01-01", "scripted-other"]
+    assert frame["system_fingerprint"].to_list() == ["fp_1", "fp_2"]
+    assert "changed its model during the run" in capsys.readouterr().err
+    assert len(server.calls) == 2
+
+
+def test_key_is_asked_for_when_needed_and_only_then(
+    server: ScriptedServer, ask: Asker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ask(server)
+    monkeypatch.delenv("SCRIPTED_KEY")
+    monkeypatch.chdir(tmp_path)
+    assert ratings(ask(server)) == [RIGHT] * 4
+    with pytest.raises(UserError, match=r"SCRIPTED_KEY .*is not set"):
+        ask(server, make_task(repetitions=5))
+    (tmp_path / ".env").write_text(f"SCRIPTED_KEY={KEY}\n")
+    assert len(ask(server, make_task(repetitions=5))) == 5
+    assert len(server.calls) == 2
+
+
+def test_no_key_of_another_service_is_sent(
+    server: ScriptedServer, ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    seen: list[str] = []
+
+    async def look(call: scripted.Call) -> Any:
+        seen.append(call.request.headers.get("Authorization", ""))
+        return await call.server.plain(call)
+
+    server.always = look
+    ask(server, api_key_env=None)
+    assert seen
+    assert not any(KEY in header for header in seen)
+
+
+def test_misspelt_setting_is_refused(server: ScriptedServer, ask: Asker) -> None:
+    with pytest.raises(UserError, match=r"unknown setting 'timeout' .did you mean 'timeout_s'"):
+        ask(server, timeout=3)
+    with pytest.raises(UserError, match="'model' is missing"):
+        answer(make_task(), {"base_url": server.base_url})

@@ -1,0 +1,119 @@
+"""Every setting is identity or run, and the key of an answer follows the one and not the other."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from persona_collapse.elicitation.keys import HIDDEN, find_key, redacted
+from persona_collapse.elicitation.settings import Identity, Run, Settings, normalised_url
+from persona_collapse.errors import UserError
+
+MESSAGES = [{"role": "user", "content": "a question"}]
+BASE = Settings.of({"base_url": "https://api.example.org/v1", "model": "m"})
+# A different value for every setting. A setting added later must be entered here, and so decided.
+OTHER_IDENTITY: dict[str, Any] = {
+    "base_url": "https://other.example.org/v1",
+    "model": "n",
+    "extra_body": {"provider": {"only": ["a"]}},
+    "method": "logprobs",
+    "temperature": 0.2,
+    "top_p": 0.9,
+    "seed": 1,
+}
+OTHER_RUN: dict[str, Any] = {
+    "api_key_env": None,
+    "max_in_flight": 1,
+    "requests_per_minute": 5.0,
+    "tokens_per_minute": 5.0,
+    "timeout_s": 1.0,
+    "token_limit_parameter": "max_completion_tokens",
+    "batching": "single",
+    "max_attempts": 1,
+    "transport_attempts": 1,
+    "store": "elsewhere",
+    "budget": {"max_requests": 1},
+    "prices": "elsewhere.yaml",
+    "scope": "other",
+    "progress": False,
+}
+LATE = {"late_max_tokens"}  # identity of late replies, which the store tells apart by their length
+
+
+def test_every_setting_declares_itself() -> None:
+    assert {entry.name for entry in fields(Identity)} == set(OTHER_IDENTITY) | LATE
+    assert {entry.name for entry in fields(Run)} == set(OTHER_RUN)
+    assert {entry.name for entry in fields(Settings)} == {
+        *OTHER_IDENTITY,
+        *OTHER_RUN,
+        *LATE,
+    }
+
+
+@pytest.mark.parametrize("name", OTHER_IDENTITY)
+def test_identity_changes_the_key(name: str) -> None:
+    changed = replace(BASE, **{name: OTHER_IDENTITY[name]})
+    assert changed.cell_key(MESSAGES) != BASE.cell_key(MESSAGES)
+
+
+@pytest.mark.parametrize("name", OTHER_RUN)
+def test_run_settings_do_not(name: str) -> None:
+    changed = replace(BASE, **{name: OTHER_RUN[name]})
+    assert changed.cell_key(MESSAGES) == BASE.cell_key(MESSAGES)
+    assert changed.stream == BASE.stream
+
+
+def test_the_key_is_for_ever() -> None:
+    """Paid answers hang on this number: if it changes, everybody pays again."""
+    text = (
+        '{"base_url":"https://api.example.org/v1","extra_body":{},"generation":{"temperature":0.1},'
+        '"messages":[{"content":"a question","role":"user"}],"model":"m"}'
+    )
+    assert BASE.cell_key(MESSAGES) == hashlib.sha256(text.encode()).hexdigest()
+    integer = replace(BASE, temperature=1).cell_key(MESSAGES)
+    assert integer == replace(BASE, temperature=1.0).cell_key(MESSAGES)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://API.example.org/v1",
+        "https://api.example.org:443/v1/",
+        " https://api.example.org/v1 ",
+    ],
+)
+def test_addresses_are_spelt_in_one_way(url: str) -> None:
+    assert normalised_url(url) == "https://api.example.org/v1"
+
+
+@pytest.mark.parametrize("url", ["ftp://x/v1", "api.example.org", "https://", "http://x:port/"])
+def test_no_address(url: str) -> None:
+    with pytest.raises(UserError, match="base_url"):
+        normalised_url(url)
+
+
+def test_an_address_holds_no_password() -> None:
+    with pytest.raises(UserError, match="api_key_env") as fault:
+        normalised_url("https://user:secret@example.org/v1")
+    assert "secret" not in str(fault.value)
+
+
+def test_settings_come_from_endpoint_and_sampling() -> None:
+    given = {"base_url": "http://h/v1", "model": "m", "kind": "openai", "sampling": {"top_p": 0.5}}
+    settings = Settings.of(given, {"temperature": 0.7, "method": "repeats"})
+    assert (settings.temperature, settings.top_p) == (0.7, 0.5)
+
+
+def test_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", " secret-123 ")
+    assert find_key("A_KEY", "http://h") == "secret-123"
+    assert find_key(None, "http://h") is None
+    monkeypatch.setenv("A_KEY", " ")
+    with pytest.raises(UserError, match="A_KEY"):
+        find_key("A_KEY", "http://h")
+    assert redacted("key secret-123!", "secret-123") == f"key {HIDDEN}!"
+    assert redacted("none of it", "none") == "none of it"
+    assert redacted("text", None) == "text"
