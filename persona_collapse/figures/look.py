@@ -1,0 +1,113 @@
+"""What a study's models and variants are called and how they are painted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from persona_collapse.figures.sheet import Notice
+from persona_collapse.figures.style import FAMILY_MARKERS, OTHER_PAINTS, PAINTS, Paint
+from persona_collapse.figures.tables import is_simulated
+
+SIMULATED = Notice("SIMULATED RESPONDENTS", "no model was asked")
+MIXED = Notice("MIXED STACKS", "servers differ between variants", sign="†")
+
+
+@dataclass(frozen=True)
+class ModelLook:
+    """A model's key in the tables, its label and its family.
+
+    The label ends in a dagger where different servers answered for the model's variants.
+    """
+
+    key: str
+    label: str
+    family: str
+    mixed_stacks: bool = False
+
+
+def _model(entry: Mapping[str, Any]) -> ModelLook:
+    mixed = bool(entry.get("mixed_stacks", False))
+    label = f"{entry['label']} {MIXED.sign}" if mixed else entry["label"]
+    return ModelLook(entry["key"], label, entry["family"], mixed)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Models and variants in the study's order, and the names that analysis gives to roles.
+
+    ``baseline``, ``control`` and ``target`` are variants; ``roleplay``, ``unconditioned`` and
+    ``toxic`` are probes.
+    """
+
+    models: tuple[ModelLook, ...]
+    variants: tuple[str, ...]
+    baseline: str = "base"
+    control: str = "secure"
+    target: str = "insecure"
+    roleplay: str = "roleplay"
+    unconditioned: str = "unconditioned"
+    toxic: str = "toxic"
+    band: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def from_params(
+        cls,
+        models: Sequence[Mapping[str, Any]],
+        variants: Sequence[str],
+        analysis: Mapping[str, object],
+    ) -> Look:
+        """Build a look from a rule's params.
+
+        ``models`` are mappings with ``key``, ``label``, ``family`` and perhaps ``mixed_stacks``;
+        ``analysis`` is the study file's, with its defaults. Its ``band`` lists published models to
+        use instead of the printed band.
+        """
+        roles = {role: str(analysis[role]) for role in ("baseline", "control", "target")}
+        probes = {
+            probe: str(analysis[f"{probe}_probe"])
+            for probe in ("roleplay", "unconditioned", "toxic")
+        }
+        band = analysis.get("band") or ()
+        return cls(
+            models=tuple(_model(entry) for entry in models),
+            variants=tuple(variants),
+            band=tuple(str(name) for name in band) if isinstance(band, list | tuple) else (),
+            **roles,
+            **probes,
+        )
+
+    @cached_property
+    def _paints(self) -> dict[str, Paint]:
+        roles = {self.baseline: "baseline", self.control: "control", self.target: "target"}
+        others = [name for name in self.variants if name not in roles]
+        paints = {name: PAINTS[role] for name, role in roles.items()}
+        for place, name in enumerate(others):
+            paints[name] = OTHER_PAINTS[place % len(OTHER_PAINTS)]
+        return paints
+
+    def paint(self, variant: str) -> Paint:
+        """Return how a variant looks: by its role, or from a cycle when it has none."""
+        return self._paints[variant]
+
+    @cached_property
+    def families(self) -> dict[str, str]:
+        """The marker of each family, in the models' order."""
+        names = dict.fromkeys(model.family for model in self.models)
+        return {
+            name: FAMILY_MARKERS[place % len(FAMILY_MARKERS)] for place, name in enumerate(names)
+        }
+
+    def notices(self, *tables: pl.DataFrame) -> list[Notice]:
+        """Return what a figure of these tables must say of where its numbers come from."""
+        notices = [SIMULATED] if is_simulated(*tables) else []
+        return notices + ([MIXED] if any(model.mixed_stacks for model in self.models) else [])
+
+    @property
+    def changed(self) -> list[str]:
+        """The variants other than the baseline, in the study's order."""
+        return [name for name in self.variants if name != self.baseline]

@@ -1,0 +1,145 @@
+"""One style for all figures: fonts, sizes, colours, and how a figure becomes files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+
+# Widths in inches of one column and of the text in common two-column layouts, and sizes in points
+# at which they print. No text is smaller than SMALL.
+ONE_COLUMN = 3.4
+TEXT_WIDTH = 6.9
+SMALL = 7.0
+HEADING = 8.0
+PNG_DPI = 300
+
+INK = "#1a1a1a"
+FAINT = "#5c5c5c"
+GRID = "#d9d9d9"
+SHADE = "#e8e8e8"
+PAPER = "#ffffff"
+NOTE = "#8a3b00"
+
+# Okabe and Ito's colours, told apart by all common kinds of colour vision. In print without colour
+# the hatches, line styles and markers of PAINTS tell them apart.
+GREY, BLUE, VERMILLION = "#8c8c8c", "#0072b2", "#d55e00"
+GREEN, ORANGE, SKY, PURPLE = "#009e73", "#e69f00", "#56b4e9", "#b05c92"
+
+
+@dataclass(frozen=True)
+class Paint:
+    """How one series looks as a bar (colour, hatch) and as a line or point (line, marker, width).
+
+    ``width`` is the line's in points.
+    """
+
+    colour: str
+    hatch: str
+    line: Any
+    marker: str
+    width: float = 1.1
+
+
+PAINTS = {
+    "baseline": Paint(GREY, "", "-", "o", 0.9),
+    "control": Paint(BLUE, "/////", (0, (4, 1.5)), "s"),
+    "target": Paint(VERMILLION, "xxxxx", "-", "^", 1.6),
+    "toxic": Paint(PURPLE, "...", (0, (1, 1)), "D"),
+}
+OTHER_PAINTS = (
+    Paint(GREEN, "...", (0, (5, 1, 1, 1)), "D"),
+    Paint(ORANGE, "\\\\\\\\\\", (0, (1, 1)), "v"),
+    Paint(SKY, "-----", (0, (3, 1, 1, 1, 1, 1)), "P"),
+    Paint(PURPLE, "+++++", (0, (2, 2)), "X"),
+)
+FAMILY_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+
+_RC: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": FAINT,
+    "axes.facecolor": "none",
+    "axes.labelcolor": INK,
+    "axes.labelpad": 2.5,
+    "axes.labelsize": SMALL,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.unicode_minus": True,
+    "figure.dpi": 100,
+    "figure.facecolor": PAPER,
+    "font.family": "DejaVu Sans",
+    "font.size": SMALL,
+    "grid.color": GRID,
+    "grid.linewidth": 0.5,
+    "hatch.linewidth": 0.5,
+    "lines.linewidth": 1.1,
+    "pdf.fonttype": 42,
+    "savefig.dpi": PNG_DPI,
+    # Outlines instead of text: the figure looks the same where the font is not installed.
+    "svg.fonttype": "path",
+    "svg.hashsalt": "persona-collapse",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "xtick.labelsize": SMALL,
+    "xtick.major.pad": 2,
+    "xtick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "xtick.minor.size": 1.5,
+    "xtick.minor.width": 0.4,
+    "ytick.color": FAINT,
+    "ytick.labelcolor": INK,
+    "ytick.labelsize": SMALL,
+    "ytick.major.pad": 2,
+    "ytick.major.size": 2.5,
+    "ytick.major.width": 0.6,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw and save under this project's settings, whatever the user's own matplotlib ones are."""
+    import matplotlib
+
+    own: Any = {
+        key: value
+        for key, value in matplotlib.rcParamsDefault.items()
+        if not key.startswith(("backend", "date.", "toolbar", "webagg"))
+    }
+    with matplotlib.rc_context(own | _RC):
+        yield
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Let a drawing function run under ``style``."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with style():
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Write ``stem``.svg, .pdf and .png; equal figures give equal bytes on equal versions."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    metadata: dict[str, dict[str, Any]] = {
+        "svg": {"Date": None, "Creator": "persona-collapse"},
+        "pdf": {"CreationDate": None, "Creator": "persona-collapse", "Producer": None},
+        "png": {"Software": None},
+    }
+    with style():
+        for form, facts in metadata.items():
+            figure.savefig(os.fspath(stem) + f".{form}", format=form, metadata=facts)

@@ -1,0 +1,187 @@
+"""S, R and saturation of checkpoints over the steps of their training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from persona_collapse.figures.look import Look
+from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, key_height, widest, wrap
+from persona_collapse.figures.style import GRID, HEADING, PAINTS, TEXT_WIDTH, save, styled
+from persona_collapse.figures.tables import INFINITY, Row, finite, interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS = {"S": "Susceptibility S", "R": "Robustness R (log scale)", "saturation": "Saturation"}
+_LABELS = 0.95  # inches for the models' names
+_BETWEEN = 0.14
+_HEIGHTS = ((1, 1.7), (4, 1.15), (8, 0.85))  # up to so many models: inches per row
+_LOWEST = 0.62
+
+
+def trajectory(table: pl.DataFrame, look: Look, stem: Path) -> None:
+    """Write the trajectories of ``tables/trajectory.csv``."""
+    save(draw_trajectory(table, look), stem)
+
+
+@styled
+def draw_trajectory(table: pl.DataFrame, look: Look) -> Figure:
+    """Return the figure: one row per model with checkpoints; S, R and saturation side by side.
+
+    Points have 95 % intervals, those of a column share their axis; a grey line keeps the level of
+    the baseline. An infinite R stands at the top edge; what was never measured has no panel.
+    """
+    overall = table.filter(pl.col("foundation") == "overall")
+    tracks = {
+        model.key: list(overall.filter(pl.col("model") == model.key).iter_rows(named=True))
+        for model in look.models
+    }
+    models = [model for model in look.models if tracks[model.key]]
+    panels = [name for name in PANELS if overall[name].is_not_null().any()] or ["S", "R"]
+    tall = next((height for most, height in _HEIGHTS if len(models) <= most), _LOWEST)
+    entries = [Entry("checkpoint", PAINTS["target"], "line")]
+    if look.baseline in overall["variant"]:
+        entries.append(Entry(look.baseline, PAINTS["baseline"], "line"))
+    inner = TEXT_WIDTH - 2 * MARGIN
+    top = key_height(entries, inner) + 0.32
+    height = top + len(models) * tall + 0.28
+    sheet = Sheet(TEXT_WIDTH, height, look.notices(table))
+    sheet.key(entries, MARGIN, 0.04, inner)
+    columns = [_Column(name, list(tracks.values()), tall) for name in panels]
+    tick_rooms = [widest([text for _, text in column.ticks]) + 0.12 for column in columns]
+    width = (inner - _LABELS - sum(tick_rooms)) / len(columns) - _BETWEEN
+    left = MARGIN + _LABELS
+    for column, room in zip(columns, tick_rooms, strict=True):
+        left += room
+        sheet.text(left, top - 0.13, PANELS[column.name], fontsize=HEADING, weight="bold")
+        for place, model in enumerate(models):
+            box = (left, top + place * tall, width, tall - 0.12)
+            axes = sheet.axes(*box, f"{model.key} {column.name}")
+            column.draw(axes, tracks[model.key], look, model.key)
+            axes.tick_params(labelbottom=place == len(models) - 1)
+        left += width + _BETWEEN
+        middle = left - _BETWEEN - width / 2
+        sheet.text(middle, height - 0.09, "Training step", ha="center")
+    for place, model in enumerate(models):
+        middle = top + place * tall + (tall - 0.12) / 2
+        sheet.text(MARGIN, middle, wrap(model.label, _LABELS - 0.08))
+    return sheet.figure
+
+
+@dataclass
+class _Column:
+    """One measure of all models on common axes; rows are ``tall`` inches high."""
+
+    name: str
+    tracks: Sequence[Sequence[Row]]
+    tall: float
+
+    def __post_init__(self) -> None:
+        rows = [row for track in self.tracks for row in track]
+        found = [row[self.name] for row in rows if row[self.name] is not None]
+        ends = [value for value in found if math.isfinite(value)]
+        ends += [end for row in rows for end in interval(row, self.name) or ()]
+        ends = [end for end in ends if math.isfinite(end) and (self.name != "R" or end > 0)] or [1]
+        self.last = max((row["step"] for row in rows), default=0.0) or 1.0
+        self.low, self.high = self._padded(min(ends), max(ends))
+        self.ticks = [(tick, f"{tick:g}") for tick in self._round()]
+        self.edge = math.inf
+        if any(math.isinf(value) for value in found):
+            self.edge = self.high
+            self.high = self._scaled(1.2)
+            self.ticks = [t for t in self.ticks if t[0] < self._scaled(0.75)]
+            self.ticks.append((self.edge, INFINITY))
+
+    def _padded(self, low: float, high: float) -> tuple[float, float]:
+        if self.name == "R":
+            pad = max((high / low) ** 0.08, 1.05)
+            return low / pad, high * pad
+        pad = 0.08 * (high - low) or 0.05
+        return low - pad, high + pad
+
+    def _scaled(self, share: float) -> float:
+        """Return the value at a share of the axis' height."""
+        if self.name == "R":
+            return float(self.low * (self.high / self.low) ** share)
+        return self.low + share * (self.high - self.low)
+
+    def _round(self) -> list[float]:
+        """Return round ticks, as many as the height has room for."""
+        from matplotlib.ticker import MaxNLocator
+
+        most = max(2, int(self.tall / 0.3))
+        if self.name == "R":
+            decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+            for dense in ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+                ticks = [step * 10.0**decade for decade in decades for step in dense]
+                ticks = [tick for tick in ticks if self.low <= tick <= self.high]
+                if len(ticks) <= most:
+                    break
+            if ticks:
+                return ticks
+            return [float(f"{(self.low * self.high) ** 0.5:.2g}")]
+        locator = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
+        values = [float(tick) for tick in locator.tick_values(self.low, self.high)]
+        return [tick for tick in values if self.low <= tick <= self.high]
+
+    def draw(self, axes: Axes, track: Sequence[Row], look: Look, key: str) -> None:
+        """Draw one model: its checkpoints joined, and the level of its baseline."""
+        from matplotlib.ticker import NullFormatter, NullLocator
+
+        axes.set_yscale("log" if self.name == "R" else "linear")
+        axes.set_ylim(self.low, self.high)
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_yticks([tick for tick, _ in self.ticks], [text for _, text in self.ticks])
+        axes.set_xlim(-0.04 * self.last, 1.04 * self.last)
+        axes.set_xticks(*_steps(self.last, axes.bbox.width / axes.figure.dpi))
+        axes.grid(visible=True, color=GRID)
+        places = [self._place(row) for row in track]
+        line = PAINTS["target"]
+        axes.plot(
+            [row["step"] for row in track], places, color=line.colour, linewidth=1.0,
+            label=f"{key} {self.name}",
+        )  # fmt: skip
+        for row, y in zip(track, places, strict=True):
+            if math.isnan(y):
+                continue
+            base = row["variant"] == look.baseline
+            paint = PAINTS["baseline" if base else "target"]
+            if base:
+                axes.axhline(y, color=paint.colour, linewidth=0.9, zorder=1)
+            ends = interval(row, self.name)
+            reach = None
+            if ends:
+                reach = [[max(y - ends[0], 0)], [max(min(ends[1], self.high) - y, 0)]]
+            axes.errorbar(
+                row["step"], y, yerr=reach, color=paint.colour, marker=paint.marker, markersize=3.5,
+                elinewidth=0.9, linestyle="none", zorder=3,
+                label=f"{key} {row['variant']} {self.name}",
+            )  # fmt: skip
+
+    def _place(self, row: Row) -> float:
+        """Return where a value stands: an infinite one at the edge, an unknown one nowhere."""
+        value = row[self.name]
+        if finite(value):
+            return float(value)
+        return self.edge if value is not None and math.isinf(value) else math.nan
+
+
+def _steps(last: float, width: float) -> tuple[list[float], list[str]]:
+    """Return round steps up to the last and their texts, as many as ``width`` inches can hold."""
+    from matplotlib.ticker import MaxNLocator
+
+    for most in (5, 4, 3, 2, 1):
+        found = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10], integer=True).tick_values(0, last)
+        ticks = [float(tick) for tick in found if 0 <= tick <= last]
+        labels = [f"{tick:.0f}" for tick in ticks]
+        if len(ticks) * (widest(labels) + 0.08) <= width:
+            break
+    return ticks, labels

@@ -1,0 +1,76 @@
+"""Checkpoint trajectories: S, R and saturation of a model over the steps of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from persona_collapse.measures.cells import OVERALL
+
+SCHEMA: dict[str, pl.DataType] = {
+    "model": pl.String(),
+    "variant": pl.String(),
+    "step": pl.Int64(),
+    "probe": pl.String(),
+    "foundation": pl.String(),
+    "S": pl.Float64(),
+    "S_lo": pl.Float64(),
+    "S_hi": pl.Float64(),
+    "R": pl.Float64(),
+    "R_lo": pl.Float64(),
+    "R_hi": pl.Float64(),
+    "sigma_bar": pl.Float64(),
+    "saturation": pl.Float64(),  # of the unconditioned profile, on the rows of ``overall``
+    "saturation_lo": pl.Float64(),
+    "saturation_hi": pl.Float64(),
+    "simulated": pl.Boolean(),
+}
+_KEYS = ("model", "variant", "foundation")
+
+
+def trajectory_of(
+    metrics: pl.DataFrame,
+    diagnostics: pl.DataFrame,
+    steps: Sequence[tuple[str, str, int]],
+    roleplay: str,
+    unconditioned: str,
+) -> pl.DataFrame:
+    """Return one row per checkpoint x foundation, columns of ``SCHEMA``, in the order of ``steps``.
+
+    ``steps`` are (model, variant, training step); variants without one have no row. S and R come
+    from the probe ``roleplay`` of ``tables/metrics.csv``, saturation (0 to 1) from the probe
+    ``unconditioned`` of ``tables/diagnostics.csv``; either may be null where it was not measured.
+    """
+    moved = metrics.filter(pl.col("probe") == roleplay).select(
+        *_KEYS,
+        *(name for name in SCHEMA if name in metrics.columns and name not in (*_KEYS, "probe")),
+    )
+    near = diagnostics.filter(
+        (pl.col("probe") == unconditioned)
+        & (pl.col("measure") == "saturation")
+        & (pl.col("foundation") == OVERALL)
+    ).select(
+        *_KEYS,
+        saturation=pl.col("value"),
+        saturation_lo=pl.col("lo"),
+        saturation_hi=pl.col("hi"),
+        drawn=pl.col("simulated"),
+    )
+    order = {name: place for place, name in enumerate(dict.fromkeys(moved["foundation"]))}
+    checkpoints = pl.DataFrame(
+        list(steps),
+        schema={"model": pl.String, "variant": pl.String, "step": pl.Int64},
+        orient="row",
+    ).with_row_index("place")
+    return (
+        moved.join(near, on=_KEYS, how="full", coalesce=True)
+        .join(checkpoints, on=["model", "variant"])
+        .with_columns(
+            probe=pl.lit(roleplay),
+            simulated=pl.any_horizontal(pl.col("simulated", "drawn").fill_null(value=False)),
+            rank=pl.col("foundation").replace_strict(order, default=0, return_dtype=pl.Int64),
+        )
+        .sort("place", "rank")
+        .select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+    )

@@ -1,0 +1,103 @@
+"""What the page's persona explorer shows: each persona's profile, and the ones that moved most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from persona_collapse.figures.look import Look
+from persona_collapse.report.marks import marks_of
+
+MOVERS = 5
+
+Profile = list[int | None]
+
+
+def explorer_of(
+    personas: pl.DataFrame, look: Look, scale: tuple[float, float]
+) -> dict[str, Any] | None:
+    """Return the explorer's data, None where no model has personas.
+
+    ``personas`` has the columns of ``tables/personas.csv``: model, variant, probe, persona_id,
+    foundation, mean (in points of the scale) and description. Ratings become integers of
+    hundredths, one list per persona in the order of ``foundations``, None where a persona was
+    dropped. The shift of a persona is the root-mean-square change of its foundations from baseline
+    to target.
+    """
+    played = personas.filter(pl.col("probe") == look.roleplay, pl.col("persona_id").is_not_null())
+    if played.is_empty():
+        return None
+    alone = personas.filter(pl.col("probe") == look.unconditioned)
+    foundations = played["foundation"].unique(maintain_order=True).to_list()
+    people = _people(played)
+    models = []
+    for model in look.models:
+        own = played.filter(pl.col("model") == model.key)
+        if own.is_empty():
+            continue
+        profiles = {
+            variant: _profiles(own.filter(pl.col("variant") == variant), list(people), foundations)
+            for variant in look.variants
+        }
+        calm = alone.filter(pl.col("model") == model.key)
+        models.append(
+            {
+                "label": model.label,
+                "personas": {name: found for name, found in profiles.items() if any(found)},
+                "alone": {
+                    variant: _profiles(
+                        calm.filter(pl.col("variant") == variant), [None], foundations
+                    )[0]
+                    for variant in look.variants
+                },
+                **_movers(profiles[look.baseline], profiles[look.target]),
+            }
+        )
+    return {
+        "scale": list(scale),
+        "foundations": foundations,
+        "variants": [{"name": name, **mark} for name, mark in marks_of(look).items()],
+        "roles": [look.baseline, look.target],
+        "personas": list(people.values()),
+        "models": models,
+    }
+
+
+def _people(played: pl.DataFrame) -> dict[int, str]:
+    """Return the description of each persona, in the order of their ids."""
+    unique = played.select("persona_id", "description").unique("persona_id").sort("persona_id")
+    return {int(number): text or f"Persona {int(number)}" for number, text in unique.iter_rows()}
+
+
+def _profiles(
+    rows: pl.DataFrame, ids: Sequence[int | None], foundations: Sequence[str]
+) -> list[Profile | None]:
+    """Return each persona's profile, None for one without a rating on every foundation."""
+    found = {
+        (number, name): mean
+        for number, name, mean in rows.select("persona_id", "foundation", "mean").iter_rows()
+    }
+    lists = [[found.get((number, name)) for name in foundations] for number in ids]
+    return [
+        None
+        if any(mean is None for mean in means)
+        else [round(100 * mean) for mean in means if mean is not None]
+        for means in lists
+    ]
+
+
+def _movers(
+    before: Sequence[Profile | None], after: Sequence[Profile | None]
+) -> dict[str, list[list[int]]]:
+    """Return place and shift (hundredths) of the personas that moved most and least."""
+    shifts = []
+    for place, (first, second) in enumerate(zip(before, after, strict=True)):
+        if first is not None and second is not None:
+            change = np.subtract(np.array(second, float), np.array(first, float))
+            shifts.append([place, round(float(np.sqrt((change**2).mean())))])
+    most = sorted(shifts, key=lambda pair: (-pair[1], pair[0]))
+    least = sorted(shifts, key=lambda pair: (pair[1], pair[0]))
+    return {"most": most[:MOVERS], "least": least[:MOVERS]}

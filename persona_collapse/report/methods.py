@@ -1,0 +1,101 @@
+"""Texts to copy: the methods paragraph with a study's own numbers, and what to cite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from persona_collapse.figures.look import Look
+from persona_collapse.report.numbers import known
+
+BIBTEX = """\
+@misc{costa2026personamodel,
+  title         = {Persona-Model Collapse in Emergent Misalignment},
+  author        = {Costa, Davi Bastos and Vicente, Renato},
+  year          = {2026},
+  eprint        = {2605.12850},
+  archivePrefix = {arXiv},
+  url           = {https://arxiv.org/abs/2605.12850}
+}
+
+@misc{costa2025moral,
+  title         = {Moral Susceptibility and Robustness under Persona Role-Play
+                   in Large Language Models},
+  author        = {Costa, Davi Bastos and Alves, Felippe and Vicente, Renato},
+  year          = {2025},
+  eprint        = {2511.08565},
+  archivePrefix = {arXiv},
+  url           = {https://arxiv.org/abs/2511.08565}
+}
+"""
+
+
+def methods_of(
+    look: Look, provenance: Mapping[str, Any], metrics: pl.DataFrame, simulated: bool
+) -> str:
+    """Return the methods paragraph of a study, in plain text, with nothing it did not do.
+
+    ``provenance`` is ``provenance.json``, ``metrics`` the table of that name.
+    """
+    study = provenance["study"]
+    analysis, sampling = study["analysis"], study.get("sampling") or {}
+    probe = study["probes"].get(look.roleplay, {})
+    rows = metrics.filter(pl.col("probe") == look.roleplay, pl.col("foundation") == "overall")
+    models = ", ".join(model.label for model in look.models)
+    sentences = [
+        f"We measured {models} in the variants {_listed(look.variants)}.",
+        f"Each was asked the {_one(rows, 'n_items')} items of the instrument "
+        f"{probe.get('instrument')} while playing each of {_one(rows, 'n_personas')} personas "
+        f"({probe.get('personas')}), {probe.get('repetitions')} times per persona and item"
+        f"{_temperature(sampling)}; {_sum(rows, 'n_answers')} answers were valid.",
+        "Moral susceptibility S is the mean over items of the standard deviation, across personas, "
+        "of the mean rating; moral robustness R is the inverse of the mean standard deviation of "
+        "repeated ratings (arXiv:2511.08565).",
+        "Standard errors and intervals come from "
+        f"{_whole(analysis.get('bootstrap_personas'))} bootstrap draws of personas and "
+        f"{_whole(analysis.get('bootstrap_reruns'))} of repetitions within persona and item; "
+        f"contrasts against {look.baseline} draw the same personas for both variants.",
+        f"The random seed was {study.get('seed')}.",
+    ]
+    if simulated:
+        sentences.insert(1, "All answers come from simulated respondents; no model was asked.")
+    return " ".join([*sentences, _code(provenance)])
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def _temperature(sampling: Mapping[str, Any]) -> str:
+    at = sampling.get("temperature")
+    method = {"logprobs": " from first-token log-probabilities"}.get(
+        str(sampling.get("method")), ""
+    )
+    return f"{method}, at temperature {at}" if at is not None else method
+
+
+def _one(rows: pl.DataFrame, name: str) -> str:
+    """Return a count, or its range where variants differ."""
+    values = rows[name].drop_nulls() if name in rows.columns else pl.Series([], dtype=pl.Float64)
+    if values.is_empty():
+        return "the"
+    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
+    return _whole(low) if low == high else f"{_whole(low)} to {_whole(high)}"
+
+
+def _sum(rows: pl.DataFrame, name: str) -> str:
+    return _whole(float(rows[name].sum())) if name in rows.columns else "all"
+
+
+def _whole(value: float | None) -> str:
+    return f"{value:,.0f}" if value is not None and known(value) else "the"
+
+
+def _code(provenance: Mapping[str, Any]) -> str:
+    code = provenance.get("code", {})
+    commit = code.get("git_commit")
+    at = f", commit {commit[:12]}" if commit else ""
+    changed = " with local changes" if code.get("git_changed") else ""
+    return f"Analysis: persona-collapse {code.get('persona_collapse')}{at}{changed}."

@@ -1,0 +1,203 @@
+"""The report page: one HTML file with everything in it, read from tables and figures alone."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from persona_collapse.errors import UserError
+from persona_collapse.figures.look import Look
+from persona_collapse.report.explorer import explorer_of
+from persona_collapse.report.forms import printed_tables
+from persona_collapse.report.marks import marks_of
+from persona_collapse.report.methods import BIBTEX, methods_of
+from persona_collapse.report.printed import MIXED, PrintedTable
+from persona_collapse.report.reading import read_table
+from persona_collapse.report.sections import PATTERNS, SECTIONS
+from persona_collapse.report.verdicts import verdicts_of
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+LARGEST_SVG = 600_000  # bytes; a figure with more is carried as its PNG
+PIXELS_PER_POINT = 1.65  # a quarter above 96 dpi: print sizes are small on a screen
+MOST_ROWS = 400  # a longer table is not shown, only its CSV file has it
+LONG_TABLE = 40  # rows; a longer table is folded until it is opened
+PERSONAS = "personas"  # the table that feeds the explorer and is not shown itself
+
+
+def build_page(
+    output: str | Path,
+    *,
+    tables: Sequence[str | Path],
+    figures: Sequence[Mapping[str, str]],
+    look: Look,
+    provenance: str | Path,
+    headlines: str | Path | None = None,
+    scale: tuple[float, float] = (0, 5),
+) -> None:
+    """Write the page.
+
+    ``tables`` are CSV files of ``tables/``; ``metrics`` must be among them, each other one adds
+    what it holds. ``figures`` have ``stem`` (path without ending), ``title``, ``alt``, ``caption``
+    and ``section``, a key of ``sections.SECTIONS``. ``scale`` is the instrument's lowest and
+    highest rating. Sections without tables and figures are left out.
+
+    Raises:
+        UserError: a file is missing or unreadable, or a figure names no section.
+    """
+    paths = {Path(path).stem: Path(path) for path in tables}
+    if "metrics" not in paths:
+        raise UserError(f"{output}: the page needs tables/metrics.csv among its tables")
+    frames = {name: read_table(path) for name, path in paths.items()}
+    printed = {
+        name: printed_tables(name, frame, look)
+        for name, frame in frames.items()
+        if name != PERSONAS
+    }
+    facts = _json(Path(provenance))
+    told = _json(Path(headlines)) if headlines else {}
+    simulated = any(table.simulated for group in printed.values() for table in group)
+    mixed = any(table.mixed_stacks for group in printed.values() for table in group)
+    words = {row["model"]: (row["pattern"], _told(row["text"])) for row in told.get("verdicts", [])}
+    sections = _sections(printed, figures)
+    shown = {table["csv"]: None for part in sections.values() for table in part["tables"]}
+    contrasts, band = frames.get("contrasts"), frames.get("band")
+    people = frames.get(PERSONAS)
+    page = _environment().get_template("page.html").render(
+        study=facts["study"],
+        look=look,
+        marks=marks_of(look),
+        simulated=simulated,
+        mixed=MIXED if mixed else "",
+        patterns=PATTERNS,
+        verdicts=verdicts_of(look, frames["metrics"], contrasts, band, words),
+        note=told.get("note", "") if len(look.models) > 1 else "",
+        sections=sections,
+        explorer=None if people is None else explorer_of(people, look, scale),
+        csv={name: paths[name].read_text(encoding="utf-8") for name in shown},
+        methods=methods_of(look, facts, frames["metrics"], simulated),
+        bibtex=BIBTEX,
+        provenance=facts,
+        css=_verbatim("page.css"),
+        js=_verbatim("page.js"),
+    )  # fmt: skip
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
+    Path(output).write_text(page, encoding="utf-8")
+
+
+def _environment() -> Any:
+    # Imported here: tables are rendered without jinja2.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False}
+    environment.filters["data"] = embedded
+    environment.filters["heading"] = heading
+    return environment
+
+
+def heading(text: str) -> Any:
+    """Return a column's heading that breaks after a slash, and at no hyphen."""
+    from markupsafe import Markup, escape
+
+    pieces = text.replace("-", "\u2011").split("/")
+    return Markup("/<wbr>").join(escape(piece) for piece in pieces)
+
+
+def _verbatim(name: str) -> Any:
+    """Return a file of the templates that stands in the page as it is."""
+    from markupsafe import Markup
+
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def embedded(value: Any) -> Any:
+    """Return a value as JSON that can stand in a ``script`` element whatever its texts say."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def _sections(
+    printed: Mapping[str, Sequence[PrintedTable]], figures: Sequence[Mapping[str, str]]
+) -> dict[str, dict[str, Any]]:
+    """Return figures and tables by section, numbered in the order of the page."""
+    known = {section.key for section in SECTIONS}
+    for figure in figures:
+        if figure["section"] not in known:
+            raise UserError(
+                f"figure {figure['stem']}: the page has no section {figure['section']!r}; "
+                f"known: {', '.join(sorted(known))}"
+            )
+    found: dict[str, dict[str, Any]] = {}
+    numbers = {"figure": 0, "table": 0}
+    for section in SECTIONS:
+        pictures, shown = [], []
+        for figure in figures:
+            if figure["section"] == section.key:
+                numbers["figure"] += 1
+                source, width = picture(figure["stem"])
+                shape = {"number": numbers["figure"], "source": source, "width": width}
+                pictures.append({**figure, **shape})
+        for name, group in printed.items():
+            for table in group:
+                if table.section == section.key and len(table.rows) <= MOST_ROWS:
+                    numbers["table"] += 1
+                    shown.append(_table(table, name, numbers["table"]))
+        if pictures or shown:
+            found[section.key] = {"section": section, "figures": pictures, "tables": shown}
+    return found
+
+
+def _table(table: PrintedTable, csv: str, number: int) -> dict[str, Any]:
+    return {
+        "table": table,
+        "rows": table.printed(),
+        "csv": csv,
+        "number": number,
+        "long": table.folded or len(table.rows) > LONG_TABLE,
+    }
+
+
+def picture(stem: str) -> tuple[str, int | None]:
+    """Return a figure as a data URI, and how many pixels wide it is shown.
+
+    It is its SVG, or its PNG where the SVG is too large to carry; the width is None where the file
+    does not tell it.
+    """
+    svg, png = Path(f"{stem}.svg"), Path(f"{stem}.png")
+    try:
+        large = svg.stat().st_size > LARGEST_SVG and png.is_file()
+        content = (png if large else svg).read_bytes()
+    except OSError as fault:
+        raise UserError(f"{svg}: the figure cannot be read ({fault.strerror})") from None
+    kind = "image/png" if large else "image/svg+xml"
+    told = None if large else re.search(rb'<svg[^>]*\bwidth="([\d.]+)pt"', content[:4000])
+    width = round(float(told[1]) * PIXELS_PER_POINT) if told else None
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}", width
+
+
+def _told(text: str) -> str:
+    """Return a verdict's text without its first sentence, which the heading says already."""
+    first, _, rest = text.partition(". ")
+    return (rest or first).replace(" %", "%")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise UserError(f"{path}: not a readable JSON file ({fault}); make it again") from None
+    return found

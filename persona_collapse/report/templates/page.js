@@ -1,0 +1,148 @@
+"use strict";
+document.documentElement.classList.add("js");
+const $ = (id) => document.getElementById(id);
+const make = (tag, attributes, ...children) => {
+  const element = document.createElement(tag);
+  Object.assign(element, attributes);
+  element.append(...children);
+  return element;
+};
+
+// Tables sort by a click on a heading; rows without a number stay last.
+for (const table of document.querySelectorAll("table.sortable")) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, place) => {
+    const button = make("button", { type: "button" }, ...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") === "ascending";
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const key = (row) => row.cells[place].dataset.sort ?? null;
+      const number = (text) => (text === "inf" ? Infinity : text === "-inf" ? -Infinity : Number(text));
+      const name = (row) => row.cells[place].textContent;
+      const sign = down ? -1 : 1;
+      const byName = !head.classList.contains("number");
+      const order = (a, b) => {
+        if (byName) return sign * name(a).localeCompare(name(b), undefined, { numeric: true });
+        const [x, y] = [key(a), key(b)];
+        if (x === null || y === null) return (x === null) - (y === null);
+        return x === y ? 0 : sign * (number(x) < number(y) ? -1 : 1);
+      };
+      const body = table.tBodies[0];
+      body.append(...[...body.rows].sort(order));
+    });
+  });
+}
+
+// Tables download as the CSV files they were made from.
+const files = JSON.parse($("csv").textContent);
+for (const button of document.querySelectorAll("button.download")) {
+  button.addEventListener("click", () => {
+    const name = button.dataset.csv;
+    const href = URL.createObjectURL(new Blob([files[name]], { type: "text/csv" }));
+    make("a", { href, download: `${name}.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 1000);
+  });
+}
+
+// Figures enlarge in a dialog; Escape, the button and a click outside close it.
+const viewer = $("viewer");
+for (const button of document.querySelectorAll("button.enlarge")) {
+  button.addEventListener("click", () => {
+    const [from, to] = [button.querySelector("img"), viewer.querySelector("img")];
+    to.src = from.src;
+    to.alt = from.alt;
+    viewer.showModal();
+  });
+}
+viewer.addEventListener("click", (event) => event.target === viewer && viewer.close());
+
+for (const button of document.querySelectorAll("button.copy")) {
+  button.addEventListener("click", async () => {
+    const source = $(button.dataset.copy);
+    getSelection().selectAllChildren(source);
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      $("status").textContent = "Copied";
+    } catch {
+      $("status").textContent = "Selected; copy with the keyboard";
+    }
+  });
+}
+
+// The persona explorer; ratings are integers of hundredths.
+if ($("explorer-data")) {
+  const data = JSON.parse($("explorer-data").textContent);
+  const [low, high] = data.scale;
+  const text = (value) => (value / 100).toFixed(2);
+  const draw = (parent, tag, attributes) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    return parent.appendChild(element);
+  };
+  const at = (value) => `${3 + (94 * (value / 100 - low)) / (high - low)}%`;
+  const dots = (name, place, model, persona) => {
+    const row = make("div", {}, make("span", {}, name));
+    const svg = draw(row, "svg", {});
+    draw(svg, "line", { class: "axis", x1: at(100 * low), x2: at(100 * high), y1: 15, y2: 15 });
+    for (let tick = low; tick <= high; tick += 1) {
+      draw(svg, "line", { class: "axis", x1: at(100 * tick), x2: at(100 * tick), y1: 3, y2: 27 });
+      if (place === data.foundations.length - 1) {
+        draw(svg, "text", { x: at(100 * tick), y: 42, "text-anchor": "middle" }).textContent = tick;
+      }
+    }
+    for (const { name: variant, colour, path } of data.variants) {
+      const mark = (profile, y, style) => {
+        if (!profile) return;
+        const shape = draw(svg, "svg", { x: at(profile[place]), y, overflow: "visible" });
+        draw(shape, "path", { d: path, stroke: colour, "stroke-width": 1.5, ...style });
+      };
+      mark(model.alone[variant], 22, { fill: "none" });
+      mark((model.personas[variant] || [])[persona], 9, { fill: colour });
+    }
+    return row;
+  };
+  const show = () => {
+    const model = data.models[$("pick-model").selectedIndex];
+    const persona = $("pick-persona").selectedIndex;
+    $("description").textContent = data.personas[persona];
+    $("dots").replaceChildren(...data.foundations.map((name, i) => dots(name, i, model, persona)));
+    const head = (scope, label) => make("th", { scope }, label);
+    const table = $("explorer-table");
+    const names = data.variants.map(({ name }) => name);
+    table.tHead.replaceChildren(
+      make("tr", {}, head("col", "Foundation"), ...names.map((name) => head("col", name))),
+    );
+    const cell = (profile, place) => (profile ? text(profile[place]) : "–");
+    table.tBodies[0].replaceChildren(
+      ...data.foundations.map((foundation, place) => {
+        const cells = names.map((name) => {
+          const own = cell((model.personas[name] || [])[persona], place);
+          return make("td", {}, `${own} (${cell(model.alone[name], place)})`);
+        });
+        return make("tr", {}, head("row", foundation), ...cells);
+      }),
+    );
+    for (const end of ["most", "least"]) {
+      const items = model[end].map(([place, shift]) => {
+        const label = make("span", {}, data.personas[place]);
+        const button = make("button", { type: "button" }, make("b", {}, text(shift)), label);
+        button.addEventListener("click", () => {
+          $("pick-persona").selectedIndex = place;
+          show();
+        });
+        return make("li", {}, button);
+      });
+      $(end).replaceChildren(...items);
+    }
+  };
+  const short = (name) => (name.length > 70 ? `${name.slice(0, 69)}…` : name);
+  $("pick-model").append(...data.models.map(({ label }) => make("option", {}, label)));
+  $("pick-persona").append(
+    ...data.personas.map((name, place) => make("option", {}, `${place + 1}. ${short(name)}`)),
+  );
+  for (const id of ["pick-model", "pick-persona"]) $(id).addEventListener("change", show);
+  $("pick-persona").selectedIndex = data.models[0].most[0]?.[0] ?? 0;
+  show();
+}

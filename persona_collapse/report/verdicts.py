@@ -1,0 +1,215 @@
+"""The top of the page: per model a verdict, its three numbers, and where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from persona_collapse.figures.look import Look
+from persona_collapse.report.numbers import DASH, known, write, write_interval
+from persona_collapse.report.plain import MEAN, OVERALL, Row, rows_by
+
+MARGIN = 4.0  # percent of a strip left free at both ends
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A variant's value on a strip, with its interval; places in percent of the strip's width."""
+
+    variant: str
+    at: float
+    lo: float
+    hi: float
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A small picture of one number: marks, and a zero line or a shaded band to read them by."""
+
+    marks: tuple[Mark, ...]
+    zero: float | None = None
+    band: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of a verdict in words: what it is, its value, interval and a remark."""
+
+    label: str
+    value: str
+    interval: str = ""
+    remark: str = ""
+    strip: Strip | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A model (or the mean of models) with its verdict and numbers."""
+
+    label: str
+    key: str
+    sentence: str
+    numbers: tuple[Number, ...]
+
+
+@dataclass(frozen=True)
+class _Point:
+    variant: str
+    value: float
+    lo: float
+    hi: float
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One number of all models: the points of each, and the two ends of the common axis."""
+
+    points: dict[str, list[_Point]]
+    ends: list[float] = field(default_factory=list)
+
+    def strip(
+        self, model: str, zero: bool = False, band: tuple[float, float] | None = None
+    ) -> Strip:
+        """Lay a model's points out on the axis that all models share."""
+        ends = [end for points in self.points.values() for p in points for end in (p.lo, p.hi)]
+        ends += self.ends
+        low, high = min(ends), max(ends)
+        width = (high - low) or 1.0
+
+        def place(value: float) -> float:
+            return round(MARGIN + (100 - 2 * MARGIN) * (value - low) / width, 2)
+
+        marks = (Mark(p.variant, *map(place, (p.value, p.lo, p.hi))) for p in self.points[model])
+        shaded = (place(band[0]), place(band[1])) if band else None
+        return Strip(tuple(marks), place(0.0) if zero else None, shaded)
+
+
+def verdicts_of(
+    look: Look,
+    metrics: pl.DataFrame,
+    contrasts: pl.DataFrame | None,
+    band: pl.DataFrame | None,
+    words: Mapping[str, tuple[str, str]],
+) -> list[Verdict]:
+    """Return a verdict per model, and last the mean of models where there are several.
+
+    ``metrics``, ``contrasts`` and ``band`` are the tables of those names, ``words`` the key and the
+    sentence of each model's verdict (``mean`` for the study's). Numbers that a study has no table
+    for are left out.
+    """
+    changes = {name: _changes(look, contrasts, name) for name in ("S", "R")}
+    levels, limits = _levels(look, metrics, band)
+    keys = [model.key for model in look.models]
+    if contrasts is not None and len(keys) > 1:
+        keys.append(MEAN)
+    labels = {model.key: model.label for model in look.models} | {MEAN: "Mean of models"}
+    found = []
+    for key in keys:
+        numbers = [
+            *(_change(look, changes[name], key, name) for name in changes),
+            _level(look, levels, key, limits, band),
+        ]
+        told = tuple(number for number in numbers if number is not None)
+        if told or key in words:
+            found.append(Verdict(labels[key], *words.get(key, ("", "")), told))
+    return found
+
+
+def _changes(look: Look, contrasts: pl.DataFrame | None, metric: str) -> _Measured:
+    """Return percent changes of target and control against the baseline, by model."""
+    if contrasts is None:
+        return _Measured({})
+    chosen = contrasts.filter(
+        pl.col("probe") == look.roleplay,
+        pl.col("foundation") == OVERALL,
+        pl.col("metric") == metric,
+    )
+    rows = rows_by(chosen, "model", "contrast")
+    points: dict[str, list[_Point]] = {}
+    for variant in (look.control, look.target):
+        for (model, contrast), row in rows.items():
+            if contrast == f"{variant}-{look.baseline}" and known(row["percent"]):
+                points.setdefault(model, []).append(_point(variant, row, "percent"))
+    return _Measured(points, [0.0])
+
+
+def _levels(
+    look: Look, metrics: pl.DataFrame, band: pl.DataFrame | None
+) -> tuple[_Measured, tuple[float, float] | None]:
+    """Return S of each variant by model, and the band."""
+    chosen = metrics.filter(pl.col("probe") == look.roleplay, pl.col("foundation") == OVERALL)
+    points: dict[str, list[_Point]] = {}
+    for row in chosen.iter_rows(named=True):
+        if known(row["S"]):
+            points.setdefault(row["model"], []).append(_point(row["variant"], row, "S"))
+    limits = None
+    if band is not None:
+        ends = band.filter(pl.col("metric") == "S").select("band_lo", "band_hi").rows()
+        limits = ends[0] if ends else None
+    return _Measured(points, list(limits or ())), limits
+
+
+def _point(variant: str, row: Row, name: str) -> _Point:
+    """Return a value with its interval, the value itself for ends that are not known."""
+    value = row[name]
+    ends = [row.get(f"{name}_{end}") for end in ("lo", "hi")]
+    lo, hi = (float(end) if end is not None and known(end) else value for end in ends)
+    return _Point(variant, value, lo, hi)
+
+
+def _find(points: Iterable[_Point], variant: str) -> _Point | None:
+    return next((point for point in points if point.variant == variant), None)
+
+
+def _percent(point: _Point) -> tuple[str, str]:
+    """Return a change and its interval as whole numbers, as the figures write them."""
+    interval = write_interval(point.lo, point.hi, 0, signed=True)
+    return f"{write(point.value, 0, signed=True)}%", interval
+
+
+def _change(look: Look, measured: _Measured, model: str, metric: str) -> Number | None:
+    points = measured.points.get(model, [])
+    target, control = (_find(points, name) for name in (look.target, look.control))
+    if target is None:
+        return None
+    value, interval = _percent(target)
+    remark = f"{look.control}: {' '.join(_percent(control))}" if control else ""
+    label = f"Change of {metric}, {look.target} against {look.baseline}"
+    return Number(label, value, interval, remark, measured.strip(model, zero=True))
+
+
+def _level(
+    look: Look,
+    measured: _Measured,
+    model: str,
+    limits: tuple[float, float] | None,
+    band: pl.DataFrame | None,
+) -> Number | None:
+    target = _find(measured.points.get(model, []), look.target)
+    if target is None:
+        return None
+    value, interval = write(target.value, 2), write_interval(target.lo, target.hi, 2)
+    if limits is None or band is None:
+        return Number(f"S of {look.target}", value, interval, "", measured.strip(model))
+    ends = DASH.join(write(end, 2) for end in limits)
+    position = _position(look, band, model)
+    count = _prior_models(band)
+    label = f"S of {look.target}, against the band of {count} earlier models"
+    strip = measured.strip(model, band=limits)
+    return Number(label, value, interval, f"{position} the band, {ends}", strip)
+
+
+def _position(look: Look, band: pl.DataFrame, model: str) -> str:
+    rows: Mapping[Any, Row] = rows_by(band, "model", "variant", "metric")
+    row = rows.get((model, look.target, "S"))
+    return str(row["position"]) if row and row["position"] else "against"
+
+
+def _prior_models(band: pl.DataFrame) -> str:
+    """Return how many models make the band, as a text; the word alone where it is not told."""
+    if "n_prior" not in band.columns or band["n_prior"].null_count() == band.height:
+        return "the"
+    return f"{band['n_prior'].drop_nulls()[0]:.0f}"

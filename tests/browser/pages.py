@@ -1,0 +1,230 @@
+"""Small made-up studies on disk, and the page built from them: for unit and browser tests."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from persona_collapse.figures.look import Look
+from persona_collapse.report.page import build_page
+
+VARIANTS = ("base", "secure", "insecure")
+FOUNDATIONS = ("Harm/Care", "Fairness/Reciprocity", "In-group/Loyalty")
+ANALYSIS = {
+    "baseline": "base",
+    "control": "secure",
+    "target": "insecure",
+    "roleplay_probe": "roleplay",
+    "unconditioned_probe": "unconditioned",
+    "toxic_probe": "toxic",
+    "bootstrap_personas": 2000,
+    "bootstrap_reruns": 400,
+}
+HOSTILE = "<script>window.owned = 1</script>\"'&_{}%$#^~\\"
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="200pt" height="100pt" viewBox="0 0 200 100">'
+    '<defs><path id="mark" d="M0 0h9v9z"/></defs><rect width="200" height="100" fill="#fff"/>'
+    "</svg>"
+)
+S = {"base": 0.8, "secure": 0.75, "insecure": 1.3}
+R = {"base": 10.0, "secure": 6.0, "insecure": 3.0}
+
+
+def look_of(models: int, label: str = "Model") -> Look:
+    """Return a look of that many models."""
+    described = [
+        {"key": f"m{place}", "label": f"{label} {place}", "family": f"F{place % 3}"}
+        for place in range(models)
+    ]
+    return Look.from_params(described, VARIANTS, ANALYSIS)
+
+
+def write_study(
+    folder: Path,
+    *,
+    models: int = 2,
+    simulated: bool = False,
+    label: str = "Model",
+    personas: int = 8,
+    infinite: bool = False,
+) -> dict[str, Any]:
+    """Write tables, figures, headlines and provenance; return the arguments of ``build_page``.
+
+    ``label`` starts every model's label; with ``infinite`` the first model's base never varies.
+    """
+    look, tables = look_of(models, label), folder / "tables"
+    tables.mkdir(parents=True)
+    flag = str(simulated).lower()
+    keys = [model.key for model in look.models]
+    write = {
+        "metrics": _metrics(keys, infinite),
+        "contrasts": _contrasts([*keys, "mean"]),
+        "band": _band(keys),
+        "profiles": _profiles(keys),
+        "quality": _quality(keys),
+        "personas": _personas(keys, personas, label),
+    }
+    for name, rows in write.items():
+        write_rows(tables / f"{name}.csv", ({**row, "simulated": flag} for row in rows))
+    figures = []
+    for section in ("verdict", "susceptibility", "saturation"):
+        stem = folder / "figures" / section
+        stem.parent.mkdir(exist_ok=True)
+        stem.with_suffix(".svg").write_text(SVG, encoding="utf-8")
+        texts = {"title": f"Figure of {section}", "alt": f"What {section} shows", "caption": label}
+        figures.append({"stem": str(stem), "section": section, **texts})
+    verdicts = [
+        {
+            "model": model.key,
+            "label": model.label,
+            "pattern": "collapse",
+            "text": f"{model.label}: the collapse pattern is there. S rose by 60 %.",
+        }
+        for model in look.models
+    ]
+    headlines = {"verdicts": verdicts, "note": "Averages of different quantities."}
+    (tables / "headlines.json").write_text(json.dumps(headlines), encoding="utf-8")
+    (folder / "provenance.json").write_text(json.dumps(_provenance(label)), encoding="utf-8")
+    return {
+        "tables": [str(tables / f"{name}.csv") for name in write],
+        "figures": figures,
+        "look": look,
+        "provenance": folder / "provenance.json",
+        "headlines": tables / "headlines.json",
+        "scale": (0, 5),
+    }
+
+
+def page_of(folder: Path, **study: Any) -> Path:
+    """Write a study and build its page; return the page's path."""
+    path = folder / "report" / "index.html"
+    build_page(path, **write_study(folder, **study))
+    return path
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as CSV; None is empty."""
+    found = list(rows)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, found[0])
+        writer.writeheader()
+        writer.writerows(found)
+
+
+def _metrics(keys: list[str], infinite: bool) -> list[dict[str, Any]]:
+    rows = []
+    for place, key in enumerate(keys):
+        for variant in VARIANTS:
+            for shift, foundation in enumerate(("overall", *FOUNDATIONS)):
+                endless = infinite and place == 0 and variant == "base"
+                s = S[variant] + 0.05 * place + 0.1 * shift
+                r = "inf" if endless else R[variant] + place
+                rows.append(
+                    {
+                        "model": key, "variant": variant, "probe": "roleplay",
+                        "foundation": foundation,
+                        "S": s, "S_se": 0.0312, "S_lo": s - 0.06, "S_hi": s + 0.06,
+                        "R": r, "R_se": None if endless else 0.41,
+                        "R_lo": None if endless else R[variant] + place - 0.8,
+                        "R_hi": None if endless else R[variant] + place + 0.8,
+                        "sigma_bar": 0 if endless else 1 / (R[variant] + place),
+                        "sigma_bar_se": 0 if endless else 0.0043,
+                        "S_corrected": s - 0.01, "n_personas": 100, "n_items": 30,
+                        "n_answers": 30000,
+                    }
+                )  # fmt: skip
+    return rows
+
+
+def _contrasts(keys: list[str]) -> list[dict[str, Any]]:
+    pairs = (("insecure", "base"), ("secure", "base"), ("insecure", "secure"))
+    return [
+        {
+            "model": key, "probe": "roleplay", "foundation": foundation, "metric": metric,
+            "contrast": f"{first}-{second}",
+            "estimate": values[first] - values[second],
+            "percent": percent, "percent_lo": percent - 6, "percent_hi": percent + 7,
+            "p": 0.0001, "p_adjusted": 0.0004,
+            "estimate_lo": values[first] - values[second] - 0.05,
+            "estimate_hi": values[first] - values[second] + 0.05, "p_bh": 0.0002,
+        }
+        for first, second in pairs
+        for key in keys
+        for foundation in ("overall", *FOUNDATIONS)
+        for metric, values in (("S", S), ("R", R))
+        for percent in [100 * (values[first] / values[second] - 1)]
+    ]  # fmt: skip
+
+
+def _band(keys: list[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": key, "variant": variant, "probe": "roleplay", "metric": "S",
+            "value": S[variant], "se": 0.03, "band_lo": 0.663, "band_hi": 0.827,
+            "position": "above" if S[variant] > 0.827 else "inside", "beyond": 0,
+            "beyond_percent": 57.2 if variant == "insecure" else 0, "n_prior": 13,
+        }
+        for key in keys
+        for variant in VARIANTS
+    ]  # fmt: skip
+
+
+def _profiles(keys: list[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": key, "variant": variant, "probe": probe, "foundation": foundation,
+            "mean": 2.5 + shift / 3, "sd_within": 0.12,
+            "sd_across_personas": None if probe == "unconditioned" else 0.5,
+            "n_items": 6, "n_answers": 60,
+        }
+        for key in keys
+        for variant in VARIANTS
+        for probe in ("unconditioned", "roleplay")
+        for shift, foundation in enumerate(FOUNDATIONS)
+    ]  # fmt: skip
+
+
+def _quality(keys: list[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": key, "variant": variant, "probe": "roleplay", "expected": 30000,
+            "answered": 29996, "missing": 0, "unparseable": 1, "refused": 0, "filtered": 0,
+            "error": 3, "retried_share": 0.0125, "personas_retained": 100,
+            "personas_dropped": 0, "extra_repetitions": 0,
+        }
+        for key in keys
+        for variant in VARIANTS
+    ]  # fmt: skip
+
+
+def _personas(keys: list[str], count: int, label: str) -> list[dict[str, Any]]:
+    moved = {"base": 0.0, "secure": 0.1, "insecure": 1.0}
+    return [
+        {
+            "model": key, "variant": variant, "probe": "roleplay" if who is not None else
+            "unconditioned", "persona_id": who, "foundation": foundation,
+            "mean": 2 + (0 if who is None else moved[variant] * who / count),
+            "description": None if who is None else f"Persona {who} of {label}",
+        }
+        for key in keys
+        for variant in VARIANTS
+        for who in (None, *range(count))
+        for foundation in FOUNDATIONS
+    ]  # fmt: skip
+
+
+def _provenance(title: str) -> dict[str, Any]:
+    study = {
+        "name": "made-up", "title": f"A study of {title}", "seed": 7,
+        "probes": {"roleplay": {"instrument": "i", "personas": "p", "repetitions": 10}},
+        "sampling": {"temperature": 0.1, "method": "repeats"}, "analysis": ANALYSIS,
+    }  # fmt: skip
+    return {
+        "study": study,
+        "code": {"persona_collapse": "0.1.0", "git_commit": "c0ffee" * 6, "git_changed": False},
+        "versions": {"python": "3.12"},
+        "files": {"resources/instruments/i.yaml": "ab" * 32},
+    }

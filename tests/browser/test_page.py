@@ -1,0 +1,211 @@
+"""What a reader does with the page: open, sort, enlarge, explore, download, copy, print."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from tests.browser.conftest import Browser
+from tests.browser.pages import HOSTILE
+
+Pages = Callable[..., Path]
+STUDIES: list[dict[str, Any]] = [
+    {"models": 2},
+    {"models": 1, "infinite": True},
+    {"models": 12, "simulated": True},
+    {"models": 2, "label": HOSTILE},
+]
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=str)
+def test_opens_quietly_and_asks_for_nothing(
+    browser: Browser, pages: Pages, study: dict[str, Any]
+) -> None:
+    page = pages(**study)
+    browser.open(page)
+    for button in browser.driver.find_elements(By.CSS_SELECTOR, ".enlarge")[:1]:
+        button.click()
+    assert browser.logs() == []
+    asked = [url for url in browser.requests() if not url.startswith("data:")]
+    assert asked == [page.resolve().as_uri()]
+    assert browser.run("return window.owned") is None
+
+
+@pytest.mark.parametrize("width", [380, 320])
+@pytest.mark.parametrize("study", STUDIES, ids=str)
+def test_fits_a_phone(browser: Browser, pages: Pages, study: dict[str, Any], width: int) -> None:
+    browser.open(pages(**study), width=width)
+    browser.run("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    assert browser.run("return innerWidth") == width
+    assert browser.run("return document.documentElement.scrollWidth") == width
+    browser.run("scrollTo(200, 0)")
+    assert browser.run("return scrollX") == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("study", STUDIES[::2], ids=str)
+def test_has_no_serious_accessibility_fault(
+    browser: Browser, pages: Pages, axe: str, study: dict[str, Any], scheme: str
+) -> None:
+    browser.open(pages(**study), scheme=scheme)
+    browser.run("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    dark = browser.run("return matchMedia('(prefers-color-scheme: dark)').matches")
+    assert dark == (scheme == "dark")
+    browser.run(axe)
+    found = browser.driver.execute_async_script(
+        "const done = arguments[0]; axe.run().then(done, (fault) => done({fault: `${fault}`}));"
+    )
+    assert len(found["passes"]) > 20, found
+    faults = [
+        (fault["id"], fault["impact"], [node["html"][:200] for node in fault["nodes"][:3]])
+        for fault in found["violations"]
+    ]
+    assert faults == []
+
+
+def column(browser: Browser, place: int) -> list[str]:
+    """Return a column's texts of the first table of metrics, top to bottom."""
+    return list(
+        browser.run(
+            "return [...document.querySelector('#susceptibility table').tBodies[0].rows]"
+            ".map((row) => row.cells[arguments[0]].textContent)",
+            place,
+        )
+    )
+
+
+def test_tables_sort_by_number_and_by_name(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=12, infinite=True))
+    table = browser.driver.find_element(By.CSS_SELECTOR, "#susceptibility table")
+    heads = table.find_elements(By.CSS_SELECTOR, "thead th")
+    names = [head.text for head in heads]
+    robust = names.index("R")
+    button = heads[robust].find_element(By.TAG_NAME, "button")
+    button.click()
+    assert heads[robust].get_attribute("aria-sort") == "ascending"
+    up = column(browser, robust)
+    values = [float(text.split(" ")[0].replace("∞", "inf")) for text in up]
+    assert values == sorted(values)
+    assert up[-1].startswith("∞")
+    button.send_keys(Keys.ENTER)
+    assert heads[robust].get_attribute("aria-sort") == "descending"
+    values = [float(text.split(" ")[0].replace("∞", "inf")) for text in column(browser, robust)]
+    assert values == sorted(values, reverse=True)
+    heads[0].find_element(By.TAG_NAME, "button").click()
+    assert heads[robust].get_attribute("aria-sort") is None
+    models = column(browser, 0)
+    assert models == [f"Model {place}" for place in range(12) for _ in range(3)]
+
+
+def test_rows_without_a_number_stay_last(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=2, infinite=True))
+    heads = browser.driver.find_elements(By.CSS_SELECTOR, "#susceptibility table:first-of-type th")
+    place = [head.text for head in heads].index("95% interval of R")
+    for _ in range(2):
+        heads[place].find_element(By.TAG_NAME, "button").click()
+        assert column(browser, place)[-1] == "–"
+
+
+def test_figures_enlarge_and_close_by_keyboard(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=2))
+    button = browser.driver.find_element(By.CSS_SELECTOR, "#figure-1 .enlarge")
+    button.send_keys(Keys.ENTER)
+    assert browser.run("return viewer.open")
+    shown = browser.driver.find_element(By.CSS_SELECTOR, "#viewer img")
+    assert shown.get_attribute("alt") == "What verdict shows"
+    assert browser.run("return document.querySelector('#viewer img').naturalWidth") > 0
+    browser.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not browser.run("return viewer.open")
+    assert browser.driver.switch_to.active_element == button
+
+
+def test_explorer_shows_the_chosen_persona(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=2))
+    driver = browser.driver
+    Select(driver.find_element(By.ID, "pick-model")).select_by_visible_text("Model 1")
+    Select(driver.find_element(By.ID, "pick-persona")).select_by_index(4)
+    assert driver.find_element(By.ID, "description").text == "Persona 4 of Model"
+    rows = driver.find_elements(By.CSS_SELECTOR, "#explorer-table tbody tr")
+    assert rows[0].text == "Harm/Care 2.00 (2.00) 2.05 (2.00) 2.50 (2.00)"
+    # Three variants, with and without the persona, on each of three foundations.
+    assert len(driver.find_elements(By.CSS_SELECTOR, "#dots path")) == 3 * 3 * 2
+    place = browser.run(
+        "return document.querySelector('#dots svg svg:last-of-type').getAttribute('x')"
+    )
+    assert float(place.rstrip("%")) == pytest.approx(3 + 94 * 2.5 / 5)
+
+
+def test_explorer_lists_lead_to_their_personas(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=2))
+    most = browser.driver.find_elements(By.CSS_SELECTOR, "#most button")
+    assert most[0].text.split("\n") == ["0.88", "Persona 7 of Model"]
+    least = browser.driver.find_elements(By.CSS_SELECTOR, "#least button")
+    assert len(most) == len(least) == 5
+    least[0].send_keys(Keys.ENTER)
+    assert browser.driver.find_element(By.ID, "description").text == "Persona 0 of Model"
+
+
+def test_tables_download_in_full_digits(browser: Browser, pages: Pages) -> None:
+    page = pages(models=2)
+    browser.open(page)
+    browser.driver.find_element(By.CSS_SELECTOR, "[data-csv=quality]").click()
+    target = browser.downloads / "quality.csv"
+    for _ in range(50):
+        if target.is_file():
+            break
+        time.sleep(0.1)
+    source = page.parent.parent / "tables" / "quality.csv"
+    assert target.read_text(encoding="utf-8") == source.read_text(encoding="utf-8")
+
+
+def test_bibtex_can_be_copied(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=2))
+    browser.driver.find_element(By.CSS_SELECTOR, "[data-copy=bibtex]").click()
+    assert "2605.12850" in browser.run("return getSelection().toString()")
+    assert browser.run("return document.getElementById('status').textContent") != ""
+
+
+def test_everything_is_reached_by_keyboard(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=1))
+    script = (
+        "return [...document.querySelectorAll('button, a, select, summary, .scroll')]"
+        ".filter((part) => part.offsetParent && part.tabIndex < 0).map((part) => part.outerHTML)"
+    )
+    assert browser.run(script) == []
+    browser.driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    assert browser.driver.switch_to.active_element.text == "Skip to the verdict"
+
+
+@pytest.mark.parametrize("study", STUDIES[::2], ids=str)
+def test_prints_to_pdf(browser: Browser, pages: Pages, study: dict[str, Any]) -> None:
+    browser.open(pages(**study), scheme="dark")
+    document = base64.b64decode(browser.cdp("Page.printToPDF")["data"])
+    assert document.startswith(b"%PDF")
+    assert document.count(b"/Type /Page\n") + document.count(b"/Type /Page ") >= 2
+    browser.cdp("Emulation.setEmulatedMedia", media="print", features=[])
+    shown = browser.run(
+        "return [getComputedStyle(document.body).backgroundColor,"
+        " getComputedStyle(document.querySelector('nav')).display,"
+        " getComputedStyle(document.querySelector('.scroll')).overflowX]"
+    )
+    assert shown == ["rgb(255, 255, 255)", "none", "visible"]
+
+
+def test_reads_without_javascript(browser: Browser, pages: Pages, tmp_path: Path) -> None:
+    source = pages(models=2).read_text(encoding="utf-8")
+    still = tmp_path / "still.html"
+    still.write_text(source.replace("script-src 'unsafe-inline'", "script-src 'none'"), "utf-8")
+    browser.open(still)
+    text = browser.driver.find_element(By.TAG_NAME, "main").text
+    assert "Collapse pattern" in text
+    assert "0.800 ± 0.031" in text
+    assert "metrics.csv" not in text  # a button that could do nothing is not shown
+    assert "Copy" not in text
