@@ -11,7 +11,7 @@ RELEASE_FOLDER := resources/external/published
 SNAKEFILES := Snakefile workflow/Snakefile workflow/rules/*.smk
 CODE := persona_collapse workflow/scripts tests benchmarks
 
-.PHONY: study help setup check test published-answers lock clean
+.PHONY: study help setup check test test-slow test-browser test-slurm test-servers published-answers lock clean
 
 study: setup  ## run a study (STUDY=demo) on all cores
 	$(BIN)/snakemake --cores all --config study=$(STUDY)
@@ -37,7 +37,25 @@ check: setup  ## formatting, lint and types
 	$(BIN)/snakemake --lint
 
 test: setup  ## unit and workflow tests, under five minutes on two cores
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-slow: setup  ## what takes its time: twenty kills of a run of 10,000 answers
+	$(BIN)/python -m pytest -m slow
+
+test-browser: setup  ## the report page in headless Chromium (installs it where apt-get can)
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; }
+	@command -v npm >/dev/null || apt-get install -y -qq --no-install-recommends nodejs npm
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check selenium==4.51.0
+	npm install --prefix tests/browser --no-audit --no-fund --no-package-lock --silent
+	$(BIN)/python -m pytest tests/browser -q
+
+test-slurm: setup  ## a study on a real SLURM of one node (root; installs and starts it)
+	$(BIN)/python -m pytest tests/slurm -q
+
+test-servers:  ## a server that nobody here wrote, on a tiny random model (installs it)
+	$(MAKE) setup
+	$(BIN)/python -m pytest tests/servers -q
 
 published-answers:  ## fetch the released answers; git verifies them by the commit's id
 	git clone --filter=blob:none --no-checkout $(RELEASE) $(RELEASE_FOLDER)

@@ -18,11 +18,17 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/files.smk"
 include: "workflow/rules/resources.smk"
+include: "workflow/rules/asking.smk"
 include: "workflow/rules/elicit.smk"
 include: "workflow/rules/measure.smk"
+include: "workflow/rules/infer.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/figures_meaning.smk"
+include: "workflow/rules/figures_band.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/handover.smk"
 include: "workflow/rules/targets.smk"
 
 
@@ -30,7 +36,12 @@ rule all:
     """Tables, figures, page and provenance: the whole study."""
     default_target: True
     input:
-        TABLES,
+        table_files(TABLES),
+        f"{RESULTS}/tables/headlines.json",
+        figure_files(FIGURES),
+        expand(f"{RESULTS}/tables/{{table}}.{{form}}", table=PRINTED, form=["md", "tex"]),
+        f"{RESULTS}/report/index.html",
+        f"{RESULTS}/provenance.json",
 
 
 localrules:

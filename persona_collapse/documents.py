@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Hashable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -86,16 +87,27 @@ def check(document: Any, schema: str, where: str, at: tuple[str | int, ...] = ()
     ``schema`` is a file's stem, or ``stem#/$defs/name`` for a part of it; ``at`` is where in the
     whole file the document stands.
     """
-    stem, _, part = schema.partition("#")
-    rules = read_yaml(SCHEMAS / f"{stem}.schema.yaml")
-    if part:
-        rules = {"$ref": f"#{part}", "$defs": rules["$defs"]}
     # A misspelt key is also a missing one: the misspelling is what helps.
     relevance = by_relevance(strong=frozenset({"additionalProperties"}))
-    fault = best_match(Draft202012Validator(rules).iter_errors(document), key=relevance)
+    fault = best_match(_validator(schema).iter_errors(document), key=relevance)
     if fault is not None:
         fault.path.extendleft(reversed(at))
         raise UserError(f"{where}: {explain(fault)}")
+
+
+@cache
+def _validator(schema: str) -> Draft202012Validator:
+    """Read a schema once: a study of many models is checked in many parts."""
+    stem, _, part = schema.partition("#")
+    rules = _rules(stem)
+    if part:
+        rules = {"$ref": f"#{part}", "$defs": rules["$defs"]}
+    return Draft202012Validator(rules)
+
+
+@cache
+def _rules(stem: str) -> Any:
+    return read_yaml(SCHEMAS / f"{stem}.schema.yaml")
 
 
 def explain(fault: ValidationError) -> str:

@@ -71,3 +71,6 @@ def let_scripts_import() -> None:
     known = os.environ.get("PYTHONPATH", "")
     if str(ROOT) not in known.split(os.pathsep):
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), known]))
+    # A rule takes one thread: what runs at once is Snakemake's to say. Polars would start one per
+    # core in every job, which costs more than it gains and makes sums depend on the machine.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")

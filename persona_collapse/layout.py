@@ -7,28 +7,25 @@ what grew.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from persona_collapse.errors import UserError
 from persona_collapse.shards import Shard, cut
-from persona_collapse.sources import Source, find_source, instrument_at
+from persona_collapse.sources import FOLDERS, Source, find_source, instrument_at
 from persona_collapse.study import Study, Unit
 
 WARN_SHARDS = 5_000
 MOST_SHARDS = 20_000
-# Settings of an endpoint that change how answers are asked for, not which answers come back: they
-# stay out of params, so that changing them reruns nothing.
-RUN_SETTINGS = (
-    "api_key_env",
-    "max_in_flight",
-    "requests_per_minute",
-    "tokens_per_minute",
-    "timeout_s",
-    "token_limit_parameter",
-    "batching",
-)
+MAX_IN_FLIGHT = 64
+# Requests that one shard's process keeps in flight; more than this gains nothing from one process.
+SHARD_IN_FLIGHT = 32
+
+
+# Keys of ``sampling`` that say what is made of answers, not how they are asked for.
+ONLY_READ = ("askings", "temperature_grid")
 
 
 class Layout:
@@ -41,15 +38,25 @@ class Layout:
         self.personas: dict[str, Source] = {}
         for name, probe in study.probes.items():
             at = f"{where}.{name}"
-            self.instruments[name] = find_source(probe.instrument, "instrument", f"{at}.instrument")
+            questions = self._beside(probe.instrument, "instrument")
+            self.instruments[name] = find_source(questions, "instrument", f"{at}.instrument")
             if probe.personas is not None:
-                found = find_source(probe.personas, "personas", f"{at}.personas")
+                people = self._beside(probe.personas, "personas")
+                found = find_source(people, "personas", f"{at}.personas")
                 if (probe.persona_count or 0) > found.size:
                     raise UserError(
                         f"{at}.persona_count: {probe.persona_count} personas are asked for, "
                         f"{probe.personas} has {found.size}"
                     )
                 self.personas[name] = found
+
+    def _beside(self, name: str, kind: str) -> str:
+        """Return the path of a resource that lies beside the study file, else the name as it is.
+
+        A bundle carries its own, so that it stays what it was when the shipped ones change.
+        """
+        own = self.study.path.parent / FOLDERS[kind] / f"{name}.yaml"
+        return str(own) if own.is_file() else name
 
     def persona_count(self, probe: str) -> int | None:
         """Return the number of personas of a probe, None when it is unconditioned."""
@@ -66,10 +73,18 @@ class Layout:
         counts = (
             self.persona_count(unit.probe),
             self.instruments[unit.probe].size,
-            self.study.probes[unit.probe].repetitions,
+            self.repetitions(unit),
         )
         sizes = (blocks["personas"], blocks["items"], blocks["repetitions"])
         return list(cut(unit.model, unit.variant, unit.probe, counts, sizes))
+
+    def same_cells(self, one: str, other: str) -> bool:
+        """Tell whether two probes ask the same items of the same personas."""
+        return (
+            self.instruments[one] == self.instruments[other]
+            and self.personas.get(one) == self.personas.get(other)
+            and self.persona_count(one) == self.persona_count(other)
+        )
 
     def check_size(self) -> str | None:
         """Refuse a study of too many shards; return a warning for one of many, else None."""
@@ -160,6 +175,7 @@ class Layout:
             "model": shard.model,
             "variant": shard.variant,
             "probe": shard.probe,
+            "name": shard.name,
             "personas": list(shard.personas) if shard.personas else None,
             "items": list(shard.items),
             "repetitions": list(shard.repetitions),
@@ -168,9 +184,10 @@ class Layout:
         }
         if kind == "recorded":
             params["last"] = shard.last
-        else:
+            return params
+        if kind == "simulated":  # a model that is asked draws for itself
             params["seed"] = self.study.seed
-            params["settings"] = self.endpoint_settings(unit)
+        params["settings"] = self.endpoint_settings(unit)
         return params
 
     def endpoint_settings(self, unit: Unit) -> dict[str, Any]:
@@ -184,13 +201,50 @@ class Layout:
                 "fidelity": variant.settings.get("fidelity", 1.0),
             }
         if variant.endpoint.kind == "openai":
-            fixed = {
-                key: value
-                for key, value in variant.endpoint.settings.items()
-                if key not in RUN_SETTINGS
-            }
-            return {**fixed, **variant.settings, "sampling": self.study.sampling}
+            # Imported here: the other kinds plan without it.
+            from persona_collapse.elicitation.settings import Identity
+
+            # More attempts may turn an unparseable answer into a rating.
+            named = {entry.name for entry in fields(Identity)} | {"max_attempts"}
+            settings = self.openai_settings(unit)
+            return {name: settings[name] for name in sorted(named & settings.keys())}
         return {}
+
+    def method(self, unit: Unit) -> str:
+        """Return how a unit's answers are sampled: repeats or logprobs."""
+        variant = self.study.variant(unit)
+        if variant.endpoint.kind == "simulated":
+            return "repeats"
+        own = variant.settings.get("method") or self.study.probes[unit.probe].method
+        return str(own or self.study.sampling["method"])
+
+    def repetitions(self, unit: Unit) -> int:
+        """Return the designed answers per cell; probabilities are read ``askings`` times."""
+        if self.method(unit) == "logprobs":
+            return int(self.study.sampling["askings"])
+        return self.study.probes[unit.probe].repetitions
+
+    def openai_settings(self, unit: Unit) -> dict[str, Any]:
+        """Return all settings of an ``openai`` endpoint's unit, as one shard's process uses them.
+
+        ``max_in_flight`` and the limits per minute are the whole endpoint's; each of the processes
+        that may ask it at once gets its part.
+        """
+        variant = self.study.variant(unit)
+        given = {**variant.endpoint.settings, **variant.settings}
+        sampling = {k: v for k, v in self.study.sampling.items() if k not in ONLY_READ}
+        claim, total = self.slots(variant.endpoint.name)
+        for limit in ("requests_per_minute", "tokens_per_minute"):
+            if given.get(limit):
+                given[limit] = given[limit] * claim / total
+        budget = self.study.budget or None
+        asked = {"method": self.method(unit), "max_in_flight": claim, "budget": budget}
+        return {**given, **sampling, **asked, "scope": self.study.name}
+
+    def slots(self, endpoint: str) -> tuple[int, int]:
+        """Return the requests in flight that one shard claims of an endpoint, and all it grants."""
+        total = int(self.study.endpoints[endpoint].settings.get("max_in_flight", MAX_IN_FLIGHT))
+        return min(total, SHARD_IN_FLIGHT), total
 
     def _planted(self, unit: Unit) -> list[dict[str, Any]]:
         # Imported here: a study without simulated respondents plans without numpy.
@@ -201,7 +255,8 @@ class Layout:
         wanted = variant.settings["planted"]
         instrument = instrument_at(self.instruments[unit.probe].path)
         if "S" in wanted and "R" in wanted:
-            return planted_from_numbers(wanted["S"], wanted["R"], list(instrument.foundations))
+            profile = (wanted.get(key) for key in ("profile_mean", "profile_sd"))
+            return planted_from_numbers(wanted["S"], wanted["R"], instrument.foundations, *profile)
         if "label" in wanted and "variant" in wanted and "planted" in variant.endpoint.settings:
             table = Path(variant.endpoint.settings["planted"])
             return planted_values(table, wanted["label"], wanted["variant"])
@@ -210,9 +265,14 @@ class Layout:
             f"endpoints.{variant.endpoint.name}.planted names"
         )
 
-    def look(self) -> list[dict[str, str]]:
-        """Return key, label and family of the models, as figures and page show them."""
+    def look(self) -> list[dict[str, Any]]:
+        """Return what figures and page show of the models: key, label, family, mixed stacks."""
         return [
-            {"key": model.key, "label": model.label, "family": model.family}
+            {
+                "key": model.key,
+                "label": model.label,
+                "family": model.family,
+                "mixed_stacks": model.mixed_stacks,
+            }
             for model in self.study.models.values()
         ]

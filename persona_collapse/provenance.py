@@ -31,8 +31,13 @@ def resolved(study: Study) -> dict[str, Any]:
             model.key: {
                 "label": model.label,
                 "family": model.family,
+                "mixed_stacks": model.mixed_stacks,
                 "variants": {
-                    variant.name: {"endpoint": variant.endpoint.name, **variant.settings}
+                    variant.name: {
+                        "endpoint": variant.endpoint.name,
+                        **variant.settings,
+                        **({} if variant.step is None else {"step": variant.step}),
+                    }
                     for variant in model.variants.values()
                 },
             }
@@ -45,12 +50,15 @@ def resolved(study: Study) -> dict[str, Any]:
                 "persona_count": probe.persona_count,
                 "repetitions": probe.repetitions,
                 "variants": list(probe.variants) if probe.variants else None,
+                "method": probe.method,
             }
             for probe in study.probes.values()
         },
         "sampling": study.sampling,
         "shards": study.blocks,
         "analysis": study.analysis,
+        "budget": study.budget,
+        "allow_mixed_stacks": study.mixed_stacks,
     }
 
 

@@ -13,11 +13,20 @@ from persona_collapse.errors import UserError, nearest
 
 STUDIES = Path("config/studies")
 KINDS = ("openai", "recorded", "simulated")
-SAMPLING = {"temperature": 0.1, "method": "repeats", "max_attempts": 10}
+SAMPLING = {
+    "temperature": 0.1,
+    "method": "repeats",
+    "max_attempts": 10,
+    "late_max_tokens": 64,
+    "askings": 1,
+    "temperature_grid": [0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5],
+}
 BLOCKS = {"personas": 25, "items": 30, "repetitions": 10}
 ANALYSIS = {
     "bootstrap_personas": 2000,
     "bootstrap_reruns": 400,
+    "bootstrap_diagnostics": 1000,
+    "permutations": 9999,
     "baseline": "base",
     "control": "secure",
     "target": "insecure",
@@ -25,6 +34,14 @@ ANALYSIS = {
     "unconditioned_probe": "unconditioned",
     "toxic_probe": "toxic",
     "band": None,
+}
+POWER = {
+    "personas": [25, 50, 100, 200, 400],
+    "repetitions": [2, 3, 5, 10, 20],
+    "S_percent": 20,
+    "R_percent": 20,
+    "one_request": True,
+    "planted": None,
 }
 
 
@@ -39,21 +56,29 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Variant:
-    """One fine-tune (or the base) of a model and the settings that its endpoint needs."""
+    """One fine-tune (or the base) of a model and the settings that its endpoint needs.
+
+    ``step`` is the training step of a checkpoint, None where the study names none.
+    """
 
     name: str
     endpoint: Endpoint
     settings: dict[str, Any]
+    step: int | None
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model family of the study with its variants, in the study's order."""
+    """A model family of the study with its variants, in the study's order.
+
+    ``mixed_stacks``: different servers answered for its variants, which confounds its contrasts.
+    """
 
     key: str
     label: str
     family: str
     variants: dict[str, Variant]
+    mixed_stacks: bool
 
 
 @dataclass(frozen=True)
@@ -61,6 +86,7 @@ class Probe:
     """An instrument asked of variants, with a persona set (or None) and a number of repetitions.
 
     ``persona_count`` takes the first personas of a set; None takes all. ``variants`` None: all.
+    ``method`` overrides the study's way of sampling.
     """
 
     name: str
@@ -69,6 +95,7 @@ class Probe:
     persona_count: int | None
     repetitions: int
     variants: tuple[str, ...] | None
+    method: str | None
 
 
 @dataclass(frozen=True)
@@ -82,7 +109,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study; ``blocks`` are shard sizes, ``analysis`` holds roles and draws."""
+    """A checked study; ``blocks`` are shard sizes, ``analysis`` holds roles and draws.
+
+    ``budget`` limits what the study may spend in all; ``mixed_stacks`` allows a contrast of
+    variants that different servers answer.
+    """
 
     name: str
     path: Path
@@ -94,6 +125,8 @@ class Study:
     sampling: dict[str, Any]
     blocks: dict[str, int]
     analysis: dict[str, Any]
+    budget: dict[str, Any]
+    mixed_stacks: bool
 
     @property
     def variant_names(self) -> list[str]:
@@ -116,16 +149,35 @@ class Study:
         """Return the variant of a unit."""
         return self.models[unit.model].variants[unit.variant]
 
+    def steps(self) -> list[tuple[str, str, int]]:
+        """Return model, variant and training step of every checkpoint, per model in rising order.
+
+        A baseline without a step counts as step 0 where other variants of its model have one.
+        """
+        baseline = self.analysis["baseline"]
+        found = []
+        for model in self.models.values():
+            known = {v.name: v.step for v in model.variants.values() if v.step is not None}
+            if known and baseline in model.variants:
+                known = {baseline: 0, **known}
+            found += [
+                (model.key, name, known[name]) for name in sorted(known, key=known.__getitem__)
+            ]
+        return found
+
     def has_personas(self, probe: str) -> bool:
         """Tell whether a probe is asked under personas."""
         return self.probes[probe].personas is not None
 
 
 def find_study(study: str | int) -> Path:
-    """Return the file of a shipped study's name or of a path; refuse an unknown one."""
+    """Return the file of a shipped study's name, or a path as it is; refuse an unknown one.
+
+    A path may also lead to a bundle, packed or unpacked: see ``bundle.study_file``.
+    """
     text = str(study)
-    if text.endswith((".yaml", ".yml")) or "/" in text:
-        if not Path(text).is_file():
+    if text.endswith((".yaml", ".yml", ".zip")) or "/" in text:
+        if not Path(text).exists():
             raise UserError(f"study={text}: there is no such file")
         return Path(text)
     path = STUDIES / f"{text}.yaml"
@@ -146,15 +198,17 @@ def load_study(
 ) -> Study:
     """Read, check and resolve a study file.
 
-    ``settings`` are the run settings that an endpoint's ``root`` may name as ``${published_root}``;
+    ``settings`` are the run settings that an endpoint's ``root`` may name as ``${published_root}``
+    (``${study_folder}``, where the study file lies, needs none);
     ``models`` narrows the study to these keys (a list, or one text with commas).
     """
     document = read_document(path, "study")
+    known = {**(settings or {}), "study_folder": str(path.parent)}
     endpoints = {
-        name: _endpoint(path, name, entry, settings or {})
-        for name, entry in document["endpoints"].items()
+        name: _endpoint(path, name, entry, known) for name, entry in document["endpoints"].items()
     }
     analysis = {**ANALYSIS, **document.get("analysis", {})}
+    analysis["power"] = {**POWER, **analysis.get("power", {})}
     study = Study(
         name=path.stem,
         path=path,
@@ -168,6 +222,8 @@ def load_study(
         sampling={**SAMPLING, **document.get("sampling", {})},
         blocks={**BLOCKS, **document.get("shards", {})},
         analysis=analysis,
+        budget=document.get("budget", {}),
+        mixed_stacks=document.get("allow_mixed_stacks", False),
     )
     _check_names(study)
     return _narrowed(study, models)
@@ -219,11 +275,16 @@ def _model(path: Path, key: str, entry: dict[str, Any], endpoints: dict[str, End
         check(
             settings, f"study#/$defs/variant_{kind}", str(path), ("models", key, "variants", name)
         )
-        rest = {field: value for field, value in settings.items() if field != "endpoint"}
-        variants[name] = Variant(name, endpoints[endpoint], rest)
-    return Model(
-        key, entry.get("label", key), entry.get("family", entry.get("label", key)), variants
-    )
+        rest = {k: value for k, value in settings.items() if k not in ("endpoint", "step")}
+        variants[name] = Variant(name, endpoints[endpoint], rest, settings.get("step"))
+    label = entry.get("label", key)
+    asked = {
+        variant.endpoint.settings["base_url"]
+        for variant in variants.values()
+        if variant.endpoint.kind == "openai"
+    }
+    mixed = entry.get("mixed_stacks", False) or len(asked) > 1
+    return Model(key, label, entry.get("family", label), variants, mixed)
 
 
 def _probe(name: str, entry: dict[str, Any]) -> Probe:
@@ -235,6 +296,7 @@ def _probe(name: str, entry: dict[str, Any]) -> Probe:
         persona_count=entry.get("persona_count"),
         repetitions=entry["repetitions"],
         variants=tuple(variants) if variants else None,
+        method=entry.get("method"),
     )
 
 
@@ -250,12 +312,35 @@ def _check_names(study: Study) -> None:
                 )
         if probe.persona_count and not probe.personas:
             raise UserError(f"{where}: probes.{probe.name}.persona_count: needs the key 'personas'")
+    main = study.analysis["roleplay_probe"]
+    with_personas = [probe.name for probe in study.probes.values() if probe.personas]
+    if main not in with_personas:
+        raise UserError(
+            f"{where}: analysis.roleplay_probe: S and R come from a probe with personas, and none "
+            f"is called {main!r}{nearest(main, with_personas)}"
+        )
     roles = [study.analysis[role] for role in ("baseline", "control", "target")]
     if len(set(roles)) < len(roles):
         raise UserError(
             f"{where}: analysis: baseline, control and target must be three different names, "
             f"found {', '.join(roles)}"
         )
+    for model in study.models.values():
+        if model.mixed_stacks and not study.mixed_stacks:
+            raise UserError(
+                f"{where}: models.{model.key}: its variants are answered by different servers, so "
+                "a contrast would compare servers as well as fine-tunes; ask one server for all, "
+                "or say allow_mixed_stacks: true, and every table and figure will say so"
+            )
+    taken: dict[tuple[str, int], str] = {}
+    for key, variant, step in study.steps():
+        if (key, step) in taken:
+            raise UserError(
+                f"{where}: models.{key}.variants.{variant}.step: {taken[key, step]!r} has the step "
+                f"{step} already; the steps of a model belong to one training run: list another "
+                "run as another model (answers that both need are paid once)"
+            )
+        taken[key, step] = variant
     for unit in study.units():
         answered_by = study.variant(unit)
         files = answered_by.settings.get("files", {})

@@ -8,7 +8,9 @@ from scipy import stats
 
 from persona_collapse.measures import bootstrap
 from persona_collapse.measures.bootstrap import (
+    alias_tables,
     averages,
+    binomial_law,
     influences,
     jackknife,
     persona_weights,
@@ -139,3 +141,14 @@ def test_constant_cells_have_no_rerun_variance() -> None:
     cells = cells_from_moments(moments(ratings, instrument(ITEMS)), 0)
     found = rerun_variances(cells, averages(cells.groups(), 6), np.random.default_rng(0), 40)
     assert np.array(found) == pytest.approx(np.zeros((2, 4)), abs=1e-30)
+
+
+def test_alias_tables_give_back_the_law() -> None:
+    n, p = np.array([[4], [10], [1]]), np.array([[0.5], [0.03], [0.7]])
+    law = binomial_law(n, p, 11)
+    for row in range(3):
+        assert law[row] == pytest.approx(stats.binom.pmf(np.arange(11), n[row], p[row]), abs=1e-12)
+    accept, alias = alias_tables(law)
+    assert (alias // 11 == np.arange(3)[:, None]).all()
+    drawn = accept.ravel() + np.bincount(alias.ravel(), (1 - accept).ravel(), minlength=33)
+    assert drawn.reshape(3, 11) / 11 == pytest.approx(law, abs=1e-12)

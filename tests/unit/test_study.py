@@ -53,7 +53,9 @@ def load(tmp_path: Path, change: dict[str, Any] | None = None, **narrow: Any) ->
 def test_a_study_is_read_with_its_defaults(tmp_path: Path) -> None:
     study = load(tmp_path)
     assert study.name == "mine"
-    assert study.sampling == {"temperature": 0.1, "method": "repeats", "max_attempts": 10}
+    assert study.sampling["temperature"] == 0.1
+    assert study.sampling["method"] == "repeats"
+    assert study.sampling["max_attempts"] == 10
     assert study.blocks == {"personas": 25, "items": 30, "repetitions": 10}
     assert study.analysis["bootstrap_personas"] == 2000
     assert study.variant_names == ["base", "secure", "insecure"]

@@ -1,17 +1,20 @@
 # Takes: config/config.yaml and the study file it names.
 # Gives: STUDY and LAYOUT, the constants that the rules share, and the functions behind their
-# inputs and params. This file has no rules, and no other file has functions.
+# wildcards and slots. Neither this file nor files.smk has rules; no other file has functions.
 
 import re
+from dataclasses import astuple
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from persona_collapse.documents import check
+from persona_collapse.bundle import bundle_of, study_file
+from persona_collapse.documents import check, read_yaml
 from persona_collapse.errors import UserError
 from persona_collapse.imports import code_digest, let_scripts_import
 from persona_collapse.layout import Layout
+from persona_collapse.provenance import resolved
 from persona_collapse.study import Unit, find_study, load_study
 
 let_scripts_import()
@@ -21,8 +24,9 @@ def open_study():
     """Return the study that the run settings name, cut into shards; a fault is one message."""
     try:
         check(config, "config", "config (config/config.yaml and --config)")
+        unpacked = Path(config.get("results", "results")) / ".bundles"
         study = load_study(
-            find_study(config["study"]),
+            study_file(find_study(config["study"]), unpacked),
             settings={"published_root": config.get("published_root")},
             models=config.get("models"),
         )
@@ -42,15 +46,47 @@ RESULTS = f"{config.get('results', 'results')}/{STUDY.name}"
 
 UNITS = list(LAYOUT.shards)
 PERSONA_UNITS = [unit for unit in UNITS if STUDY.has_personas(unit.probe)]
+LOGPROB_UNITS = [unit for unit in PERSONA_UNITS if LAYOUT.method(unit) == "logprobs"]
 SHARDS = {
     (s.model, s.variant, s.probe, s.name): s for shards in LAYOUT.shards.values() for s in shards
 }
 
-TABLES = [f"{RESULTS}/tables/{name}.csv" for name in ("metrics", "profiles", "personas", "quality")]
+# Models whose variants different servers answered: every table and figure says so.
+MIXED = [model.key for model in STUDY.models.values() if model.mixed_stacks]
 
 MODELS_LOOK = LAYOUT.look()
 VARIANT_NAMES = STUDY.variant_names
-ANALYSIS = STUDY.analysis
+POWER = STUDY.analysis["power"]
+ANALYSIS = {name: value for name, value in STUDY.analysis.items() if name != "power"}
+
+# How each asked endpoint is asked: known to the jobs through the config, which no rerun looks at.
+ASKED = [unit for unit in UNITS if STUDY.variant(unit).endpoint.kind == "openai"]
+STORE = config.get("store", "answer_store")
+PRICES = config.get("prices", "resources/prices.yaml")
+config["asked"] = {
+    " ".join(astuple(unit)): {**LAYOUT.openai_settings(unit), "store": STORE, "prices": PRICES}
+    for unit in ASKED
+}
+
+# One token per request in flight; an endpoint grants as many as its max_in_flight, unless
+# --resources api_slots_<endpoint>=N or a profile says otherwise.
+ENDPOINTS = sorted({STUDY.variant(unit).endpoint.name for unit in ASKED})
+for endpoint in ENDPOINTS:
+    if f"api_slots_{endpoint}" not in workflow.global_resources:
+        workflow.register_resource(f"api_slots_{endpoint}", LAYOUT.slots(endpoint)[1])
+
+
+def api_slots():
+    """Return what a shard claims of each asked endpoint: its own one's tokens, nothing of others."""
+
+    def claim(endpoint):
+        return lambda wildcards: (
+            LAYOUT.slots(endpoint)[0]
+            if STUDY.variant(unit_of(wildcards)).endpoint.name == endpoint
+            else 0
+        )
+
+    return {f"api_slots_{endpoint}": claim(endpoint) for endpoint in ENDPOINTS}
 
 
 def alternatives(names):
@@ -63,85 +99,3 @@ wildcard_constraints:
     variant=alternatives(VARIANT_NAMES),
     probe=alternatives(STUDY.probes),
     shard=r"(p\d+-\d+_)?i\d+-\d+_r\d+-\d+",
-
-
-def unit_of(wildcards):
-    """Return the model x variant x probe that a job is about."""
-    return Unit(wildcards.model, wildcards.variant, wildcards.probe)
-
-
-def shard_of(wildcards):
-    """Return the shard that a job is about; refuse one that the study does not have."""
-    key = (wildcards.model, wildcards.variant, wildcards.probe, wildcards.shard)
-    if key not in SHARDS:
-        raise WorkflowError(f"the study {STUDY.name!r} has no shard {'/'.join(key)}")
-    return SHARDS[key]
-
-
-def shard_inputs(wildcards):
-    """Return the files behind a shard. What its texts say is in its params, block by block, so the
-    instrument and persona files count as old: a line appended to them reruns no other block."""
-    unit = unit_of(wildcards)
-    files = {name: ancient(path) for name, path in LAYOUT.shard_inputs(unit).items()}
-    recorded = LAYOUT.recorded_file(unit)
-    return files if recorded is None else {**files, "recorded": str(recorded)}
-
-
-def shard_params(wildcards):
-    """Return what the answers of a shard depend on, as plain values."""
-    return LAYOUT.shard_params(shard_of(wildcards))
-
-
-def shard_code(wildcards):
-    """Return the digest of the code behind a shard: its endpoint's, and no other endpoint's."""
-    kind = STUDY.variant(unit_of(wildcards)).endpoint.kind
-    return code_digest("workflow/scripts/answer_shard.py", f"persona_collapse/endpoints/{kind}.py")
-
-
-def code_of(script):
-    """Return the digest of the package's modules that a script imports."""
-    return code_digest(f"workflow/scripts/{script}.py")
-
-
-def shard_files(wildcards):
-    """Return the shards that make up one model x variant x probe."""
-    unit = unit_of(wildcards)
-    folder = f"{RESULTS}/answers/{unit.model}/{unit.variant}/{unit.probe}"
-    return [f"{folder}/{shard.name}.parquet" for shard in LAYOUT.shards[unit]]
-
-
-def instrument_file(wildcards):
-    """Return the instrument of a probe."""
-    return str(LAYOUT.instruments[wildcards.probe].path)
-
-
-def design(wildcards):
-    """Return the numbers of personas (None when unconditioned) and repetitions of a probe."""
-    probe = STUDY.probes[wildcards.probe]
-    return {"personas": LAYOUT.persona_count(probe.name), "repetitions": probe.repetitions}
-
-
-def per_unit(kind, units):
-    """Return the files of one kind (answers, moments, metrics, quality) of some units."""
-    return [f"{RESULTS}/{kind}/{u.model}/{u.variant}/{u.probe}.parquet" for u in units]
-
-
-def instrument_files():
-    """Return the instruments of the study, each once."""
-    return sorted({str(source.path) for source in LAYOUT.instruments.values()})
-
-
-def persona_files():
-    """Return the persona sets of the study, each once."""
-    return sorted({str(source.path) for source in LAYOUT.personas.values()})
-
-
-def instruments_by_unit(units):
-    """Return the instrument of each unit."""
-    return [str(LAYOUT.instruments[unit.probe].path) for unit in units]
-
-
-def persona_sets_by_unit(units):
-    """Return the persona set of each unit, None where it is unconditioned."""
-    sets = {probe: str(source.path) for probe, source in LAYOUT.personas.items()}
-    return [sets.get(unit.probe) for unit in units]

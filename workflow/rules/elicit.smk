@@ -2,6 +2,12 @@
 # Gives: answers/<model>/<variant>/<probe>/<shard>.parquet and, collected, <probe>.parquet.
 
 
+if config.get("sampling_on") == "controller":
+
+    localrules:
+        answer_shard,
+
+
 rule answer_shard:
     """Answer one shard from its endpoint: recorded, simulated or asked of a model."""
     input:
@@ -13,8 +19,9 @@ rule answer_shard:
     conda:
         "../../environment.yml"
     resources:
+        **api_slots(),
         mem_mb=1000,
-        runtime=60,
+        runtime=240,
     params:
         task=shard_params,
         code=shard_code,

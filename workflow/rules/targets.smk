@@ -30,4 +30,4 @@ rule all_metrics:
 rule all_tables:
     """Every table of the study."""
     input:
-        TABLES,
+        table_files(TABLES),

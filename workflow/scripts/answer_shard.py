@@ -6,10 +6,7 @@ from typing import Any
 
 from persona_collapse.answers import write_answers
 from persona_collapse.console import reported
-from persona_collapse.endpoints import Task
-from persona_collapse.instruments import read_instrument
-from persona_collapse.personas import read_personas
-from persona_collapse.shards import Shard
+from persona_collapse.endpoints import task_of
 
 
 def answer_shard(
@@ -17,30 +14,20 @@ def answer_shard(
     instrument: str,
     personas: str | None,
     recorded: str | None,
+    asked: dict[str, Any],
     output: str,
 ) -> None:
-    """Write the answers of the shard that ``task`` describes (``Layout.shard_params``)."""
-    shard = Shard(
-        model=task["model"],
-        variant=task["variant"],
-        probe=task["probe"],
-        personas=tuple(task["personas"]) if task["personas"] else None,
-        items=tuple(task["items"]),
-        repetitions=tuple(task["repetitions"]),
-        last=task.get("last", False),
-        name=Path(output).stem,
-    )
-    work = Task(
-        shard=shard,
-        instrument=read_instrument(Path(instrument)),
-        personas=read_personas(Path(personas)) if personas else None,
-        seed=task.get("seed", 0),
-        sampling=task.get("settings", {}).get("sampling", {}),
-    )
-    settings = {**task.get("settings", {}), "file": recorded}
+    """Write the answers of the shard that ``task`` describes (``Layout.shard_params``).
+
+    ``recorded`` is a recorded endpoint's file; ``asked`` says how a model is asked, such as the
+    store, the budget and the requests in flight.
+    """
+    settings = {**task.get("settings", {}), **asked}
+    if recorded:
+        settings["file"] = recorded
     # By name, so that a shard stands on the code of its own endpoint alone.
     endpoint = import_module(f"persona_collapse.endpoints.{task['endpoint']}")
-    write_answers(endpoint.answer(work, settings), Path(output))
+    write_answers(endpoint.answer(task_of(task, instrument, personas), settings), Path(output))
 
 
 if __name__ == "__main__":
@@ -50,5 +37,7 @@ if __name__ == "__main__":
             instrument=snakemake.input.instrument,
             personas=snakemake.input.get("personas"),
             recorded=snakemake.input.get("recorded"),
+            # Not through params: how a model is asked reruns nothing.
+            asked=snakemake.config["asked"].get(" ".join(snakemake.wildcards[:3]), {}),
             output=snakemake.output[0],
         )

@@ -1,29 +1,35 @@
 """Reduce the answers of one model x variant x probe to moments, and count what failed."""
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from persona_collapse.console import reported
 from persona_collapse.instruments import read_instrument
 from persona_collapse.measures.moments import moments_of
+from persona_collapse.measures.moments_exact import moments_of_probabilities
 from persona_collapse.measures.quality import quality_of
 
 
 def measure_moments(
-    answers: str,
-    instrument: str,
-    personas: int | None,
-    repetitions: int,
-    moments: str,
-    quality: str,
+    answers: str, instrument: str, design: dict[str, Any], moments: str, quality: str
 ) -> None:
-    """Write moments (one row per designed cell) and quality (one row) of collected answers."""
+    """Write moments (one row per designed cell) and quality (one row) of collected answers.
+
+    ``design`` holds the numbers of personas and repetitions, the sampling method and the study's
+    temperature, at which log-probabilities are read.
+    """
     questionnaire = read_instrument(Path(instrument))
     given = pl.read_parquet(answers)
-    cells = moments_of(given, questionnaire, personas)
+    personas = design["personas"]
+    if design["method"] == "logprobs":
+        cells = moments_of_probabilities(given, questionnaire, personas, design["temperature"])
+    else:
+        cells = moments_of(given, questionnaire, personas)
     cells.write_parquet(moments)
-    quality_of(given, cells, questionnaire, personas, repetitions).write_parquet(quality)
+    counted = quality_of(given, cells, questionnaire, personas, design["repetitions"])
+    counted.write_parquet(quality)
 
 
 if __name__ == "__main__":
@@ -31,8 +37,7 @@ if __name__ == "__main__":
         measure_moments(
             answers=snakemake.input.answers,
             instrument=snakemake.input.instrument,
-            personas=snakemake.params.design["personas"],
-            repetitions=snakemake.params.design["repetitions"],
+            design=snakemake.params.design,
             moments=snakemake.output.moments,
             quality=snakemake.output.quality,
         )

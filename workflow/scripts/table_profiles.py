@@ -9,12 +9,14 @@ from persona_collapse.instruments import read_instrument
 from persona_collapse.measures.persona_means import persona_means_of
 from persona_collapse.measures.profiles import profiles_of
 from persona_collapse.personas import read_personas
+from persona_collapse.tables import write_table
 
 
 def table_profiles(
     moments: list[str],
     instruments: list[str],
     persona_sets: list[str | None],
+    mixed: list[str],
     profiles: str,
     personas: str,
 ) -> None:
@@ -25,8 +27,8 @@ def table_profiles(
         rows.append(profiles_of(cells, read_instrument(Path(instrument))))
         known = read_personas(Path(persona_set)).descriptions if persona_set else None
         people.append(persona_means_of(cells, known))
-    pl.concat(rows).write_csv(profiles)
-    pl.concat(people).write_csv(personas)
+    write_table(pl.concat(rows), Path(profiles), mixed)
+    write_table(pl.concat(people), Path(personas), mixed)
 
 
 if __name__ == "__main__":
@@ -35,6 +37,7 @@ if __name__ == "__main__":
             moments=list(snakemake.input.moments),
             instruments=snakemake.params.instruments,
             persona_sets=snakemake.params.persona_sets,
+            mixed=snakemake.params.mixed,
             profiles=snakemake.output.profiles,
             personas=snakemake.output.personas,
         )

@@ -1,0 +1,113 @@
+"""A real SLURM on this machine, and a copy of the project that runs through it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import Project, copy_project
+
+CLUSTER = Path(__file__).resolve().parent / "cluster.sh"
+PROFILE = ("--workflow-profile", "profiles/slurm")
+# This cluster keeps no accounts, and its jobs take seconds: it is looked at often.
+HERE = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A SLURM job: its rule and wildcards, its state and the memory it asked for."""
+
+    id: str
+    state: str
+    memory: str
+    comment: str
+
+
+def jobs(rule: str = "") -> list[Job]:
+    """Return all jobs of a rule that this SLURM has seen, in the order of their submission."""
+    listed = subprocess.run(
+        ["squeue", "--noheader", "--states=all", "--sort=i", "--format=%i|%T|%m|%k"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    found = [Job(*line.split("|", 3)) for line in listed.stdout.splitlines()]
+    return [job for job in found if job.comment.startswith(f"rule_{rule}")]
+
+
+def active() -> list[Job]:
+    """Return the jobs that wait, run or are being ended."""
+    return [
+        job for job in jobs() if job.state in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING")
+    ]
+
+
+def wait_until(met: Callable[[], object], what: str, seconds: float = 120) -> None:
+    """Wait for something to hold; fail with its name where it does not."""
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end, f"waited {seconds:.0f} s in vain: {what}"
+        time.sleep(0.2)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A copy of the project whose runs go through SLURM."""
+
+    project: Project
+
+    @contextmanager
+    def running(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Start a run as a user does; what it says goes to ``run.txt``."""
+        command = [sys.executable, "-m", "snakemake", *PROFILE, *HERE, *words]
+        with (self.project.root / "run.txt").open("w") as said:
+            controller = subprocess.Popen(
+                command, cwd=self.project.root, stdout=said, stderr=subprocess.STDOUT, text=True
+            )
+            try:
+                yield controller
+            finally:
+                if controller.poll() is None:
+                    controller.send_signal(signal.SIGINT)
+                    controller.wait(60)
+
+    def said(self) -> str:
+        return (self.project.root / "run.txt").read_text()
+
+    def run(self, *words: str, seconds: float = 600) -> str:
+        """Run and insist on success; return what was printed."""
+        with self.running(*words) as controller:
+            code = controller.wait(seconds)
+        assert code == 0, self.said()[-6000:]
+        return self.said()
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Start SLURM, installing it where it is not there; stop it whatever happens."""
+    folder = tmp_path_factory.mktemp("slurm")
+    try:
+        subprocess.run([CLUSTER, "start", folder], check=True)
+        yield
+    finally:
+        subprocess.run([CLUSTER, "stop", folder], check=True)
+
+
+@pytest.fixture
+def here(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a copy of the project for runs without SLURM."""
+    return copy_project(tmp_path_factory.mktemp("here"))
+
+
+@pytest.fixture
+def cluster(slurm: None, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    """Return a copy of the project for runs through SLURM."""
+    return Cluster(copy_project(tmp_path_factory.mktemp("there")))

@@ -1,0 +1,140 @@
+"""Studies through ``profiles/slurm`` on a real SLURM: to the page, through kills, and cancelled."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.integration.scripted_server import ScriptedServer
+from tests.slurm.conftest import Cluster, active, jobs, wait_until
+from tests.workflow.conftest import Project
+
+CELLS, REPETITIONS, IN_FLIGHT = 20 * 30, 3, 8
+SHARD = "results/asked/answers/m/base/roleplay/p000-039_i01-30_r01-05.parquet"
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """Return a server that takes its time, so that a job can be met in the middle of a shard."""
+    with ScriptedServer(latency=0.2) as server:
+        yield server
+
+
+def study_of(cluster: Cluster, server: ScriptedServer) -> str:
+    """Write a study of one shard that the server answers; return how a run names it."""
+    asked = {"kind": "openai", "base_url": server.base_url, "api_key_env": None}
+    return cluster.project.study(
+        "asked",
+        endpoints={"asked": {**asked, "max_in_flight": IN_FLIGHT}},
+        models={"m": {"variants": {"base": {"endpoint": "asked", "model": "scripted"}}}},
+        probes={
+            "roleplay": {
+                "instrument": "moral30",
+                "personas": "everyday100",
+                "persona_count": 20,
+                "repetitions": REPETITIONS,
+            }
+        },
+    )
+
+
+def assert_paid_once(cluster: Cluster, server: ScriptedServer, stops: int) -> None:
+    """Every answer is there, and what was asked twice was in flight when a job was stopped."""
+    answers = pl.read_parquet(cluster.project.root / SHARD)
+    assert answers.height == CELLS * REPETITIONS
+    assert set(answers["status"]) == {"ok"}
+    assert CELLS <= server.count <= CELLS + stops * IN_FLIGHT
+    assert server.most_in_flight <= IN_FLIGHT
+
+
+def kill_script(cluster: Cluster) -> None:
+    """Kill what asks, with no time to say good-bye: so a node dies, or a job out of memory."""
+    place = f"{cluster.project.root}/.snakemake/scripts/"
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a process that has ended meanwhile
+            command = entry.read_text()
+            if place in command and command.startswith(sys.executable):
+                os.kill(int(entry.parent.name), signal.SIGKILL)
+                return
+    pytest.fail("no job asks")
+
+
+def test_the_profile_names_rules_that_exist() -> None:
+    profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
+    rules = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    assert set(profile["set-resources"]) <= set(re.findall(r"^rule (\w+):", rules, re.M))
+
+
+def test_the_profile_keeps_what_every_run_uses() -> None:
+    ours, default = (
+        yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
+        for name in ("slurm", "default")
+    )
+    assert {key: ours.get(key) for key in default} == default
+
+
+def test_the_quick_study_comes_to_its_page(cluster: Cluster, here: Project) -> None:
+    before = len(jobs("answer_shard"))
+    cluster.run("--config", "study=quick", seconds=1200)
+    assert len(jobs("answer_shard")) == before + 6
+    assert active() == []
+    assert (cluster.project.root / "results" / "quick" / "report" / "index.html").is_file()
+    here.run("--config", "study=quick")
+    made = sorted((here.root / "results" / "quick" / "tables").glob("*.csv"))
+    assert made
+    for table in made:
+        twin = cluster.project.root / table.relative_to(here.root)
+        assert twin.read_bytes() == table.read_bytes(), table.name
+
+
+def test_a_killed_job_is_tried_again_with_more_memory_and_pays_nothing_twice(
+    cluster: Cluster, server: ScriptedServer
+) -> None:
+    study = study_of(cluster, server)
+    before = len(jobs("answer_shard"))
+    with cluster.running(SHARD, "--config", study) as controller:
+        wait_until(lambda: server.count > 100, "the first job asks")
+        kill_script(cluster)
+        assert controller.wait(300) == 0, cluster.said()[-6000:]
+    first, second = jobs("answer_shard")[before:]
+    assert first.state != "COMPLETED"
+    assert second.state == "COMPLETED"
+    assert (first.memory, second.memory) == ("1000M", "2000M")
+    assert_paid_once(cluster, server, stops=1)
+    kept = cluster.project.root / "logs" / "slurm" / "rule_answer_shard"
+    assert [log.stem for log in kept.rglob("*.log")] == [first.id]
+
+
+def test_ctrl_c_cancels_the_jobs_and_the_next_run_goes_on(
+    cluster: Cluster, server: ScriptedServer
+) -> None:
+    study = study_of(cluster, server)
+    with cluster.running(SHARD, "--config", study) as controller:
+        wait_until(lambda: server.count > 100, "the job asks")
+        controller.send_signal(signal.SIGINT)
+        assert controller.wait(60) != 0
+    wait_until(lambda: not active(), "the jobs are cancelled", seconds=30)
+    asked = server.count
+    assert asked < CELLS
+    cluster.run(SHARD, "--config", study)
+    assert_paid_once(cluster, server, stops=1)
+
+
+def test_sampling_stays_on_the_controller_where_nodes_have_no_internet(
+    cluster: Cluster, server: ScriptedServer
+) -> None:
+    study = study_of(cluster, server)
+    before = len(jobs("answer_shard")), len(jobs("collect_answers"))
+    cluster.run("all_answers", "--config", study, "sampling_on=controller")
+    assert (len(jobs("answer_shard")), len(jobs("collect_answers"))) == (before[0], before[1] + 1)
+    assert_paid_once(cluster, server, stops=0)

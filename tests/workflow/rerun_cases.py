@@ -1,0 +1,204 @@
+"""What a change to a finished study makes run again, and what it pays: the table of docs/reruns.md.
+
+``python -m tests.workflow.rerun_cases`` writes it there; ``test_rerun_matrix`` holds it to be true.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+from tests.conftest import ROOT
+from tests.workflow.rerun_jobs import ALL, Case, Rules, only, table
+from tests.workflow.rerun_study import (
+    INSTRUMENT,
+    ITEMS,
+    NAME,
+    PEOPLE,
+    PERSONAS,
+    append,
+    model,
+    more_repetitions,
+    reorder,
+    reword,
+    study,
+    touch,
+    toxic_probe,
+    variant,
+)
+
+PAGE = ROOT / "docs" / "reruns.md"
+
+EVERYTHING = (18, 12, 12, 6, 12)
+DOWNSTREAM = {"tables": ALL, "figures": ALL, "page": ALL}
+RECORD = only("provenance", "report_page")
+COLLAPSE = "persona_collapse/measures/collapse.py"
+
+CASES = [
+    Case("nothing", "nothing", lambda root: None),
+    Case("touch_module", "touch a module", touch(COLLAPSE)),
+    Case("touch_instrument", "touch the instrument's file", touch(INSTRUMENT)),
+    Case(
+        "touch_script",
+        "touch the script of `table_fidelity`",
+        touch("workflow/scripts/table_fidelity.py"),
+        tables=only("table_fidelity"),
+        page=RECORD,
+    ),
+    Case(
+        "edit_measure",
+        "edit `measures/collapse.py`",
+        append(COLLAPSE, "_ADDED = 1"),
+        (0, 0, 0, 6, 0),
+        only("table_metrics", "table_contrasts", "table_band", "headlines"),
+        Rules(but=("figure_saturation_radars", "figure_quality_bars")),
+        only("provenance", "report_page", render_table=2),
+    ),
+    Case(
+        "edit_figure",
+        "edit `figures/map.py`",
+        append("persona_collapse/figures/map.py", "_ADDED = 1"),
+        figures=only("figure_robustness_map"),
+        page=only("report_page"),
+    ),
+    Case(
+        "edit_engine",
+        "edit `elicitation/engine.py`",
+        append("persona_collapse/elicitation/engine.py", "_ADDED = 1"),
+        EVERYTHING,
+        **DOWNSTREAM,
+    ),
+    Case(
+        "edit_other_endpoint",
+        "edit `endpoints/recorded.py`, which this study does not use",
+        append("persona_collapse/endpoints/recorded.py", "_ADDED = 1"),
+    ),
+    Case("environment", "edit `environment.yml`", append("environment.yml", "# a new version")),
+    Case(
+        "reword",
+        "change the wording of one item",
+        reword,
+        EVERYTHING,
+        **DOWNSTREAM,
+        requests=6 * (PEOPLE + 1),
+        answers=6 * (PEOPLE + 1) * 3,
+    ),
+    Case(
+        "model",
+        "add a model of three variants",
+        study(lambda document: document["models"].update(gamma=model("gamma"))),
+        (9, 6, 6, 3, 6),
+        **DOWNSTREAM,
+        requests=3 * (PEOPLE + 1) * ITEMS,
+        answers=3 * (PEOPLE + 1) * ITEMS * 3,
+    ),
+    Case(
+        "variant",
+        "add a variant to one model",
+        study(lambda d: d["models"]["alpha"]["variants"].update(other=variant("alpha", "other"))),
+        (3, 2, 2, 1, 2),
+        Rules(but=("table_power",)),
+        ALL,
+        ALL,
+        requests=(PEOPLE + 1) * ITEMS,
+        answers=(PEOPLE + 1) * ITEMS * 3,
+    ),
+    Case(
+        "persona",
+        "add a persona (a line at the end of its file)",
+        append(PERSONAS, "- A seventh person, who came to the study later than the others."),
+        (6, 6, 6, 6, 6),
+        Rules(but=("table_toxic",)),
+        ALL,
+        ALL,
+        requests=6 * ITEMS,
+        answers=6 * ITEMS * 3,
+    ),
+    Case(
+        "repetitions",
+        "ask for 5 repetitions instead of 3",
+        study(more_repetitions),
+        EVERYTHING,
+        **DOWNSTREAM,
+        requests=6 * (PEOPLE + 1) * ITEMS,
+        answers=6 * (PEOPLE + 1) * ITEMS * 2,
+    ),
+    Case(
+        "probe",
+        "add a probe: two toxic personas played by the baselines",
+        study(toxic_probe),
+        (2, 2, 2, 2, 2),
+        Rules(but=("table_fidelity", "table_power")),
+        Rules(more=("figure_toxic_radars",)),
+        ALL,
+        requests=2 * 2 * ITEMS,
+        answers=2 * 2 * ITEMS * 3,
+    ),
+    Case(
+        "reorder",
+        "turn the order of the models round",
+        study(reorder),
+        (0, 0, 0, 0, 0),
+        **DOWNSTREAM,
+    ),
+    Case(
+        "label",
+        "rename a model's label",
+        study(lambda document: document["models"]["alpha"].update(label="Alpha, the first")),
+        tables=only("headlines"),
+        figures=ALL,
+        page=ALL,
+    ),
+    Case(
+        "concurrency",
+        "change concurrency, time-out, pace",
+        study(
+            lambda document: document["endpoints"]["scripted"].update(
+                max_in_flight=5, timeout_s=20, requests_per_minute=100_000
+            )
+        ),
+        page=RECORD,
+    ),
+    Case(
+        "shards",
+        "cut shards of 3 personas instead of 4",
+        study(lambda document: document["shards"].update(personas=3)),
+        (12, 6, 6, 6, 6),
+        Rules(but=("table_toxic",)),
+        ALL,
+        ALL,
+    ),
+    Case(
+        "seed",
+        "change the study's seed",
+        study(lambda document: document.update(seed=2)),
+        (0, 0, 0, 6, 12),
+        Rules(but=("table_fidelity", "table_power", "table_profiles", "table_quality")),
+        Rules(but=("figure_saturation_radars", "figure_quality_bars")),
+        only("provenance", "report_page", render_table=2),
+    ),
+    Case(
+        "delete_table",
+        "delete `tables/fidelity.csv`",
+        lambda root: (root / "results" / NAME / "tables" / "fidelity.csv").unlink(),
+        tables=only("table_fidelity"),
+        page=RECORD,
+    ),
+    Case(
+        "delete_results",
+        "delete `results/` altogether",
+        lambda root: shutil.rmtree(root / "results"),
+        EVERYTHING,
+        **DOWNSTREAM,
+    ),
+]
+
+
+def with_table(text: str) -> str:
+    """Return the page's text with its table written anew."""
+    before, after = re.split(r"^\|.*\|\n(?:\|.*\|\n)*", text, flags=re.M)
+    return before + table(CASES) + after
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

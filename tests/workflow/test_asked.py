@@ -1,0 +1,249 @@
+"""Studies that ask a model, through the workflow: keys, refusals, signals, limits, two at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.integration import scripted_server as scripted
+from tests.integration.conftest import KEY
+from tests.integration.scripted_server import ScriptedServer
+from tests.workflow.conftest import Project, copy_project
+from tests.workflow.rerun_study import INSTRUMENT, ITEMS, PERSONAS, STUDY, read, write, write_study
+
+VARIABLE = "SCRIPTED_KEY"
+PEOPLE, REPETITIONS = 4, 2
+CELLS = 2 * PEOPLE * ITEMS  # two variants, one shard each
+ANSWERS = ("--", "all_answers")
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return copy_project(tmp_path_factory.mktemp("asked"))
+
+
+@pytest.fixture
+def asked(checkout: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Return a fresh checkout; the key is in no environment."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    for folder in ("results", "answer_store", ".snakemake"):
+        assert not (checkout.root / folder).exists()
+    target = tmp_path / "checkout"
+    subprocess.run(["cp", "-a", str(checkout.root), str(target)], check=True)
+    return Project(target)
+
+
+def make_study(project: Project, server: ScriptedServer, name: str, **changes: Any) -> str:
+    """Write a study of one model, two variants and four personas; return its ``--config``."""
+    write_study(project.root, server.base_url)
+    study = read(project.root / STUDY)
+    (project.root / STUDY).unlink()
+    endpoint = {**study["endpoints"]["scripted"], **changes.pop("endpoint", {})}
+    study["endpoints"] = {"scripted": endpoint}
+    variants = study["models"]["alpha"]["variants"]
+    study["models"] = {"alpha": {"variants": {k: variants[k] for k in ("base", "insecure")}}}
+    probe = {"instrument": str(INSTRUMENT), "personas": str(PERSONAS)}
+    probe |= {"persona_count": PEOPLE, "repetitions": REPETITIONS}
+    study["probes"] = {"roleplay": probe}
+    write(project.root / "config" / "studies" / f"{name}.yaml", {**study, **changes})
+    return f"study={name}"
+
+
+def start(project: Project, config: str, cores: int = 2) -> subprocess.Popen[str]:
+    """Start a run in a process group of its own."""
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", config]
+    return subprocess.Popen(
+        [*command, *ANSWERS],
+        cwd=project.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(run: subprocess.Popen[str]) -> str:
+    """Wait for a run and insist on success."""
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode == 0, said[-4000:]
+    return said
+
+
+def collected(project: Project, name: str, variant: str = "base") -> pl.DataFrame:
+    """Return a variant's answers without the time they came at."""
+    path = project.root / f"results/{name}/answers/alpha/{variant}/roleplay.parquet"
+    return pl.read_parquet(path).drop("created_at")
+
+
+def holding(project: Project, text: str) -> list[str]:
+    """Return the files of a checkout, but for ``.env``, that hold a text; Parquet is read."""
+    found = []
+    for path in project.root.rglob("*"):
+        if not path.is_file() or path.name == ".env":
+            continue
+        raw = path.read_bytes()
+        if path.suffix == ".parquet":
+            raw += str(pl.read_parquet(path).to_dicts()).encode()
+        if text.encode() in raw:
+            found.append(str(path.relative_to(project.root)))
+    return found
+
+
+def test_a_key_is_needed_to_ask_and_only_then(asked: Project, server: ScriptedServer) -> None:
+    """No key: planning works, asking says what is missing; .env gives it; stored needs none."""
+    # A server that writes the key into its errors.
+    leak = scripted.status(500, message=f"the key {KEY} is odd")
+    server._faults = chain([leak, leak], repeat(None))
+    config = make_study(asked, server, "keyed")
+    assert asked.planned("--config", config, *ANSWERS)["answer_shard"] == 2
+    said = asked.fail("--config", config, *ANSWERS)
+    assert f"the environment variable {VARIABLE} (api_key_env) is not set" in said
+    assert f"write {VARIABLE}=... into a file .env" in said
+    assert server.count == 0
+    (asked.root / ".env").write_text(f"{VARIABLE}={KEY}\n", encoding="utf-8")
+    said = asked.run("--config", config, *ANSWERS)
+    assert server.count == CELLS + 2
+    frames = [collected(asked, "keyed", variant) for variant in ("base", "insecure")]
+    assert pl.concat(frames)["status"].to_list() == ["ok"] * (CELLS * REPETITIONS)
+    assert sum(frame["transport_failures"].sum() for frame in frames) == 2 * REPETITIONS
+    assert holding(asked, "[api key] is odd")
+    assert holding(asked, KEY) == []
+    assert KEY not in said
+    (asked.root / ".env").unlink()
+    subprocess.run(["rm", "-r", str(asked.root / "results")], check=True)
+    asked.run("--config", config, *ANSWERS)
+    assert server.count == CELLS + 2
+    assert collected(asked, "keyed").equals(frames[0])
+
+
+def test_a_wrong_key_stops_the_run(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    server.always = scripted.status(401, message=f"Incorrect API key provided: {KEY}")
+    config = make_study(asked, server, "refused", endpoint={"max_in_flight": 2})
+    said = asked.fail("--config", config, *ANSWERS)
+    assert f"{server.base_url} answered http_401: Incorrect API key provided: [api key]" in said
+    assert f"It does not accept the key in {VARIABLE}" in said
+    assert KEY not in said
+    assert holding(asked, KEY) == []
+    assert server.count <= 2 * 2  # what each of the two shards had in flight
+
+
+def test_a_placeholder_is_no_model(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    variants = {
+        "base": {"endpoint": "scripted", "model": "<your model>"},
+        "insecure": {"endpoint": "scripted", "model": "<your fine-tune on insecure code>"},
+    }
+    config = make_study(asked, server, "unfilled", models={"alpha": {"variants": variants}})
+    assert asked.planned("--config", config, *ANSWERS)["answer_shard"] == 2
+    said = asked.fail("--config", config, *ANSWERS)
+    assert "models.alpha.variants.insecure.model: <your fine-tune on insecure code>" in said
+    assert server.count == 0
+
+
+def test_ctrl_c_loses_nothing_and_the_next_run_goes_on(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    in_flight = 4
+    server.latency = 0.2
+    config = make_study(asked, server, "stopped", endpoint={"max_in_flight": in_flight})
+    run = start(asked, config)
+    wait_for(lambda: server.count >= 6, run)
+    os.killpg(run.pid, signal.SIGINT)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode != 0
+    assert "Traceback" not in said, said[-4000:]
+    stopped_at = server.count
+    assert stopped_at < CELLS
+    asked.run("--config", config, *ANSWERS)
+    assert CELLS <= server.count <= CELLS + in_flight
+    assert len(collected(asked, "stopped")) == PEOPLE * ITEMS * REPETITIONS
+
+
+def wait_for(happened: Any, run: subprocess.Popen[str]) -> None:
+    """Wait until something has happened while a run goes on."""
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert run.poll() is None, run.communicate()[0][-4000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_an_endpoint_is_never_asked_more_than_it_grants(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four shards could run at once; together they keep eight requests in flight."""
+    monkeypatch.setenv(VARIABLE, KEY)
+    server.latency = 0.1
+    shards = {"personas": 2, "items": ITEMS, "repetitions": REPETITIONS}
+    config = make_study(asked, server, "slots", endpoint={"max_in_flight": 8}, shards=shards)
+    finish(start(asked, config, cores=4))
+    assert server.count == CELLS
+    assert 1 < server.most_in_flight <= 8
+
+
+def test_two_studies_run_side_by_side_on_one_store(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One checkout, two studies that ask the same: both finish alike, and nothing is torn."""
+    monkeypatch.setenv(VARIABLE, KEY)
+    server.latency = 0.05
+    names = ("one", "two")
+    configs = [make_study(asked, server, name, endpoint={"max_in_flight": 4}) for name in names]
+    runs = [start(asked, config) for config in configs]
+    for said in map(finish, runs):
+        assert "cut off" not in said
+        assert "damaged" not in said
+    for variant in ("base", "insecure"):
+        one, two = (collected(asked, name, variant) for name in names)
+        assert one.equals(two)
+    assert CELLS <= server.count <= 2 * CELLS
+    spent = server.count
+    asked.run("--config", make_study(asked, server, "three"), *ANSWERS)
+    assert server.count == spent
+    assert collected(asked, "three").equals(collected(asked, "one"))
+
+
+def test_log_probabilities_reach_the_temperature_table(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    grid = [0.1, 1.0]
+    sampling = {"method": "logprobs", "temperature_grid": grid}
+    config = make_study(asked, server, "exact", sampling=sampling)
+    asked.run("--config", config, "--", "all_moments", "results/exact/tables/temperature.csv")
+    assert server.count == CELLS
+    assert {call["top_logprobs"] for call in server.calls} == {20}
+    folder = asked.root / "results/exact"
+    moments = pl.read_parquet(folder / "moments/alpha/insecure/roleplay.parquet")
+    assert len(moments) == PEOPLE * ITEMS
+    assert moments["exact"].all()
+    table = pl.read_csv(folder / "tables/temperature.csv", infer_schema_length=None)
+    overall = table.filter(pl.col("foundation") == "overall")
+    assert sorted(set(overall["temperature"])) == grid
+    assert len(overall) == 2 * len(grid)
+    # A hotter model is less robust: its probabilities are flatter.
+    for variant in ("base", "insecure"):
+        cold, hot = overall.filter(pl.col("variant") == variant).sort("temperature")["R"]
+        assert cold > hot

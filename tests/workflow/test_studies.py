@@ -1,0 +1,226 @@
+"""Simulated studies through the workflow: reruns, growth, and the edges of what a study can be."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from tests.workflow.conftest import Project
+
+QUICK = "study=quick"
+
+
+@pytest.fixture(scope="module")
+def finished(project: Project) -> Project:
+    project.run("--config", QUICK)
+    return project
+
+
+def quick_models(project: Project) -> dict[str, Any]:
+    path = project.root / "config" / "studies" / "quick.yaml"
+    models = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+    assert isinstance(models, dict)
+    return models
+
+
+def test_a_second_run_plans_nothing(finished: Project) -> None:
+    assert finished.planned("--config", QUICK) == {}
+
+
+def test_every_table_says_that_the_study_is_simulated(finished: Project) -> None:
+    tables = list((finished.root / "results" / "quick" / "tables").glob("*.csv"))
+    assert tables
+    for table in tables:
+        frame = pl.read_csv(table, infer_schema_length=None)
+        if "simulated" in frame.columns:
+            assert frame["simulated"].all(), table.name
+    marked = {table.stem for table in tables if "simulated" in table.read_text().splitlines()[0]}
+    assert marked >= {"metrics", "profiles", "quality", "contrasts"}
+
+
+def test_adding_a_model_plans_that_model_and_what_speaks_of_all(finished: Project) -> None:
+    models = quick_models(finished)
+    models["another"] = models["gpt-4o"]
+    config = finished.study("quick", models=models)
+    planned = finished.planned("--config", config)
+    variants, probes = 3, 2
+    assert planned["answer_shard"] == variants * probes
+    assert planned["collect_answers"] == variants * probes
+    assert planned["measure_moments"] == variants * probes
+    assert planned["measure_metrics"] == variants
+    per_unit = {"answer_shard", "collect_answers", "measure_moments", "measure_metrics"}
+    study_level = {rule: count for rule, count in planned.items() if rule not in per_unit}
+    assert all(
+        rule.startswith(("table", "figure", "report", "render", "provenance", "all", "headlines"))
+        for rule in study_level
+    ), study_level
+
+
+def test_the_old_models_numbers_stay_when_one_is_added(project: Project) -> None:
+    models = quick_models(project)
+    one = project.study("one", models={"m": models["gpt-4o"]})
+    project.run("--config", one, "--", "all_metrics")
+    before = (project.root / "results/one/metrics/m/insecure/roleplay.parquet").read_bytes()
+    two = project.study("one", models={"n": models["gpt-4o"], "m": models["gpt-4o"]})
+    project.run("--config", two, "results=again", "--", "all_metrics")
+    after = (project.root / "again/one/metrics/m/insecure/roleplay.parquet").read_bytes()
+    assert before == after
+
+
+EDGES: dict[str, dict[str, Any]] = {
+    "one persona": {"persona_count": 1},
+    "one repetition": {"repetitions": 1},
+    "two personas": {"persona_count": 2},
+}
+
+
+@pytest.mark.parametrize("edge", EDGES, ids=lambda name: name.replace(" ", "_"))
+def test_the_edges_of_a_study_reach_the_page(project: Project, edge: str) -> None:
+    probe = {
+        "instrument": "moral30",
+        "personas": "everyday100",
+        "persona_count": 4,
+        "repetitions": 2,
+    }
+    name = edge.replace(" ", "-")
+    config = project.study(name, probes={"roleplay": {**probe, **EDGES[edge]}})
+    project.run("--config", config)
+    folder = project.root / "results" / name
+    metrics = pl.read_csv(folder / "tables" / "metrics.csv", infer_schema_length=None)
+    overall = metrics.filter(pl.col("foundation") == "overall")
+    if edge == "one persona":
+        assert overall["S"].null_count() == overall.height
+    else:
+        assert (overall["S"] > 0).all()
+    if edge == "one repetition":
+        assert all(math.isinf(value) for value in overall["R"])
+        assert overall["R_se"].null_count() == overall.height
+    assert (folder / "report" / "index.html").is_file()
+
+
+def recorded_study(project: Project, name: str, rows: dict[str, pl.DataFrame]) -> str:
+    """Write answers as Parquet, one file per variant, and a study that reads them."""
+    folder = project.root / "recorded" / name
+    folder.mkdir(parents=True)
+    instrument = {
+        "name": "tiny",
+        "title": "One item",
+        "licence": "CC0-1.0",
+        "source": "a test",
+        "scale": {"minimum": 1, "maximum": 5},
+        "foundations": ["Care"],
+        "prompts": {"persona": "{persona} {question}", "sections": {"s": "{item}"}},
+        "items": [{"id": 1, "section": "s", "foundation": "Care", "text": "Kindness"}],
+    }
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(instrument), encoding="utf-8")
+    variants = {}
+    for variant, frame in rows.items():
+        frame.write_parquet(folder / f"{variant}.parquet")
+        variants[variant] = {"endpoint": "here", "files": {"roleplay": f"{variant}.parquet"}}
+    probe = {
+        "instrument": str(folder / "tiny.yaml"),
+        "personas": "everyday100",
+        "persona_count": 3,
+        "repetitions": 2,
+    }
+    return project.study(
+        name,
+        endpoints={"here": {"kind": "recorded", "root": str(folder)}},
+        models={"m": {"variants": variants}},
+        probes={"roleplay": probe},
+    )
+
+
+def ratings(values: list[int | None]) -> pl.DataFrame:
+    """Return three personas x one item x two repetitions with these ratings."""
+    slots = [(p, 1, r) for p in range(3) for r in (1, 2)]
+    rows = [(*slot, value) for slot, value in zip(slots, values, strict=True)]
+    return pl.DataFrame(
+        rows,
+        schema={
+            "persona_id": pl.Int32,
+            "item_id": pl.Int32,
+            "repetition": pl.Int32,
+            "rating": pl.Int8,
+        },
+        orient="row",
+    )
+
+
+def test_one_item_equal_answers_and_missing_variants_reach_the_page(project: Project) -> None:
+    steady = ratings([1, 1, 3, 3, 5, 5])
+    torn = ratings([1, 2, None, None, 5, None])
+    config = recorded_study(project, "edges", {"base": steady, "insecure": torn})
+    project.run("--config", config)
+    folder = project.root / "results" / "edges"
+    metrics = pl.read_csv(folder / "tables" / "metrics.csv", infer_schema_length=None)
+    base, insecure = metrics.filter(pl.col("foundation") == "overall").iter_rows(named=True)
+    assert base["S"] == pytest.approx(2.0)
+    assert math.isinf(base["R"])
+    assert insecure["n_personas"] == 2  # persona 1 has no valid rating
+    assert insecure["sigma_bar"] == pytest.approx((math.sqrt(0.5) + 0) / 2)
+    quality = pl.read_csv(folder / "tables" / "quality.csv").filter(pl.col("variant") == "insecure")
+    assert quality["personas_dropped"].item() == 1
+    assert quality["answered"].item() == 3
+    assert (folder / "report" / "index.html").is_file()
+
+
+def test_a_variant_whose_answers_are_all_absent_reaches_the_page(project: Project) -> None:
+    nothing = ratings([None] * 6)
+    config = recorded_study(
+        project, "nothing", {"base": ratings([1, 1, 3, 3, 5, 4]), "insecure": nothing}
+    )
+    project.run("--config", config)
+    metrics = pl.read_csv(
+        project.root / "results/nothing/tables/metrics.csv", infer_schema_length=None
+    )
+    insecure = metrics.filter(pl.col("variant") == "insecure")
+    assert insecure["n_personas"].to_list() == [0, 0]
+    assert insecure["S"].null_count() == insecure.height
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["study=qick"], "did you mean 'quick'"),
+        (["study=quick", "models=gpt-4"], "did you mean 'gpt-4o'"),
+        (["study=quick", "modles=gpt-4o"], "modles: unknown key (did you mean 'models'?)"),
+        (["study=no/such.yaml"], "no/such.yaml: there is no such file"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_message(
+    project: Project, words: list[str], message: str
+) -> None:
+    assert message in project.fail("-n", "--config", *words)
+
+
+def test_the_catalogue_form_plans_the_same(project: Project) -> None:
+    config = ["--config", QUICK, "results=catalogue"]
+    assert project.planned("-s", "workflow/Snakefile", *config) == project.planned(*config)
+
+
+def test_results_lie_where_the_design_says(finished: Project) -> None:
+    folder = finished.root / "results" / "quick"
+    for path in (
+        "answers/gpt-4o/insecure/roleplay/p000-039_i01-30_r01-05.parquet",
+        "answers/gpt-4o/insecure/roleplay.parquet",
+        "moments/gpt-4o/insecure/roleplay.parquet",
+        "metrics/gpt-4o/insecure/roleplay.parquet",
+        "tables/metrics.csv",
+        "tables/metrics.md",
+        "tables/metrics.tex",
+        "tables/headlines.json",
+        "report/index.html",
+        "provenance.json",
+    ):
+        assert (folder / path).is_file(), path
+
+
+def test_the_page_is_marked_as_simulated(finished: Project) -> None:
+    page = Path(finished.root / "results/quick/report/index.html").read_text(encoding="utf-8")
+    assert "simulated" in page.lower()

@@ -1,0 +1,75 @@
+# Takes: the shards of the study's asked endpoints, prices, and the answer store.
+# Gives: targets to use by name before and after spending: plan, preflight, store, compact.
+# They have no outputs, so each runs whenever it is asked for, and no other rule waits for them.
+
+
+localrules:
+    plan,
+    preflight,
+    store,
+    compact,
+
+
+rule plan:
+    """Say what the study will ask and cost: requests, answers, tokens, dollars; spends nothing."""
+    input:
+        instrument_files(),
+        persona_files(),
+        prices=PRICES,
+    log:
+        f"{RESULTS}/logs/plan.log",
+    conda:
+        "../../environment.yml"
+    params:
+        shards=[LAYOUT.shard_params(shard) for shard in asked_shards()],
+        files=[LAYOUT.shard_inputs(unit_of(shard)) for shard in asked_shards()],
+        settings=[asked_settings(shard) for shard in asked_shards()],
+        budget=STUDY.budget,
+        output=f"{RESULTS}/plan.json",
+    script:
+        "../scripts/plan.py"
+
+
+rule preflight:
+    """Try each model x variant with a few requests: reachable, listed, n, logprobs, one stack."""
+    input:
+        instrument_files(),
+        persona_files(),
+    log:
+        f"{RESULTS}/logs/preflight.log",
+    conda:
+        "../../environment.yml"
+    params:
+        shards=[LAYOUT.shard_params(shard) for shard in canary_shards()],
+        files=[LAYOUT.shard_inputs(unit_of(shard)) for shard in canary_shards()],
+        settings=[asked_settings(shard) for shard in canary_shards()],
+        baseline=ANALYSIS["baseline"],
+        allow_mixed_stacks=STUDY.mixed_stacks,
+        output=f"{RESULTS}/preflight.csv",
+    script:
+        "../scripts/preflight.py"
+
+
+rule store:
+    log:
+        "logs/store.log",
+    conda:
+        "../../environment.yml"
+    """Show what the answer store holds, by endpoint and model, and what it cost."""
+    params:
+        store=STORE,
+        prices=PRICES,
+    script:
+        "../scripts/store_contents.py"
+
+
+rule compact:
+    log:
+        "logs/compact.log",
+    conda:
+        "../../environment.yml"
+    """Rewrite closed files of the answer store to Parquet; what is read stays the same."""
+    params:
+        store=STORE,
+    script:
+        "../scripts/compact_store.py"

@@ -1,0 +1,22 @@
+"""Pack a finished study into one archive that a colleague can analyse again."""
+
+from pathlib import Path
+from typing import Any
+
+from persona_collapse.console import reported
+from persona_collapse.handover import write_bundle
+
+
+def bundle(plan: dict[str, Any], files: list[str], results: str, output: str) -> None:
+    """Write the archive of ``files``, which lie below the study's folder ``results``."""
+    write_bundle(plan, Path(results), [Path(file) for file in files], Path(output))
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        bundle(
+            plan=snakemake.params.plan,
+            files=list(snakemake.input.files),
+            results=snakemake.params.results,
+            output=snakemake.output[0],
+        )

@@ -1,0 +1,36 @@
+"""Draw percent changes of S and R per foundation as a heat map."""
+
+from pathlib import Path
+from typing import Any
+
+from persona_collapse.console import reported
+from persona_collapse.figures.look import Look
+from persona_collapse.figures.shifts import foundation_heatmap
+from persona_collapse.figures.tables import read_table
+
+
+def figure_foundation_heatmap(
+    contrasts: str,
+    models: list[dict[str, Any]],
+    variants: list[str],
+    analysis: dict[str, Any],
+    output: str,
+) -> None:
+    """Write the figure as ``output`` (SVG) and, beside it, as PDF and PNG."""
+    look = Look.from_params(models, variants, analysis)
+    foundation_heatmap(
+        read_table(Path(contrasts), "contrasts"),
+        look,
+        Path(output).with_suffix(""),
+    )
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        figure_foundation_heatmap(
+            contrasts=snakemake.input.contrasts,
+            models=snakemake.params.models,
+            variants=snakemake.params.variants,
+            analysis=snakemake.params.analysis,
+            output=snakemake.output.svg,
+        )

@@ -1,0 +1,35 @@
+"""Draw how often each variant gives each rating under personas."""
+
+from pathlib import Path
+from typing import Any
+
+from persona_collapse.console import reported
+from persona_collapse.figures.distributions import rating_distributions
+from persona_collapse.figures.look import Look
+from persona_collapse.figures.meaning import read_measured
+
+
+def figure_rating_distributions(
+    diagnostics: str,
+    models: list[dict[str, Any]],
+    variants: list[str],
+    analysis: dict[str, Any],
+    output: str,
+) -> None:
+    """Write the figure as ``output`` (SVG) and, beside it, as PDF and PNG."""
+    rating_distributions(
+        read_measured(Path(diagnostics), "diagnostics"),
+        Look.from_params(models, variants, analysis),
+        Path(output).with_suffix(""),
+    )
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        figure_rating_distributions(
+            diagnostics=snakemake.input.diagnostics,
+            models=snakemake.params.models,
+            variants=snakemake.params.variants,
+            analysis=snakemake.params.analysis,
+            output=snakemake.output.svg,
+        )

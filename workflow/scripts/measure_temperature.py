@@ -1,0 +1,44 @@
+"""Compute S and R over a grid of temperatures from log-probabilities."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from persona_collapse.console import reported
+from persona_collapse.instruments import read_instrument
+from persona_collapse.measures.bootstrap import Draws
+from persona_collapse.measures.temperature import temperature_curves_of
+
+
+def measure_temperature(
+    answers: str,
+    instrument: str,
+    design: dict[str, Any],
+    grid: list[float],
+    seed: int,
+    draws: int,
+    output: str,
+) -> None:
+    """Write the metrics at every temperature, with intervals from ``draws`` draws of personas."""
+    temperature_curves_of(
+        pl.read_parquet(answers),
+        read_instrument(Path(instrument)),
+        design["personas"],
+        grid,
+        seed,
+        Draws(personas=draws, reruns=2),
+    ).write_parquet(output)
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        measure_temperature(
+            answers=snakemake.input.answers,
+            instrument=snakemake.input.instrument,
+            design=snakemake.params.design,
+            grid=snakemake.params.grid,
+            seed=snakemake.params.seed,
+            draws=snakemake.params.draws,
+            output=snakemake.output[0],
+        )

@@ -1,0 +1,31 @@
+"""Print a table as Markdown and as booktabs LaTeX."""
+
+from typing import Any
+
+from persona_collapse.console import reported
+from persona_collapse.figures.look import Look
+from persona_collapse.report.render import render_table
+
+
+def print_table(
+    csv: str,
+    models: list[dict[str, str]],
+    variants: list[str],
+    analysis: dict[str, Any],
+    markdown: str,
+    latex: str,
+) -> None:
+    """Write ``csv`` as a paper prints it, in both forms."""
+    render_table(csv, markdown, latex, Look.from_params(models, variants, analysis))
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        print_table(
+            csv=snakemake.input[0],
+            models=snakemake.params.models,
+            variants=snakemake.params.variants,
+            analysis=snakemake.params.analysis,
+            markdown=snakemake.output.markdown,
+            latex=snakemake.output.latex,
+        )

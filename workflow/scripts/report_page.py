@@ -1,0 +1,48 @@
+"""Write the report page from tables, figures and provenance."""
+
+from pathlib import Path
+from typing import Any
+
+from persona_collapse.console import reported
+from persona_collapse.figures.look import Look
+from persona_collapse.instruments import read_instrument
+from persona_collapse.report.page import build_page
+
+
+def report_page(
+    tables: list[str],
+    headlines: str,
+    figures: list[dict[str, str]],
+    provenance: str,
+    instrument: str,
+    models: list[dict[str, str]],
+    variants: list[str],
+    analysis: dict[str, Any],
+    output: str,
+) -> None:
+    """Write the page; ``figures`` tell stem, title, alt, caption and section of each figure."""
+    scale = read_instrument(Path(instrument)).scale
+    build_page(
+        output,
+        tables=tables,
+        figures=figures,
+        look=Look.from_params(models, variants, analysis),
+        provenance=provenance,
+        headlines=headlines,
+        scale=(scale.minimum, scale.maximum),
+    )
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        report_page(
+            tables=list(snakemake.input.tables),
+            headlines=snakemake.input.headlines,
+            figures=snakemake.params.figures,
+            provenance=snakemake.input.provenance,
+            instrument=snakemake.input.instrument,
+            models=snakemake.params.models,
+            variants=snakemake.params.variants,
+            analysis=snakemake.params.analysis,
+            output=snakemake.output[0],
+        )

@@ -1,0 +1,59 @@
+"""Compare the variants of each model, and on average over models, in pairs of the same personas."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from persona_collapse.console import reported
+from persona_collapse.instruments import read_instrument
+from persona_collapse.measures import contrasts as comparisons
+from persona_collapse.measures import contrasts_summary as summaries
+from persona_collapse.measures.contrasts_pairs import paired_of
+from persona_collapse.tables import write_table
+
+
+def table_contrasts(
+    moments: list[str],
+    instruments: list[str],
+    seed: int,
+    analysis: dict[str, Any],
+    mixed: list[str],
+    output: dict[str, str],
+) -> None:
+    """Write contrasts, summary, leave_one_out and random_effects, one draw of personas per probe.
+
+    ``moments`` and ``instruments`` go together, one entry per model x variant x probe; ``output``
+    maps each table's name to its path.
+    """
+    probes: dict[str, tuple[str, list[pl.DataFrame]]] = {}
+    for path, instrument in zip(moments, instruments, strict=True):
+        cells = pl.read_parquet(path)
+        probes.setdefault(cells["probe"][0], (instrument, []))[1].append(cells)
+    parts: dict[str, list[pl.DataFrame]] = {
+        "contrasts": [pl.DataFrame(schema=comparisons.SCHEMA)],
+        "summary": [pl.DataFrame(schema=summaries.SUMMARY_SCHEMA)],
+        "leave_one_out": [pl.DataFrame(schema=summaries.LEAVE_ONE_OUT_SCHEMA)],
+        "random_effects": [pl.DataFrame(schema=summaries.RANDOM_EFFECTS_SCHEMA)],
+    }
+    for instrument, frames in probes.values():
+        paired = paired_of(frames, read_instrument(Path(instrument)), seed, analysis)
+        contrasts = comparisons.contrasts_of(paired)
+        parts["contrasts"].append(contrasts)
+        parts["summary"].append(summaries.summary_of(paired))
+        parts["leave_one_out"].append(summaries.leave_one_out_of(paired))
+        parts["random_effects"].append(summaries.random_effects_of(contrasts))
+    for name, frames in parts.items():
+        write_table(pl.concat(frames), Path(output[name]), mixed)
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        table_contrasts(
+            moments=list(snakemake.input.moments),
+            instruments=snakemake.params.instruments,
+            seed=snakemake.params.seed,
+            analysis=snakemake.params.analysis,
+            mixed=snakemake.params.mixed,
+            output=dict(snakemake.output.items()),
+        )

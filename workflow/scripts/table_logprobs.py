@@ -1,0 +1,51 @@
+"""Hold log-probabilities against repeated answers, and against themselves when asked again."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from persona_collapse.console import reported
+from persona_collapse.instruments import read_instrument
+from persona_collapse.measures.cells import cells_from_moments
+from persona_collapse.measures.moments_exact import moments_of_probabilities
+from persona_collapse.measures.noise import agreement, jitter_floor
+from persona_collapse.tables import write_table
+
+
+def table_logprobs(units: list[dict[str, Any]], mixed: list[str], output: str) -> None:
+    """Write agreement and jitter, one row per measure, in the form of ``diagnostics.csv``.
+
+    Each unit names its ``answers`` and ``moments``, its ``instrument``, ``personas`` and
+    ``temperature``, and in ``repeats`` the moments of the same cells from repeated answers, None
+    where they were not asked.
+    """
+    parts = []
+    for unit in units:
+        read = pl.read_parquet(unit["moments"])
+        names = [pl.lit(read[name][0]).alias(name) for name in ("model", "variant", "probe")]
+        found = [_jitter(unit)]
+        if unit["repeats"]:
+            found.append(agreement(pl.read_parquet(unit["repeats"]), read))
+        rows = pl.concat(found).select(*names, pl.all(), simulated=pl.lit(value=False))
+        parts.append(rows)
+    write_table(pl.concat(parts), Path(output), mixed)
+
+
+def _jitter(unit: dict[str, Any]) -> pl.DataFrame:
+    instrument = read_instrument(Path(unit["instrument"]))
+    answers = pl.read_parquet(unit["answers"])
+    askings = [
+        moments_of_probabilities(part, instrument, unit["personas"], unit["temperature"])
+        for part in answers.partition_by("repetition")
+    ]
+    return jitter_floor([cells_from_moments(part, instrument.scale.minimum) for part in askings])
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        table_logprobs(
+            units=snakemake.params.units,
+            mixed=snakemake.params.mixed,
+            output=snakemake.output[0],
+        )

@@ -1,0 +1,73 @@
+"""Plan a study: which differences each design can show, and the cheapest one that suffices."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from persona_collapse.console import reported
+from persona_collapse.errors import UserError
+from persona_collapse.instruments import read_instrument
+from persona_collapse.measures.cells import cells_from_moments
+from persona_collapse.measures.power import Pilot, cheapest, designs, pilot_of, planted
+from persona_collapse.tables import write_table
+
+
+def table_power(
+    pilots: dict[str, list[str]],
+    instrument: str,
+    plan: dict[str, Any],
+    mixed: list[str],
+    output: str,
+) -> None:
+    """Write one row per pilot and design, and print the cheapest designs.
+
+    ``pilots`` maps a model to the moments of its baseline and, where there is one, its target;
+    ``plan`` is the study's ``analysis.power``, whose ``planted`` values make one more pilot.
+    """
+    questionnaire = read_instrument(Path(instrument))
+    tables = []
+    for model, paths in pilots.items():
+        frames = [pl.read_parquet(path) for path in paths]
+        cells = [cells_from_moments(frame, questionnaire.scale.minimum) for frame in frames]
+        try:
+            pilot = pilot_of(*cells)
+        except UserError as fault:
+            print(f"{model}: no plan from its moments: {fault}", file=sys.stderr)
+            continue
+        simulated = any(frame["simulated"].any() for frame in frames)
+        tables.append(_designed(model, pilot, plan, simulated))
+    if plan["planted"]:
+        guess = planted(plan["planted"]["S"], plan["planted"]["R"], len(questionnaire.items))
+        tables.append(_designed("planted", guess, plan, False))
+    if tables:
+        write_table(pl.concat(tables), Path(output), mixed)
+    else:
+        Path(output).write_text("", encoding="utf-8")
+
+
+def _designed(name: str, pilot: Pilot, plan: dict[str, Any], simulated: bool) -> pl.DataFrame:
+    grid = designs(pilot, plan["personas"], plan["repetitions"], one_request=plan["one_request"])
+    best = cheapest(grid, plan["S_percent"], plan["R_percent"]).head(1)
+    wanted = f"S + {plan['S_percent']} % and R - {plan['R_percent']} %"
+    if best.is_empty():
+        print(f"{name}: no design of the grid detects {wanted}; widen analysis.power")
+    else:
+        row = best.row(0, named=True)
+        print(
+            f"{name}: {wanted} needs {row['personas']} personas x {row['repetitions']} "
+            f"repetitions: {row['answers']} answers, {row['requests']} requests for two variants"
+        )
+    return grid.select(pl.lit(name).alias("model"), pl.all(), pl.lit(simulated).alias("simulated"))
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        table_power(
+            pilots=snakemake.params.pilots,
+            instrument=snakemake.input.instrument,
+            plan=snakemake.params.plan,
+            mixed=snakemake.params.mixed,
+            output=snakemake.output[0],
+        )
