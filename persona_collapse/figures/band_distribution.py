@@ -96,7 +96,7 @@ def _entries(shown: Sequence[str], look: Look, some_left_out: bool) -> list[Entr
         *(Entry(name, look.paint(name), "point") for name in shown),
         Entry("earlier model", _COUNTED, "point"),
         Entry("their range", Paint(FAINT, "", _RANGE, "", 0.8), "stroke"),
-        *([Entry("not counted", _OTHERS, "point")] if some_left_out else []),
+        *([Entry("left out", _OTHERS, "point")] if some_left_out else []),
         Entry("prediction, 50 %", Paint(_DARK, "", "-", "o"), "block"),
         Entry("95 %", Paint(_LIGHT, "", "-", "o"), "block"),
     ]

@@ -18,11 +18,12 @@ LONG = 12  # letters; a longer heading is broken in two
 # Widths of Computer Modern at 8 points, in points (the font's metrics, rounded up by class).
 _CLASSES = {
     "\u2009": 1.4,
-    "ijl.,:;'`!|[] ": 2.9,
-    "frstI()-": 3.4,
+    "il.,:;'`!|[]": 2.4,
+    "fj -": 2.9,
+    "rstI()": 3.4,
     "cez": 3.8,
-    "ag0123456789/": 4.3,
-    "bdhknopquvxySJ": 4.8,
+    "ago0123456789/": 4.3,
+    "bdhknpquvxySJ": 4.8,
     "EFLPZ": 5.8,
     "wABCDGHKNOQRTUVXY+−±<>≤×": 6.7,
     "m%MΔ": 7.8,
@@ -50,7 +51,7 @@ class Setting:
 SETTINGS = (
     Setting(r"\footnotesize", 4, 9.5, 1.0),
     Setting(r"\footnotesize", 2, 9.5, 1.0),
-    Setting(r"\scriptsize", 2, 8.0, 0.94, tight=True),
+    Setting(r"\scriptsize", 2, 8.0, 0.945, tight=True),
 )
 
 

@@ -41,6 +41,7 @@ SelectTypeParameters=CR_Core_Memory
 ReturnToService=2
 SlurmdParameters=config_overrides
 KillWait=10
+MinJobAge=36000
 NodeName=$(hostname -s) CPUs=2 RealMemory=6000 State=UNKNOWN
 PartitionName=tests Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 END

@@ -150,7 +150,7 @@ def test_the_printed_range_and_the_prediction_are_told(tables: Tables) -> None:
     assert "13 earlier models: 0.66–0.83" in words
     assert "95 % of base models: 0.65–0.85" in words
     assert "13 earlier models: 3.27–108" in words
-    assert "not counted" in words
+    assert "left out" in words
 
 
 def test_the_studys_own_choice_of_earlier_models_counts() -> None:
@@ -162,7 +162,7 @@ def test_the_studys_own_choice_of_earlier_models_counts() -> None:
     assert len(ticks["S earlier"].get_segments()) == 15
     words = words_of(figure)
     assert "15 earlier models: 0.66–1.04" in words
-    assert "not counted" not in words
+    assert "left out" not in words
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3), (4, 3), (4, 6), (12, 3)])
