@@ -15,7 +15,7 @@ def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:
     """Return the answers of a shard; ``settings`` are those of ``elicitation.settings``.
 
     One row per repetition; with ``method: logprobs`` a repetition is one asking of a cell, with
-    ``rating`` null and ``probabilities`` at T = 1. Raises ``UserError`` when a run had to stop before
-    the shard was complete; every answer that arrived is in the store and is not asked for again.
+    ``rating`` null and ``probabilities`` at T = 1. Raises ``UserError`` when a run had to stop
+    before the shard was complete; what arrived is in the store and is not asked for again.
     """
     return answers(task, Settings.of(settings, task.sampling))

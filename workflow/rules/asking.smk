@@ -51,11 +51,11 @@ rule preflight:
 
 
 rule store:
+    """Show what the answer store holds, by endpoint and model, and what it cost."""
     log:
         "logs/store.log",
     conda:
         "../../environment.yml"
-    """Show what the answer store holds, by endpoint and model, and what it cost."""
     params:
         store=STORE,
         prices=PRICES,
@@ -64,11 +64,11 @@ rule store:
 
 
 rule compact:
+    """Rewrite closed files of the answer store to Parquet; what is read stays the same."""
     log:
         "logs/compact.log",
     conda:
         "../../environment.yml"
-    """Rewrite closed files of the answer store to Parquet; what is read stays the same."""
     params:
         store=STORE,
     script:

@@ -27,7 +27,6 @@ rule bundle:
         runtime=60,
     params:
         plan=bundle_of(LAYOUT),
-        results=RESULTS,
         code=code_of("bundle"),
     script:
         "../scripts/bundle.py"

@@ -7,9 +7,9 @@ from persona_collapse.console import reported
 from persona_collapse.handover import write_bundle
 
 
-def bundle(plan: dict[str, Any], files: list[str], results: str, output: str) -> None:
-    """Write the archive of ``files``, which lie below the study's folder ``results``."""
-    write_bundle(plan, Path(results), [Path(file) for file in files], Path(output))
+def bundle(plan: dict[str, Any], files: list[str], output: str) -> None:
+    """Write the archive of ``files``, which lie below the study's folder as the archive does."""
+    write_bundle(plan, Path(output).parent, [Path(file) for file in files], Path(output))
 
 
 if __name__ == "__main__":
@@ -17,6 +17,5 @@ if __name__ == "__main__":
         bundle(
             plan=snakemake.params.plan,
             files=list(snakemake.input.files),
-            results=snakemake.params.results,
             output=snakemake.output[0],
         )
