@@ -148,7 +148,14 @@ def _parquet_rows(path: Path) -> pl.DataFrame:
             raise UserError(f"{path}: the column {name!r} is missing{hint}")
     if rows.is_empty():
         raise UserError(f"{path}: has no answers")
-    return rows.select(name for name in rows.columns if name in SCHEMA).with_row_index(ROW, 1)
+    rows = rows.select(name for name in rows.columns if name in SCHEMA).with_row_index(ROW, 1)
+    if "status" not in rows.columns:
+        answered = pl.col("rating").is_not_null()
+        status = pl.when(answered).then(pl.lit("ok")).otherwise(pl.lit("unparseable"))
+        rows = rows.with_columns(status=status)
+    if "attempts" not in rows.columns:
+        rows = rows.with_columns(attempts=1)
+    return rows
 
 
 def _checked(rows: pl.DataFrame, path: Path, task: Task) -> pl.DataFrame:

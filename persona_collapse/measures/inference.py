@@ -48,10 +48,15 @@ def bca_interval(
     left_out = jackknife.mean(axis=0) - jackknife
     scale = (left_out**2).sum(axis=0) ** 1.5
     acceleration = (left_out**3).sum(axis=0) / np.where(scale > 0, 6 * scale, 1)
+    # With a handful of personas the expanded tail can be 0: the outermost draws are what there is.
+    tail = max(tail, 0.5 / count)
     ends = []
     for place in (tail, 1 - tail):
         z = bias + ndtri(place)
-        ends.append(ndtr(bias + z / (1 - acceleration * z)))
+        room = 1 - acceleration * z
+        # Past its pole the correction would turn the ends round; its limit is the outermost draw.
+        moved = ndtr(bias + z / np.where(room > 0, room, 1))
+        ends.append(np.where(room > 0, moved, float(place > 0.5)))
     ordered = np.sort(draws, axis=0)
     low, high = (_quantile(ordered, end) for end in ends)
     return low, high

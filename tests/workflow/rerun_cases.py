@@ -32,6 +32,12 @@ PAGE = ROOT / "docs" / "reruns.md"
 EVERYTHING = (18, 12, 12, 6, 12)
 DOWNSTREAM = {"tables": ALL, "figures": ALL, "page": ALL}
 RECORD = only("provenance", "report_page")
+# What S, R and their contrasts are drawn in.
+COLLAPSE_FIGURES = (
+    *("figure_collapse_bars", "figure_prior_band", "figure_band_distribution"),
+    *("figure_robustness_map", "figure_noise_change"),
+    *("figure_foundation_heatmap", "figure_foundation_dots"),
+)
 COLLAPSE = "persona_collapse/measures/collapse.py"
 
 CASES = [
@@ -43,6 +49,7 @@ CASES = [
         "touch the script of `table_fidelity`",
         touch("workflow/scripts/table_fidelity.py"),
         tables=only("table_fidelity"),
+        figures=only("figure_persona_fidelity"),
         page=RECORD,
     ),
     Case(
@@ -51,7 +58,7 @@ CASES = [
         append(COLLAPSE, "_ADDED = 1"),
         (0, 0, 0, 6, 0),
         only("table_metrics", "table_contrasts", "table_band", "headlines"),
-        Rules(but=("figure_saturation_radars", "figure_quality_bars")),
+        only(*COLLAPSE_FIGURES),
         only("provenance", "report_page", render_table=2),
     ),
     Case(
@@ -109,7 +116,7 @@ CASES = [
         append(PERSONAS, "- A seventh person, who came to the study later than the others."),
         (6, 6, 6, 6, 6),
         Rules(but=("table_toxic",)),
-        ALL,
+        Rules(but=("figure_toxic_distances",)),
         ALL,
         requests=6 * ITEMS,
         answers=6 * ITEMS * 3,
@@ -129,7 +136,7 @@ CASES = [
         study(toxic_probe),
         (2, 2, 2, 2, 2),
         Rules(but=("table_fidelity", "table_power")),
-        Rules(more=("figure_toxic_radars",)),
+        Rules(but=("figure_power_curves",), more=("figure_toxic_radars",)),
         ALL,
         requests=2 * 2 * ITEMS,
         answers=2 * 2 * ITEMS * 3,
@@ -165,7 +172,7 @@ CASES = [
         study(lambda document: document["shards"].update(personas=3)),
         (12, 6, 6, 6, 6),
         Rules(but=("table_toxic",)),
-        ALL,
+        Rules(but=("figure_toxic_distances",)),
         ALL,
     ),
     Case(
@@ -174,7 +181,7 @@ CASES = [
         study(lambda document: document.update(seed=2)),
         (0, 0, 0, 6, 12),
         Rules(but=("table_fidelity", "table_power", "table_profiles", "table_quality")),
-        Rules(but=("figure_saturation_radars", "figure_quality_bars")),
+        Rules(but=("figure_saturation_radars", "figure_quality_bars", "figure_power_curves")),
         only("provenance", "report_page", render_table=2),
     ),
     Case(
@@ -182,6 +189,7 @@ CASES = [
         "delete `tables/fidelity.csv`",
         lambda root: (root / "results" / NAME / "tables" / "fidelity.csv").unlink(),
         tables=only("table_fidelity"),
+        figures=only("figure_persona_fidelity"),
         page=RECORD,
     ),
     Case(

@@ -21,6 +21,8 @@ from tests.integration.scripted_server import ScriptedServer
 from tests.workflow.conftest import Project, copy_project
 from tests.workflow.rerun_study import INSTRUMENT, ITEMS, PERSONAS, STUDY, read, write, write_study
 
+pytestmark = pytest.mark.slow
+
 VARIABLE = "SCRIPTED_KEY"
 PEOPLE, REPETITIONS = 4, 2
 CELLS = 2 * PEOPLE * ITEMS  # two variants, one shard each

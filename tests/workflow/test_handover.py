@@ -21,6 +21,8 @@ from persona_collapse.study import Study, find_study, load_study
 from tests.conftest import ROOT
 from tests.workflow.conftest import Project
 
+pytestmark = pytest.mark.slow
+
 PERSONAS, ITEMS, REPETITIONS = 5, 30, 3
 STATUSES = ("unparseable", "refused", "filtered", "error")
 

@@ -15,6 +15,8 @@ from tests.workflow.rerun_cases import CASES, EVERYTHING, PAGE, with_table
 from tests.workflow.rerun_jobs import UNIT_RULES, Case
 from tests.workflow.rerun_study import ITEMS, NAME, PEOPLE, write_study
 
+pytestmark = pytest.mark.slow
+
 CONFIG = ("--config", f"study={NAME}")
 CELLS = 6 * (PEOPLE + 1) * ITEMS
 

@@ -37,7 +37,7 @@ def test_every_table_says_that_the_study_is_simulated(finished: Project) -> None
     assert tables
     for table in tables:
         frame = pl.read_csv(table, infer_schema_length=None)
-        if "simulated" in frame.columns:
+        if "simulated" in frame.columns and frame.height:
             assert frame["simulated"].all(), table.name
     marked = {table.stem for table in tables if "simulated" in table.read_text().splitlines()[0]}
     assert marked >= {"metrics", "profiles", "quality", "contrasts"}
@@ -53,7 +53,8 @@ def test_adding_a_model_plans_that_model_and_what_speaks_of_all(finished: Projec
     assert planned["collect_answers"] == variants * probes
     assert planned["measure_moments"] == variants * probes
     assert planned["measure_metrics"] == variants
-    per_unit = {"answer_shard", "collect_answers", "measure_moments", "measure_metrics"}
+    assert planned["measure_diagnostics"] == variants * probes
+    per_unit = {rule for rule in planned if rule.startswith(("answer", "collect", "measure"))}
     study_level = {rule: count for rule, count in planned.items() if rule not in per_unit}
     assert all(
         rule.startswith(("table", "figure", "report", "render", "provenance", "all", "headlines"))
