@@ -57,7 +57,7 @@ def plan(tasks: Iterable[tuple[Task, Mapping[str, Any]]]) -> pl.DataFrame:
             row["answers"] += answers
             row["stored"] += answers
             for cell, repetitions in shard.missing(found.attempts):
-                requests = len(repetitions) if settings.batching == "single" else 1
+                requests = len(shard.requests(repetitions))
                 tokens = prompt_tokens(shard.messages(cell.persona, cell.item), count)
                 row["stored"] -= len(repetitions)
                 row["remaining"] += len(repetitions)

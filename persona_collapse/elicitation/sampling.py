@@ -74,14 +74,17 @@ class Shard:
             if open_slots:
                 yield cell, open_slots
 
+    def requests(self, repetitions: list[int]) -> list[list[int]]:
+        """Return the repetitions of a cell by the request that asks for them: at once or singly."""
+        # Choices of one request share its log-probabilities: another asking is another request.
+        if self.settings.batching == "single" or self.settings.logprobs:
+            return [[repetition] for repetition in repetitions]
+        return [repetitions]
+
     def jobs(self, attempts: Attempts) -> Iterator[Job]:
-        """Yield the work: a cell's missing repetitions at once, or one by one."""
+        """Yield the work: the missing repetitions of every cell, a request's worth at a time."""
         for cell, repetitions in self.missing(attempts):
-            blocks = [repetitions]
-            # Choices of one request share its log-probabilities: another asking is another request.
-            if self.settings.batching == "single" or self.settings.logprobs:
-                blocks = [[repetition] for repetition in repetitions]
-            for block in blocks:
+            for block in self.requests(repetitions):
                 text = self.messages(cell.persona, cell.item)
                 yield Job(cell.key, text, block, self.protocol, attempts.get(cell.key, ()))
 

@@ -67,10 +67,15 @@ def test_plan_counts_what_is_missing(server: ScriptedServer, ask: Asker, given: 
     assert (done["remaining"], done["requests"], done["usd"]) == (0, 0, 0.0)
 
 
-def test_plan_of_logprobs_is_one_request_a_cell(given: Given) -> None:
-    task = make_task(personas=3, items=3, repetitions=10)
+@pytest.mark.parametrize("askings", [1, 3])
+def test_plan_of_logprobs_is_a_request_per_asking_of_a_cell(
+    askings: int, server: ScriptedServer, ask: Asker, given: Given
+) -> None:
+    task = make_task(personas=3, items=3, repetitions=askings)
     row = plan([(task, given(method="logprobs"))]).row(0, named=True)
-    assert (row["answers"], row["requests"], row["completion_tokens"]) == (9, 9, 9)
+    assert (row["answers"], row["requests"], row["completion_tokens"]) == (9 * askings,) * 3
+    ask(server, task, method="logprobs")
+    assert server.count == row["requests"]
 
 
 def test_plan_needs_no_key_and_no_price(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
