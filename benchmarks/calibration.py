@@ -1,0 +1,256 @@
+"""Do the intervals hold the truth, do the tests keep their level, is the bias gone?
+
+    OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 python -m benchmarks.calibration simulate \\
+        --studies 2000 --published path/to/published --processes 2
+    python -m benchmarks.calibration document
+
+``simulate`` draws studies of 100 personas x 30 items x 10 repetitions from populations whose truth
+is known (``benchmarks.calibration_worlds``), measures each as a real one is measured, and writes
+``benchmarks/results/calibration.csv``. Without ``--published`` the recorded personas are left out.
+``document`` writes the tables and the figure of ``docs/calibration.md`` from that file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchmarks.calibration_populations import of_logits, recorded
+from benchmarks.calibration_worlds import (
+    REPETITIONS,
+    ROOT,
+    Array,
+    Respondents,
+    Smooth,
+    Truth,
+    World,
+)
+from persona_collapse.instruments import Instrument
+from persona_collapse.measures.bootstrap import Draws, averages
+from persona_collapse.measures.cells import OVERALL, cells_from_moments
+from persona_collapse.measures.collapse import metrics_of, reciprocal
+from persona_collapse.measures.contrasts import contrasts_of
+from persona_collapse.measures.contrasts_pairs import paired_of
+from persona_collapse.measures.moments import SCHEMA, moments_of_counts
+from persona_collapse.measures.noise import noise_measures
+from persona_collapse.seeds import derived_seed, generator
+
+SEED, PERSONAS, PERSONA_DRAWS, PERMUTATIONS = 20260512, 100, 1000, 999
+RESULTS = ROOT / "benchmarks/results/calibration.csv"
+ROLES = {"baseline": "base", "control": "secure", "target": "insecure"}
+# Intervals of single variants use the jackknife, so these draws would change standard errors only.
+FEW = Draws(personas=2, reruns=2)
+MENDED = 5  # the corrected R takes longest: every so many-th study gives it
+ANALYSIS = {
+    "bootstrap_personas": PERSONA_DRAWS,
+    "bootstrap_reruns": FEW.reruns,
+    "permutations": PERMUTATIONS,
+}
+Found = tuple[str, str, str, float]  # check, name, foundation, value
+COLUMNS = ("world", "check", "name", "foundation", "studies", "value", "se", "low", "high")
+ASKED = {"coverage": (93.0, 97.0), "rejection": (3.5, 6.5)}  # percent
+
+
+def frame_of(counts: NDArray[np.int64], variant: str, instrument: Instrument) -> pl.DataFrame:
+    """Return the moments of answers per rating (P, Q, K), as ``moments_of`` lays them out."""
+    personas, items, ratings = counts.shape
+    flat = counts.reshape(-1, ratings)
+    n, mean, sd = moments_of_counts(flat, instrument.scale.minimum)
+    named = {"model": "m", "variant": variant, "probe": "roleplay"}
+    return pl.DataFrame(
+        {
+            **{name: [value] * n.size for name, value in named.items()},
+            "persona_id": np.repeat(np.arange(personas), items),
+            "item_id": np.tile([item.id for item in instrument.items], personas),
+            "foundation": [item.foundation for item in instrument.items] * personas,
+            "n": n,
+            "exact": [False] * n.size,
+            "mean": mean,
+            "sd": sd,
+            "counts": flat.astype(np.float64),
+            "simulated": [True] * n.size,
+        }
+    ).cast(dict(SCHEMA))  # type: ignore[arg-type]
+
+
+def values_of(truth: Truth, by_group: Array, clean: bool) -> dict[str, Array]:
+    """Return the true S, sigma_bar and R per group (G,), with or without repetition noise."""
+    S, sigma = (truth.S_clean, truth.sigma_clean) if clean else (truth.S, truth.sigma)
+    sigma_bar = sigma @ by_group
+    return {"S": S @ by_group, "sigma_bar": sigma_bar, "R": reciprocal(sigma_bar)}
+
+
+def study(world: World, number: int) -> list[Found]:
+    """Draw one study, measure it and compare it with the truth.
+
+    ``coverage`` and ``rejection`` are 1 or 0, ``bias`` is an estimate's percent of error.
+    """
+    rng = generator(SEED, "answers", world.name, number)
+    laws = world.probabilities(derived_seed(SEED, world.name, number), PERSONAS)
+    frames = {
+        variant: frame_of(rng.multinomial(REPETITIONS, law), variant, world.instrument)
+        for variant, law in laws.items()
+    }
+    items = cells_from_moments(frames["base"], world.instrument.scale.minimum)
+    groups = items.groups(world.instrument.foundations)
+    by_group = averages(groups, items.item_ids.size)
+    places = {name: place for place, name in enumerate(groups)}
+    seed = derived_seed(SEED, "measures", world.name, number)
+    found: list[Found] = []
+    mend = number % MENDED == 0
+    for variant in ("base", "secure", "insecure"):
+        seen, clean = (values_of(world.truths[variant], by_group, only) for only in (False, True))
+        found += _of_variant(frames[variant], world.instrument, seed, places, seen, clean, mend)
+    found += _of_contrasts(world, frames, seed, by_group, places)
+    return found
+
+
+def _of_variant(
+    frame: pl.DataFrame,
+    instrument: Instrument,
+    seed: int,
+    places: dict[str, int],
+    seen: dict[str, Array],
+    clean: dict[str, Array],
+    mend: bool,
+) -> Iterator[Found]:
+    variant = frame["variant"][0]
+    for row in metrics_of(frame, instrument, seed, FEW).iter_rows(named=True):
+        group = row["foundation"]
+        at = places[group]
+        for name in ("S", "R"):
+            holds = row[f"{name}_lo"] <= seen[name][at] <= row[f"{name}_hi"]
+            yield "coverage", f"{name} of {variant}", group, float(holds)
+        for name in ("S", "S_corrected", "sigma_bar", "R"):
+            true = clean[name.removesuffix("_corrected")][at]
+            yield "bias", f"{name} of {variant}", group, 100 * (row[name] / true - 1)
+    if not mend:
+        return
+    cells = cells_from_moments(frame, instrument.scale.minimum)
+    mended = noise_measures(cells, seed, "roleplay", PERSONA_DRAWS, instrument.foundations)
+    for row in mended.iter_rows(named=True):
+        name, group = row["measure"].removesuffix("_corrected"), row["foundation"]
+        if name in ("sigma_bar", "R"):
+            true = clean[name][places[group]]
+            yield "bias", f"{name}_corrected of {variant}", group, 100 * (row["value"] / true - 1)
+            if name == "R":
+                holds = row["lo"] is not None and row["lo"] <= true <= row["hi"]
+                yield "coverage", f"R_corrected of {variant}", group, float(holds)
+
+
+def _of_contrasts(
+    world: World,
+    frames: dict[str, pl.DataFrame],
+    seed: int,
+    by_group: Array,
+    places: dict[str, int],
+) -> Iterator[Found]:
+    compared = [frames[variant] for variant in ROLES.values()]
+    paired = paired_of(compared, world.instrument, seed, {**ROLES, **ANALYSIS})
+    table = contrasts_of(paired).filter(pl.col("model") != "mean")
+    for row in table.iter_rows(named=True):
+        metric, group, at = row["metric"], row["foundation"], places[row["foundation"]]
+        first, second = (
+            values_of(world.truths[variant], by_group, False)[metric][at]
+            for variant in row["contrast"].split("-")
+        )
+        if metric != "sigma_bar":
+            for scale, true in (
+                ("estimate", first - second),
+                ("percent", 100 * (first / second - 1)),
+            ):
+                holds = row[f"{scale}_lo"] <= true <= row[f"{scale}_hi"]
+                yield "coverage", f"{metric} {row['contrast']}, {scale}", group, float(holds)
+    roles = {**ROLES, "control": "twin"}
+    same = paired_of([frames["base"], frames["twin"]], world.instrument, seed, roles | ANALYSIS)
+    (pair,) = same.pairs
+    for row_of, metric in enumerate(("S", "R")):
+        for group, at in places.items():
+            yield "rejection", metric, group, float(pair.p[row_of, at] <= 0.05)
+
+
+def summary_of(world: str, studies: Sequence[list[Found]]) -> pl.DataFrame:
+    """Average over studies; the foundations of one study count as one cluster for the error."""
+    keys = ["check", "name", "foundation"]
+    frame = pl.DataFrame(
+        [(number, *found) for number, rows in enumerate(studies) for found in rows],
+        schema=["study", *keys, "value"],
+        orient="row",
+    )
+    pooled = pl.when(pl.col("foundation") == OVERALL).then(pl.lit(OVERALL))
+    means = frame.group_by(
+        "study", "check", "name", pooled.otherwise(pl.lit("foundations")).alias("foundation")
+    ).agg(pl.col("value").mean())
+    value = pl.col("value")
+    percent = pl.when(pl.col("check") == "bias").then(1.0).otherwise(100.0)
+    means = means.with_columns(value * percent)
+    bound = [
+        pl.col("check").replace_strict({k: v[end] for k, v in ASKED.items()}, default=None)
+        for end in (0, 1)
+    ]
+    return (
+        means.group_by(keys)
+        .agg(pl.len().alias("studies"), value.mean().alias("mean"), value.std().alias("sd"))
+        .with_columns(
+            pl.lit(world).alias("world"),
+            pl.col("mean").round(3).alias("value"),
+            (pl.col("sd") / pl.col("studies").sqrt()).round(3).alias("se"),
+            bound[0].alias("low"),
+            bound[1].alias("high"),
+        )
+        .select(COLUMNS)
+        .sort("check", "foundation", "name", descending=[False, True, False])
+    )
+
+
+def worlds_of(published: Path | None) -> list[World]:
+    """Return the worlds to simulate; the recorded ones need the published answers."""
+    worlds: list[World] = [Smooth(), Respondents(), of_logits()]
+    if published is not None:
+        worlds += [
+            recorded(published, stem, f"recorded {label}")
+            for stem, label in (("gpt-4o", "GPT-4o"), ("gpt-4.1", "GPT-4.1"))
+        ]
+    return worlds
+
+
+def simulate(studies: int, published: Path | None, processes: int) -> None:
+    """Simulate so many studies of every world and write the results."""
+    tables = []
+    for world in worlds_of(published):
+        start = time.perf_counter()
+        world.truths  # noqa: B018  # computed once; the processes get copies
+        with get_context("spawn").Pool(processes) as pool:
+            found = pool.map(partial(study, world), range(studies), chunksize=20)
+        tables.append(summary_of(world.name, found))
+        print(f"{world.name}: {studies} studies, {time.perf_counter() - start:.0f} s", flush=True)
+        pl.concat(tables).write_csv(RESULTS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    steps = parser.add_subparsers(dest="step", required=True)
+    run = steps.add_parser("simulate")
+    run.add_argument("--studies", type=int, default=2000)
+    run.add_argument("--published", type=Path)
+    run.add_argument("--processes", type=int, default=2)
+    steps.add_parser("document")
+    options = parser.parse_args()
+    if options.step == "simulate":
+        simulate(options.studies, options.published, options.processes)
+    else:
+        from benchmarks.calibration_page import document
+
+        document(RESULTS)
+
+
+if __name__ == "__main__":
+    main()

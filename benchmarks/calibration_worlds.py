@@ -1,0 +1,244 @@
+"""Populations of personas whose true S and R are known, for ``benchmarks.calibration``.
+
+A world gives every variant's answer probabilities for as many personas as are asked for, drawn anew
+for each study, and the truth by quadrature over its whole population. Answers are then multinomial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from persona_collapse.endpoints.calibration import Plant, calibrate
+from persona_collapse.endpoints.cell_law import rating_law
+from persona_collapse.endpoints.respondents import item_places, locations, persona_traits
+from persona_collapse.endpoints.simulated import planted_values
+from persona_collapse.instruments import Instrument, Item, Scale, read_instrument
+
+Array = NDArray[np.float64]
+ROOT = Path(__file__).resolve().parents[1]
+REPETITIONS = 10
+VARIANTS = ("base", "secure", "insecure", "twin")
+# Share of trait variance that a simulated respondent has in common with the other variants.
+FIDELITIES = dict(zip(VARIANTS, (0.9, 0.9, 0.5, 0.7), strict=True))
+# Trait amplitude and median noise of smooth personas, in scale points.
+SMOOTH = dict(zip(VARIANTS, ((0.8, 0.2), (0.7, 0.25), (1.2, 0.45), (0.8, 0.2)), strict=True))
+CELLS_AT_ONCE = 2000  # of the truth's enumeration: 50 MB
+
+_NAMES = ("A", "B", "C", "D", "E")
+_ITEMS = tuple(Item(place + 1, "s", _NAMES[place % 5], "") for place in range(30))
+SMOOTH_INSTRUMENT = Instrument(
+    "thirty", "Thirty items", Scale(0, 5), _NAMES, {"s": "{item}"}, "", _ITEMS
+)
+LEVELS = np.linspace(1.2, 3.8, 30)[np.arange(30) * 7 % 30]  # where an item lies on the scale
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Population values per item (Q,), in scale points, of one variant.
+
+    ``S`` and ``sigma`` are what the published estimators tend to with ever more personas at this
+    number of repetitions: the SD over personas of cell means with their repetition noise, and the
+    expected sample SD. ``S_clean`` and ``sigma_clean`` are what endless repetitions would show.
+    """
+
+    S: Array
+    sigma: Array
+    S_clean: Array
+    sigma_clean: Array
+
+
+class World(Protocol):
+    """A population of personas under four variants; ``twin`` has base's S and R."""
+
+    @property
+    def name(self) -> str:
+        """What the tables call it."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """The items that its personas answer."""
+
+    @property
+    def truths(self) -> Mapping[str, Truth]:
+        """The truth of every variant."""
+
+    def probabilities(self, study: int, personas: int) -> dict[str, Array]:
+        """Return each variant's answer probabilities (P, Q, K) for a study's own personas."""
+
+
+def truth_of(probabilities: Array, weights: Array, n: int) -> Truth:
+    """Integrate over a population of ``weights`` (N,) with answer probabilities (N, Q, K)."""
+    ratings = np.arange(probabilities.shape[2])
+    mean = probabilities @ ratings
+    variance = np.maximum(probabilities @ ratings**2 - mean**2, 0)
+    across = weights @ (mean - weights @ mean) ** 2
+    return Truth(
+        S=np.sqrt(across + weights @ variance / n),
+        sigma=weights @ expected_sample_sd(probabilities, n),
+        S_clean=np.sqrt(across),
+        sigma_clean=weights @ np.sqrt(variance),
+    )
+
+
+def expected_sample_sd(probabilities: Array, n: int) -> Array:
+    """Return the exact expectation (...) of the sample SD of n answers, from (..., K).
+
+    A sum over every way that n answers can fall on the K ratings.
+    """
+    ratings = probabilities.shape[-1]
+    ways = np.array(compositions(n, ratings))
+    log_factorial = np.cumsum(np.log(np.maximum(np.arange(n + 1), 1)))
+    log_ways = log_factorial[n] - log_factorial[ways].sum(axis=1)
+    steps = np.arange(ratings)
+    sd = np.sqrt((n * (ways @ steps**2) - (ways @ steps) ** 2) / (n * (n - 1)))
+    # A finite stand-in for -inf: an impossible rating that is not drawn stays possible.
+    log_p = np.log(np.maximum(probabilities, 1e-300)).reshape(-1, ratings)
+    parts = [
+        np.exp(log_p[start : start + CELLS_AT_ONCE] @ ways.T + log_ways) @ sd
+        for start in range(0, len(log_p), CELLS_AT_ONCE)
+    ]
+    return np.concatenate(parts).reshape(probabilities.shape[:-1])
+
+
+def compositions(n: int, parts: int) -> list[tuple[int, ...]]:
+    """Return every way to write n as an ordered sum of so many numbers from 0."""
+    if parts == 1:
+        return [(n,)]
+    return [(k, *rest) for k in range(n + 1) for rest in compositions(n - k, parts - 1)]
+
+
+def normal_nodes(half: float, step: float) -> tuple[Array, Array]:
+    """Return equidistant nodes and weights for a standard normal, whose ends lie at ``half``."""
+    z = np.arange(-half, half + step / 2, step)
+    weights = np.exp(-(z**2) / 2)
+    return z, weights / weights.sum()
+
+
+@dataclass(frozen=True)
+class Respondents:
+    """The project's own simulated respondents, with the printed GPT-4o planted.
+
+    ``twin`` has base's S and R in every foundation, but its profile is mirrored, so its items lie
+    elsewhere on the scale: no difference in what is tested, yet another distribution.
+    """
+
+    name: str = "simulated respondents"
+    label: str = "GPT-4o"
+    instrument: Instrument = field(
+        default_factory=lambda: read_instrument(ROOT / "resources/instruments/moral30.yaml")
+    )
+
+    @cached_property
+    def latent(self) -> dict[str, tuple[Array, Array, Array]]:
+        """Each variant's item locations, trait amplitudes and spreads, (Q,) each."""
+        return {
+            variant: self._planted("base" if variant == "twin" else variant, variant == "twin")
+            for variant in VARIANTS
+        }
+
+    def _planted(self, variant: str, mirrored: bool) -> tuple[Array, Array, Array]:
+        table = ROOT / "resources/benchmarks/paper_tables.csv"
+        scale = self.instrument.scale
+        plants = []
+        for entry in planted_values(table, self.label, variant):
+            mean = entry["profile_mean"]
+            mean = scale.minimum + scale.maximum - mean if mirrored else mean
+            places = item_places(self.instrument, entry["foundation"])
+            at = locations(places, entry["S"], mean, scale)
+            plants.append(Plant(entry["foundation"], entry["S"], entry["R"], at))
+        amplitudes, spreads = calibrate(tuple(plants), REPETITIONS, scale)
+        found = np.empty((3, len(self.instrument.items)))
+        for plant, amplitude, spread in zip(plants, amplitudes, spreads, strict=True):
+            of = np.array([item.foundation == plant.name for item in self.instrument.items])
+            found[0, of], found[1, of], found[2, of] = plant.locations, amplitude, spread
+        return found[0], found[1], found[2]
+
+    def _law(self, variant: str, traits: Array) -> Array:
+        location, amplitude, spread = self.latent[variant]
+        scale = self.instrument.scale
+        middle, below, above = rating_law(location + amplitude * traits, spread, scale)
+        offset = np.array(scale.ratings) - middle[..., None]
+        parts = zip((-1, 0, 1), (below, 1 - below - above, above), strict=True)
+        law: Array = sum((offset == step) * part[..., None] for step, part in parts)
+        return law
+
+    @cached_property
+    def truths(self) -> Mapping[str, Truth]:
+        """The truth of every variant: each item's trait is standard normal."""
+        z, weights = normal_nodes(5.5, 0.005)
+        traits = np.repeat(z[:, None], len(self.instrument.items), axis=1)
+        return {v: truth_of(self._law(v, traits), weights, REPETITIONS) for v in VARIANTS}
+
+    def probabilities(self, study: int, personas: int) -> dict[str, Array]:
+        """Return the answer probabilities of personas whose texts no other study has."""
+        texts = [f"persona {place} of study {study}" for place in range(personas)]
+        found = {}
+        for variant in VARIANTS:
+            names = (study, self.label, variant)
+            traits = persona_traits(texts, self.instrument, names, FIDELITIES[variant], loaded=True)
+            found[variant] = self._law(variant, traits)
+        return found
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """Normal traits and log-normal noise per persona; a rating is a normal answer, rounded.
+
+    ``SMOOTH`` gives each variant's trait amplitude and median noise. Half of a trait's variance
+    is the persona's for the foundation; 70 % of it, and of a persona's nervousness, is common to
+    the variants. ``twin`` has base's law with its own share drawn anew.
+    """
+
+    name: str = "smooth normal personas"
+    nervous: float = 0.4  # SD over personas of the log of their noise
+    shared: float = 0.7
+
+    instrument: Instrument = SMOOTH_INSTRUMENT
+
+    def _law(self, variant: str, traits: Array, nervousness: Array) -> Array:
+        amplitude, noise = SMOOTH[variant]
+        spread = noise * np.exp(self.nervous * nervousness)
+        from scipy.special import ndtr
+
+        edges = np.arange(0.5, 5)
+        z = (edges - (LEVELS + amplitude * traits)[..., None]) / spread[..., None]
+        return np.diff(ndtr(z), axis=-1, prepend=0.0, append=1.0)
+
+    @cached_property
+    def truths(self) -> Mapping[str, Truth]:
+        """The truth of every variant, over traits and nervousness."""
+        z, weights = normal_nodes(5.5, 0.1)
+        w, w_weights = normal_nodes(4.5, 0.5)
+        traits = np.repeat(np.repeat(z, w.size)[:, None], 30, axis=1)
+        nervousness = np.tile(w, z.size)[:, None]
+        joint = np.repeat(weights, w.size) * np.tile(w_weights, z.size)
+        laws = {v: self._law(v, traits, nervousness) for v in ("base", "secure", "insecure")}
+        found = {v: truth_of(law, joint, REPETITIONS) for v, law in laws.items()}
+        return {**found, "twin": found["base"]}
+
+    def probabilities(self, study: int, personas: int) -> dict[str, Array]:
+        """Return the answer probabilities of freshly drawn personas."""
+        rng = np.random.default_rng((study, 1))
+        common = self._traits(rng, personas), rng.normal(size=(personas, 1))
+        found = {}
+        for variant in VARIANTS:
+            own = self._traits(rng, personas), rng.normal(size=(personas, 1))
+            traits, nervousness = (
+                np.sqrt(self.shared) * both + np.sqrt(1 - self.shared) * one
+                for both, one in zip(common, own, strict=True)
+            )
+            found[variant] = self._law(variant, traits, nervousness)
+        return found
+
+    def _traits(self, rng: np.random.Generator, personas: int) -> Array:
+        of = np.arange(30) % 5
+        foundation, item = rng.normal(size=(personas, 5)), rng.normal(size=(personas, 30))
+        mixed: Array = (foundation[:, of] + item) / np.sqrt(2)
+        return mixed
