@@ -1,0 +1,231 @@
+"""Elicitation against servers that nobody here wrote: what each does, and what we make of it."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from persona_collapse.elicitation.preflight import Canary, N, preflight
+from persona_collapse.elicitation.settings import Settings
+from persona_collapse.endpoints import Task
+from persona_collapse.endpoints.openai import answer
+from persona_collapse.errors import UserError
+from persona_collapse.prompts import messages
+from tests.servers.conftest import CELLS, REPETITIONS, SLOTS, asking, lines
+from tests.servers.running import Server
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What a server does with the parts of the protocol that servers differ in."""
+
+    logprobs: str  # as preflight says it
+    listed: bool | None
+    served_model: str
+    both_limits: bool  # max_completion_tokens is heeded like max_tokens
+
+
+def habits(server: Server) -> Habits:
+    """Return what the pinned version of a server was seen to do."""
+    if server.program.name == "llama":
+        return Habits("usable", True, "tiny", False)
+    return Habits("the reply has no log-probabilities", None, f"{server.model}@main", True)
+
+
+def once(task: Task) -> Task:
+    """Return the task with one repetition, which is one asking for log-probabilities."""
+    return replace(task, shard=replace(task.shard, repetitions=(1, 2)))
+
+
+def test_every_slot_is_answered_and_paid_once(
+    server: Server, settings: dict[str, Any], store: Path, task: Task
+) -> None:
+    """Both ignore n: each request brings one reply, and the rest is asked for again."""
+    before = server.requests
+    frame = answer(task, settings)
+    assert len(frame) == SLOTS
+    assert set(frame["status"]) == {"ok"}
+    assert set(frame["rating"]) == set(range(6))
+    assert set(frame["served_model"]) == {habits(server).served_model}
+    assert frame["system_fingerprint"].null_count() == SLOTS
+    kept = lines(store)
+    assert all(entry["status"] == 200 and len(entry["choices"]) == 1 for entry in kept)
+    assert {len(entry["repetitions"]) for entry in kept} == set(range(1, REPETITIONS + 1))
+    assert {entry["completion_tokens"] for entry in kept} == {1}
+    assert all(entry["prompt_tokens"] > 100 for entry in kept)
+    assert len(kept) == frame["attempts"].sum() == server.requests - before
+    assert frame["parse_failures"].sum() == len(kept) - SLOTS > 0
+    assert answer(task, settings).equals(frame)
+    assert server.requests - before == len(kept)
+
+
+def test_single_batching_asks_the_same_number(
+    server: Server, settings: dict[str, Any], store: Path, task: Task
+) -> None:
+    before = server.requests
+    frame = answer(task, {**settings, "batching": "single"})
+    assert set(frame["status"]) == {"ok"}
+    assert {len(entry["repetitions"]) for entry in lines(store)} == {1}
+    assert frame["attempts"].sum() == server.requests - before
+
+
+def test_the_failure_protocol_is_kept(
+    server: Server, settings: dict[str, Any], store: Path, task: Task
+) -> None:
+    """One try of one token, then two tokens, then none: each slot tells which it came to."""
+    before = server.requests
+    frame = answer(task, {**settings, "max_attempts": 1, "late_max_tokens": 2})
+    first, late = frame.filter(~pl.col("late")), frame.filter("late")
+    assert len(frame) == SLOTS
+    assert set(first["status"]) == {"ok"}
+    assert set(first["parse_failures"]) == {0}
+    assert set(late["status"]) == {"ok", "unparseable"}
+    given_up = late["status"] == "unparseable"
+    assert late["rating"].is_null().equals(given_up)
+    assert late["parse_failures"].to_list() == [1 + lost for lost in given_up]
+    assert frame["transport_failures"].sum() == 0
+    assert server.requests - before == SLOTS + len(late)
+    limits = [entry["max_tokens"] for entry in lines(store)]
+    assert (limits.count(1), limits.count(2)) == (SLOTS, len(late))
+    assert max(entry["completion_tokens"] for entry in lines(store)) == 2
+
+
+def test_log_probabilities_are_read_or_refused_with_a_reason(
+    server: Server, settings: dict[str, Any], task: Task
+) -> None:
+    before = server.requests
+    frame = answer(once(task), {**settings, "method": "logprobs"})
+    assert len(frame) == CELLS
+    assert server.requests - before == CELLS
+    if habits(server).logprobs != "usable":
+        assert set(frame["status"]) == {"error"}
+        assert set(frame["response"]) == {habits(server).logprobs}
+        return
+    assert set(frame["status"]) == {"ok"}
+    for probabilities in frame["probabilities"]:
+        assert sum(probabilities) == pytest.approx(1)
+    assert len({tuple(p) for p in frame["probabilities"].to_list()}) > CELLS / 2
+
+
+def test_what_one_server_computes_the_other_draws(
+    servers: dict[str, Server], store: Path, task: Task
+) -> None:
+    """Same weights: `transformers` draws at T = 1 what llama.cpp reports as log-probabilities."""
+    for server in servers.values():
+        server.start()
+    drawn = answer(task, asking(servers["transformers"], store))
+    reported = answer(once(task), {**asking(servers["llama"], store), "method": "logprobs"})
+    shares = [list(p) for p in reported["probabilities"]]
+    for rating in range(6):
+        expected = REPETITIONS * sum(p[rating] for p in shares)
+        error = math.sqrt(REPETITIONS * sum(p[rating] * (1 - p[rating]) for p in shares))
+        assert abs((drawn["rating"] == rating).sum() - expected) < 4 * error
+    means = [sum(k * share for k, share in enumerate(p)) for p in shares]
+    by_cell = drawn.group_by("persona_id", "item_id", maintain_order=True).agg(
+        pl.col("rating").mean()
+    )
+    assert pl.DataFrame({"a": by_cell["rating"], "b": means}).select(pl.corr("a", "b")).item() > 0.3
+
+
+def canary(settings: dict[str, Any], task: Task) -> Canary:
+    """Return a canary with the first cell's prompt."""
+    text = messages(task.instrument, task.instrument.items[0], task.personas.descriptions[0])
+    return Canary("tiny", "base", Settings.of(settings), text, task.instrument.scale)
+
+
+def test_preflight_tells_what_the_server_is_like(
+    server: Server, settings: dict[str, Any], task: Task
+) -> None:
+    before = server.requests
+    frame, findings = preflight([canary(settings, task)], "base")
+    row = frame.row(0, named=True)
+    assert server.requests - before == N + 2
+    assert row["answers"]
+    assert row["listed"] is habits(server).listed
+    assert row["choices_of_10"] == 1
+    assert row["independent"] == "unclear"
+    assert row["logprobs"] == habits(server).logprobs
+    assert row["token_parameter"] == "max_tokens"
+    assert row["served_model"] == habits(server).served_model
+    assert [row[name] for name in ("shutdown_date", "system_fingerprint", "provider")] == [None] * 3
+    assert [finding.fatal for finding in findings] == [False]
+    assert "gave 1 of 10 choices" in findings[0].text
+
+
+def test_preflight_refuses_log_probabilities_that_do_not_come(
+    server: Server, settings: dict[str, Any], task: Task
+) -> None:
+    _, findings = preflight([canary({**settings, "method": "logprobs"}, task)], "base")
+    fatal = [finding.text for finding in findings if finding.fatal]
+    reason = habits(server).logprobs
+    wanted = [] if reason == "usable" else [f"method: logprobs cannot be used: {reason}"]
+    assert fatal == wanted
+
+
+def test_a_token_limit_that_is_not_heeded_is_found(
+    server: Server, settings: dict[str, Any], task: Task
+) -> None:
+    given = {**settings, "token_limit_parameter": "max_completion_tokens"}
+    _, findings = preflight([canary(given, task)], "base")
+    told = any("max_completion_tokens is not heeded" in finding.text for finding in findings)
+    assert told is not habits(server).both_limits
+
+
+def test_a_model_that_the_server_does_not_have(
+    server: Server, settings: dict[str, Any], task: Task
+) -> None:
+    """`transformers` refuses the name; llama-cpp-python answers with the model that it has."""
+    given = {**settings, "model": "another", "max_in_flight": 1}
+    _, findings = preflight([canary(given, task)], "base")
+    told = " ".join(finding.text for finding in findings)
+    if server.program.name == "llama":
+        assert "another answers but is not in the server's list of models" in told
+        return
+    assert findings[0].fatal
+    assert f"pinned to '{server.model}'; requested 'another'" in told
+    before = server.requests
+    with pytest.raises(UserError, match=r"pinned to .*; requested 'another'"):
+        answer(task, given)
+    assert server.requests == before
+
+
+def test_a_server_that_dies_midway_costs_nothing_twice(
+    server: Server, settings: dict[str, Any], store: Path, task: Task
+) -> None:
+    in_flight, before = settings["max_in_flight"], server.requests
+    watch = threading.Thread(target=kill_after, args=(server, before + SLOTS // 4))
+    watch.start()
+    try:
+        with pytest.raises(UserError) as stopped:
+            answer(task, {**settings, "transport_attempts": 2})
+    finally:
+        watch.join()
+    assert f"{server.base_url}, model {server.model}: no answer for 5 requests" in str(
+        stopped.value
+    )
+    assert "no_connection" in str(stopped.value)
+    assert "run the same command again to go on" in str(stopped.value)
+    landed = [entry for entry in lines(store) if "cause" not in entry]
+    assert SLOTS // 4 - in_flight <= len(landed) < SLOTS
+    server.start()
+    frame = answer(task, settings)
+    assert set(frame["status"]) == {"ok"}
+    assert frame["transport_failures"].sum() > 0
+    needed = frame["parse_failures"].sum() + SLOTS
+    assert len([entry for entry in lines(store) if "cause" not in entry]) == needed
+    assert needed <= server.requests - before <= needed + in_flight
+
+
+def kill_after(server: Server, requests: int) -> None:
+    """Kill a server as soon as it has logged so many requests."""
+    deadline = time.monotonic() + 60
+    while server.requests < requests and time.monotonic() < deadline:
+        time.sleep(0.005)
+    server.kill()
