@@ -1,43 +1,29 @@
 """Recorded answers: the published CSV format and this project's own Parquet, checked row by row.
 
-CSV: UTF-8, RFC 4180 quoting, columns ``persona_id`` (absent when unconditioned), ``question_id``,
-``run_index``, ``rating`` (-1 or empty for none) and, where present, ``failures``, ``response``,
-``collected_at`` (released answers of arXiv 2605.12850). Rows beyond the design's repetitions are
-kept; the last block of repetitions holds them.
+Rows beyond the design's repetitions are kept; the last block of repetitions holds them.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from persona_collapse.answers import SCHEMA, SLOT, conform
+from persona_collapse.answers import SLOT, STATUSES, conform
 from persona_collapse.endpoints import Task
-from persona_collapse.errors import UserError, nearest
+from persona_collapse.endpoints.recorded_files import PUBLISHED, ROW, csv_rows, parquet_rows
+from persona_collapse.errors import UserError
 
-# Column of the published CSV -> column of the answers table.
-PUBLISHED = {
-    "persona_id": "persona_id",
-    "question_id": "item_id",
-    "run_index": "repetition",
-    "rating": "rating",
-    "failures": "parse_failures",
-    "response": "response",
-    "collected_at": "created_at",
-}
-ROW = "row"  # the record's number in the file, the header being row 1
+NEARLY = 1e-6  # how far from 1 probabilities may sum, for rounding
 
 
 def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:
     """Return the recorded answers of a shard; ``settings["file"]`` is a CSV or Parquet path."""
     path = Path(settings["file"])
-    parquet = path.suffix == ".parquet"
-    rows = _parquet_rows(path) if parquet else _csv_rows(path, task.shard.personas is not None)
+    read = parquet_rows if path.suffix == ".parquet" else csv_rows
+    rows = read(path, task.shard.personas is not None)
     rows = _distinct(_checked(rows, path, task), path)
     shard = task.shard
     inside = pl.col("repetition") >= shard.repetitions[0]
@@ -52,110 +38,6 @@ def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:
             model=pl.lit(shard.model), variant=pl.lit(shard.variant), probe=pl.lit(shard.probe)
         )
     )
-
-
-def _csv_rows(path: Path, with_personas: bool) -> pl.DataFrame:
-    """Read the published CSV as texts, one column per field of the answers table."""
-    header, records = _csv_records(path)
-    required = ["question_id", "run_index", "rating"]
-    if with_personas:
-        required.insert(0, "persona_id")
-    for name in required:
-        if name not in header:
-            raise UserError(
-                f"{path}, row 1: the column {name!r} is missing{nearest(name, header)}; "
-                f"found: {', '.join(header)}"
-            )
-    if not with_personas and "persona_id" in header:
-        raise UserError(
-            f"{path}, row 1: an unconditioned probe has no personas, but there is a column "
-            "'persona_id'; name the file of unconditioned answers"
-        )
-    columns = dict(zip(header, zip(*records, strict=True), strict=True))
-    rows = pl.DataFrame(
-        {name: columns[source] for source, name in PUBLISHED.items() if source in columns},
-        schema_overrides=dict.fromkeys(PUBLISHED.values(), pl.String),
-    ).with_row_index(ROW, offset=2)
-    failed = pl.col("parse_failures").cast(pl.Int32, strict=False).fill_null(0)
-    absent = pl.col("rating").str.strip_chars().is_in(["", "-1"])
-    broke = pl.col("response").fill_null("").str.starts_with("ERROR")
-    optional = [n for n in ("parse_failures", "response") if n not in rows.columns]
-    return rows.with_columns(pl.lit(None, pl.String).alias(name) for name in optional).with_columns(
-        rating=pl.when(~absent).then(pl.col("rating")),
-        status=pl.when(~absent)
-        .then(pl.lit("ok"))
-        .when(broke)
-        .then(pl.lit("error"))
-        .otherwise(pl.lit("unparseable")),
-        parse_failures=failed,
-        attempts=failed + 1,
-    )
-
-
-def _csv_records(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return header and records; refuse a file that is empty, cut off, ragged or not UTF-8."""
-    try:
-        data = path.read_bytes()
-    except OSError as fault:
-        raise UserError(f"{path}: cannot be read: {fault.strerror}") from None
-    if not data.strip():
-        raise UserError(f"{path}: is empty; expected a header and one row per answer")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        line = data[: fault.start].count(b"\n") + 1
-        raise UserError(f"{path}, line {line}: is not UTF-8; save the file as UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    records: list[list[str]] = []
-    try:
-        records.extend(reader)
-    except csv.Error as fault:
-        raise UserError(
-            f"{path}, row {len(records) + 1}: broken quoting ({fault}); "
-            "the file may have been cut off"
-        ) from None
-    header, records = records[0], records[1:]
-    if len(set(header)) < len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise UserError(f"{path}, row 1: the column {twice!r} stands twice")
-    for number, record in enumerate(records, start=2):
-        if len(record) != len(header):
-            last = "; the file may have been cut off" if number == len(records) + 1 else ""
-            raise UserError(
-                f"{path}, row {number}: {len(record)} fields where the header has "
-                f"{len(header)}{last}"
-            )
-    if not records:
-        raise UserError(f"{path}: has a header but no answers")
-    if not text.endswith("\n"):
-        raise UserError(
-            f"{path}, row {len(records) + 1}: the last row has no line break, so it may have been "
-            "cut off; fetch the file again, or end it with a line break if it is complete"
-        )
-    return header, records
-
-
-def _parquet_rows(path: Path) -> pl.DataFrame:
-    """Read this project's own answers; absent optional columns are null."""
-    try:
-        rows = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as fault:
-        reason = str(fault).splitlines()[0]
-        raise UserError(f"{path}: cannot be read as Parquet: {reason}") from None
-    for name in ("item_id", "repetition", "rating"):
-        if name not in rows.columns:
-            hint = nearest(name, rows.columns)
-            raise UserError(f"{path}: the column {name!r} is missing{hint}")
-    if rows.is_empty():
-        raise UserError(f"{path}: has no answers")
-    rows = rows.select(name for name in rows.columns if name in SCHEMA).with_row_index(ROW, 1)
-    if "status" not in rows.columns:
-        answered = pl.col("rating").is_not_null()
-        status = pl.when(answered).then(pl.lit("ok")).otherwise(pl.lit("unparseable"))
-        rows = rows.with_columns(status=status)
-    if "attempts" not in rows.columns:
-        rows = rows.with_columns(attempts=1)
-    return rows
 
 
 def _checked(rows: pl.DataFrame, path: Path, task: Task) -> pl.DataFrame:
@@ -179,11 +61,46 @@ def _checked(rows: pl.DataFrame, path: Path, task: Task) -> pl.DataFrame:
         f"not an item of {task.instrument.name} ({min(items)} to {max(items)})",
     )
     rows = _integers(rows, "repetition", path)
-    _refuse(rows, pl.col("repetition") < 1, "repetition", path, "not a repetition; they start at 1")
+    outside = ~pl.col("repetition").is_between(1, pl.Int32.max())
+    _refuse(rows, outside, "repetition", path, "not a repetition; they start at 1")
     rows = _integers(rows, "rating", path, optional=True)
     ends = f"{scale.minimum} to {scale.maximum}"
     outside = ~pl.col("rating").is_between(scale.minimum, scale.maximum)
     _refuse(rows, outside, "rating", path, f"outside the scale ({ends}; -1 or empty for none)")
+    return _statuses(_counts(rows, path), path, len(scale.ratings))
+
+
+def _counts(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Check what was counted for an answer; without a count of attempts, the last one succeeded."""
+    for name in ("parse_failures", "transport_failures", "attempts"):
+        if name in rows.columns:
+            rows = _integers(rows, name, path, optional=True)
+            outside = ~pl.col(name).is_between(0, pl.Int32.max())
+            _refuse(rows, outside, name, path, "not a count")
+    if "attempts" in rows.columns:
+        return rows
+    failed = pl.col("parse_failures").fill_null(0) if "parse_failures" in rows.columns else 0
+    return rows.with_columns(attempts=1 + failed)
+
+
+def _statuses(rows: pl.DataFrame, path: Path, width: int) -> pl.DataFrame:
+    """Hold an answer's status against what it holds; ``width`` is the number of ratings."""
+    known = pl.col("status").is_in(STATUSES).fill_null(False)
+    _refuse(rows, ~known, "status", path, f"not one of: {', '.join(STATUSES)}")
+    answered = pl.col("rating").is_not_null()
+    if "probabilities" in rows.columns:
+        held = pl.col("probabilities")
+        whole = (held.list.len() == width) & (held.list.min() >= 0)
+        whole &= ((held.list.sum() - 1).abs() < NEARLY) & (
+            held.list.drop_nulls().list.len() == width
+        )
+        rule = f"not {width} probabilities that sum to 1"
+        _refuse(rows, held.is_not_null() & ~whole.fill_null(False), "probabilities", path, rule)
+        answered |= held.is_not_null()
+    rule = "which is said of an answer with a rating, and of no other"
+    _refuse(rows, (pl.col("status") == "ok") & ~answered, "status", path, rule)
+    rule = "but there is a rating"
+    _refuse(rows, (pl.col("status") != "ok") & answered, "status", path, rule)
     return rows
 
 
@@ -203,9 +120,8 @@ def _refuse(rows: pl.DataFrame, wrong: pl.Expr, name: str, path: Path, rule: str
         more = f" (and {faults.height - 1} more rows)" if faults.height > 1 else ""
         source = {ours: theirs for theirs, ours in PUBLISHED.items()}.get(name, name)
         column = name if path.suffix == ".parquet" else source
-        raise UserError(
-            f"{path}, row {faults[ROW][0]}: {column} is {faults[name][0]!r}, {rule}{more}"
-        )
+        found = faults[name].to_list()[0]
+        raise UserError(f"{path}, row {faults[ROW][0]}: {column} is {found!r}, {rule}{more}")
 
 
 def _distinct(rows: pl.DataFrame, path: Path) -> pl.DataFrame:

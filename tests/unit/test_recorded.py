@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -140,6 +142,9 @@ def test_own_parquet_is_read_back_unchanged(tmp_path: Path) -> None:
         (4, "persona_id", "", "persona_id is '', not an integer"),
         (4, "question_id", "4", r"question_id is 4, not an item of three \(1 to 3\)"),
         (4, "run_index", "0", "run_index is 0, not a repetition"),
+        (4, "run_index", "9999999999", "run_index is 9999999999, not a repetition"),
+        (4, "failures", "many", "failures is 'many', not an integer"),
+        (4, "failures", "-1", "failures is -1, not a count"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_row(
@@ -216,14 +221,56 @@ def test_broken_parquet_is_refused_by_name(tmp_path: Path) -> None:
     path.write_bytes(b"PAR1 this is none")
     with pytest.raises(UserError, match=r"a\.parquet: cannot be read as Parquet"):
         read(path)
-    pl.DataFrame({"item_id": [1], "ratings": [3], "repetition": [1]}).write_parquet(path)
+    slot: dict[str, Any] = {"persona_id": [0], "item_id": [1], "repetition": [1]}
+    pl.DataFrame({**slot, "ratings": [3]}).write_parquet(path)
     with pytest.raises(UserError, match=r"the column 'rating' is missing \(did you mean 'ratings'"):
         read(path)
-    pl.DataFrame(
-        {"persona_id": [0], "item_id": [1], "rating": [2.5], "repetition": [1]}
-    ).write_parquet(path)
-    with pytest.raises(UserError, match=r"row 1: rating is 2\.5, not an integer"):
-        read(path)
+
+
+HALVES = [0.5, 0.5, 0.0, 0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rating": [3, 2.5]}, r"row 2: rating is 2\.5, not an integer"),
+        ({"rating": [3, math.nan]}, "row 2: rating is nan, not an integer"),
+        (
+            {"rating": [[3], [3]]},
+            r"the column 'rating' holds List\(Int64\), expected whole numbers",
+        ),
+        ({"rating": [True, False]}, "the column 'rating' holds Boolean"),
+        ({"persona_id": None}, "the column 'persona_id' is missing"),
+        ({"repetition": [1, 10**10]}, "row 2: repetition is 10000000000, not a repetition"),
+        ({"attempts": [1, -1]}, "row 2: attempts is -1, not a count"),
+        ({"late": ["x", "y"]}, "the column 'late' holds String, expected Boolean"),
+        ({"status": ["ok", "fine"]}, "row 2: status is 'fine', not one of: ok, unparseable"),
+        ({"status": ["ok", None]}, "row 2: status is None, not one of"),
+        ({"status": ["ok", "refused"]}, "row 2: status is 'refused', but there is a rating"),
+        ({"rating": [3, -1], "status": ["ok", "ok"]}, "row 2: status is 'ok', which is said of"),
+        ({"rating": [None, None], "probabilities": [HALVES, HALVES[:2]]}, "row 2: probabilities"),
+        (
+            {"rating": [None, None], "probabilities": [HALVES, [0.5] * 6]},
+            "6 probabilities that sum",
+        ),
+    ],
+)
+def test_a_bad_value_of_parquet_is_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    columns = {"persona_id": [0, 1], "item_id": [1, 1], "repetition": [1, 1], "rating": [3, 4]}
+    found = {name: values for name, values in {**columns, **change}.items() if values is not None}
+    pl.DataFrame(found, strict=False).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=rf"a\.parquet.*{message}"):
+        read(tmp_path / "a.parquet")
+
+
+def test_a_rating_of_minus_one_is_none_in_parquet_too(tmp_path: Path) -> None:
+    columns = {"persona_id": [0, 1], "item_id": [1, 1], "repetition": [1, 1], "rating": [3, -1]}
+    pl.DataFrame(columns).write_parquet(tmp_path / "a.parquet")
+    frame = read(tmp_path / "a.parquet")
+    assert frame["rating"].to_list() == [3, None]
+    assert frame["status"].to_list() == ["ok", "unparseable"]
 
 
 def test_the_published_files_are_read(published: Path) -> None:
