@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.errors import UserError
-from persona_collapse.shards import Shard, cut
-from persona_collapse.sources import FOLDERS, Source, find_source, instrument_at
+from persona_collapse.shards import Shard, cut, number
+from persona_collapse.sources import FOLDERS, Source, find_source
 from persona_collapse.study import Study, Unit
 
 WARN_SHARDS = 5_000
@@ -67,16 +67,19 @@ class Layout:
     @cached_property
     def shards(self) -> dict[Unit, list[Shard]]:
         """All shards by model x variant x probe, in the study's order."""
-        return {unit: list(self._cut(unit, self.study.blocks)) for unit in self.study.units()}
+        sizes = block_sizes(self.study.blocks)
+        return {
+            unit: list(cut(unit.model, unit.variant, unit.probe, self._counts(unit), sizes))
+            for unit in self.study.units()
+        }
 
-    def _cut(self, unit: Unit, blocks: dict[str, int]) -> list[Shard]:
-        counts = (
-            self.persona_count(unit.probe),
-            self.instruments[unit.probe].size,
-            self.repetitions(unit),
-        )
-        sizes = (blocks["personas"], blocks["items"], blocks["repetitions"])
-        return list(cut(unit.model, unit.variant, unit.probe, counts, sizes))
+    def _counts(self, unit: Unit) -> tuple[int | None, int, int]:
+        probe = unit.probe
+        return self.persona_count(probe), self.instruments[probe].size, self.repetitions(unit)
+
+    def _number(self, blocks: dict[str, int]) -> int:
+        sizes = block_sizes(blocks)
+        return sum(number(self._counts(unit), sizes) for unit in self.study.units())
 
     def same_cells(self, one: str, other: str) -> bool:
         """Tell whether two probes ask the same items of the same personas."""
@@ -88,12 +91,12 @@ class Layout:
 
     def check_size(self) -> str | None:
         """Refuse a study of too many shards; return a warning for one of many, else None."""
-        count = sum(len(shards) for shards in self.shards.values())
+        count = self._number(self.study.blocks)  # counted, not cut: they may be millions
         if count <= WARN_SHARDS:
             return None
         blocks = dict(self.study.blocks)
         axes = ("personas", "repetitions", "items")
-        while sum(len(self._cut(unit, blocks)) for unit in self.shards) > WARN_SHARDS:
+        while self._number(blocks) > WARN_SHARDS:
             widest = min(axes, key=lambda axis: (self._filled(axis, blocks), axes.index(axis)))
             if self._filled(widest, blocks):
                 break  # one shard per unit already: no block size helps
@@ -253,10 +256,10 @@ class Layout:
         variant = self.study.variant(unit)
         where = f"{self.study.path}: models.{unit.model}.variants.{unit.variant}.planted"
         wanted = variant.settings["planted"]
-        instrument = instrument_at(self.instruments[unit.probe].path)
         if "S" in wanted and "R" in wanted:
+            foundations = self.instruments[unit.probe].foundations()
             profile = (wanted.get(key) for key in ("profile_mean", "profile_sd"))
-            return planted_from_numbers(wanted["S"], wanted["R"], instrument.foundations, *profile)
+            return planted_from_numbers(wanted["S"], wanted["R"], foundations, *profile)
         if "label" in wanted and "variant" in wanted and "planted" in variant.endpoint.settings:
             table = Path(variant.endpoint.settings["planted"])
             return planted_values(table, wanted["label"], wanted["variant"])
@@ -276,3 +279,8 @@ class Layout:
             }
             for model in self.study.models.values()
         ]
+
+
+def block_sizes(blocks: dict[str, int]) -> tuple[int, int, int]:
+    """Return the block sizes in the order of the axes."""
+    return blocks["personas"], blocks["items"], blocks["repetitions"]

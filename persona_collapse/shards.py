@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,6 +38,11 @@ def spans(size: int, count: int, first: int = 0) -> list[tuple[Span, Span]]:
         ((first + start, first + start + size), (first + start, first + min(start + size, count)))
         for start in range(0, count, size)
     ]
+
+
+def number(counts: tuple[int | None, int, int], sizes: tuple[int, int, int]) -> int:
+    """Return how many shards ``cut`` would yield, without making them."""
+    return math.prod(-(-(count or 1) // size) for count, size in zip(counts, sizes, strict=True))
 
 
 def cut(

@@ -37,6 +37,12 @@ class Source:
             return instrument_at(self.path).items_digest(start, stop)
         return personas_at(self.path).digest(start, stop)
 
+    def foundations(self) -> tuple[str, ...]:
+        """Return an instrument's foundations; a fetched one's stand in the catalogue."""
+        if self.fingerprint is not None:
+            return tuple(_catalogue()[self.name]["foundations"])
+        return instrument_at(self.path).foundations
+
 
 @cache
 def instrument_at(path: Path) -> Instrument:

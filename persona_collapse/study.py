@@ -10,39 +10,11 @@ from typing import Any
 
 from persona_collapse.documents import check, read_document
 from persona_collapse.errors import UserError, nearest
+from persona_collapse.study_defaults import ANALYSIS, BLOCKS, POWER, SAMPLING
+from persona_collapse.study_names import check_names
 
 STUDIES = Path("config/studies")
 KINDS = ("openai", "recorded", "simulated")
-SAMPLING = {
-    "temperature": 0.1,
-    "method": "repeats",
-    "max_attempts": 10,
-    "late_max_tokens": 64,
-    "askings": 1,
-    "temperature_grid": [0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5],
-}
-BLOCKS = {"personas": 25, "items": 30, "repetitions": 10}
-ANALYSIS = {
-    "bootstrap_personas": 2000,
-    "bootstrap_reruns": 400,
-    "bootstrap_diagnostics": 1000,
-    "permutations": 9999,
-    "baseline": "base",
-    "control": "secure",
-    "target": "insecure",
-    "roleplay_probe": "roleplay",
-    "unconditioned_probe": "unconditioned",
-    "toxic_probe": "toxic",
-    "band": None,
-}
-POWER = {
-    "personas": [25, 50, 100, 200, 400],
-    "repetitions": [2, 3, 5, 10, 20],
-    "S_percent": 20,
-    "R_percent": 20,
-    "one_request": True,
-    "planted": None,
-}
 
 
 @dataclass(frozen=True)
@@ -225,7 +197,7 @@ def load_study(
         budget=document.get("budget", {}),
         mixed_stacks=document.get("allow_mixed_stacks", False),
     )
-    _check_names(study)
+    check_names(study)
     return _narrowed(study, models)
 
 
@@ -298,58 +270,6 @@ def _probe(name: str, entry: dict[str, Any]) -> Probe:
         variants=tuple(variants) if variants else None,
         method=entry.get("method"),
     )
-
-
-def _check_names(study: Study) -> None:
-    """Check what a schema cannot say: names that refer to other names of the same file."""
-    where, named = study.path, study.variant_names
-    for probe in study.probes.values():
-        for place, variant in enumerate(probe.variants or ()):
-            if variant not in named:
-                raise UserError(
-                    f"{where}: probes.{probe.name}.variants[{place}]: no model has a variant "
-                    f"{variant!r}{nearest(variant, named)}"
-                )
-        if probe.persona_count and not probe.personas:
-            raise UserError(f"{where}: probes.{probe.name}.persona_count: needs the key 'personas'")
-    main = study.analysis["roleplay_probe"]
-    with_personas = [probe.name for probe in study.probes.values() if probe.personas]
-    if main not in with_personas:
-        raise UserError(
-            f"{where}: analysis.roleplay_probe: S and R come from a probe with personas, and none "
-            f"is called {main!r}{nearest(main, with_personas)}"
-        )
-    roles = [study.analysis[role] for role in ("baseline", "control", "target")]
-    if len(set(roles)) < len(roles):
-        raise UserError(
-            f"{where}: analysis: baseline, control and target must be three different names, "
-            f"found {', '.join(roles)}"
-        )
-    for model in study.models.values():
-        if model.mixed_stacks and not study.mixed_stacks:
-            raise UserError(
-                f"{where}: models.{model.key}: its variants are answered by different servers, so "
-                "a contrast would compare servers as well as fine-tunes; ask one server for all, "
-                "or say allow_mixed_stacks: true, and every table and figure will say so"
-            )
-    taken: dict[tuple[str, int], str] = {}
-    for key, variant, step in study.steps():
-        if (key, step) in taken:
-            raise UserError(
-                f"{where}: models.{key}.variants.{variant}.step: {taken[key, step]!r} has the step "
-                f"{step} already; the steps of a model belong to one training run: list another "
-                "run as another model (answers that both need are paid once)"
-            )
-        taken[key, step] = variant
-    for unit in study.units():
-        answered_by = study.variant(unit)
-        files = answered_by.settings.get("files", {})
-        if answered_by.endpoint.kind == "recorded" and unit.probe not in files:
-            raise UserError(
-                f"{where}: models.{unit.model}.variants.{unit.variant}.files: no file is named for "
-                f"the probe {unit.probe!r}; add it, or leave the variant out with "
-                f"probes.{unit.probe}.variants"
-            )
 
 
 def _narrowed(study: Study, models: str | Sequence[str] | None) -> Study:

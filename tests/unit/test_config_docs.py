@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from persona_collapse.study import ANALYSIS, BLOCKS, SAMPLING
+from persona_collapse.study_defaults import ANALYSIS, BLOCKS, SAMPLING
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "config" / "README.md").read_text(encoding="utf-8")

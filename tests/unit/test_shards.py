@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_collapse.shards import Shard, cut, spans
+from persona_collapse.shards import Shard, cut, number, spans
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 12))
 COUNTS = st.tuples(st.one_of(st.none(), st.integers(1, 90)), st.integers(1, 40), st.integers(1, 25))
@@ -31,6 +31,13 @@ def test_an_unconditioned_shard_has_no_persona_axis() -> None:
 
 def test_the_last_block_is_filled_as_far_as_the_study_goes() -> None:
     assert spans(25, 60) == [((0, 25), (0, 25)), ((25, 50), (25, 50)), ((50, 75), (50, 60))]
+
+
+@given(COUNTS, SIZES)
+def test_the_number_of_shards_is_known_without_cutting(
+    counts: tuple[int | None, int, int], sizes: tuple[int, int, int]
+) -> None:
+    assert number(counts, sizes) == len(shards(counts, sizes))
 
 
 @given(COUNTS, SIZES)

@@ -95,6 +95,23 @@ def test_a_study_is_read_with_its_defaults(tmp_path: Path) -> None:
         ({"probes/roleplay/variants": ["bse"]}, "did you mean 'base'"),
         ({"probes/role play": {"instrument": "moral30", "repetitions": 1}}, "role play"),
         ({"analysis": {"control": "base"}}, "must be three different names"),
+        (
+            {"analysis": {"target": "insecur"}},
+            r"analysis\.target: no model has a variant 'insecur' \(did you mean 'insecure'\?\)",
+        ),
+        ({"analysis": {"toxic_probe": "roleply"}}, r"toxic_probe: .* \(did you mean 'roleplay'"),
+        (
+            {"models/m1/variants/insecure/files/roleplya": "b.csv"},
+            r"files\.roleplya: no probe is called 'roleplya' \(did you mean 'roleplay'",
+        ),
+        (
+            {"models/m1/variants/insecure/files": {"roleplya": "b.csv"}},
+            r"for the probe 'roleplay' \(did you mean 'roleplya'",
+        ),
+        (
+            {"models/m1/variants/base/planted/label": "GPT-4o"},
+            r"variants\.base\.planted: give S and R, or label and variant of a table, not both",
+        ),
         ({"shards": {"persona": 3}}, r"shards\.persona: unknown key \(did you mean 'personas'"),
         ({"sampling": {"method": "logprob"}}, "did you mean 'logprobs'"),
     ],
@@ -170,6 +187,21 @@ def test_a_study_of_too_many_shards_warns_then_is_refused(tmp_path: Path) -> Non
         Layout(load(tmp_path, finer)).check_size()
     advice = yaml.safe_load(str(fault.value).split("shards: ")[-1].split(" (more")[0])
     assert Layout(load(tmp_path, {"shards": advice})).check_size() is None
+
+
+def test_shards_are_counted_before_any_is_cut(tmp_path: Path) -> None:
+    billions = {
+        "shards": {"personas": 1, "items": 1, "repetitions": 1},
+        "probes/roleplay/repetitions": 10**7,
+    }
+    with pytest.raises(UserError, match="90000000000 shards would be planned"):
+        Layout(load(tmp_path, billions)).check_size()
+
+
+def test_a_fetched_instrument_is_planted_before_it_is_there(tmp_path: Path) -> None:
+    layout = Layout(load(tmp_path, {"probes/roleplay/instrument": "mfq30"}))
+    planted = layout.endpoint_settings(layout.study.units()[0])["planted"]
+    assert [entry["foundation"] for entry in planted][:2] == ["Harm/Care", "Fairness/Reciprocity"]
 
 
 def test_missing_recorded_files_are_all_named(tmp_path: Path) -> None:
