@@ -3,10 +3,10 @@
 # wildcards and slots. Neither this file nor files.smk has rules; no other file has functions.
 
 import re
+import sys
 from dataclasses import astuple
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from persona_collapse.bundle import bundle_of, study_file
@@ -35,7 +35,9 @@ def open_study():
         layout.check_recorded()
         layout.check_planted()
     except UserError as fault:
-        raise WorkflowError(str(fault)) from None
+        # A WorkflowError would be followed by places in this file, which say nothing to a user.
+        logger.error(f"persona-collapse: {fault}")
+        sys.exit(1)
     if warning:
         logger.warning(warning)
     return study, layout

@@ -1,6 +1,8 @@
 # Takes: STUDY and LAYOUT of common.smk.
 # Gives: the functions behind inputs and params: which files, and which numbers, a rule is about.
 
+from snakemake.exceptions import WorkflowError
+
 
 def unit_of(wildcards):
     """Return the model x variant x probe that a job is about."""
