@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 from collections.abc import Hashable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match, by_relevance
 
 from persona_collapse.errors import UserError, nearest
 
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+
 SCHEMAS = Path(__file__).resolve().parent.parent / "workflow" / "schemas"
+# The environment variable that hands down to jobs what the planning process has checked: digests
+# of text and schema. A job of a shard then needs neither the check nor the library behind it.
+CHECKED = "PERSONA_COLLAPSE_CHECKED"
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+class _UniqueKeyLoader(yaml.CSafeLoader):
     """A safe loader that refuses a key given twice, where YAML would keep the last in silence."""
 
 
@@ -51,8 +58,12 @@ _UniqueKeyLoader.yaml_implicit_resolvers = {
 
 def read_yaml(path: Path) -> Any:
     """Parse a YAML file; raise ``UserError`` that names the file, the line and the fault."""
+    return _parsed(_text(path), path)
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None
     except IsADirectoryError:
@@ -61,22 +72,33 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: is not UTF-8 (byte {fault.start}); save it as UTF-8") from None
     except OSError as fault:
         raise UserError(f"{path}: cannot be read: {fault.strerror}") from None
+
+
+def _parsed(text: str, path: Path) -> Any:
     try:
         return yaml.load(text, Loader=_UniqueKeyLoader)
     except yaml.MarkedYAMLError as fault:
         line = f", line {fault.problem_mark.line + 1}" if fault.problem_mark else ""
         raise UserError(f"{path}{line}: not valid YAML: {fault.problem}") from None
     except yaml.reader.ReaderError as fault:
-        line = f", line {text.count(chr(10), 0, fault.position) + 1}"
-        raise UserError(f"{path}{line}: not valid YAML: {fault.reason}") from None
+        number = text.encode()[: fault.position].count(b"\n") + 1  # it counts bytes of UTF-8
+        raise UserError(f"{path}, line {number}: not valid YAML: {fault.reason}") from None
     except ValueError as fault:  # a number that YAML's pattern accepts and Python does not: 0b_
         raise UserError(f"{path}: not valid YAML: {fault}") from None
 
 
 def read_document(path: Path, schema: str) -> dict[str, Any]:
-    """Read a YAML file and check it against ``workflow/schemas/<schema>.schema.yaml``."""
-    document = read_yaml(path)
-    check(document, schema, str(path))
+    """Read a YAML file and check it against ``workflow/schemas/<schema>.schema.yaml``.
+
+    A text that this process or the one that started it has checked is not checked again.
+    """
+    text = _text(path)
+    document = _parsed(text, path)
+    mark = hashlib.sha256(f"{schema}\0{text}".encode()).hexdigest()[:16]
+    known = os.environ.get(CHECKED, "").split()
+    if mark not in known:
+        check(document, schema, str(path))
+        os.environ[CHECKED] = " ".join([*known, mark])
     assert isinstance(document, dict)
     return document
 
@@ -87,6 +109,9 @@ def check(document: Any, schema: str, where: str, at: tuple[str | int, ...] = ()
     ``schema`` is a file's stem, or ``stem#/$defs/name`` for a part of it; ``at`` is where in the
     whole file the document stands.
     """
+    # Imported here: what was checked before is read without it.
+    from jsonschema.exceptions import best_match, by_relevance
+
     # A misspelt key is also a missing one: the misspelling is what helps.
     relevance = by_relevance(strong=frozenset({"additionalProperties"}))
     fault = best_match(_validator(schema).iter_errors(document), key=relevance)
@@ -98,6 +123,8 @@ def check(document: Any, schema: str, where: str, at: tuple[str | int, ...] = ()
 @cache
 def _validator(schema: str) -> Draft202012Validator:
     """Read a schema once: a study of many models is checked in many parts."""
+    from jsonschema import Draft202012Validator
+
     stem, _, part = schema.partition("#")
     rules = _rules(stem)
     if part:

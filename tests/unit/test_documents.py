@@ -1,6 +1,9 @@
 """YAML documents: every fault is one message that names the file, the place and the rule."""
 
+import os
 import string
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_collapse.documents import SCHEMAS, check, key_path, read_document, read_yaml
+from persona_collapse.documents import (
+    CHECKED,
+    SCHEMAS,
+    check,
+    key_path,
+    read_document,
+    read_yaml,
+)
 from persona_collapse.errors import UserError
 
 PERSONAS = {
@@ -43,7 +53,7 @@ def write(folder: Path, text: str | bytes) -> Path:
         ("a: 1\nyes: x\n", ", line 2: not valid YAML: the key True is read as bool"),
         ("? [a]\n: 1\n", ", line 1: not valid YAML: the key ['a'] is read as list"),
         ("a: [1, 2\nb: 3\n", ", line 2: not valid YAML: "),
-        ("a: 1\nb: \x01\n", ", line 2: not valid YAML: special characters are not allowed"),
+        ("a: ü\nb: \x01\n", ", line 2: not valid YAML: control characters are not allowed"),
         ("a: 0b_\n", ": not valid YAML: "),
         ("a: *nowhere\n", ", line 1: not valid YAML: "),
         ("a: !!python/object:os.system {}\n", ", line 1: not valid YAML: "),
@@ -138,3 +148,33 @@ def test_what_safe_dump_writes_is_read_back(tmp_path_factory, document):
     path = tmp_path_factory.mktemp("yaml") / "file.yaml"
     path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8", newline="\n")
     assert read_yaml(path) == document
+
+
+def test_what_a_run_has_checked_its_jobs_read_without_the_checker(tmp_path, monkeypatch):
+    """The mark is of the text and the schema: a text that changed meanwhile is checked again."""
+    monkeypatch.delenv(CHECKED, raising=False)
+    path = write(tmp_path, yaml.safe_dump(PERSONAS))
+    job = f"""
+import sys
+from pathlib import Path
+from persona_collapse.documents import read_document
+read_document(Path({str(path)!r}), "personas")
+print("jsonschema" in sys.modules)
+"""
+
+    def checks() -> bool:
+        done = subprocess.run(
+            [sys.executable, "-c", job], check=True, capture_output=True, text=True
+        )
+        return {"True": True, "False": False}[done.stdout.strip()]
+
+    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
+    assert checks()
+    read_document(path, "personas")
+    read_document(path, "personas")
+    assert len(os.environ[CHECKED].split()) == 1
+    assert not checks()
+    path.write_text(yaml.safe_dump({**PERSONAS, "title": "Others"}), encoding="utf-8")
+    assert checks()
+    path.write_text(yaml.safe_dump({**PERSONAS, "tittle": "Others"}), encoding="utf-8")
+    assert "tittle: unknown key" in fault_of(path, "personas")
