@@ -23,23 +23,24 @@ HERE = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-
 
 @dataclass(frozen=True)
 class Job:
-    """A SLURM job: its rule and wildcards, its state and the memory it asked for."""
+    """A SLURM job: its rule and wildcards, its state, the memory and the time it asked for."""
 
     id: str
     state: str
     memory: str
+    time: str
     comment: str
 
 
 def jobs(rule: str = "") -> list[Job]:
     """Return all jobs of a rule that this SLURM has seen, in the order of their submission."""
     listed = subprocess.run(
-        ["squeue", "--noheader", "--states=all", "--sort=i", "--format=%i|%T|%m|%k"],
+        ["squeue", "--noheader", "--states=all", "--sort=i", "--format=%i|%T|%m|%l|%k"],
         check=True,
         capture_output=True,
         text=True,
     )
-    found = [Job(*line.split("|", 3)) for line in listed.stdout.splitlines()]
+    found = [Job(*line.split("|", 4)) for line in listed.stdout.splitlines()]
     return [job for job in found if job.comment.startswith(f"rule_{rule}")]
 
 

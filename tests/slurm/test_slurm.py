@@ -69,10 +69,17 @@ def kill_script(cluster: Cluster) -> None:
     pytest.fail("no job asks")
 
 
-def test_the_profile_names_rules_that_exist() -> None:
+def test_every_rule_is_a_job_that_grows_with_its_attempts_or_runs_on_the_controller() -> None:
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
-    rules = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
-    assert set(profile["set-resources"]) <= set(re.findall(r"^rule (\w+):", rules, re.M))
+    grown = profile["set-resources"]
+    places = [ROOT / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
+    text = "".join(path.read_text() for path in places)
+    lists = re.findall(r"^localrules:\n((?: +\w+,\n)+)", text, re.M)
+    on_controller = set(re.findall(r"\w+", "".join(lists)))
+    assert set(re.findall(r"^rule (\w+):", text, re.M)) == set(grown) | on_controller
+    assert not set(grown) & on_controller
+    for asked in (*grown.values(), profile["default-resources"]):
+        assert all(asked[name].startswith("attempt * ") for name in ("mem_mb", "runtime"))
 
 
 def test_the_profile_keeps_what_every_run_uses() -> None:
@@ -97,7 +104,7 @@ def test_the_quick_study_comes_to_its_page(cluster: Cluster, here: Project) -> N
         assert twin.read_bytes() == table.read_bytes(), table.name
 
 
-def test_a_killed_job_is_tried_again_with_more_memory_and_pays_nothing_twice(
+def test_a_killed_job_is_tried_again_with_more_of_both_and_pays_nothing_twice(
     cluster: Cluster, server: ScriptedServer
 ) -> None:
     study = study_of(cluster, server)
@@ -110,6 +117,7 @@ def test_a_killed_job_is_tried_again_with_more_memory_and_pays_nothing_twice(
     assert first.state != "COMPLETED"
     assert second.state == "COMPLETED"
     assert (first.memory, second.memory) == ("1000M", "2000M")
+    assert (first.time, second.time) == ("4:00:00", "8:00:00")
     assert_paid_once(cluster, server, stops=1)
     kept = cluster.project.root / "logs" / "slurm" / "rule_answer_shard"
     assert [log.stem for log in kept.rglob("*.log")] == [first.id]
