@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -76,6 +77,20 @@ def test_quality_counts_the_absent_ratings(tables: Path) -> None:
     }
     assert quality["personas_dropped"].sum() == 0
     assert not quality["simulated"].any()
+
+
+def test_what_was_fetched_once_is_no_job_of_a_run(project: Project, config: list[str]) -> None:
+    """A file that a run is to write is locked until it ends: other studies could not start."""
+    words = [*config, "models=gpt-4o"]
+    fetched = project.root / "resources" / "external"
+    shutil.rmtree(fetched, ignore_errors=True)
+    assert project.planned(*words, "--", "all_answers")["external_resource"] == 2
+    assert project.planned(*words, "--", "all_resources") == {
+        "all_resources": 1,
+        "external_resource": 2,
+    }
+    project.run(*words, "--", "all_resources")
+    assert "external_resource" not in project.planned(*words, "--", "all_answers")
 
 
 def test_a_model_without_files_is_an_error_unless_the_study_is_narrowed(

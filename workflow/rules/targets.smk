@@ -3,10 +3,18 @@
 
 
 localrules:
+    all_resources,
     all_answers,
     all_moments,
     all_metrics,
     all_tables,
+
+
+rule all_resources:
+    """Every instrument and persona set of the study, fetched where it is not bundled."""
+    input:
+        instrument_files(),
+        persona_files(),
 
 
 rule all_answers:
