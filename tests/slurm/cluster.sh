@@ -8,19 +8,22 @@ ACTION=${1:?start or stop}
 FOLDER=${2:?a folder for state and logs}
 CONF=/etc/slurm/slurm.conf
 KEPT=$CONF.before-tests
+OURS="# Written by tests/slurm/cluster.sh"
 
 install_slurm() {
-    if command -v slurmctld slurmd munged srun > /dev/null; then return; fi
+    if type slurmctld slurmd munged srun > /dev/null 2>&1; then return; fi  # all four of them
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge
 }
 
 configure() {
     mkdir -p "$FOLDER"/{state,spool} /etc/slurm
-    if [ -e $CONF ]; then mv $CONF $KEPT; else touch "$FOLDER/no-conf-before"; fi
+    # What a killed test run left is ours: it must not take the place of the file kept then.
+    if [ -e $CONF ] && ! grep -q "^$OURS" $CONF; then mv $CONF $KEPT; fi
     # Jobs lose SLURM_CONF, so the file has to lie where SLURM looks for it by itself. Two cores, and
     # memory that is counted, so that what a job asks for decides how many run at once.
     cat > $CONF << END
+$OURS
 ClusterName=tests
 SlurmctldHost=$(hostname -s)
 SlurmUser=root
@@ -81,15 +84,14 @@ end() {
 }
 
 stop() {
+    # Where starting was refused, the SLURM that runs is somebody else's, and so are its jobs.
+    if [ ! -d "$FOLDER/state" ]; then return; fi
     scancel --user=root 2> /dev/null || true
     end "$FOLDER/slurmd.pid"
     end "$FOLDER/slurmctld.pid"
     end "$FOLDER/munged.pid"
-    if [ -e $KEPT ]; then
-        mv $KEPT $CONF
-    elif [ -e "$FOLDER/no-conf-before" ]; then
-        rm -f $CONF "$FOLDER/no-conf-before"
-    fi
+    rm -f $CONF
+    if [ -e $KEPT ]; then mv $KEPT $CONF; fi
 }
 
 case $ACTION in
