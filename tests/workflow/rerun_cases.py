@@ -53,6 +53,13 @@ CASES = [
         page=RECORD,
     ),
     Case(
+        "touch_asking_script",
+        "touch the script of `answer_shard`, which asks",
+        touch("workflow/scripts/answer_shard.py"),
+        EVERYTHING,
+        **DOWNSTREAM,
+    ),
+    Case(
         "edit_measure",
         "edit `measures/collapse.py`",
         append(COLLAPSE, "_ADDED = 1"),
