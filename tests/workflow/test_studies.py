@@ -73,6 +73,20 @@ def test_the_old_models_numbers_stay_when_one_is_added(project: Project) -> None
     assert before == after
 
 
+def test_power_plans_from_planted_values_before_anything_is_asked(project: Project) -> None:
+    values = {"power": {"planted": {"S": 0.8, "R": 10}}}
+    config = project.study("to-plan", analysis=values)
+    assert project.planned("power", "--config", config) == {"power": 1, "table_power": 1}
+    text = project.run("power", "--config", config)
+    assert "planted: to detect a rise of S of 20 % and a fall of R of 20 %" in text
+    assert "Two variants on the same personas" in text
+    pilot = project.study("to-plan", analysis={})
+    jobs = project.planned("power", "--config", pilot)
+    assert jobs["measure_moments"] == 2  # the baseline and the target
+    guess = project.planned("power", "--config", pilot, "planted={S: 1, R: 5}", "results=guess")
+    assert guess == {"power": 1, "table_power": 1}
+
+
 EDGES: dict[str, dict[str, Any]] = {
     "one persona": {"persona_count": 1},
     "one repetition": {"repetitions": 1},

@@ -1,10 +1,11 @@
 # Takes: the shards of the study's asked endpoints, prices, and the answer store.
-# Gives: targets to use by name before and after spending: plan, preflight, store, compact.
+# Gives: targets to use by name before and after spending: plan, power, preflight, store, compact.
 # They have no outputs, so each runs whenever it is asked for, and no other rule waits for them.
 
 
 localrules:
     plan,
+    power,
     preflight,
     store,
     compact,
@@ -28,6 +29,21 @@ rule plan:
         output=f"{RESULTS}/plan.json",
     script:
         "../scripts/plan.py"
+
+
+rule power:
+    """Say what each design can detect and which is the cheapest that suffices (analysis.power)."""
+    input:
+        f"{RESULTS}/tables/power.csv",
+    log:
+        f"{RESULTS}/logs/power.log",
+    conda:
+        "../../environment.yml"
+    params:
+        S_percent=POWER["S_percent"],
+        R_percent=POWER["R_percent"],
+    script:
+        "../scripts/show_power.py"
 
 
 rule preflight:

@@ -59,6 +59,8 @@ MIXED = [model.key for model in STUDY.models.values() if model.mixed_stacks]
 MODELS_LOOK = LAYOUT.look()
 VARIANT_NAMES = STUDY.variant_names
 POWER = STUDY.analysis["power"]
+if config.get("planted"):
+    POWER = {**POWER, "planted": {name: float(x) for name, x in config["planted"].items()}}
 ANALYSIS = {name: value for name, value in STUDY.analysis.items() if name != "power"}
 
 # How each asked endpoint is asked: known to the jobs through the config, which no rerun looks at.

@@ -172,7 +172,12 @@ def logprob_units(units):
 
 
 def pilots():
-    """Return the moments that a plan starts from: each model's baseline and, if asked, its target."""
+    """Return the moments that a plan starts from: each model's baseline and, if asked, its target.
+
+    None where the study plans from planted values: nothing needs to be asked for that.
+    """
+    if POWER["planted"]:
+        return {}
     probe = ANALYSIS["roleplay_probe"]
     roles = (ANALYSIS["baseline"], ANALYSIS["target"])
     found = {

@@ -199,7 +199,7 @@ rule table_logprobs:
 
 
 rule table_power:
-    """Plan a study from this one: what each design can show, and the cheapest that suffices."""
+    """Plan a study from this one, or from planted values: what each design can show."""
     input:
         moments=[path for paths in PILOTS.values() for path in paths],
         instrument=ROLEPLAY_INSTRUMENT,

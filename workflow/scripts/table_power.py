@@ -1,4 +1,4 @@
-"""Plan a study: which differences each design can show, and the cheapest one that suffices."""
+"""Plan a study: which differences each design can show."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from persona_collapse.console import reported
 from persona_collapse.errors import UserError
 from persona_collapse.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
-from persona_collapse.measures.power import Pilot, cheapest, designs, pilot_of, planted
+from persona_collapse.measures.power import Pilot, designs, pilot_of, planted
 from persona_collapse.tables import write_table
 
 
@@ -21,10 +21,10 @@ def table_power(
     mixed: list[str],
     output: str,
 ) -> None:
-    """Write one row per pilot and design, and print the cheapest designs.
+    """Write one row per pilot and design.
 
     ``pilots`` maps a model to the moments of its baseline and, where there is one, its target;
-    ``plan`` is the study's ``analysis.power``, whose ``planted`` values make one more pilot.
+    ``plan`` is the study's ``analysis.power``, whose ``planted`` values make a pilot of their own.
     """
     questionnaire = read_instrument(Path(instrument))
     tables = []
@@ -49,16 +49,6 @@ def table_power(
 
 def _designed(name: str, pilot: Pilot, plan: dict[str, Any], simulated: bool) -> pl.DataFrame:
     grid = designs(pilot, plan["personas"], plan["repetitions"], one_request=plan["one_request"])
-    best = cheapest(grid, plan["S_percent"], plan["R_percent"]).head(1)
-    wanted = f"S + {plan['S_percent']} % and R - {plan['R_percent']} %"
-    if best.is_empty():
-        print(f"{name}: no design of the grid detects {wanted}; widen analysis.power")
-    else:
-        row = best.row(0, named=True)
-        print(
-            f"{name}: {wanted} needs {row['personas']} personas x {row['repetitions']} "
-            f"repetitions: {row['answers']} answers, {row['requests']} requests for two variants"
-        )
     return grid.select(pl.lit(name).alias("model"), pl.all(), pl.lit(simulated).alias("simulated"))
 
 

@@ -1,0 +1,26 @@
+"""Show the plan: the cheapest design that suffices, and what every other design can detect."""
+
+import polars as pl
+
+from persona_collapse.console import reported
+from persona_collapse.measures.power_text import power_text
+
+
+def show_power(power: str, S_percent: float, R_percent: float) -> None:
+    """Print the plan of ``tables/power.csv`` for a wanted rise of S and fall of R, in percent."""
+    try:
+        table = pl.read_csv(power)
+    except pl.exceptions.NoDataError:
+        print("No plan: no baseline has the spread that it could start from; see the log.")
+        return
+    print(power_text(table, S_percent, R_percent))
+    print(f"\nAll numbers: {power}")
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        show_power(
+            power=snakemake.input[0],
+            S_percent=snakemake.params.S_percent,
+            R_percent=snakemake.params.R_percent,
+        )
