@@ -1,12 +1,13 @@
 """Do the intervals hold the truth, do the tests keep their level, is the bias gone?
 
     OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 python -m benchmarks.calibration simulate \\
-        --studies 2000 --published path/to/published --processes 2
+        --studies 500 --published path/to/published --processes 2
     python -m benchmarks.calibration document
 
 ``simulate`` draws studies of 100 personas x 30 items x 10 repetitions from populations whose truth
 is known (``benchmarks.calibration_worlds``), measures each as a real one is measured, and writes
-``benchmarks/results/calibration.csv``. Without ``--published`` the recorded personas are left out.
+``benchmarks/results/calibration.csv``. Without ``--published`` the recorded personas are left out;
+``--only recorded`` draws the populations of that name alone and keeps the others' rows.
 ``document`` writes the tables and the figure of ``docs/calibration.md`` from that file.
 """
 
@@ -222,30 +223,35 @@ def worlds_of(published: Path | None) -> list[World]:
     return worlds
 
 
-def simulate(studies: int, published: Path | None, processes: int) -> None:
-    """Simulate so many studies of every world and write the results."""
+def simulate(studies: int, published: Path | None, processes: int, only: str) -> None:
+    """Simulate so many studies of every world whose name begins like this; write the results."""
+    worlds = [world for world in worlds_of(published) if world.name.startswith(only)]
     tables = []
-    for world in worlds_of(published):
+    if only:
+        names = [world.name for world in worlds]
+        tables.append(pl.read_csv(RESULTS).filter(~pl.col("world").is_in(names)))
+    for world in worlds:
         start = time.perf_counter()
         world.truths  # noqa: B018  # computed once; the processes get copies
         with get_context("spawn").Pool(processes) as pool:
             found = pool.map(partial(study, world), range(studies), chunksize=20)
         tables.append(summary_of(world.name, found))
         print(f"{world.name}: {studies} studies, {time.perf_counter() - start:.0f} s", flush=True)
-        pl.concat(tables).write_csv(RESULTS)
+        pl.concat(tables, how="vertical_relaxed").write_csv(RESULTS)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
     run = steps.add_parser("simulate")
-    run.add_argument("--studies", type=int, default=2000)
+    run.add_argument("--studies", type=int, default=500)
     run.add_argument("--published", type=Path)
     run.add_argument("--processes", type=int, default=2)
+    run.add_argument("--only", default="", help="populations whose names begin like this")
     steps.add_parser("document")
     options = parser.parse_args()
     if options.step == "simulate":
-        simulate(options.studies, options.published, options.processes)
+        simulate(options.studies, options.published, options.processes, options.only)
     else:
         from benchmarks.calibration_page import document
 

@@ -22,6 +22,7 @@ ANALYSIS = {
     "roleplay_probe": "roleplay",
     "unconditioned_probe": "unconditioned",
     "toxic_probe": "toxic",
+    "toxic_printed": None,
     "band": None,
 }
 POWER = {

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import polars as pl
 
+from persona_collapse.errors import UserError
 from persona_collapse.instruments import Instrument
 from persona_collapse.measures.cells import Cells, cells_from_moments
 from persona_collapse.measures.fidelity import fidelity
@@ -63,19 +67,42 @@ def toxic_rows(
     instrument: Instrument,
     seed: int,
     draws: int = 1000,
+    printed: Mapping[str, Mapping[str, float]] | None = None,
 ) -> pl.DataFrame:
     """Return the toxic comparison of one unconditioned variant, one row per reference.
 
     Columns: model, variant, probe, foundation, reference, value, lo, hi, nearest, simulated.
     ``base`` are the baseline's unconditioned moments (the same frame for the baseline itself),
-    ``toxic`` the moments of the toxic personas played by the baseline.
+    ``toxic`` the moments of the toxic personas played by the baseline, ``printed`` profiles of them
+    from a publication (``printed_profiles``).
     """
     frames = [moments, base] if toxic is None else [moments, base, toxic]
     cells, reference, *players = _laid_out(frames, instrument)
     reference = cells if moments["variant"][0] == base["variant"][0] else reference
     personas = players[0] if players else None
-    found = toxic_comparison(cells, reference, personas, seed, moments["probe"][0], draws)
+    found = toxic_comparison(
+        cells, reference, personas, seed, moments["probe"][0], draws, printed=printed
+    )
     return _labelled(found, moments)
+
+
+def printed_profiles(path: Path, label: str, instrument: Instrument) -> dict[str, dict[str, float]]:
+    """Read a model's toxic personas from a CSV: model, toxic_persona and a column per foundation.
+
+    Returns reference -> foundation -> mean; a model that the file lacks has none. Raises
+    ``UserError`` where the file does not know a foundation of the instrument.
+    """
+    table, foundations = pl.read_csv(path), instrument.foundations
+    for name in foundations:
+        if name not in table.columns:
+            raise UserError(
+                f"{path}: no column {name!r}; analysis.toxic_printed needs the foundations of the "
+                f"instrument {instrument.name!r}, or leave it out"
+            )
+    return {
+        f"printed toxic {row['toxic_persona']}": {name: row[name] for name in foundations}
+        for row in table.filter(pl.col("model") == label).to_dicts()
+    }
 
 
 def _unconditioned(moments: pl.DataFrame) -> bool:

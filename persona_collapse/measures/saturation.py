@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -86,14 +86,17 @@ def toxic_comparison(
     probe: str,
     draws: int = 1000,
     labels: Mapping[int, str] | None = None,
+    printed: Mapping[str, Mapping[str, float]] | None = None,
 ) -> pl.DataFrame:
     """Return the distances of an unconditioned profile to base, each toxic persona and the ceiling.
 
     Euclidean over foundations, in scale points. Columns: ``reference`` (``base``, ``ceiling`` or
     the toxic persona's label, ``toxic <id>`` by default), ``value``, ``lo``, ``hi``, ``nearest``.
-    ``toxic`` holds the toxic personas as base plays them. ``nearest`` marks the smallest distance,
-    and base does not count when it is compared with itself. Intervals redraw repetitions, and
-    items, the same ones for all profiles; a distance is never negative, so noise lifts small ones.
+    ``toxic`` holds the toxic personas as base plays them, ``printed`` profiles known as numbers
+    (label -> foundation -> mean), whose own error is left out of account. ``nearest`` marks the
+    smallest distance, and base does not count when it is compared with itself. Intervals redraw
+    repetitions, and items, the same ones for all profiles; a distance is never negative, so noise
+    lifts small ones.
     """
     if not cells.mean.size:
         return _marked(frame_of([]))
@@ -106,28 +109,17 @@ def toxic_comparison(
         for row, persona in enumerate(toxic.persona_ids.tolist()):
             label = (labels or {}).get(persona, f"toxic {persona}")
             others[label] = found[row], drawn[:, row]
-    ceiling = np.full(own[0].size, cells.ratings[-1])
-    others["ceiling"] = ceiling, np.broadcast_to(ceiling, own[1].shape)
+    fixed = {
+        label: np.array([means[name] for name in cells.groups() if name != OVERALL])
+        for label, means in (printed or {}).items()
+    }
+    fixed["ceiling"] = np.full(own[0].size, cells.ratings[-1])
+    for label, there in fixed.items():
+        others[label] = there, np.broadcast_to(there, own[1].shape)
     rows: list[Row] = []
     for label, (reference, drawn) in others.items():
         spread = np.linalg.norm(own[1] - drawn, axis=1)
         rows.append((OVERALL, label, float(np.linalg.norm(own[0] - reference)), *interval(spread)))
-    return _marked(frame_of(rows))
-
-
-def distances(found: Array, references: Mapping[str, Sequence[float]], top: float) -> pl.DataFrame:
-    """Return the same table without intervals, from printed profiles.
-
-    ``found`` (F,) and the references have the foundations in one order; ``top`` is the highest
-    rating of the scale, the ceiling.
-    """
-    ceiling = np.full(len(found), top)
-    known = {**{k: np.asarray(v, dtype=float) for k, v in references.items()}, "ceiling": ceiling}
-    nothing = float("nan")
-    rows: list[Row] = [
-        (OVERALL, label, float(np.linalg.norm(found - there)), nothing, nothing)
-        for label, there in known.items()
-    ]
     return _marked(frame_of(rows))
 
 

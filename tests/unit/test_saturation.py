@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persona_collapse.measures.saturation import distances, profile, saturation, toxic_comparison
+from persona_collapse.measures.saturation import profile, saturation, toxic_comparison
 from tests.unit.made_cells import asked, exact, from_counts, value
 
 FOUNDATIONS = ["care", "duty", "care", "duty"]
@@ -87,12 +87,17 @@ def test_base_is_not_compared_with_itself():
     assert found["reference"].to_list() == ["ceiling"]
 
 
-def test_distances_from_printed_profiles_agree():
-    own = constant([5, 4, 5, 4])
-    found = distances(profile(own)[0], {"base": [4.0, 1.0]}, 5)
-    answers = toxic_comparison(own, constant([4, 1, 4, 1]), None, 1, "u", draws=50)
-    columns = ["reference", "value", "nearest"]
-    assert found.select(columns).equals(answers.select(columns))
+def test_printed_profiles_are_references_like_asked_ones():
+    own, base = constant([5, 4, 5, 4]), constant([4, 4, 4, 4])
+    toxic = from_counts(np.eye(6)[[[4, 1, 4, 1]]] * 4, foundations=FOUNDATIONS, ids=[0])
+    names = [name for name in own.groups() if name != "overall"]
+    printed = {"printed": dict(zip(reversed(names), (1.0, 4.0), strict=True))}
+    asked_for = toxic_comparison(own, base, toxic, 1, "u", draws=50)
+    read = toxic_comparison(own, base, None, 1, "u", draws=50, printed=printed)
+    assert read["reference"].to_list() == ["base", "printed", "ceiling"]
+    numbers = ["value", "lo", "hi", "nearest"]
+    assert read.select(numbers).equals(asked_for.select(numbers))
+    assert read["value"][1] == pytest.approx(10**0.5)
 
 
 def test_a_distance_has_an_interval_around_it(rng):

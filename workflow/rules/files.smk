@@ -199,7 +199,12 @@ def provenance_files():
     recorded = [path for unit in UNITS if (path := LAYOUT.recorded_file(unit)) is not None]
     planted = [endpoint.settings.get("planted") for endpoint in STUDY.endpoints.values()]
     resources = [*instrument_files(), *persona_files(), "resources/benchmarks/prior_models.csv"]
-    named = [str(STUDY.path), *resources, *map(str, recorded), *filter(None, planted)]
+    named = [
+        str(STUDY.path),
+        *resources,
+        *map(str, recorded),
+        *filter(None, [*planted, TOXIC_PRINTED]),
+    ]
     return sorted(set(named))
 
 
@@ -226,6 +231,7 @@ BARE_UNITS = [
 ]
 ROLEPLAY_INSTRUMENT = str(LAYOUT.instruments[ANALYSIS["roleplay_probe"]].path)
 BARE_INSTRUMENT = str(LAYOUT.instruments[BARE_UNITS[0].probe].path) if BARE_UNITS else []
+TOXIC_PRINTED = ANALYSIS["toxic_printed"] or []
 PILOTS = pilots()
 
 TABLES = [

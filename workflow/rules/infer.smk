@@ -159,6 +159,7 @@ rule table_toxic:
         moments=per_unit("moments", BARE_UNITS),
         bases=baselines_of(BARE_UNITS),
         toxics=[path for path in toxic_moments(BARE_UNITS) if path],
+        printed=TOXIC_PRINTED,
         instrument=BARE_INSTRUMENT,
     output:
         f"{RESULTS}/tables/toxic.csv",
@@ -169,6 +170,7 @@ rule table_toxic:
     params:
         bases=baselines_of(BARE_UNITS),
         toxics=toxic_moments(BARE_UNITS),
+        labels=[STUDY.models[unit.model].label for unit in BARE_UNITS],
         seed=STUDY.seed,
         draws=ANALYSIS["bootstrap_diagnostics"],
         mixed=MIXED,

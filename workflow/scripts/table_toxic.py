@@ -6,7 +6,7 @@ import polars as pl
 
 from persona_collapse.console import reported
 from persona_collapse.instruments import read_instrument
-from persona_collapse.measures.diagnostics import toxic_rows
+from persona_collapse.measures.diagnostics import printed_profiles, toxic_rows
 from persona_collapse.tables import write_table
 
 
@@ -14,16 +14,19 @@ def table_toxic(
     moments: list[str],
     bases: list[str],
     toxics: list[str | None],
+    printed: str,
+    labels: list[str],
     instrument: str,
     seed: int,
     draws: int,
     mixed: list[str],
     output: str,
 ) -> None:
-    """Write one row per variant and reference; the three lists go together.
+    """Write one row per variant and reference; the lists but ``mixed`` go together.
 
     ``bases`` are the baseline's unconditioned moments, ``toxics`` those of the toxic personas that
-    the baseline played, None where it was not asked.
+    the baseline played, None where it was not asked; then profiles come from the CSV ``printed``,
+    unless that is empty, by the models' ``labels``.
     """
     questionnaire = read_instrument(Path(instrument))
     parts = [
@@ -34,8 +37,9 @@ def table_toxic(
             questionnaire,
             seed,
             draws,
+            printed_profiles(Path(printed), label, questionnaire) if printed and not toxic else {},
         )
-        for path, base, toxic in zip(moments, bases, toxics, strict=True)
+        for path, base, toxic, label in zip(moments, bases, toxics, labels, strict=True)
     ]
     write_table(pl.concat(parts), Path(output), mixed)
 
@@ -46,6 +50,8 @@ if __name__ == "__main__":
             moments=list(snakemake.input.moments),
             bases=snakemake.params.bases,
             toxics=snakemake.params.toxics,
+            printed=snakemake.input.printed or "",
+            labels=snakemake.params.labels,
             instrument=snakemake.input.instrument,
             seed=snakemake.params.seed,
             draws=snakemake.params.draws,
