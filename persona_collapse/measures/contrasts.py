@@ -9,17 +9,19 @@ import polars as pl
 
 from persona_collapse.measures.cells import OVERALL, Array
 from persona_collapse.measures.contrasts_pairs import METRICS, Contrast, Pair, Paired
-from persona_collapse.measures.inference import (
-    bca_interval,
-    benjamini_hochberg,
-    expanded_tail,
-    holm,
-    jackknife_se,
-    percentile_interval,
+from persona_collapse.measures.contrasts_spread import (
+    Spread,
+    intervals,
+    mean_of,
+    percent_intervals,
+    through,
 )
+from persona_collapse.measures.inference import benjamini_hochberg, holm, jackknife_se
+from persona_collapse.measures.inference_replicates import joint_p
 
 MEAN = "mean"
 INTERVALS = ("lo", "hi", "lo_percentile", "hi_percentile")
+ERRORS = ("estimate_se", "log_ratio_se", "replicates_se", "p_replicates")
 
 SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(),  # or ``mean``: the average over models
@@ -47,6 +49,10 @@ SCHEMA: dict[str, pl.DataType] = {
     "n_personas": pl.Int64(),
     "personas_excluded": pl.Int64(),
     "simulated": pl.Boolean(),
+    "n_replicates": pl.Int64(),  # fine-tunes of the first variant, for ``mean`` the smallest number
+    "n_replicates_second": pl.Int64(),
+    "replicates_se": pl.Float64(),  # the part of ``estimate_se`` that replicates make
+    "p_replicates": pl.Float64(),
 }
 
 
@@ -63,6 +69,13 @@ def contrasts_of(paired: Paired) -> pl.DataFrame:
     foundations x (S, R) for the foundations, and the same for the means; sigma_bar shares R's test
     and values. ``n_personas`` are those that both variants kept (for the mean the smallest number),
     ``personas_excluded`` the others.
+
+    A variant with replicate fine-tunes stands with the mean over them, and its intervals and errors
+    carry their spread, on k - 1 degrees of freedom (``contrasts_spread``). ``p`` and the adjusted
+    ones speak of the fine-tunes that were made; ``p_replicates`` asks whether fine-tunes with other
+    seeds would differ as well, given the spread over replicates and over personas: the level at
+    which the 95 % interval of ``log_ratio``, widened for replicates, would end at 0. It is null
+    unless both variants but the baseline have two or more, in every model for ``mean``.
     """
     rows: list[dict[str, object]] = []
     for contrast in paired.contrasts:
@@ -106,21 +119,19 @@ def _rows(
 ) -> list[dict[str, object]]:
     """Return the rows of one model, or of the mean over several."""
     columns: dict[str, Array] = {"p": p}
-    for name, scale in (("estimate", differences), ("percent", percents)):
-        value = np.mean([scale(pair.values) for pair in pairs], axis=0)
-        draws = np.mean([scale(pair.draws) for pair in pairs], axis=0)
-        left_out = np.mean([scale(pair.left_out) for pair in pairs], axis=0)
-        columns[name] = value
-        ends = intervals(draws, value, left_out)
+    estimate, percent, log_ratio = (
+        mean_of([through(scale, pair.spread) for pair in pairs])
+        for scale in (differences, percents, log_ratios)
+    )
+    for name, spread, ends_of in (
+        ("estimate", estimate, intervals),
+        ("percent", percent, percent_intervals),
+    ):
+        columns[name] = spread.value
+        ends = ends_of(spread)
         columns |= {f"{name}_{end}": part for end, part in zip(INTERVALS, ends, strict=True)}
-        if name == "estimate":
-            rerun = np.sum([pair.rerun.sum(axis=0) for pair in pairs], axis=0) / len(pairs) ** 2
-            with np.errstate(invalid="ignore"):
-                columns["estimate_se"] = np.sqrt(draws.var(axis=0) + rerun)
-    columns["log_ratio"] = np.mean([log_ratios(pair.values) for pair in pairs], axis=0)
-    with np.errstate(invalid="ignore"):
-        left_out = np.mean([log_ratios(pair.left_out) for pair in pairs], axis=0)
-        columns["log_ratio_se"] = jackknife_se(left_out)
+    columns["log_ratio"] = log_ratio.value
+    columns |= _errors(estimate, log_ratio, pairs, paired.roles.baseline)
     return [
         {
             "model": model,
@@ -133,30 +144,43 @@ def _rows(
             "n_personas": min(pair.n_personas for pair in pairs),
             "personas_excluded": max(pair.personas_excluded for pair in pairs),
             "simulated": any(pair.simulated for pair in pairs),
+            "n_replicates": min(pair.n_replicates[0] for pair in pairs),
+            "n_replicates_second": min(pair.n_replicates[1] for pair in pairs),
         }
         for column, group in enumerate(paired.groups)
         for row, metric in enumerate(METRICS)
     ]
 
 
-def intervals(draws: Array, value: Array, left_out: Array) -> tuple[Array, Array, Array, Array]:
-    """Return BCa and percentile ends, each shaped as ``value``, from draws (B, ...).
+def _errors(
+    estimate: Spread, log_ratio: Spread, pairs: Sequence[Pair], baseline: str
+) -> dict[str, Array]:
+    """Return the standard errors, and the test that counts replicates as sampled."""
+    unknown = np.full(estimate.value.shape, np.nan)
+    with np.errstate(invalid="ignore"):
+        rerun = np.sum([pair.rerun.sum(axis=0) for pair in pairs], axis=0) / len(pairs) ** 2
+        squared = estimate.draws.var(axis=0) + rerun
+        jackknife = jackknife_se(log_ratio.left_out)
+    of_estimate, of_log = estimate.variance(), log_ratio.variance()
+    if of_estimate is None or of_log is None:
+        errors = (np.sqrt(squared), jackknife, unknown)
+        return dict(zip(ERRORS, (*errors, unknown), strict=True))
+    tested = unknown
+    if all(_replicated(pair, baseline) for pair in pairs):
+        freedom = np.full(unknown.shape, min(pair.n_personas for pair in pairs) - 1.0)
+        tested = joint_p(log_ratio.value, (jackknife**2, freedom), of_log)
+    errors = (
+        np.sqrt(squared + of_estimate[0]),
+        np.sqrt(jackknife**2 + of_log[0]),
+        np.sqrt(of_estimate[0]),
+    )
+    return dict(zip(ERRORS, (*errors, tested), strict=True))
 
-    Personas alone are drawn. Their moments hold their repetition noise, so redrawing repetitions on
-    top would count it twice and lower every SD (Davison and Hinkley 1997, section 3.8). The ends
-    are expanded for small samples; NaN where a value is undefined or infinite.
-    """
-    shape = value.shape
-    draws, left_out = (part.reshape(part.shape[0], -1) for part in (draws, left_out))
-    value = value.ravel()
-    defined = np.isfinite(value) & ~np.isnan(draws).any(axis=0) & np.isfinite(left_out).all(axis=0)
-    ends = np.full((4, value.size), np.nan)
-    draws, left_out, value = draws[:, defined], left_out[:, defined], value[defined]
-    tail = expanded_tail(left_out.shape[0])
-    ends[:2, defined] = bca_interval(draws, value, left_out, tail)
-    ends[2:, defined] = percentile_interval(draws, tail)
-    low, high, low_percentile, high_percentile = ends.reshape(4, *shape)
-    return low, high, low_percentile, high_percentile
+
+def _replicated(pair: Pair, baseline: str) -> bool:
+    """Tell whether every fine-tune of a pair was made more than once; the baseline is none."""
+    counted = zip(pair.contrast, pair.n_replicates, strict=True)
+    return all(count > 1 for variant, count in counted if variant != baseline)
 
 
 def _adjust(frame: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,14 @@ from persona_collapse.measures.bootstrap import (
 )
 from persona_collapse.measures.cells import Array, Cells, cells_from_moments
 from persona_collapse.measures.collapse import collapse_of, reciprocal
+from persona_collapse.measures.contrasts_spread import Spread
 from persona_collapse.measures.contrasts_swaps import swap_tests
 from persona_collapse.seeds import generator
 
 METRICS = ("S", "R", "sigma_bar")
 PERMUTATIONS = 9999
 Contrast = tuple[str, str]  # first variant minus second variant
+Replicates = Mapping[str, Mapping[str, Sequence[str]]]  # model -> variant -> names, itself first
 
 
 @dataclass(frozen=True)
@@ -54,22 +57,22 @@ def roles_of(analysis: Mapping[str, Any]) -> Roles:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two variants of a model on the personas that both kept.
+    """Two variants of a model on the personas that both, and all their replicates, kept.
 
     Arrays end in (2, 3, G): first and second variant, the metrics of ``METRICS``, groups of items.
-    ``values`` are the estimates, ``draws`` (B, ...) the persona bootstrap, ``left_out`` (U, ...)
-    the jackknife over the U personas of the probe (leaving out a persona that the pair lacks
-    changes nothing), ``rerun`` the variances from redrawn repetitions. ``p`` (3, G): swap tests.
+    ``spread`` are the values, means over a variant's replicates, with their persona bootstrap (B),
+    their jackknife over the U personas of the probe (leaving out a persona that the pair lacks
+    changes nothing) and over replicates; ``rerun`` the variances from redrawn repetitions. ``p``
+    (3, G): swap tests. ``n_replicates`` counts the fine-tunes of either variant.
     """
 
     model: str
     contrast: Contrast
     n_personas: int
     personas_excluded: int
+    n_replicates: tuple[int, int]
     simulated: bool
-    values: Array
-    draws: Array
-    left_out: Array
+    spread: Spread
     rerun: Array
     p: Array
 
@@ -92,18 +95,26 @@ class Paired:
 
 @dataclass(frozen=True)
 class _Common:
-    """Two variants on their common personas, whose positions in the probe are ``places``."""
+    """Two variants on their common personas, whose positions in the probe are ``places``.
+
+    ``names`` and ``cells`` hold the replicates of the first and of the second variant.
+    """
 
     model: str
     contrast: Contrast
-    cells: tuple[Cells, Cells]
+    names: tuple[tuple[str, ...], tuple[str, ...]]
+    cells: tuple[tuple[Cells, ...], tuple[Cells, ...]]
     places: NDArray[np.intp]
     excluded: int
     simulated: bool
 
 
 def paired_of(
-    moments: Sequence[pl.DataFrame], instrument: Instrument, seed: int, analysis: Mapping[str, Any]
+    moments: Sequence[pl.DataFrame],
+    instrument: Instrument,
+    seed: int,
+    analysis: Mapping[str, Any],
+    replicates: Replicates | None = None,
 ) -> Paired:
     """Draw all variants of one probe together.
 
@@ -112,6 +123,10 @@ def paired_of(
     and ``target`` and gives ``bootstrap_personas``, ``bootstrap_reruns`` and, if wanted,
     ``permutations`` (9,999). A contrast is left out for a model that lacks a variant, or whose
     variants share fewer than two personas.
+
+    ``replicates`` names, per model and variant, the replicate fine-tunes of that variant, itself
+    among them. S, R and sigma_bar of such a variant are the means over its replicates, all of which
+    see the same persona draws.
     """
     roles = roles_of(analysis)
     probe, cells, simulated = _laid_out(moments, instrument)
@@ -122,10 +137,10 @@ def paired_of(
     )
     models = list(dict.fromkeys(model for model, _ in cells))
     found = [
-        _common(model, contrast, cells, persona_ids, simulated)
+        _common(model, contrast, members, cells, persona_ids, simulated)
         for contrast in roles.contrasts
         for model in models
-        if (model, contrast[0]) in cells and (model, contrast[1]) in cells
+        if all(members := [_members(model, name, cells, replicates or {}) for name in contrast])
     ]
     commons = [common for common in found if common.places.size > 1]
     groups = next(iter(cells.values())).groups(instrument.foundations)
@@ -148,17 +163,24 @@ def paired_of(
             common.contrast,
             common.places.size,
             common.excluded,
+            (len(common.cells[0]), len(common.cells[1])),
             common.simulated,
-            np.stack([_values(part, by_group) for part in common.cells]),
-            drawn,
-            _left_out(common, by_group, persona_ids.size),
-            np.stack([rerun[common.model, variant] for variant in common.contrast]),
+            _spread(common, drawn, by_group, persona_ids.size),
+            np.stack([_rerun_of_mean(common.model, names, rerun) for names in common.names]),
             tested,
         )
         for common, drawn, tested in zip(commons, draws, p, strict=True)
     ]
     named = [contrast for contrast in roles.contrasts if contrast in mean_p]
     return Paired(probe, roles, tuple(groups), tuple(named), tuple(pairs), mean_p)
+
+
+def _members(
+    model: str, variant: str, cells: Mapping[tuple[str, str], Cells], replicates: Replicates
+) -> tuple[str, ...]:
+    """Return the measured fine-tunes of a variant, in an order that does not depend on the file."""
+    names = {variant, *replicates.get(model, {}).get(variant, ())}
+    return tuple(sorted(name for name in names if (model, name) in cells))
 
 
 def _laid_out(
@@ -185,22 +207,27 @@ def _laid_out(
 def _common(
     model: str,
     contrast: Contrast,
+    members: Sequence[tuple[str, ...]],
     cells: Mapping[tuple[str, str], Cells],
     persona_ids: NDArray[np.int64],
     simulated: Mapping[tuple[str, str], bool],
 ) -> _Common:
-    one, other = (cells[model, variant] for variant in contrast)
-    shared, first, second = np.intersect1d(
-        one.persona_ids, other.persona_ids, assume_unique=True, return_indices=True
+    sides = [[cells[model, name] for name in names] for names in members]
+    every = [part for side in sides for part in side]
+    shared = reduce(np.intersect1d, [part.persona_ids for part in every])
+    seen = {i for part in every for i in (*part.persona_ids, *part.dropped)}
+    one, other = (
+        tuple(part.personas(np.searchsorted(part.persona_ids, shared)) for part in side)
+        for side in sides
     )
-    seen = {*one.persona_ids, *one.dropped, *other.persona_ids, *other.dropped}
     return _Common(
         model,
         contrast,
-        (one.personas(first), other.personas(second)),
+        (members[0], members[1]),
+        (one, other),
         np.searchsorted(persona_ids, shared),
         len(seen) - shared.size,
-        any(simulated[model, variant] for variant in contrast),
+        any(simulated[model, name] for names in members for name in names),
     )
 
 
@@ -216,8 +243,12 @@ def _draws(
     parts: list[list[Array]] = [[] for _ in commons]
     for weights in persona_weights(seed, probe, personas, analysis["bootstrap_personas"]):
         for common, kept in zip(commons, parts, strict=True):
-            both = [weighted(part, by_group, weights[:, common.places]) for part in common.cells]
-            kept.append(np.stack([_metrics(S, sigma) for S, sigma in both], axis=1))
+            drawn = weights[:, common.places]
+            both = [
+                [_metrics(*weighted(part, by_group, drawn)) for part in side]
+                for side in common.cells
+            ]
+            kept.append(np.stack([np.mean(side, axis=0) for side in both], axis=1))
     return [np.concatenate(kept) for kept in parts]
 
 
@@ -231,12 +262,23 @@ def _values(cells: Cells, by_group: Array) -> Array:
     return _metrics(values.S, values.sigma_bar)
 
 
-def _left_out(common: _Common, by_group: Array, personas: int) -> Array:
-    whole = np.stack([_values(part, by_group) for part in common.cells])
+def _spread(common: _Common, draws: Array, by_group: Array, personas: int) -> Spread:
+    each = [[_values(part, by_group) for part in side] for side in common.cells]
+    whole = np.stack([np.mean(side, axis=0) for side in each])
     left_out = np.repeat(whole[None], personas, axis=0)
-    both = [_metrics(*jackknife(part, by_group)) for part in common.cells]
+    both = [
+        np.mean([_metrics(*jackknife(part, by_group)) for part in side], axis=0)
+        for side in common.cells
+    ]
     left_out[common.places] = np.stack(both, axis=1)
-    return left_out
+    deleted = {}
+    for place, (variant, values) in enumerate(zip(common.contrast, each, strict=True)):
+        if len(values) > 1:
+            without = np.repeat(whole[None], len(values), axis=0)
+            for gone in range(len(values)):
+                without[gone, place] = np.mean(values[:gone] + values[gone + 1 :], axis=0)
+            deleted[common.model, variant] = without
+    return Spread(whole, draws, left_out, deleted)
 
 
 def _rerun(
@@ -247,3 +289,11 @@ def _rerun(
     sigma_bar = collapse_of(cells, by_group).sigma_bar
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.stack([S, sigma / sigma_bar**4, sigma])
+
+
+def _rerun_of_mean(
+    model: str, names: Sequence[str], rerun: Mapping[tuple[str, str], Array]
+) -> Array:
+    """Return the rerun variances of a mean over replicates, whose repetitions are their own."""
+    total: Array = np.sum([rerun[model, name] for name in names], axis=0)
+    return total / len(names) ** 2

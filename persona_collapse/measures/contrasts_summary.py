@@ -8,8 +8,15 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.measures.cells import OVERALL, Array
-from persona_collapse.measures.contrasts import MEAN, contrast_name, intervals, percents
+from persona_collapse.measures.contrasts import MEAN, contrast_name, percents
 from persona_collapse.measures.contrasts_pairs import METRICS, Pair, Paired
+from persona_collapse.measures.contrasts_spread import (
+    Spread,
+    intervals,
+    mean_of,
+    percent_intervals,
+    through,
+)
 from persona_collapse.measures.inference_effects import random_effects
 
 LEAVE_ONE_OUT_SCHEMA: dict[str, pl.DataType] = {
@@ -66,10 +73,12 @@ def leave_one_out_of(paired: Paired) -> pl.DataFrame:
     rows: list[dict[str, object]] = []
     for contrast in paired.contrasts:
         pairs = paired.of(contrast)
-        whole = np.mean([percents(pair.values) for pair in pairs], axis=0)
+        moved = [through(percents, pair.spread) for pair in pairs]
+        whole = mean_of(moved).value
         for place, pair in enumerate(pairs if len(pairs) > 1 else []):
             others = pairs[:place] + pairs[place + 1 :]
-            value, low, high = _averaged([_percents_of(other) for other in others])
+            spread = mean_of(moved[:place] + moved[place + 1 :])
+            value, (low, high, *_) = spread.value, percent_intervals(spread)
             rows += [
                 {
                     "left_out": pair.model,
@@ -129,9 +138,6 @@ def random_effects_of(contrasts: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=RANDOM_EFFECTS_SCHEMA)
 
 
-Spread = tuple[Array, Array, Array]  # value, bootstrap draws, jackknife values
-
-
 def summary_of(paired: Paired) -> pl.DataFrame:
     """Return numbers that a study's headlines need beside its contrasts, with BCa intervals.
 
@@ -153,7 +159,10 @@ def summary_of(paired: Paired) -> pl.DataFrame:
         averaged = {model: [entry] for model, entry in models.items()}
         averaged[MEAN] = list(models.values())
         for model, entries in averaged.items():
-            value, low, high = _averaged([spread for spread, _ in entries])
+            spread = mean_of([part for part, _ in entries])
+            low, high, *_ = intervals(spread)
+            if quantity != "excess":  # an SD is not negative, however few the replicates
+                low = np.maximum(low, 0)
             rows += [
                 {
                     "model": model,
@@ -161,7 +170,7 @@ def summary_of(paired: Paired) -> pl.DataFrame:
                     "quantity": quantity,
                     "metric": metric,
                     "variant": variant,
-                    "value": value[row],
+                    "value": spread.value[row],
                     "lo": low[row],
                     "hi": high[row],
                     "n_models": len(entries),
@@ -179,35 +188,25 @@ def _quantities(paired: Paired, pairs: Sequence[Pair]) -> dict[tuple[str, str], 
     found: dict[tuple[str, str], Spread] = {}
     changes: dict[str, Spread] = {}
     for pair in pairs:
-        whole = (pair.values, pair.draws, pair.left_out)
         for side, variant in enumerate(pair.contrast):
-            one, two, three = (_cv(part[..., side, :, :][..., places]) for part in whole)
-            found.setdefault(("foundation_cv", variant), (one, two, three))
+            found.setdefault(
+                ("foundation_cv", variant),
+                through(
+                    lambda part, side=side: _cv(part[..., side, :, :][..., places]), pair.spread
+                ),
+            )
         if pair.contrast[1] == paired.roles.baseline:
-            moved = _percents_of(pair)
-            one, two, three = (_sd(part[..., places]) for part in moved)
-            found["foundation_spread", contrast_name(pair.contrast)] = one, two, three
-            one, two, three = (part[..., overall] for part in moved)
-            changes[pair.contrast[0]] = one, two, three
+            moved = through(percents, pair.spread)
+            found["foundation_spread", contrast_name(pair.contrast)] = through(
+                lambda part: _sd(part[..., places]), moved
+            )
+            changes[pair.contrast[0]] = through(lambda part: part[..., overall], moved)
     target, control = changes.get(paired.roles.target), changes.get(paired.roles.control)
     if target is not None and control is not None:
         with np.errstate(invalid="ignore"):
-            one, two, three = (a - b for a, b in zip(target, control, strict=True))
-        found["excess", f"{paired.roles.target}-{paired.roles.control}"] = one, two, three
+            excess = through(np.subtract, target, control)
+        found["excess", f"{paired.roles.target}-{paired.roles.control}"] = excess
     return found
-
-
-def _percents_of(pair: Pair) -> Spread:
-    return percents(pair.values), percents(pair.draws), percents(pair.left_out)
-
-
-def _averaged(spreads: Sequence[Spread]) -> tuple[Array, Array, Array]:
-    """Return the mean over models with the ends of its BCa interval."""
-    value, draws, left_out = (
-        np.mean([spread[part] for spread in spreads], axis=0) for part in range(3)
-    )
-    low, high, _, _ = intervals(draws, value, left_out)
-    return value, low, high
 
 
 def _sd(values: Array) -> Array:

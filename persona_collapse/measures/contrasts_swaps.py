@@ -8,11 +8,17 @@ sign-flip test of a mean, and R = 1 / sigma_bar shares it. For S it is a sign-fl
 personas' contributions to the items' variances, which holds its level in large samples also where
 the variants differ in other ways than S (the flipped contributions have the variance of the sum
 whatever their shape; compare Janssen 1999 on paired sign flips).
+
+A variant with replicate fine-tunes is compared through each of them: a persona's labels are swapped
+in all of them at once, and the statistic is the mean over replicates of the log ratios. p is
+conditional on the fine-tunes that were made: it asks whether their personas tell them apart, not
+whether another seed would do the same (``p_replicates`` of ``contrasts`` asks that).
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import product
 from typing import TypeVar
 
 import numpy as np
@@ -58,7 +64,7 @@ def log_ratio(first: Array, second: Array) -> Array:
 
 
 def swap_tests(
-    pairs: Sequence[tuple[Name, NDArray[np.intp], Cells, Cells]],
+    pairs: Sequence[tuple[Name, NDArray[np.intp], Sequence[Cells], Sequence[Cells]]],
     by_group: Array,
     personas: int,
     rng: np.random.Generator,
@@ -67,18 +73,24 @@ def swap_tests(
     """Return two-sided p (3, G) for S, R and sigma_bar: per pair, and per contrast's mean.
 
     ``pairs`` holds the contrast, the personas' positions among ``personas`` and both variants'
-    cells on these personas. All pairs see the same swaps: the mean over models of the log ratios is
-    tested with a persona's labels swapped in every model at once, because models answer for the
-    same personas and their differences may go together. p is never 0: the observed labels count as
-    one of the permutations.
+    cells on these personas, of each of their replicates. All pairs see the same swaps: the mean
+    over models of the log ratios is tested with a persona's labels swapped in every model at once,
+    because models answer for the same personas and their differences may go together. p is never 0:
+    the observed labels count as one of the permutations.
     """
-    swappers = [_Swapper(places, one, other, by_group) for _, places, one, other in pairs]
+    swappers = [
+        [_Swapper(places, one, other, by_group) for one, other in product(ones, others)]
+        for _, places, ones, others in pairs
+    ]
     names = list(dict.fromkeys(name for name, *_ in pairs))
     members = {name: [i for i, pair in enumerate(pairs) if pair[0] == name] for name in names}
 
     def statistics(swapped: Array) -> list[Array]:
-        alone = [swapper.log_ratios(swapped) for swapper in swappers]
         with np.errstate(invalid="ignore"):
+            alone = [
+                np.mean([swapper.log_ratios(swapped) for swapper in replicated], axis=0)
+                for replicated in swappers
+            ]
             means = [np.mean([alone[i] for i in members[name]], axis=0) for name in names]
         return [np.abs(values) for values in alone + means]
 

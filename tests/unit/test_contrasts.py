@@ -210,7 +210,7 @@ def test_swap_tests_agree_with_all_permutations() -> None:
     rng = np.random.default_rng(8)
     one = cells(simulated_ratings(rng, (8, 4, 5), 1.2, 0.6))
     other = cells(simulated_ratings(rng, (8, 4, 5), 0.8, 0.4))
-    pair = ("c", np.arange(8), one, other)
+    pair = ("c", np.arange(8), [one], [other])
     (found,), _ = swap_tests([pair], by_group(), 8, np.random.default_rng(1), 20_000)
 
     def ratio(first: np.ndarray, second: np.ndarray) -> float:
@@ -238,12 +238,12 @@ def test_p_is_never_zero_and_shifts_do_not_matter() -> None:
     one = cells(simulated_ratings(rng, (30, 4, 5), 1.5, 0.9))
     other = cells(simulated_ratings(rng, (30, 4, 5), 0.3, 0.1))
     (p,), _ = swap_tests(
-        [("c", np.arange(30), one, other)], by_group(), 30, np.random.default_rng(1), 199
+        [("c", np.arange(30), [one], [other])], by_group(), 30, np.random.default_rng(1), 199
     )
     assert (p == 1 / 200).all()
     base = np.random.default_rng(5).integers(1, 4, (30, 4, 1)).repeat(4, axis=2)
     shifted = swap_tests(
-        [("c", np.arange(30), cells(base + 1), cells(base))],
+        [("c", np.arange(30), [cells(base + 1)], [cells(base)])],
         by_group(),
         30,
         np.random.default_rng(1),
@@ -256,7 +256,7 @@ def test_a_persona_is_swapped_in_all_models_at_once() -> None:
     rng = np.random.default_rng(6)
     one = cells(simulated_ratings(rng, (20, 4, 5), 1.0, 0.5))
     other = cells(simulated_ratings(rng, (20, 4, 5), 0.9, 0.4))
-    pair = ("c", np.arange(20), one, other)
+    pair = ("c", np.arange(20), [one], [other])
     alone, mean = swap_tests([pair, pair, pair], by_group(), 20, np.random.default_rng(1), 999)
     # Three copies of one model are no more evidence than one.
     assert np.array_equal(mean["c"], alone[0])
@@ -272,7 +272,8 @@ def test_swap_tests_reject_five_percent_under_no_difference() -> None:
             np.clip(np.rint(2.5 + shift + trait + rng.normal(0, 0.8, (25, 4, 4))), 0, 5)
             for shift in (0.0, 0.5)
         ]
-        (p,), _ = swap_tests([("c", np.arange(25), *map(cells_of, pair))], by_group(), 25, rng, 199)
+        one, other = ([cells_of(part)] for part in pair)
+        (p,), _ = swap_tests([("c", np.arange(25), one, other)], by_group(), 25, rng, 199)
         rejected += p[:, 0] <= 0.05
     # Three standard errors of 500 studies at 5 % are 2.9 points.
     assert (np.abs(rejected / studies - 0.05) < 0.03).all()
