@@ -187,6 +187,27 @@ class Respondents:
         return found
 
 
+def smooth_law(amplitude: float, noise: float, traits: Array, log_noise: Array) -> Array:
+    """Return the probabilities (P, Q, 6) of normal answers, rounded, of traits (P, Q).
+
+    ``log_noise`` (P, 1) is the log of how much noisier than ``noise`` a persona is.
+    """
+    from scipy.special import ndtr
+
+    spread = noise * np.exp(log_noise)
+    edges = np.arange(0.5, 5)
+    z = (edges - (LEVELS + amplitude * traits)[..., None]) / spread[..., None]
+    return np.diff(ndtr(z), axis=-1, prepend=0.0, append=1.0)
+
+
+def smooth_traits(rng: np.random.Generator, personas: int) -> Array:
+    """Draw traits (P, 30), half of whose variance a foundation's items have in common."""
+    of = np.arange(30) % 5
+    foundation, item = rng.normal(size=(personas, 5)), rng.normal(size=(personas, 30))
+    mixed: Array = (foundation[:, of] + item) / np.sqrt(2)
+    return mixed
+
+
 @dataclass(frozen=True)
 class Smooth:
     """Normal traits and log-normal noise per persona; a rating is a normal answer, rounded.
@@ -203,13 +224,7 @@ class Smooth:
     instrument: Instrument = SMOOTH_INSTRUMENT
 
     def _law(self, variant: str, traits: Array, nervousness: Array) -> Array:
-        amplitude, noise = SMOOTH[variant]
-        spread = noise * np.exp(self.nervous * nervousness)
-        from scipy.special import ndtr
-
-        edges = np.arange(0.5, 5)
-        z = (edges - (LEVELS + amplitude * traits)[..., None]) / spread[..., None]
-        return np.diff(ndtr(z), axis=-1, prepend=0.0, append=1.0)
+        return smooth_law(*SMOOTH[variant], traits, self.nervous * nervousness)
 
     @cached_property
     def truths(self) -> Mapping[str, Truth]:
@@ -226,19 +241,13 @@ class Smooth:
     def probabilities(self, study: int, personas: int) -> dict[str, Array]:
         """Return the answer probabilities of freshly drawn personas."""
         rng = np.random.default_rng((study, 1))
-        common = self._traits(rng, personas), rng.normal(size=(personas, 1))
+        common = smooth_traits(rng, personas), rng.normal(size=(personas, 1))
         found = {}
         for variant in VARIANTS:
-            own = self._traits(rng, personas), rng.normal(size=(personas, 1))
+            own = smooth_traits(rng, personas), rng.normal(size=(personas, 1))
             traits, nervousness = (
                 np.sqrt(self.shared) * both + np.sqrt(1 - self.shared) * one
                 for both, one in zip(common, own, strict=True)
             )
             found[variant] = self._law(variant, traits, nervousness)
         return found
-
-    def _traits(self, rng: np.random.Generator, personas: int) -> Array:
-        of = np.arange(30) % 5
-        foundation, item = rng.normal(size=(personas, 5)), rng.normal(size=(personas, 30))
-        mixed: Array = (foundation[:, of] + item) / np.sqrt(2)
-        return mixed

@@ -11,7 +11,7 @@ import polars as pl
 
 from persona_collapse.measures.cells import OVERALL
 from persona_collapse.measures.contrasts import MEAN
-from persona_collapse.measures.contrasts_pairs import Roles, roles_of
+from persona_collapse.measures.contrasts_pairs import Replicates, Roles, roles_of
 from persona_collapse.measures.headlines_verdicts import verdict_of
 
 NAMES = {"S": "S", "R": "R", "sigma_bar": "1/R"}
@@ -37,22 +37,25 @@ class Tables:
 
 
 def headlines_of(
-    tables: Tables, analysis: Mapping[str, Any], labels: Mapping[str, str] | None = None
+    tables: Tables,
+    analysis: Mapping[str, Any],
+    labels: Mapping[str, str] | None = None,
+    replicates: Replicates | None = None,
 ) -> Json:
     """Return what ``tables/headlines.json`` holds; only JSON types, undefined numbers are null.
 
     ``analysis`` names the roles and ``unconditioned_probe``; ``labels`` gives the models' printed
-    names. Every percentage, excess and coefficient comes with a 95 % interval ``lo`` to ``hi``.
+    names, ``replicates`` their replicate fine-tunes. Every percentage, excess and coefficient comes
+    with a 95 % interval ``lo`` to ``hi``.
     """
     roles = roles_of(analysis)
     metrics = tables.metrics.filter(pl.col("probe").is_in(tables.contrasts["probe"].unique()))
     models = metrics["model"].unique(maintain_order=True).to_list()
-    items = metrics.filter(pl.col("foundation") != OVERALL)
-    n_items = dict(items.select("foundation", "n_items").unique(maintain_order=True).iter_rows())
     headlines: Json = _clean(
         {
             "simulated": bool(metrics["simulated"].any()),
             "models": models,
+            "replicates": {model: dict(named) for model, named in (replicates or {}).items()},
             "roles": {"baseline": roles.baseline, "control": roles.control, "target": roles.target},
             "verdicts": [
                 verdict_of(
@@ -61,8 +64,8 @@ def headlines_of(
                     roles,
                     tables.contrasts,
                     tables.band,
-                    n_items,
-                    bool(metrics.filter(pl.col("model") == model)["simulated"].any()),
+                    metrics,
+                    (replicates or {}).get(model, {}),
                 )
                 for model in models
             ],
@@ -96,6 +99,8 @@ def _mean_changes(tables: Tables, roles: Roles) -> Json:
                     "p": row["p"],
                     "p_adjusted": row["p_adjusted"],
                     "n_models": row["n_models"],
+                    "n_replicates": row["n_replicates"],
+                    "p_replicates": row["p_replicates"],
                 }
     return found
 

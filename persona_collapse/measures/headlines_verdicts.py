@@ -8,7 +8,7 @@ where an infinite R leaves its percentage undefined.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import polars as pl
 
 from persona_collapse.measures.cells import OVERALL
 from persona_collapse.measures.contrasts_pairs import Roles
+from persona_collapse.measures.headlines_replicates import banded, replicates_said
 
 PATTERNS = ("collapse", "partial", "none", "undetermined")
 DRIVING = 0.5  # foundations are named until they carry this share of a change
@@ -55,15 +56,18 @@ def verdict_of(
     roles: Roles,
     contrasts: pl.DataFrame,
     band: pl.DataFrame,
-    n_items: Mapping[str, int],
-    simulated: bool,
+    metrics: pl.DataFrame,
+    replicates: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     """Return one model's verdict: pattern, the facts behind it, drivers, and a text.
 
-    ``contrasts`` and ``band`` are the rows of ``contrasts_of`` and ``band_of``; ``n_items`` gives
-    the items per foundation, which weigh the foundations' changes. Facts that cannot be told are
-    None.
+    ``contrasts``, ``band`` and ``metrics`` are the rows of ``contrasts_of``, ``band_of`` and
+    ``metrics_of``; ``replicates`` names the model's replicate fine-tunes by variant. Facts that
+    cannot be told are None.
     """
+    own_metrics = metrics.filter(pl.col("model") == model)
+    simulated = bool(own_metrics["simulated"].any())
+    n_items = _items(metrics)
     own = contrasts.filter(pl.col("model") == model)
     rows: dict[tuple[str, str, str], Row] = {
         (row["contrast"], row["metric"], row["foundation"]): row for row in own.to_dicts()
@@ -75,15 +79,18 @@ def verdict_of(
     }
     pattern, reasons = _pattern(changes[target], changes[control], control in _known(rows), roles)
     drivers = {metric: drivers_of(rows, target, metric, n_items) for metric in ("S", "sigma_bar")}
-    outside = band.filter((pl.col("model") == model) & (pl.col("variant") == roles.target))
+    names = list(replicates.get(roles.target, [roles.target]))
+    placed = band.filter((pl.col("model") == model) & pl.col("variant").is_in(names))
+    replicated, said = replicates_said(roles, replicates, rows, own_metrics)
     sentences = [f"{label}: {_OPENING[pattern]}."]
     if target in _known(rows):
         S, R = changes[target]
         sentences.append(f"From {roles.baseline} to {roles.target}, {S.text()} and {R.text()}.")
     sentences += reasons
+    sentences += said
     sentences += _specific(changes[direct], direct in _known(rows), roles)
     sentences += _driven(changes[target], drivers)
-    sentences += _banded(outside, roles.target)
+    sentences += banded(placed, roles.target)
     if simulated:
         sentences.append("These are simulated respondents: this says nothing about a real model.")
     return {
@@ -96,6 +103,7 @@ def verdict_of(
         "S_above_control": _proved(changes[direct][0], 1),
         "R_below_control": _proved(changes[direct][1], -1),
         "drivers": {"S": drivers["S"], "1/R": drivers["sigma_bar"]},
+        "replicates": replicated,
         "simulated": simulated,
         "text": " ".join(sentences),
     }
@@ -147,6 +155,12 @@ def drivers_of(
         return []
     ordered = sorted(parts.items(), key=lambda part: -part[1] / total)
     return [{"foundation": name, "share": part / total} for name, part in ordered]
+
+
+def _items(metrics: pl.DataFrame) -> dict[str, int]:
+    """Return the items per foundation, which weigh the foundations' changes."""
+    items = metrics.filter(pl.col("foundation") != OVERALL)
+    return dict(items.select("foundation", "n_items").unique(maintain_order=True).iter_rows())
 
 
 def _sign(low: float, high: float) -> int:
@@ -223,18 +237,4 @@ def _driven(
                 break
         listed = " and ".join(part for part in (", ".join(named[:-1]), named[-1]) if part)
         sentences.append(f"{opening} comes mostly from {listed}.")
-    return sentences
-
-
-def _banded(rows: pl.DataFrame, variant: str) -> list[str]:
-    sentences = []
-    for row in rows.filter(pl.col("metric") == "S").to_dicts():
-        band = f"the range {row['band_lo']:.2f} to {row['band_hi']:.2f} of {row['n_prior']} models"
-        if row["position"] == "inside":
-            sentences.append(f"With S = {row['value']:.2f}, {variant} stays inside {band}.")
-        else:
-            sentences.append(
-                f"With S = {row['value']:.2f}, {variant} lies {row['beyond']:.2f} "
-                f"{row['position']} {band}."
-            )
     return sentences

@@ -53,6 +53,7 @@ def headlines(
     of: Any = OF,
     frames: list[pl.DataFrame] | None = None,
     unconditioned: list[pl.DataFrame] | None = None,
+    replicates: dict[str, dict[str, list[str]]] | None = None,
     **names: str,
 ) -> dict[str, Any]:
     """Headlines of models whose variants have a spread over personas and a noise each."""
@@ -68,7 +69,7 @@ def headlines(
             for model, variants in kinds.items()
             for place, (variant, kind) in enumerate(variants.items())
         ]
-    paired = paired_of(frames, of, 1, analysis)
+    paired = paired_of(frames, of, 1, analysis, replicates)
     contrasts = contrasts_of(paired)
     metrics = pl.concat(metrics_of(frame, of, 1, Draws(200, 40)) for frame in frames)
     prior = pl.read_csv(PRIOR)
@@ -83,7 +84,7 @@ def headlines(
         band_values(prior),
         pl.concat(profiles),
     )
-    found = headlines_of(tables, analysis, {"m": "Model M"})
+    found = headlines_of(tables, analysis, {"m": "Model M"}, replicates)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     return found
 

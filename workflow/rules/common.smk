@@ -15,6 +15,7 @@ from persona_collapse.errors import UserError
 from persona_collapse.imports import code_digest, let_scripts_import
 from persona_collapse.layout import Layout
 from persona_collapse.provenance import resolved
+from persona_collapse.replicates import replicates_of
 from persona_collapse.study import Unit, find_study, load_study
 
 let_scripts_import()

@@ -234,12 +234,22 @@ BARE_INSTRUMENT = str(LAYOUT.instruments[BARE_UNITS[0].probe].path) if BARE_UNIT
 TOXIC_PRINTED = ANALYSIS["toxic_printed"] or []
 PILOTS = pilots()
 
+# Variants that were fine-tuned more than once, and what their replicates are compared by.
+REPLICATES = replicates_of(STUDY)
+REPLICATE_UNITS = [
+    unit
+    for unit in PERSONA_UNITS
+    for variants in [REPLICATES.get(unit.model, {})]
+    if variants and unit.variant in {ANALYSIS["baseline"], *sum(variants.values(), [])}
+]
+
 TABLES = [
     *("metrics", "contrasts", "summary", "leave_one_out", "random_effects", "band", "band_values"),
     *("profiles", "personas", "quality", "diagnostics", "fidelity", "power"),
     *(["toxic"] if BARE_UNITS else []),
     *(["temperature", "logprobs"] if LOGPROB_UNITS else []),
     *(["trajectory"] if STUDY.steps() else []),
+    *(["replicates"] if REPLICATES else []),
 ]
 PRINTED = ["metrics", "contrasts", "profiles", "quality"]
 FIGURES = drawn_figures()

@@ -29,6 +29,7 @@ rule table_contrasts:
         instruments=instruments_by_unit(PERSONA_UNITS),
         seed=STUDY.seed,
         analysis=ANALYSIS,
+        replicates=REPLICATES,
         order=per_unit("moments", PERSONA_UNITS),
         mixed=MIXED,
         code=code_of("table_contrasts"),
@@ -81,6 +82,7 @@ rule headlines:
     params:
         analysis=ANALYSIS,
         labels={look["key"]: look["label"] for look in MODELS_LOOK},
+        replicates=REPLICATES,
         code=code_of("headlines"),
     script:
         "../scripts/headlines.py"

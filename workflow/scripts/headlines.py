@@ -27,6 +27,7 @@ def headlines(
     probe: str,
     analysis: dict[str, Any],
     labels: dict[str, str],
+    replicates: dict[str, dict[str, list[str]]],
     output: str,
 ) -> None:
     """Write ``headlines.json`` from the tables (name -> path), of the role-play probe alone."""
@@ -39,7 +40,7 @@ def headlines(
         else frame
         for name, frame in frames.items()
     }
-    found = headlines_of(Tables(**spoken_of), analysis, labels)
+    found = headlines_of(Tables(**spoken_of), analysis, labels, replicates)
     text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
     Path(output).write_text(text + "\n", encoding="utf-8")
 
@@ -51,5 +52,6 @@ if __name__ == "__main__":
             probe=snakemake.params.analysis["roleplay_probe"],
             analysis=snakemake.params.analysis,
             labels=snakemake.params.labels,
+            replicates=snakemake.params.replicates,
             output=snakemake.output[0],
         )

@@ -18,13 +18,14 @@ def table_contrasts(
     instruments: list[str],
     seed: int,
     analysis: dict[str, Any],
+    replicates: dict[str, dict[str, list[str]]],
     mixed: list[str],
     output: dict[str, str],
 ) -> None:
     """Write contrasts, summary, leave_one_out and random_effects, one draw of personas per probe.
 
     ``moments`` and ``instruments`` go together, one entry per model x variant x probe; ``output``
-    maps each table's name to its path.
+    maps each table's name to its path, ``replicates`` each model's variants to their replicates.
     """
     probes: dict[str, tuple[str, list[pl.DataFrame]]] = {}
     for path, instrument in zip(moments, instruments, strict=True):
@@ -37,7 +38,7 @@ def table_contrasts(
         "random_effects": [pl.DataFrame(schema=summaries.RANDOM_EFFECTS_SCHEMA)],
     }
     for instrument, frames in probes.values():
-        paired = paired_of(frames, read_instrument(Path(instrument)), seed, analysis)
+        paired = paired_of(frames, read_instrument(Path(instrument)), seed, analysis, replicates)
         contrasts = comparisons.contrasts_of(paired)
         parts["contrasts"].append(contrasts)
         parts["summary"].append(summaries.summary_of(paired))
@@ -54,6 +55,7 @@ if __name__ == "__main__":
             instruments=snakemake.params.instruments,
             seed=snakemake.params.seed,
             analysis=snakemake.params.analysis,
+            replicates=snakemake.params.replicates,
             mixed=snakemake.params.mixed,
             output=dict(snakemake.output.items()),
         )

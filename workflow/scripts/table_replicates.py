@@ -1,0 +1,42 @@
+"""Hold replicate fine-tunes against each other and against the baseline."""
+
+from pathlib import Path
+
+import polars as pl
+
+from persona_collapse.console import reported
+from persona_collapse.instruments import read_instrument
+from persona_collapse.measures.replicates import SCHEMA, replicates_table
+from persona_collapse.tables import write_table
+
+
+def table_replicates(
+    moments: list[str],
+    instruments: list[str],
+    baseline: str,
+    replicates: dict[str, dict[str, list[str]]],
+    mixed: list[str],
+    output: str,
+) -> None:
+    """Write the table, probe by probe; ``moments`` and ``instruments`` go together."""
+    probes: dict[str, tuple[str, list[pl.DataFrame]]] = {}
+    for path, instrument in zip(moments, instruments, strict=True):
+        cells = pl.read_parquet(path)
+        probes.setdefault(cells["probe"][0], (instrument, []))[1].append(cells)
+    parts = [
+        replicates_table(frames, read_instrument(Path(instrument)), baseline, replicates)
+        for instrument, frames in probes.values()
+    ]
+    write_table(pl.concat([pl.DataFrame(schema=SCHEMA), *parts]), Path(output), mixed)
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        table_replicates(
+            moments=list(snakemake.input.moments),
+            instruments=snakemake.params.instruments,
+            baseline=snakemake.params.baseline,
+            replicates=snakemake.params.replicates,
+            mixed=snakemake.params.mixed,
+            output=snakemake.output[0],
+        )
