@@ -136,7 +136,8 @@ class Layout:
             raise UserError(
                 f"{self.study.path}: recorded answers of {', '.join(models)} are not there:\n"
                 f"  {shown}{more}\n"
-                "give their folder (for the released answers: --config published_root=PATH)"
+                "give their folder (the released answers: make published-answers fetches them, "
+                "--config published_root=PATH names a copy)"
                 f"{narrow if present else ''}"
             )
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import yaml
 
+from tests.conftest import ROOT
 from tests.workflow.conftest import Project
 
 QUICK = "study=quick"
@@ -234,6 +235,12 @@ def test_results_lie_where_the_design_says(finished: Project) -> None:
         "provenance.json",
     ):
         assert (folder / path).is_file(), path
+
+
+def test_the_architecture_page_lists_every_table(finished: Project) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for table in (finished.root / "results" / "quick" / "tables").glob("*.csv"):
+        assert f"`{table.name}`" in page, table.name
 
 
 def test_the_page_is_marked_as_simulated(finished: Project) -> None:
