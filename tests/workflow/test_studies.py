@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -207,12 +208,21 @@ def test_a_variant_whose_answers_are_all_absent_reaches_the_page(project: Projec
         (["study=quick", "models=gpt-4"], "did you mean 'gpt-4o'"),
         (["study=quick", "modles=gpt-4o"], "modles: unknown key (did you mean 'models'?)"),
         (["study=no/such.yaml"], "no/such.yaml: there is no such file"),
+        (["study=published"], "are not there"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_message(
     project: Project, words: list[str], message: str
 ) -> None:
-    assert message in project.fail("-n", "--config", *words)
+    text = project.fail("-n", "--config", *words)
+    assert message in text
+    assert "common.smk" not in text  # where in the workflow it was noticed helps nobody
+
+
+def test_another_folder_is_one_clear_message(project: Project, tmp_path: Path) -> None:
+    shutil.copytree(project.root / "config", tmp_path / "config")
+    text = project.fail("-n", "--directory", str(tmp_path), "--config", QUICK)
+    assert f"run snakemake in the project's own folder, {project.root}" in text
 
 
 def test_the_catalogue_form_plans_the_same(project: Project) -> None:

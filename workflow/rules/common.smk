@@ -12,7 +12,7 @@ from snakemake.logging import logger
 from persona_collapse.bundle import bundle_of, study_file
 from persona_collapse.documents import check, read_yaml
 from persona_collapse.errors import UserError
-from persona_collapse.imports import code_digest, let_scripts_import
+from persona_collapse.imports import ROOT, code_digest, let_scripts_import
 from persona_collapse.layout import Layout
 from persona_collapse.provenance import resolved
 from persona_collapse.replicates import replicates_of
@@ -24,6 +24,11 @@ let_scripts_import()
 def open_study():
     """Return the study that the run settings name, cut into shards; a fault is one message."""
     try:
+        if Path.cwd().resolve() != ROOT:
+            raise UserError(
+                f"run snakemake in the project's own folder, {ROOT}, where its paths lead; "
+                "--config results=PATH puts outputs elsewhere, study=PATH names a study elsewhere"
+            )
         check(config, "config", "config (config/config.yaml and --config)")
         unpacked = Path(config.get("results", "results")) / ".bundles"
         study = load_study(
