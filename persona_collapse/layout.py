@@ -263,7 +263,10 @@ class Layout:
             return planted_from_numbers(wanted["S"], wanted["R"], foundations, *profile)
         if "label" in wanted and "variant" in wanted and "planted" in variant.endpoint.settings:
             table = Path(variant.endpoint.settings["planted"])
-            return planted_values(table, wanted["label"], wanted["variant"])
+            try:
+                return planted_values(table, wanted["label"], wanted["variant"])
+            except UserError as fault:
+                raise UserError(f"{where}: {fault}") from None
         raise UserError(
             f"{where}: give S and R, or label and variant of a table that "
             f"endpoints.{variant.endpoint.name}.planted names"

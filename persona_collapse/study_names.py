@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING
 
 from persona_collapse.errors import UserError, nearest
+from persona_collapse.sources import RESOURCES
 from persona_collapse.study_defaults import ANALYSIS
 
 if TYPE_CHECKING:
     from persona_collapse.study import Study, Unit
+
+PRIOR_MODELS = RESOURCES / "benchmarks" / "prior_models.csv"
 
 
 def check_names(study: Study) -> None:
     """Raise ``UserError`` with the key's path where names of a study do not fit together."""
     _check_probes(study)
     _check_roles(study)
+    _check_band(study)
     _check_stacks(study)
     _check_steps(study)
     for unit in study.units():
@@ -68,6 +73,20 @@ def _check_roles(study: Study) -> None:
             raise UserError(
                 f"{where}.{role}: no {kind} {analysis[role]!r}{nearest(analysis[role], names)}; "
                 f"known: {', '.join(names)}"
+            )
+
+
+def _check_band(study: Study) -> None:
+    band = study.analysis["band"] or ()
+    if not band:
+        return
+    with PRIOR_MODELS.open(encoding="utf-8", newline="") as file:
+        known = [row["model"] for row in csv.DictReader(file)]
+    for place, name in enumerate(band):
+        if name not in known:
+            raise UserError(
+                f"{study.path}: analysis.band[{place}]: {name!r} is not among the earlier models"
+                f"{nearest(name, known)}; they are: {', '.join(known)}"
             )
 
 

@@ -99,6 +99,7 @@ def test_a_study_is_read_with_its_defaults(tmp_path: Path) -> None:
             {"analysis": {"target": "insecur"}},
             r"analysis\.target: no model has a variant 'insecur' \(did you mean 'insecure'\?\)",
         ),
+        ({"analysis": {"band": ["GPT-4o", "Grok 5"]}}, r"band\[1\]: .* \(did you mean 'Grok 4'"),
         ({"analysis": {"toxic_probe": "roleply"}}, r"toxic_probe: .* \(did you mean 'roleplay'"),
         (
             {"models/m1/variants/insecure/files/roleplya": "b.csv"},
@@ -239,3 +240,6 @@ def test_simulated_variants_say_what_is_planted(tmp_path: Path) -> None:
     shard = layout.shards[layout.study.units()[0]][0]
     with pytest.raises(UserError, match=r"variants\.base\.planted: give S and R"):
         layout.shard_params(shard)
+    unknown = {"models/m1/variants/base/planted": {"label": "GPT-4oo", "variant": "base"}}
+    with pytest.raises(UserError, match=r"base\.planted: .*did you mean 'GPT-4o'"):
+        Layout(load(tmp_path, unknown)).check_planted()
