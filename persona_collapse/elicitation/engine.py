@@ -42,7 +42,8 @@ PIECE_S = 120.0  # a long wait is served in pieces, with a word before each
 WORTH_SAYING_S = 5.0
 SYNC_S = 0.5
 HOPELESS = 5  # requests in a row that came to nothing: the endpoint is down, or the study wrong
-PATIENCE_S = 1800.0  # without any answer, whatever the server promises
+PATIENCE_S = 1800.0  # without any answer; a wait that the server asks for is not counted, but
+PROMISES = 10  # waits in a row that end in another failure are believed no longer
 # Failures that may have been paid although no usage came back.
 MAYBE_PAID = ("timeout", "connection_lost", "not_json", "no_choices")
 
@@ -78,6 +79,7 @@ class Engine:
         self._fault: BaseException | None = None
         self._resume_at = 0.0
         self._say_at = 0.0
+        self._promises = 0
         self._fruitless = 0
         self._answered_at = 0.0
         self._served: set[str] = set()
@@ -182,7 +184,7 @@ class Engine:
         if self.writer.fault is not None:
             self.stop(not_written(self.writer.fault, self.writer.folder))
         if outcome.verdict == replies.ANSWERED:
-            self._answered_at = now
+            self._answered_at, self._promises = now, 0
             self.gate.grow()
             self._pause(exhausted_wait(outcome.headers), now)
             self._note_model(attempt.served_model)
@@ -194,8 +196,10 @@ class Engine:
             self.gate.cut(outcome.sent_at, now)
         wish = wished_wait(outcome.headers, time.time())
         if wish is not None:
+            self._promises += self._resume_at <= now
             self._pause(wish, now)
-        elif now - max(self._answered_at, self._resume_at) > PATIENCE_S:
+        believed = self._resume_at if self._promises < PROMISES else 0.0
+        if now - max(self._answered_at, believed) > PATIENCE_S:
             self.stop(came_to_nothing(attempt, self.settings, f"{PATIENCE_S / 60:.0f} minutes"))
 
     def _note_model(self, name: str | None) -> None:

@@ -28,7 +28,8 @@ def rating_probabilities(alternatives: Alternatives | None, scale: Scale) -> lis
     for token, value in alternatives:
         if value is None or math.isnan(value) or value > ROUNDING:
             raise UnusableError(f"the log-probability of {token!r} is {value}")
-    if alternatives[0][1] == OUTSIDE_TOP:
+    sampled = alternatives[0][1]
+    if sampled is not None and sampled <= OUTSIDE_TOP:
         raise UnusableError("the sampled token lies outside its own alternatives (-9999)")
     # The sampled token comes first and again among the alternatives: one entry per token.
     known = {token: value for token, value in alternatives if value and value > OUTSIDE_TOP}

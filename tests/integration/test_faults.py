@@ -242,6 +242,35 @@ def test_a_server_that_only_throttles_is_given_up_in_the_end(
     assert 30 < len(server.calls) < 100
 
 
+@pytest.mark.parametrize(("wish", "least", "calls"), [(60, 1800, 31), (400, 3600, 10)])
+def test_a_server_that_puts_off_again_and_again_is_given_up(
+    wish: int,
+    least: float,
+    calls: int,
+    server: ScriptedServer,
+    ask: Asker,
+    patient: list[float],
+) -> None:
+    """Half an hour without an answer, and ten waits that it asked for itself."""
+    server.always = scripted.status(429, headers={"retry-after": str(wish)})
+    with pytest.raises(UserError, match=r"no answer for 30 minutes.*http_429"):
+        ask(server, make_task(repetitions=1), max_in_flight=1)
+    assert least - 1 < sum(patient) < least + 2 * wish
+    assert len(server.calls) == pytest.approx(calls, abs=1)
+
+
+def test_waits_between_answers_are_believed(
+    server: ScriptedServer, ask: Asker, patient: list[float]
+) -> None:
+    """A limit of one answer every eight minutes is slow, not dead."""
+    late = scripted.status(429, headers={"retry-after": "480"})
+    server._faults = iter([late, None] * 12)
+    frame = ask(server, make_task(items=12, repetitions=1), max_in_flight=1)
+    assert frame["status"].to_list() == ["ok"] * 12
+    assert len(server.calls) == 24
+    assert sum(patient) > 12 * 479
+
+
 def test_nobody_listens(ask: Asker) -> None:
     with ScriptedServer() as gone:
         pass

@@ -70,6 +70,10 @@ UNUSABLE = {
         "no log-probabilities",
     ),
     "-9999": (change_values(-9999.0), "outside its own alternatives"),
+    "-9999 beside others": (
+        scripted.edit(lambda reply: first_token(reply).update(token="x", logprob=-9999.0)),
+        "outside its own alternatives",
+    ),
     "NaN": (change_values(float("nan")), "is None"),
     "no digits": (
         scripted.edit(

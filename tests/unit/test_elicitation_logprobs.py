@@ -63,6 +63,7 @@ def test_certainty_is_usable() -> None:
         ((("3", float("nan")),), "is nan"),
         ((("3", 2.0),), "is 2.0"),
         ((("3", -9999.0), ("4", -1.0)), "outside its own alternatives"),
+        ((("3", -math.inf), ("4", -1.0)), "outside its own alternatives"),
         ((("I", -0.1), ("As", -2.0)), "no rating"),
         ((("10", -0.1), ("-1", -2.0), ("\uff13", -3.0)), "no rating"),
     ],
