@@ -1,4 +1,4 @@
-"""What a run tells while it asks: a live bar on a terminal, now and then a line in a log."""
+"""What a run tells while it asks: a live bar on a terminal, now and then a line in the logs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import sys
 import time
 from typing import Any
 
+from persona_collapse.console import log_line
+
 EVERY_S = 30.0
 
 
 class Progress:
-    """Counts answers of one shard; ``shown`` False keeps silent except for messages."""
+    """Counts answers of one shard; ``shown`` False keeps silent except for messages.
+
+    The shard's own log gets every line; stderr gets them where it is no terminal with a bar.
+    """
 
     def __init__(self, label: str, total: int, shown: bool = True) -> None:
         self.label, self.total = label, total
         self.answers = self.requests = self.failures = 0
         self._started = self._told = time.monotonic()
-        self._lines = shown and not sys.stderr.isatty()
+        self._shown = shown
         self._bar: Any = None
         if shown and sys.stderr.isatty():
             from tqdm import tqdm
@@ -34,9 +39,9 @@ class Progress:
             self._bar.update(answers)
             if failed:
                 self._bar.set_postfix(failures=self.failures)
-        elif self._lines and time.monotonic() - self._told >= EVERY_S:
+        if self._shown and time.monotonic() - self._told >= EVERY_S:
             self._told = time.monotonic()
-            self._tell(self.line())
+            self._count()
 
     def line(self) -> str:
         """Return answers, rate, failures and the time left as one line."""
@@ -50,19 +55,24 @@ class Progress:
 
     def say(self, message: str) -> None:
         """Print a message without tearing the bar."""
-        self._tell(f"{self.label}: {message}")
-
-    def close(self) -> None:
-        """Remove the bar; leave one line about the whole in a log."""
-        if self._bar is not None:
-            self._bar.close()
-        elif self._lines and self.requests:
-            self._tell(self.line())
-
-    def _tell(self, text: str) -> None:
+        text = f"{self.label}: {message}"
+        log_line(text)
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Remove the bar; leave one line about the whole in the logs."""
+        if self._shown and self.requests:
+            self._count()
+        if self._bar is not None:
+            self._bar.close()
+
+    def _count(self) -> None:
+        text = self.line()
+        log_line(text)
+        if self._bar is None:
             print(text, file=sys.stderr, flush=True)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from persona_collapse.console import reported
 from persona_collapse.elicitation.budget import Budget, BudgetSpentError
 from persona_collapse.elicitation.prices import (
     find_price,
@@ -118,6 +119,32 @@ def test_progress_in_a_log(
     progress.say("a word")
     progress.close()
     assert "shard: a word\nshard: 20 of 100" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_shards_log_keeps_what_was_told(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    monkeypatch.setattr("persona_collapse.elicitation.progress.EVERY_S", 0.0)
+    log = tmp_path / "logs" / "shard.log"
+
+    def shard() -> None:
+        progress = Progress("shard", 100)
+        progress.add(10, failed=False)
+        progress.say("a word")
+        progress.close()
+        raise UserError("it ends")
+
+    with pytest.raises(SystemExit), reported(str(log)):
+        shard()
+    told = log.read_text().splitlines()
+    assert [line.split(",")[0] for line in told] == [
+        "shard: 10 of 100 answers",
+        "shard: a word",
+        "shard: 10 of 100 answers",
+        "persona-collapse: it ends",
+    ]
 
 
 def test_progress_on_a_terminal(
