@@ -6,8 +6,9 @@ S is taken as it is, R on the log scale, where its errors and its spread are eve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -40,6 +41,10 @@ SCHEMA: dict[str, pl.DataType] = {
     "position": pl.String(),  # below, inside, above
     "beyond": pl.Float64(),  # distance to the band's nearer end, 0 inside
     "beyond_percent": pl.Float64(),  # of that end
+    "beyond_lo": pl.Float64(),  # 95 % interval of both
+    "beyond_hi": pl.Float64(),
+    "beyond_percent_lo": pl.Float64(),
+    "beyond_percent_hi": pl.Float64(),
     "p_outside": pl.Float64(),
     "predicted_lo": pl.Float64(),
     "predicted_hi": pl.Float64(),
@@ -61,6 +66,14 @@ class _Band:
     def predicted(self) -> tuple[float, float]:
         low, high = self.effects.prediction()
         return (float(np.exp(low)), float(np.exp(high))) if self.log else (low, high)
+
+    def beyond(self, value: float) -> float:
+        """Return how far a value lies above (positive) or below the range, 0 inside."""
+        return min(value - self.lo, 0.0) + max(value - self.hi, 0.0)
+
+    def beyond_percent(self, value: float) -> float:
+        """Return the same in percent of the end that the value passed."""
+        return 100 * self.beyond(value) / (self.lo if value < self.lo else self.hi)
 
     def centre(self) -> float:
         return float(np.exp(self.effects.mean)) if self.log else self.effects.mean
@@ -96,9 +109,10 @@ def band_of(
 ) -> pl.DataFrame:
     """Place every study variant (overall S and R of ``metrics``) against the band.
 
-    ``position`` and ``beyond`` compare the estimate with the printed range. ``p_outside`` is the
-    probability that the variant's true value lies outside that range, given its own normal error
-    (for R on the log scale). ``p_base`` asks how often a new base model, measured with this
+    ``position`` and ``beyond`` compare the estimate with the printed range; the interval of
+    ``beyond`` holds the distances of all values in the estimate's own interval. ``p_outside`` is
+    the probability that the variant's true value lies outside that range, given its own normal
+    error (for R on the log scale). ``p_base`` asks how often a new base model, measured with this
     variant's error, would come out as far from the centre or farther: the two-sided tail of the
     predictive t distribution. A study's own base models may be among the earlier ones.
     """
@@ -107,20 +121,20 @@ def band_of(
         {**{name: row[name] for name in ("model", "variant", "probe", "simulated")}, **placed}
         for row in metrics.filter(pl.col("foundation") == OVERALL).iter_rows(named=True)
         for metric, band in bands.items()
-        if (placed := _placed(metric, row[metric], row[f"{metric}_se"], band)) is not None
+        if (placed := _placed(metric, row, band)) is not None
     ]
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def _placed(
-    metric: str, value: float | None, se: float | None, band: _Band
-) -> dict[str, object] | None:
+def _placed(metric: str, row: Mapping[str, Any], band: _Band) -> dict[str, object] | None:
+    value, se = row[metric], row[f"{metric}_se"]
     if value is None:
         return None
-    end = band.lo if value < band.lo else band.hi
     inside = band.lo <= value <= band.hi
-    beyond = 0.0 if inside else abs(value - end)
     low, high = band.predicted()
+    ends = [row[f"{metric}_{end}"] for end in ("lo", "hi")]
+    spans = [_span([at(end) for end in ends]) if None not in ends else (None, None)
+             for at in (band.beyond, band.beyond_percent)]  # fmt: skip
     placed: dict[str, object] = {
         "metric": metric,
         "value": value,
@@ -128,8 +142,12 @@ def _placed(
         "band_lo": band.lo,
         "band_hi": band.hi,
         "position": "inside" if inside else "below" if value < band.lo else "above",
-        "beyond": beyond,
-        "beyond_percent": 100 * beyond / end,
+        "beyond": abs(band.beyond(value)),
+        "beyond_percent": abs(band.beyond_percent(value)),
+        "beyond_lo": spans[0][0],
+        "beyond_hi": spans[0][1],
+        "beyond_percent_lo": spans[1][0],
+        "beyond_percent_hi": spans[1][1],
         "p_outside": None,
         "predicted_lo": low,
         "predicted_hi": high,
@@ -141,6 +159,12 @@ def _placed(
         placed["p_outside"] = _outside(point, error, band)
         placed["p_base"] = band.effects.exceedance(point, error)
     return placed
+
+
+def _span(ends: Sequence[float]) -> tuple[float, float]:
+    """Return the smallest and largest distance from 0 between two signed ones."""
+    far = max(abs(end) for end in ends)
+    return (0.0 if min(ends) <= 0 <= max(ends) else min(abs(end) for end in ends)), far
 
 
 def _outside(point: float, error: float, band: _Band) -> float:

@@ -19,6 +19,7 @@ NOTE = (
     "The mean fall of R and the mean rise of 1/R are averages of different quantities over models: "
     "one is not the other turned round."
 )
+BEYOND = tuple(f"beyond{part}{end}" for part in ("", "_percent") for end in ("", "_lo", "_hi"))
 Json = dict[str, Any]
 
 
@@ -149,7 +150,7 @@ def _band(tables: Tables) -> Json:
     for values in tables.band_values.to_dicts():
         metric = values["metric"]
         rows = tables.band.filter(pl.col("metric") == metric).to_dicts()
-        keys = ("model", "variant", "value", "se", "position", "beyond", "beyond_percent")
+        keys = ("model", "variant", "value", "se", "position", *BEYOND)
         found[metric] = {
             **{key: value for key, value in values.items() if key != "metric"},
             "variants": [{key: row[key] for key in (*keys, "p_outside", "p_base")} for row in rows],

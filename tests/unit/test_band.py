@@ -78,6 +78,22 @@ def test_variants_are_placed(prior: pl.DataFrame) -> None:
     assert S["p_base"] < R["p_base"]
 
 
+def test_how_far_beyond_has_the_interval_of_the_estimate(prior: pl.DataFrame) -> None:
+    def span(S: float, lo: float, hi: float) -> tuple[object, ...]:
+        row = metrics(S, 0.03, 10.0, 0.4).with_columns(S_lo=pl.lit(lo), S_hi=pl.lit(hi))
+        found = by_metric(band_of(row, prior), "S")
+        names = ("beyond_lo", "beyond_hi", "beyond_percent_lo", "beyond_percent_hi")
+        return tuple(found[name] for name in names)
+
+    # The printed range is 0.663 to 0.827.
+    assert span(1.0, 0.9, 1.1) == pytest.approx((0.073, 0.273, 7.3 / 0.827, 27.3 / 0.827))
+    assert span(0.6, 0.5, 0.62) == pytest.approx((0.043, 0.163, 4.3 / 0.663, 16.3 / 0.663))
+    assert span(0.66, 0.6, 0.7) == pytest.approx((0, 0.063, 0, 6.3 / 0.663))
+    assert span(0.75, 0.7, 0.8) == (0, 0, 0, 0)
+    assert span(0.75, 0.6, 0.85) == pytest.approx((0, 0.063, 0, 6.3 / 0.663))
+    assert by_metric(band_of(metrics(0.9, 0.04, 3.0, 0.15), prior), "S")["beyond_lo"] is None
+
+
 def test_a_far_variant_is_no_base_model(prior: pl.DataFrame) -> None:
     found = by_metric(band_of(metrics(1.68, 0.03, 10.0, 0.4), prior), "S")
     assert found["p_outside"] == pytest.approx(1.0)

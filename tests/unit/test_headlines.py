@@ -189,6 +189,8 @@ def test_the_headline_numbers() -> None:
     assert set(found["foundation_spread_points"]["R"]) == {"wild-plain", "tame-plain"}
     assert found["band"]["S"]["n_models"] == 13
     assert ["m", "wild"] in found["band"]["S"]["outside"]
+    placed = next(row for row in found["band"]["S"]["variants"] if row["variant"] == "wild")
+    assert placed["beyond_lo"] < placed["beyond"] < placed["beyond_hi"]
     # Two copies of one model: leaving either out moves nothing.
     left = found["one_model_left_out"]["S"]
     assert left["lowest"] == pytest.approx(left["highest"])
