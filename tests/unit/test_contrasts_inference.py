@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
+from statsmodels.stats.meta_analysis import combine_effects
+from statsmodels.stats.multitest import multipletests
 
 from persona_collapse.measures.inference import benjamini_hochberg, expanded_tail, holm
 from persona_collapse.measures.inference_effects import random_effects
@@ -24,6 +26,12 @@ def test_holm_by_hand() -> None:
 @given(probabilities)
 def test_benjamini_hochberg_agrees_with_scipy(p: np.ndarray) -> None:
     assert benjamini_hochberg(p) == pytest.approx(stats.false_discovery_control(p), abs=1e-12)
+
+
+@given(probabilities)
+def test_both_adjustments_agree_with_statsmodels(p: np.ndarray) -> None:
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-12)
+    assert benjamini_hochberg(p) == pytest.approx(multipletests(p, method="fdr_bh")[1], abs=1e-12)
 
 
 @given(probabilities)
@@ -75,6 +83,8 @@ def test_random_effects_agree_with_brute_force(seed: int) -> None:
     scale = max(1.0, (weights * (effects - mean) ** 2).sum() / 8)
     assert found.mean == pytest.approx(mean, abs=1e-4)
     assert found.se == pytest.approx(np.sqrt(scale / weights.sum()), rel=1e-3)
+    oracle = combine_effects(effects, errors**2)
+    assert pytest.approx((oracle.q, 100 * max(0.0, oracle.i2))) == (found.Q, found.I2)
     half = stats.t.ppf(0.975, 8) * found.se
     assert found.interval() == pytest.approx((found.mean - half, found.mean + half))
     assert found.p() == pytest.approx(2 * stats.t.sf(abs(found.mean) / found.se, 8))
