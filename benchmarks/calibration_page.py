@@ -133,7 +133,8 @@ def corrected_table(found: pl.DataFrame) -> str:
 
 def _with_error(part: pl.DataFrame, digits: int, sign: bool = False) -> str:
     value, error = part["value"].item(), part["se"].item()
-    return f"{value:{'+' if sign else ''}.{digits}f} ± {error:.{digits}f}"
+    shown = f"{value:{'+' if sign else ''}.{digits}f}"
+    return shown if error is None else f"{shown} ± {error:.{digits}f}"  # one study has no error
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -124,6 +124,11 @@ def test_foundations_of_a_study_count_once() -> None:
     assert found.select("low", "high").rows() == [(93.0, 97.0)] * 2
 
 
+def test_a_single_study_is_shown_without_an_error() -> None:
+    part = pl.DataFrame({"value": [1.25], "se": [None]}, schema_overrides={"se": pl.Float64()})
+    assert page._with_error(part, 1, sign=True) == "+1.2"
+
+
 def test_the_page_shows_the_committed_results() -> None:
     found = pl.read_csv(bench.RESULTS)
     assert found["studies"].max() >= 500
