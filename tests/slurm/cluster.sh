@@ -87,6 +87,11 @@ stop() {
     # Where starting was refused, the SLURM that runs is somebody else's, and so are its jobs.
     if [ ! -d "$FOLDER/state" ]; then return; fi
     scancel --user=root 2> /dev/null || true
+    # Without slurmd nobody would end what does not heed its SIGTERM within KillWait.
+    for _ in $(seq 120); do
+        [ -n "$(squeue -h --user=root 2> /dev/null)" ] || break
+        sleep 0.25
+    done
     end "$FOLDER/slurmd.pid"
     end "$FOLDER/slurmctld.pid"
     end "$FOLDER/munged.pid"
