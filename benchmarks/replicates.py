@@ -38,9 +38,14 @@ from benchmarks.calibration_worlds import (
     truth_of,
 )
 from persona_collapse.measures.cells import OVERALL
-from persona_collapse.measures.contrasts import contrasts_of
-from persona_collapse.measures.contrasts_pairs import Paired, paired_of
-from persona_collapse.measures.contrasts_spread import Spread
+from persona_collapse.measures.contrasts import contrasts_of, differences, percents
+from persona_collapse.measures.contrasts_pairs import METRICS, paired_of
+from persona_collapse.measures.contrasts_spread import (
+    Spread,
+    intervals,
+    percent_intervals,
+    through,
+)
 from persona_collapse.seeds import derived_seed, generator
 
 RESULTS, PAGE = ROOT / "benchmarks/results/replicates.csv", ROOT / "docs/calibration.md"
@@ -135,41 +140,34 @@ def study(world: str, kind: Seeds, base: Truth, mean: Truth, number: int) -> lis
         replicates = {"m": {"insecure": NAMES[:count]}}
         compared = frames[: count + 1]
         paired = paired_of(compared, SMOOTH_INSTRUMENT, seed, ANALYSIS, replicates)
-        found += _compared(paired, "personas and seeds", count, base, mean)
-        found += _compared(_without_seeds(paired), "personas alone", count, base, mean)
+        (pair,) = paired.pairs
+        whole = pair.spread
+        alone = Spread(whole.value, whole.draws, whole.left_out)  # as if these were all seeds
+        at = paired.groups.index(OVERALL)
+        found += _compared(whole, "personas and seeds", count, at, base, mean)
+        found += _compared(alone, "personas alone", count, at, base, mean)
+        rows = contrasts_of(paired).filter(model="m", foundation=OVERALL)
+        for row in rows.filter(pl.col("metric") != "sigma_bar").iter_rows(named=True):
+            found.append(("p <= 0.05", row["metric"], count, float(row["p"] <= 0.05)))
+            if row["p_replicates"] is not None:
+                rejects = float(row["p_replicates"] <= 0.05)
+                found.append(("p_replicates <= 0.05", row["metric"], count, rejects))
     return found
 
 
-def _without_seeds(paired: Paired) -> Paired:
-    """Return the same pairs as if their replicates were all there are."""
-    pairs = tuple(
-        replace(p, spread=Spread(p.spread.value, p.spread.draws, p.spread.left_out))
-        for p in paired.pairs
-    )
-    return replace(paired, pairs=pairs)
-
-
-def _compared(paired: Paired, errors: str, count: int, base: Truth, mean: Truth) -> Iterator[Found]:
-    rows = contrasts_of(paired).filter(
-        (pl.col("model") == "m")
-        & (pl.col("foundation") == OVERALL)
-        & (pl.col("metric") != "sigma_bar")
-    )
-    for row in rows.iter_rows(named=True):
-        metric = row["metric"]
-        true = {
-            "difference": ("estimate", mean[metric] - base[metric]),
-            "percent change": ("percent", 100 * (mean[metric] / base[metric] - 1)),
-        }
-        for name, (scale, value) in true.items():
-            holds = row[f"{scale}_lo"] <= value <= row[f"{scale}_hi"]
+def _compared(
+    spread: Spread, errors: str, count: int, at: int, base: Truth, mean: Truth
+) -> Iterator[Found]:
+    """Compare the BCa ends of the differences and percent changes, as the table gives them."""
+    change, percent = through(differences, spread), through(percents, spread)
+    for row, metric in enumerate(METRICS[:2]):
+        for name, (low, high, *_), value in (
+            ("difference", intervals(change), mean[metric] - base[metric]),
+            ("percent change", percent_intervals(percent), 100 * (mean[metric] / base[metric] - 1)),
+        ):
+            holds = low[row, at] <= value <= high[row, at]
             yield f"coverage, {errors}", f"{name} of {metric}", count, float(holds)
-        width = row["percent_hi"] - row["percent_lo"]
-        yield f"width, {errors}", f"percent change of {metric}", count, width
-        if errors == "personas and seeds":
-            yield "p <= 0.05", metric, count, float(row["p"] <= 0.05)
-            if row["p_replicates"] is not None:
-                yield "p_replicates <= 0.05", metric, count, float(row["p_replicates"] <= 0.05)
+            yield f"width, {errors}", f"{name} of {metric}", count, float((high - low)[row, at])
 
 
 def simulate(studies: int, processes: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from tests.unit.test_headlines import ANALYSIS, COLLAPSE, headlines
 from tests.unit.test_headlines import OF as SIX
 
 REPLICATES = {"one": BOTH}
+SCRIPT = Path(__file__).parents[2] / "workflow/scripts/table_replicates.py"
 
 
 def test_the_table_by_hand() -> None:
@@ -134,3 +137,25 @@ def test_the_band_is_held_against_the_mean_over_replicates() -> None:
     assert banded(rows(0.25), "wild")[0].startswith("With S = 0.25, wild lies 0.25 below the range")
     assert "stays inside the range 0.50 to 1.00 of 13 models" in banded(rows(0.4, 0.8), "wild")[0]
     assert banded(rows(1).clear(), "wild") == []
+
+
+def test_the_script_writes_probe_by_probe(tmp_path: Path) -> None:
+    spec = spec_from_file_location("table_replicates", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    frames = replicated(personas=6)
+    frames = [f.with_columns(probe=pl.lit(name)) for name in ("roleplay", "toxic") for f in frames]
+    paths = [str(tmp_path / f"{place}.parquet") for place in range(len(frames))]
+    for frame, path in zip(frames, paths, strict=True):
+        frame.write_parquet(path)
+    out = tmp_path / "replicates.csv"
+    instruments = ["resources/instruments/moral30.yaml"] * len(paths)
+    script.__dict__["read_instrument"] = lambda path: OF
+    script.table_replicates(paths, instruments, "base", REPLICATES, ["one"], str(out))
+    table = pl.read_csv(out)
+    assert table.columns == [*SCHEMA, "mixed_stacks"]
+    assert table["probe"].unique(maintain_order=True).to_list() == ["roleplay", "toxic"]
+    assert table.height == 2 * (3 + 2) * 3 * 3
+    assert table["mixed_stacks"].all()
