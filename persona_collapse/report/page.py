@@ -62,6 +62,7 @@ def build_page(
     simulated = any(table.simulated for group in printed.values() for table in group)
     mixed = any(table.mixed_stacks for group in printed.values() for table in group)
     words = {row["model"]: (row["pattern"], _told(row["text"])) for row in told.get("verdicts", [])}
+    folded = told.get("replicates", {})
     sections = _sections(printed, figures)
     shown = {table["csv"]: None for part in sections.values() for table in part["tables"]}
     contrasts, band = frames.get("contrasts"), frames.get("band")
@@ -73,7 +74,7 @@ def build_page(
         simulated=simulated,
         mixed=MIXED if mixed else "",
         patterns=PATTERNS,
-        verdicts=verdicts_of(look, frames["metrics"], contrasts, band, words),
+        verdicts=verdicts_of(look, frames["metrics"], contrasts, band, words, folded),
         note=told.get("note", "") if len(look.models) > 1 else "",
         sections=sections,
         explorer=None if people is None else explorer_of(people, look, scale),

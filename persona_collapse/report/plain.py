@@ -32,6 +32,11 @@ KNOWN = {
         "Random effects over the models; predicted: where a new model of the kind would lie.",
         "verdict",
     ),
+    "replicates": (
+        "Replicate fine-tunes",
+        "Change: against the baseline; another: where the change of one more fine-tune would lie.",
+        "verdict",
+    ),
     "band_values": (
         "The band of earlier models",
         "Printed range, centre and prediction for a new base model; tau is the SD over models.",

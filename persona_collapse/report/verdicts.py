@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
@@ -61,6 +60,7 @@ class _Point:
     value: float
     lo: float
     hi: float
+    replicates: int = 1
 
 
 @dataclass(frozen=True)
@@ -93,15 +93,17 @@ def verdicts_of(
     contrasts: pl.DataFrame | None,
     band: pl.DataFrame | None,
     words: Mapping[str, tuple[str, str]],
+    replicates: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
 ) -> list[Verdict]:
     """Return a verdict per model, and last the mean of models where there are several.
 
     ``metrics``, ``contrasts`` and ``band`` are the tables of those names, ``words`` the key and the
-    sentence of each model's verdict (``mean`` for the study's). Numbers that a study has no table
-    for are left out.
+    sentence of each model's verdict (``mean`` for the study's), ``replicates`` each model's
+    replicate fine-tunes by variant: S of such a variant is their mean, between the outermost ends
+    of their intervals. Numbers that a study has no table for are left out.
     """
     changes = {name: _changes(look, contrasts, name) for name in ("S", "R")}
-    levels, limits = _levels(look, metrics, band)
+    levels, limits = _levels(look, metrics, band, replicates or {})
     keys = [model.key for model in look.models]
     if contrasts is not None and len(keys) > 1:
         keys.append(MEAN)
@@ -137,7 +139,10 @@ def _changes(look: Look, contrasts: pl.DataFrame | None, metric: str) -> _Measur
 
 
 def _levels(
-    look: Look, metrics: pl.DataFrame, band: pl.DataFrame | None
+    look: Look,
+    metrics: pl.DataFrame,
+    band: pl.DataFrame | None,
+    replicates: Mapping[str, Mapping[str, Sequence[str]]],
 ) -> tuple[_Measured, tuple[float, float] | None]:
     """Return S of each variant by model, and the band."""
     chosen = metrics.filter(pl.col("probe") == look.roleplay, pl.col("foundation") == OVERALL)
@@ -145,6 +150,7 @@ def _levels(
     for row in chosen.iter_rows(named=True):
         if known(row["S"]):
             points.setdefault(row["model"], []).append(_point(row["variant"], row, "S"))
+    points = {model: _folded(found, replicates.get(model, {})) for model, found in points.items()}
     limits = None
     if band is not None:
         ends = band.filter(pl.col("metric") == "S").select("band_lo", "band_hi").rows()
@@ -158,6 +164,24 @@ def _point(variant: str, row: Row, name: str) -> _Point:
     ends = [row.get(f"{name}_{end}") for end in ("lo", "hi")]
     lo, hi = (float(end) if end is not None and known(end) else value for end in ends)
     return _Point(variant, value, lo, hi)
+
+
+def _folded(points: list[_Point], replicates: Mapping[str, Sequence[str]]) -> list[_Point]:
+    """Return one point for each variant, the mean of its replicates where it has some."""
+    of = {name: variant for variant, names in replicates.items() for name in names}
+    groups: dict[str, list[_Point]] = {}
+    for point in points:
+        groups.setdefault(of.get(point.variant, point.variant), []).append(point)
+    return [
+        _Point(
+            variant,
+            sum(point.value for point in found) / len(found),
+            min(point.lo for point in found),
+            max(point.hi for point in found),
+            len(found),
+        )
+        for variant, found in groups.items()
+    ]
 
 
 def _find(points: Iterable[_Point], variant: str) -> _Point | None:
@@ -192,20 +216,20 @@ def _level(
     if target is None:
         return None
     value, interval = write(target.value, 2), write_interval(target.lo, target.hi, 2)
+    name = f"S of {look.target}"
+    if target.replicates > 1:
+        name += (
+            f", mean of {target.replicates} fine-tunes with the outermost ends of their intervals"
+        )
     if limits is None or band is None:
-        return Number(f"S of {look.target}", value, interval, "", measured.strip(model))
+        return Number(name, value, interval, "", measured.strip(model))
     ends = DASH.join(write(end, 2) for end in limits)
-    position = _position(look, band, model)
+    position = "below" if target.value < limits[0] else "inside"
+    position = "above" if target.value > limits[1] else position
     count = _prior_models(band)
-    label = f"S of {look.target}, against the band of {count} earlier models"
+    label = f"{name}, against the band of {count} earlier models"
     strip = measured.strip(model, band=limits)
     return Number(label, value, interval, f"{position} the band, {ends}", strip)
-
-
-def _position(look: Look, band: pl.DataFrame, model: str) -> str:
-    rows: Mapping[Any, Row] = rows_by(band, "model", "variant", "metric")
-    row = rows.get((model, look.target, "S"))
-    return str(row["position"]) if row and row["position"] else "against"
 
 
 def _prior_models(band: pl.DataFrame) -> str:

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from persona_collapse.errors import UserError
@@ -108,6 +109,27 @@ def test_the_verdict_carries_the_numbers_of_the_tables(tmp_path: Path) -> None:
     assert "above the band, 0.66–0.83" in text
     assert "Mean of models" in text
     assert "S rose by 60%." in text
+
+
+def test_replicates_stand_in_the_verdict_as_their_mean(tmp_path: Path) -> None:
+    study = write_study(tmp_path, models=1)
+    metrics = next(Path(path) for path in study["tables"] if path.endswith("metrics.csv"))
+    frame = pl.read_csv(metrics)
+    again = frame.filter(variant="insecure").with_columns(
+        pl.lit("insecure-r2").alias("variant"),
+        *(pl.col(name) - 0.5 for name in ("S", "S_lo", "S_hi")),
+    )
+    pl.concat([frame, again]).write_csv(metrics)
+    told = json.loads(study["headlines"].read_text(encoding="utf-8"))
+    (model,) = (entry["model"] for entry in told["verdicts"])
+    told["replicates"] = {model: {"insecure": ["insecure", "insecure-r2"]}}
+    study["headlines"].write_text(json.dumps(told), encoding="utf-8")
+    build_page(tmp_path / "index.html", **study)
+    page = read(tmp_path / "index.html")
+    # 1.30 and 0.80, whose intervals reach 0.06 to either side.
+    assert "1.05 [0.74, 1.36]" in page.text
+    assert "S of insecure, mean of 2 fine-tunes with the outermost ends of their" in page.text
+    assert "above the band, 0.66–0.83" in page.text
 
 
 def test_strips_place_marks_on_one_axis_for_all_models(tmp_path: Path) -> None:
