@@ -42,12 +42,14 @@ def widened(
     from scipy.special import stdtrit
 
     half = stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance)
-    with np.errstate(invalid="ignore"):
-        low, high = (
-            np.hypot(gap := np.abs(value - end), half) - np.where(np.isnan(half), np.nan, gap)
-            for end in ends
-        )
-        return ends[0] - low, ends[1] + high
+
+    def beyond(end: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(value - end)
+            # An end that is infinite already has nowhere to go.
+            return np.where(np.isinf(gap), 0.0, np.hypot(gap, half) - gap)
+
+    return ends[0] - beyond(ends[0]), ends[1] + beyond(ends[1])
 
 
 def joint_p(value: Array, first: tuple[Array, Array], second: tuple[Array, Array]) -> Array:
