@@ -58,7 +58,8 @@ test-servers:  ## a server that nobody here wrote, on a tiny random model (insta
 	$(BIN)/python -m pytest tests/servers -q
 
 published-answers:  ## fetch the released answers; git verifies them by the commit's id
-	git clone --filter=blob:none --no-checkout $(RELEASE) $(RELEASE_FOLDER)
+	@[ -d $(RELEASE_FOLDER)/.git ] || \
+		git clone --filter=blob:none --no-checkout $(RELEASE) $(RELEASE_FOLDER)
 	git -C $(RELEASE_FOLDER) checkout --quiet $(RELEASE_COMMIT) -- data
 	@echo "Now: make STUDY=published"
 

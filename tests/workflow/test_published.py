@@ -48,6 +48,11 @@ def test_metrics_are_the_expected_ones(tables: Path, published: Path) -> None:
     assert both["n_personas_found"].to_list() == both["n_personas"].to_list()
 
 
+def test_the_mirror_is_needed_once(project: Project, config: list[str], tables: Path) -> None:
+    assert project.planned(*config[:-1], "models=gpt-4o,gpt-4.1", "--", "all_tables") == {}
+    assert tables.is_dir()
+
+
 def test_profiles_are_the_expected_ones(tables: Path, published: Path) -> None:
     known = expected(published, "expected_profiles.csv")
     found = pl.read_csv(tables / "profiles.csv").filter(pl.col("probe") == "unconditioned")

@@ -25,7 +25,6 @@ rule external_resource:
         runtime=10,
     params:
         cache="resources/external/sources",
-        mirror=(config.get("resources") or {}).get("mirror"),
         code=code_of("external_resource"),
     script:
         "../scripts/external_resource.py"

@@ -25,6 +25,7 @@ if __name__ == "__main__":
             name=snakemake.wildcards.name,
             catalogue=snakemake.input.catalogue,
             cache=snakemake.params.cache,
-            mirror=snakemake.params.mirror,
+            # Not through params: where a file was taken from changes nothing in it.
+            mirror=(snakemake.config.get("resources") or {}).get("mirror"),
             output=snakemake.output[0],
         )
