@@ -9,13 +9,22 @@ from persona_collapse.elicitation.settings import Settings
 from persona_collapse.errors import UserError
 
 GO_ON = "every answer that arrived is in the store: run the same command again to go on"
+THEN_GO_ON = "run the same command again to go on: every answer that arrived is in the store"
 
 
-def stopped(attempt: Attempt, settings: Settings) -> UserError:
+class StoppedError(UserError):
+    """The endpoint has said that asking is pointless; ``cause`` is its answer's."""
+
+    def __init__(self, message: str, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+def stopped(attempt: Attempt, settings: Settings) -> StoppedError:
     """Explain an answer after which asking on is pointless."""
-    holder = settings.api_key_env
+    cause, holder = attempt.cause or "", settings.api_key_env
     key = f"the key in {holder}" if holder else "no key (api_key_env: null)"
-    said = f"{settings.base_url} answered {attempt.cause}: {attempt.detail or 'no reason given'}"
+    said = f"{settings.base_url} answered {cause}: {attempt.detail or 'no reason given'}"
     advice = {
         "http_401": f"it does not accept {key}; check the key, or api_key_env in the study file",
         "http_402": f"the account of {key} has no credit left; add credit",
@@ -24,8 +33,8 @@ def stopped(attempt: Attempt, settings: Settings) -> UserError:
         "OpenAI-compatible API (it often ends in /v1); check both in the study file",
         "insufficient_quota": f"the account of {key} has no credit left, or has reached its own "
         "spending limit; add credit or raise that limit",
-    }[attempt.cause or ""]
-    return UserError(f"{said}. {advice[0].upper()}{advice[1:]}; then {GO_ON}")
+    }[cause]
+    return StoppedError(f"{said}. {advice[0].upper()}{advice[1:]}; then {THEN_GO_ON}", cause)
 
 
 def came_to_nothing(attempt: Attempt, settings: Settings, how_long: str) -> UserError:

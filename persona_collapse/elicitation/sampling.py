@@ -141,14 +141,18 @@ def answers(task: Task, settings: Settings) -> pl.DataFrame:
 def ask(shard: Shard, attempts: Attempts) -> None:
     """Ask for every missing slot of a shard and put the replies into the store."""
     # Imported here: a shard that the store answers in full loads no network client.
+    from persona_collapse.elicitation.breaker import Breaker
     from persona_collapse.elicitation.budget import Budget
     from persona_collapse.elicitation.client import Client
     from persona_collapse.elicitation.engine import Engine
+    from persona_collapse.elicitation.messages import StoppedError
     from persona_collapse.elicitation.progress import Progress
     from persona_collapse.elicitation.writer import Writer
 
     settings = shard.settings
     check_model(shard)
+    breaker = Breaker(settings)
+    breaker.check()
     key = find_key(settings.api_key_env, settings.base_url)
     price = needed_price(settings)
     store, missing = Path(settings.store), list(shard.missing(attempts))
@@ -166,6 +170,9 @@ def ask(shard: Shard, attempts: Attempts) -> None:
 
     try:
         asyncio.run(run())
+    except StoppedError as fault:
+        breaker.trip(fault.cause, str(fault))
+        raise
     finally:
         progress.close()
         if budget:

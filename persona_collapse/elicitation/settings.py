@@ -43,7 +43,8 @@ class Run:
 
     ``token_limit_parameter`` None starts with ``max_tokens`` and changes over when the server
     refuses that name. ``transport_attempts`` bounds the failures in a row of one request.
-    ``scope`` is whose budget is spent (the study's name). ``prices`` is a file of prices.
+    ``scope`` is whose budget is spent (the study's name). ``prices`` is a file of prices, ``stops``
+    the folder in which the shards of one run tell one another what stopped them (``breaker``).
     """
 
     api_key_env: str | None = "OPENAI_API_KEY"
@@ -59,6 +60,7 @@ class Run:
     budget: dict[str, Any] | None = None
     prices: str = "resources/prices.yaml"
     scope: str = "study"
+    stops: str | None = None
     progress: bool = True
 
 

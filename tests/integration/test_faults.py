@@ -196,6 +196,29 @@ def test_what_only_the_user_can_mend_stops_the_run(
     assert not any(KEY.encode() in path.read_bytes() for path in store.rglob("*.jsonl"))
 
 
+@pytest.mark.parametrize(("code", "reach"), [(401, 1), (404, 2)])
+def test_what_stopped_one_shard_stops_those_after_it(
+    code: int, reach: int, server: ScriptedServer, ask: Asker, tmp_path: Path
+) -> None:
+    """A refused key stops every model of the endpoint, an unknown model itself alone."""
+    server.always = scripted.status(code)
+    first, later = make_task(), make_task(items=3)
+    run = {"stops": str(tmp_path / "run"), "max_in_flight": 1}
+    with pytest.raises(UserError, match=f"http_{code}") as stopped:
+        ask(server, first, **run)
+    with pytest.raises(UserError, match="nothing was asked for this shard") as told:
+        ask(server, later, **run)
+    assert str(stopped.value) in str(told.value)
+    assert len(server.calls) == 1
+    with pytest.raises(UserError, match=f"http_{code}"):
+        ask(server, later, model="another", **run)
+    assert len(server.calls) == reach
+    # Another run asks anew.
+    server.always = None
+    ask(server, later, **{**run, "stops": str(tmp_path / "next run")})
+    assert len(server.calls) == reach + 3
+
+
 def test_in_flight_answers_land_when_the_run_stops(server: ScriptedServer, ask: Asker) -> None:
     """One of eight concurrent requests gets a 401 at once; the slower seven are kept."""
     server.latency = 0.0

@@ -38,6 +38,7 @@ OTHER_RUN: dict[str, Any] = {
     "budget": {"max_requests": 1},
     "prices": "elsewhere.yaml",
     "scope": "other",
+    "stops": "elsewhere",
     "progress": False,
 }
 LATE = {"late_max_tokens"}  # identity of late replies, which the store tells apart by their length

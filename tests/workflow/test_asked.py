@@ -139,13 +139,18 @@ def test_a_wrong_key_stops_the_run(
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
     server.always = scripted.status(401, message=f"Incorrect API key provided: {KEY}")
-    config = make_study(asked, server, "refused", endpoint={"max_in_flight": 2})
+    shards = {"personas": 1, "items": ITEMS, "repetitions": REPETITIONS}
+    config = make_study(asked, server, "refused", endpoint={"max_in_flight": 2}, shards=shards)
     said = asked.fail("--config", config, *ANSWERS)
     assert f"{server.base_url} answered http_401: Incorrect API key provided: [api key]" in said
     assert f"It does not accept the key in {VARIABLE}" in said
     assert KEY not in said
     assert holding(asked, KEY) == []
-    assert server.count <= 2 * 2  # what each of the two shards had in flight
+    assert said.count("nothing was asked for this shard") >= 2 * PEOPLE - 2
+    assert server.count <= 2  # what the first of eight shards had in flight: it held every slot
+    server.always = None
+    asked.run("--config", config, *ANSWERS)
+    assert server.count <= 2 + CELLS
 
 
 def test_a_placeholder_is_no_model(

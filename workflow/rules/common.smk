@@ -2,9 +2,11 @@
 # Gives: STUDY and LAYOUT, the constants that the rules share, and the functions behind their
 # wildcards and slots. Neither this file nor files.smk has rules; no other file has functions.
 
+import os
 import re
 import sys
 from dataclasses import astuple
+from datetime import datetime
 from pathlib import Path
 
 from snakemake.logging import logger
@@ -69,12 +71,24 @@ if config.get("planted"):
     POWER = {**POWER, "planted": {name: float(x) for name, x in config["planted"].items()}}
 ANALYSIS = {name: value for name, value in STUDY.analysis.items() if name != "power"}
 
+# A name for this run, which its jobs inherit wherever they run: what only the user can mend, such as
+# a refused key, then stops the shards that have not begun, too.
+RUN = "PERSONA_COLLAPSE_RUN"
+if workflow.is_main_process:
+    os.environ[RUN] = f"{datetime.now():%Y%m%dT%H%M%S}-{os.getpid()}"
+STOPS = f"{RESULTS}/logs/stops/{os.environ[RUN]}" if RUN in os.environ else None
+
 # How each asked endpoint is asked: known to the jobs through the config, which no rerun looks at.
 ASKED = [unit for unit in UNITS if STUDY.variant(unit).endpoint.kind == "openai"]
 STORE = config.get("store", "answer_store")
 PRICES = config.get("prices", "resources/prices.yaml")
 config["asked"] = {
-    " ".join(astuple(unit)): {**LAYOUT.openai_settings(unit), "store": STORE, "prices": PRICES}
+    " ".join(astuple(unit)): {
+        **LAYOUT.openai_settings(unit),
+        "store": STORE,
+        "prices": PRICES,
+        "stops": STOPS,
+    }
     for unit in ASKED
 }
 
