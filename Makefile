@@ -4,6 +4,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+SERVERS := tests/servers/.venv
 STUDY ?= demo
 RELEASE := https://github.com/bastoscostadavi/persona-moral-collapse-in-emergent-misalignment
 RELEASE_COMMIT := dbfb8b8bdeb60998036776818dfed95af3bb0dd4
@@ -53,9 +54,14 @@ test-browser: setup  ## the report page in headless Chromium (installs it where 
 test-slurm: setup  ## a study on a real SLURM of one node (root; installs and starts it)
 	$(BIN)/python -m pytest tests/slurm -q
 
-test-servers:  ## a server that nobody here wrote, on a tiny random model (installs it)
-	$(MAKE) setup
+test-servers: setup $(SERVERS)/installed  ## servers that nobody here wrote, on a tiny random model
 	$(BIN)/python -m pytest tests/servers -q
+
+$(SERVERS)/installed: tests/servers/requirements.txt
+	@command -v c++ >/dev/null || { echo "llama-cpp-python is built here: install a C++ compiler"; exit 1; }
+	$(PYTHON) -m venv $(SERVERS)
+	$(SERVERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 published-answers:  ## fetch the released answers; git verifies them by the commit's id
 	@[ -d $(RELEASE_FOLDER)/.git ] || \
