@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from persona_collapse.console import log_line
 
 EVERY_S = 30.0
+WIDTH = 80
 
 
 class Progress:
@@ -26,9 +28,9 @@ class Progress:
         if shown and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(
-                total=total, desc=label, unit="answer", leave=False, dynamic_ncols=True
-            )
+            # A terminal that does not tell its width (in containers) would get no bar at all.
+            width: dict[str, Any] = {"dynamic_ncols": True} if _has_width() else {"ncols": WIDTH}
+            self._bar = tqdm(total=total, desc=label, unit="answer", leave=False, **width)
 
     def add(self, answers: int, failed: bool) -> None:
         """Count a request and the answers that became final with it."""
@@ -74,6 +76,13 @@ class Progress:
         log_line(text)
         if self._bar is None:
             print(text, file=sys.stderr, flush=True)
+
+
+def _has_width() -> bool:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):
+        return False
 
 
 def _clock(seconds: float) -> str:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
+import os
+import pty
+import struct
+import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -18,6 +24,7 @@ from persona_collapse.elicitation.prices import (
 )
 from persona_collapse.elicitation.progress import Progress
 from persona_collapse.errors import UserError
+from tests.conftest import ROOT
 
 PRICES = Path("resources/prices.yaml")
 OPENAI = "https://api.openai.com/v1"
@@ -145,6 +152,29 @@ def test_a_shards_log_keeps_what_was_told(
         "shard: 10 of 100 answers",
         "persona-collapse: it ends",
     ]
+
+
+@pytest.mark.parametrize("columns", [100, 0])
+def test_a_real_terminal_shows_a_live_bar(columns: int) -> None:
+    """Also one that does not tell its width."""
+    script = (
+        "from persona_collapse.elicitation.progress import Progress\n"
+        "progress = Progress('shard', 100)\n"
+        "progress.add(60, failed=True)\n"
+        "progress._bar.refresh()\n"
+        "progress.say('a word')\n"
+        "progress.close()\n"
+    )
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    subprocess.run([sys.executable, "-c", script], stderr=theirs, cwd=ROOT, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert "60/100" in shown
+    assert "failures=1" in shown
+    assert "answer/s" in shown
+    assert "shard: a word\r\n" in shown
 
 
 def test_progress_on_a_terminal(
