@@ -10,6 +10,7 @@ server's own usage where it tells, by an upper estimate where a reply got lost.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -44,13 +45,23 @@ class Budget:
         self._file: int | None = None
 
     def take(self, usd: float) -> None:
-        """Take one request of at most ``usd`` dollars, or raise ``BudgetSpentError``."""
+        """Take one request of at most ``usd`` dollars, or raise ``BudgetSpentError``.
+
+        Raises ``UserError`` where the count cannot be written: nothing may be spent uncounted.
+        """
         need = (self.requests + 1, self.usd + usd)
         if need[0] > self._granted[0] or need[1] > self._granted[1] + TINY_USD:
             ample = (need[0] + self.block - 1, need[1] + usd * (self.block - 1))
-            if not self._announce(ample) and not self._announce(need):
-                self._announce((self.requests, self.usd))
-                raise BudgetSpentError(self._message())
+            try:
+                if not self._announce(ample) and not self._announce(need):
+                    self._announce((self.requests, self.usd))
+                    raise BudgetSpentError(self._message())
+            except OSError as fault:
+                raise UserError(
+                    f"{self.folder}: {fault.strerror}: what is spent of the budget cannot be "
+                    "counted there, so nothing more was asked. Make room on that disk and run "
+                    "the same command again to go on"
+                ) from None
         self.requests, self.usd = need
 
     def settle(self, estimated: float, actual: float) -> None:
@@ -58,9 +69,10 @@ class Budget:
         self.usd += actual - estimated
 
     def close(self) -> None:
-        """Give back what was taken and not used."""
+        """Give back what was taken and not used; a disk that is full keeps it counted as spent."""
         if self._file is not None:
-            self._announce((self.requests, self.usd), closed=True)
+            with contextlib.suppress(OSError):
+                self._announce((self.requests, self.usd), closed=True)
             os.close(self._file)
             self._file = None
 

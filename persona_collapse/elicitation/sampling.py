@@ -175,9 +175,11 @@ def ask(shard: Shard, attempts: Attempts) -> None:
         raise
     finally:
         progress.close()
-        if budget:
-            budget.close()
-        writer.close()
+        try:
+            writer.close()  # before all else: it holds what is paid and not yet on disk
+        finally:
+            if budget:
+                budget.close()
 
 
 def check_model(shard: Shard) -> None:

@@ -173,6 +173,33 @@ def test_full_disk_saves_the_answers_elsewhere(
     assert server.count == 60
 
 
+def test_full_disk_under_a_budget_saves_the_answers_too(
+    server: ScriptedServer, ask: Asker, full_disk: FullDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count of what is spent cannot be written either: what is paid comes first."""
+    pwrite = os.pwrite
+
+    def count(file: int, data: bytes, offset: int) -> int:
+        if full_disk.room <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return pwrite(file, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", count)
+    server.latency = 0.02
+    task = make_task(items=60, repetitions=2)
+    with pytest.raises(UserError, match=r"No space left.*already paid, are in (\S+):") as full:
+        ask(server, task, max_in_flight=4, budget={"max_requests": 100})
+    rescued = Path(str(full.value).split("are in ")[1].split(":")[0])
+    paid = server.count
+    assert len(rescued.read_bytes().splitlines()) > 1
+    full_disk.room = 1 << 30
+    folder = Path(str(full.value).split("into ")[1].split(",")[0])
+    rescued.rename(folder / rescued.name)
+    assert ask(server, task)["status"].to_list() == ["ok"] * 120
+    assert server.count == 60
+    assert paid < 60
+
+
 def test_disk_that_makes_room_in_time_loses_nothing(
     server: ScriptedServer, ask: Asker, full_disk: FullDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import multiprocessing
 import os
@@ -83,6 +84,24 @@ def test_a_damaged_count_is_told(tmp_path: Path) -> None:
     (folder / "x.json").write_text("rubbish")
     with pytest.raises(UserError, match=r"x\.json: cannot be read"):
         Budget(tmp_path, "s", {"max_requests": 5}, 1).take(0.0)
+
+
+def test_nothing_is_spent_that_cannot_be_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = Budget(tmp_path, "s", {"max_requests": 50}, block=2)
+    budget.take(0.0)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        budget.take(0.0)  # announced with the first
+        with pytest.raises(UserError, match=r"budgets/s: No space left.*nothing more was asked"):
+            budget.take(0.0)
+        budget.close()
+    assert Budget(tmp_path, "s", {}, 1).spent() == (2, 0.0)
 
 
 def test_prices_of_the_paper() -> None:
