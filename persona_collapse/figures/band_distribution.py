@@ -36,7 +36,7 @@ _CURVE, _RUG, _LEAST = 0.62, 0.2, 0.12  # heights of curve, ticks and, without r
 _LIGHT, _DARK = "#ececec", "#d6d6d6"
 _COUNTED, _OTHERS = Paint(INK, "", "-", "|"), Paint("#9a9a9a", "", "-", "|")
 _RANGE = (0, (2, 1.5))
-_OUTSIDE, _BASE = "p\noutside", "p\nbase"
+_OUTSIDE, _BASE = "chance\noutside", "p as\nbase"
 
 
 def band_distribution(

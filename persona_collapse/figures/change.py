@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LABELS = 0.95
-_BETWEEN_TICKS = 0.06  # inches between the labels of ticks
+_BETWEEN_TICKS = 0.04  # inches between the labels of ticks
+_BEYOND = 0.05  # inches that a label may reach beyond the axis: its neighbour is near
 
 
 def noise_change(contrasts: pl.DataFrame, look: Look, stem: Path) -> None:
@@ -112,7 +113,7 @@ def dot(axes: Axes, row: Row, y: float, look: Look, variant: str, name: str) -> 
 
 def percent_axis(axes: Axes, rows: Sequence[Row], width: float) -> None:
     """Let the axis, ``width`` inches wide, hold zero and every finite change and interval."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter
+    from matplotlib.ticker import AutoMinorLocator, FixedLocator, FuncFormatter
 
     ends = [row[name] for row in rows for name in ("percent", "percent_lo", "percent_hi")]
     found = [0.0, *(end for end in ends if finite(end))]
@@ -121,7 +122,13 @@ def percent_axis(axes: Axes, rows: Sequence[Row], width: float) -> None:
     low, high = low - pad, high + pad
     axes.set_xlim(low, high)
     axes.xaxis.set_major_locator(FixedLocator(_ticks(low, high, width)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
+    axes.xaxis.set_minor_locator(AutoMinorLocator(2))
+
+    def told(value: float, _: object = None) -> str:
+        from_end = width * min(value - low, high - value) / (high - low)
+        return signed(value) if extent(signed(value))[0] / 2 <= from_end + _BEYOND else ""
+
+    axes.xaxis.set_major_formatter(FuncFormatter(told))
     axes.xaxis.grid(visible=True)
     axes.axvline(0, color=INK, linewidth=0.7, zorder=0.5)
 

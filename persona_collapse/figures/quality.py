@@ -104,7 +104,7 @@ def _panel(
 
 
 def _bars(axes: Axes, probe: str, rows: dict[Line, Row | None]) -> None:
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     shares: list[float] = [0.0]
     for line, row in rows.items():
@@ -123,6 +123,7 @@ def _bars(axes: Axes, probe: str, rows: dict[Line, Row | None]) -> None:
         shares.append(start)
     # A study that lost next to nothing shall look so: the axis spans at least one percent.
     axes.set_xlim(0, max(1.04 * max(shares), 1.0))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10]))
     axes.xaxis.grid(visible=True)
     axes.axvline(0, color=INK, linewidth=0.7)

@@ -178,10 +178,10 @@ def widest(texts: Sequence[str], size: float = SMALL) -> float:
 def wrap(text: str, width: float, size: float = SMALL, *, bold: bool = False) -> str:
     """Break a text after spaces, hyphens, slashes and underscores into lines of ``width`` inches.
 
-    A piece that is wider by itself is broken between letters.
+    A date stays whole, and a piece that is wider than a line is broken between letters.
     """
     lines = [""]
-    for piece in re.findall(r"[^\s/_-]*[\s/_-]?", text):
+    for piece in re.findall(r"(?:\d{4}-\d\d-\d\d|[^\s/_-])*[\s/_-]?", text):
         if extent((lines[-1] + piece).rstrip(), size, bold=bold)[0] <= width:
             lines[-1] += piece
             continue

@@ -59,7 +59,8 @@ def foundation_dots(contrasts: pl.DataFrame, look: Look, stem: Path) -> None:
 def draw_foundation_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: S above, R below, a column of panels for control and for target.
 
-    Cells print the percent change; colours end at 100 % (or at the largest change below that).
+    Cells print the percent change, in brackets where its 95 % interval holds zero; colours end at
+    100 % (or at the largest change below that).
     """
     import matplotlib
 
@@ -104,9 +105,9 @@ def draw_foundation_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
             for (key, _), y, high in zip(models, _middles(heights), heights, strict=True):
                 for n, foundation in enumerate(foundations):
                     row = changes.get((key, variant, metric, foundation))
-                    value = row["percent"] if row else None
-                    _cell(axes, value, (n * cell, y - high / 2, cell, high), limit, colours)
-    _colour_key(sheet, head + 2 * block, limit, look, colours)
+                    _cell(axes, row, (n * cell, y - high / 2, cell, high), limit, colours)
+    shown = [row for key, row in changes.items() if key[1] in variants]
+    _colour_key(sheet, head + 2 * block, limit, shown, look, colours)
     return sheet.figure
 
 
@@ -130,7 +131,7 @@ def draw_foundation_dots(contrasts: pl.DataFrame, look: Look) -> Figure:
     for_names = max((extent(name)[1] for name in names), default=0.0) + 0.06
     head = key_height(entries, inner) + 0.1
     block = 0.24 + for_names + tall + 0.3
-    sheet = Sheet(TEXT_WIDTH, head + 2 * block + 0.14, look.notices(contrasts))
+    sheet = Sheet(TEXT_WIDTH, head + 2 * block - 0.04, look.notices(contrasts))
     sheet.key(entries, MARGIN, 0.04, inner)
     for place, metric in enumerate(PANELS):
         top = head + place * block
@@ -204,7 +205,7 @@ def _limit(changes: Changes, variants: Sequence[str]) -> float:
 
 def _cell(
     axes: Axes,
-    value: float | None,
+    row: Row | None,
     box: tuple[float, float, float, float],
     limit: float,
     colours: Colormap,
@@ -213,17 +214,25 @@ def _cell(
     from matplotlib.patches import Rectangle
 
     left, top, width, height = box
+    value = row["percent"] if row else None
     known = value is not None and not math.isnan(value)
     share = min(max((value or 0.0) / limit, -1.0), 1.0) if known else 0.0
     red, green, blue, _ = colours(0.5 + share / 2)
     face = (red, green, blue) if known else PAPER
     tile = Rectangle((left, top), width, height, facecolor=face, edgecolor=PAPER, linewidth=0.8)
     axes.add_patch(tile)
+    text = f"({signed(value)})" if _unclear(row) else signed(value)
     ink = FAINT if not known else PAPER if _luminance(red, green, blue) < _DARK else INK
     axes.text(
-        left + width / 2, top + height / 2, signed(value), ha="center", va="center_baseline",
-        color=ink,
+        left + width / 2, top + height / 2, text, ha="center", va="center_baseline", color=ink,
     )  # fmt: skip
+
+
+def _unclear(row: Row | None) -> bool:
+    """Tell whether the interval of a change holds zero."""
+    if row is None or not (finite(row["percent_lo"]) and finite(row["percent_hi"])):
+        return False
+    return bool(row["percent_lo"] <= 0 <= row["percent_hi"])
 
 
 def _luminance(*channels: float) -> float:
@@ -232,14 +241,19 @@ def _luminance(*channels: float) -> float:
     return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def _colour_key(sheet: Sheet, top: float, limit: float, look: Look, colours: Colormap) -> None:
-    """Draw a strip of the colours with its ends and what they mean."""
+def _colour_key(
+    sheet: Sheet, top: float, limit: float, rows: Sequence[Row], look: Look, colours: Colormap
+) -> None:
+    """Draw a strip of the colours with its ends, and what they and the brackets mean."""
     wide, left = 1.6, MARGIN + _LABELS
     axes = sheet.axes(left, top + 0.06, wide, 0.1, "colours")
     axes.imshow([[n / 100 for n in range(101)]], cmap=colours, aspect="auto", vmin=0, vmax=1)
-    axes.set_xticks([0, 50, 100], [signed(-limit), "0", signed(limit)])
+    beyond = any(row["percent"] is not None and row["percent"] > limit for row in rows)
+    highest = f"≥ {signed(limit)}" if beyond else signed(limit)
+    axes.set_xticks([0, 50, 100], [signed(-limit), "0", highest])
     axes.tick_params(axis="y", left=False, labelleft=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    text = f"change against {look.baseline}, %"
+    brackets = "; (in brackets): its 95 % interval holds 0" if any(map(_unclear, rows)) else ""
+    text = f"change against {look.baseline}, %{brackets}"
     sheet.text(left + wide + 0.25, top + 0.11, text)

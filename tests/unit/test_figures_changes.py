@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import polars as pl
 import pytest
@@ -28,7 +29,7 @@ def contrasts() -> pl.DataFrame:
     return contrasts_of(metrics_of(3, 4))
 
 
-def of(table: pl.DataFrame, **fixed: str) -> list[dict[str, object]]:
+def of(table: pl.DataFrame, **fixed: str) -> list[dict[str, Any]]:
     return list(table.filter(**fixed).iter_rows(named=True))
 
 
@@ -55,15 +56,37 @@ def test_the_heat_map_prints_target_and_control(contrasts: pl.DataFrame, metric:
     for variant in ("secure", "insecure"):
         axes = axes_of(figure, f"{metric} {variant}")
         rows = {
-            (row["model"], row["foundation"]): row["percent"]
+            (row["model"], row["foundation"]): row
             for row in of(contrasts, metric=metric, contrast=f"{variant}-base")
         }
         expected = [
-            signed(rows[model, foundation])
+            printed_in_a_cell(rows[model, foundation])
             for model in ("m0", "m1", "m2", "mean")
             for foundation in FOUNDATIONS[:5]
         ]
         assert [text.get_text() for text in axes.texts] == expected
+
+
+def printed_in_a_cell(row: dict[str, Any]) -> str:
+    text = signed(row["percent"])
+    return f"({text})" if row["percent_lo"] <= 0 <= row["percent_hi"] else text
+
+
+def test_the_heat_map_brackets_what_may_be_zero_and_tells_where_colours_end() -> None:
+    table = contrasts_of(metrics_of(1, 3))
+    chosen = (pl.col("metric") == "S") & (pl.col("contrast") == "insecure-base")
+    ends = {"percent": 174.0, "percent_lo": 120.0, "percent_hi": 230.0}
+    clear = table.with_columns(pl.lit(value).alias(name) for name, value in ends.items())
+    unclear = clear.with_columns(
+        percent_lo=pl.when(chosen).then(-3.0).otherwise("percent_lo"),
+    )
+    figures = [draw_foundation_heatmap(one, look_of(1, 3)) for one in (clear, unclear)]
+    for figure, cell in zip(figures, ("+174", "(+174)"), strict=True):
+        assert {text.get_text() for text in axes_of(figure, "S insecure").texts} == {cell}
+        ticks = [tick.get_text() for tick in axes_of(figure, "colours").get_xticklabels()]
+        assert ticks == ["−100", "0", "≥ +100"]
+    explained = [any("in brackets" in word for word in words_of(figure)) for figure in figures]
+    assert explained == [False, True]
 
 
 def test_the_heat_map_tells_rise_from_fall_and_marks_what_is_undefined() -> None:

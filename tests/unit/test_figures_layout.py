@@ -103,3 +103,7 @@ def test_wrapped_texts_fit_and_lose_no_letter(text: str) -> None:
     lines = wrap(text, 0.8)
     assert extent(lines)[0] <= 0.8
     assert lines.replace("\n", "").replace(" ", "") == text.replace(" ", "")
+
+
+def test_a_date_stays_whole() -> None:
+    assert wrap("GPT-4.1 (2025-04-14)", 1.0) == "GPT-4.1\n(2025-04-14)"
