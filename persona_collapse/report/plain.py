@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import Any
 
 import polars as pl
@@ -13,6 +13,9 @@ from persona_collapse.report.printed import Cell, Column, PrintedTable
 Row = dict[str, Any]
 OVERALL, MEAN = "overall", "mean"
 MODEL, VARIANT = Column("Model", "name"), Column("Variant", "name")
+_MODELS = ("model", "left_out")  # columns that hold a model's key
+_ANSWERS = {"true": "yes", "false": "no"}
+_ALIKE = 100  # a column whose numbers differ more is written with three digits each
 SHORT = 12  # rows; a longer table of this form is folded on the page
 # Title, note and section of the page of tables that have no form of their own.
 KNOWN = {
@@ -98,29 +101,47 @@ def probes_of(table: pl.DataFrame, look: Look) -> list[tuple[str, str]]:
 
 
 def plain_form(name: str, table: pl.DataFrame, look: Look) -> PrintedTable:
-    """Return a table of any columns; X_se, X_lo and X_hi go beside X, lo and hi beside value."""
+    """Return a table of any columns; X_se, X_lo and X_hi go beside X, lo and hi beside value.
+
+    A probe or foundation that is the same in every row is left out.
+    """
     table = table.drop("simulated", "mixed_stacks", strict=False)
+    constant = [n for n in ("probe", "foundation") if n in table.columns and _same(table[n])]
+    table = table.drop(constant)
     texts = [n for n in table.columns if table[n].dtype == pl.String]
     numbers = [n for n in table.columns if n not in texts]
     ends = {f"{n}_{end}" for n in numbers for end in ("se", "lo", "hi")}
     ends |= {"lo", "hi"} if "value" in numbers else set()
     mains = [n for n in numbers if n not in ends]
     columns = [Column(_words(n), "name") for n in texts]
-    columns += [Column(_words(n), _kind(n, numbers)) for n in mains]
+    columns += [Column(_words(n), _kind(n, table)) for n in mains]
     rows = []
     for row in table.iter_rows(named=True):
         beside = {**row, "value_lo": row.get("lo"), "value_hi": row.get("hi")}
-        names = (model_label(look, row[n]) if n == "model" else row[n] for n in texts)
-        rows.append((*(Cell(n or "") for n in names), *(value_of(beside, n) for n in mains)))
+        names = (model_label(look, row[n]) if n in _MODELS else row[n] for n in texts)
+        rows.append(
+            (
+                *(Cell(_ANSWERS.get(n, n or "")) for n in names),
+                *(value_of(beside, n) for n in mains),
+            )
+        )
     title, note, section = KNOWN.get(name, (_words(name), "", "meaning"))
     folded = len(rows) > SHORT
     return PrintedTable(name, title, note, section, tuple(columns), tuple(rows), folded=folded)
 
 
-def _kind(name: str, numbers: Sequence[str]) -> str:
-    if f"{name}_lo" in numbers or (name == "value" and "lo" in numbers):
+def _same(values: pl.Series) -> bool:
+    return len(values) > 1 and values.n_unique() == 1
+
+
+def _kind(name: str, table: pl.DataFrame) -> str:
+    if f"{name}_lo" in table.columns or (name == "value" and "lo" in table.columns):
         return "interval"
-    return "error" if f"{name}_se" in numbers else "number"
+    if f"{name}_se" in table.columns:
+        return "error"
+    sizes = [abs(x) for x in table[name].to_list() if x is not None and math.isfinite(x) and x]
+    whole = all(size == int(size) for size in sizes)
+    return "own" if sizes and not whole and max(sizes) > _ALIKE * min(sizes) else "number"
 
 
 def _words(name: str) -> str:

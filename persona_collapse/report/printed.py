@@ -34,7 +34,8 @@ class Column:
     """A column and how its cells are written.
 
     ``kind`` is ``name``, ``number``, ``error`` (value ± error), ``interval`` (value [lo, hi]),
-    ``range`` ([lo, hi] alone) or ``p``. ``tex`` is the heading in LaTeX where it differs.
+    ``range`` ([lo, hi] alone), ``p``, or ``own`` (a number whose decimals suit it alone, where rows
+    differ in kind). ``tex`` is the heading in LaTeX where it differs.
     """
 
     heading: str
@@ -142,6 +143,11 @@ def _write_column(column: Column, cells: Sequence[Cell]) -> list[PrintedCell]:
         return [PrintedCell(cell.text or DASH) for cell in cells]
     if column.kind == "p":
         return [PrintedCell(write_p(cell.value), sort=cell.value) for cell in cells]
+    if column.kind == "own":
+        return [
+            PrintedCell(write(cell.value, decimals_for([cell.value], [])), sort=cell.value)
+            for cell in cells
+        ]
     decimals = column.decimals
     if decimals is None:
         decimals = decimals_for(

@@ -155,6 +155,19 @@ def test_a_table_without_a_form_keeps_its_columns(tmp_path: Path) -> None:
     assert [cell.text for cell in printed.printed()[1]] == ["Model 0", "7", "–", "–"]
 
 
+def test_a_plain_table_leaves_out_what_never_changes_and_says_yes_and_no() -> None:
+    table = pl.DataFrame(
+        {
+            "left_out": ["m0", "m1"], "probe": ["roleplay"] * 2, "foundation": ["overall"] * 2,
+            "nearest": ["true", "false"], "lo": [0.663, 3.27], "hi": [0.827, 107.7],
+        }
+    )  # fmt: skip
+    (printed,) = printed_tables("band_values", table, look_of(2))
+    assert [column.heading for column in printed.columns] == ["Left out", "Nearest", "Lo", "Hi"]
+    cells = [[cell.text for cell in row] for row in printed.printed()]
+    assert cells == [["Model 0", "yes", "0.66", "0.827"], ["Model 1", "no", "3.27", "108"]]
+
+
 def test_diagnostics_are_grouped_and_only_what_is_there_is_printed(tmp_path: Path) -> None:
     source = tmp_path / "diagnostics.csv"
     write_rows(
