@@ -89,6 +89,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     downloads.mkdir()
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+    driver.set_script_timeout(120)  # a page of 12 models takes the checker long on a busy machine
     yield Browser(driver, downloads)
     driver.quit()
 

@@ -199,6 +199,25 @@ def test_prints_to_pdf(browser: Browser, pages: Pages, study: dict[str, Any]) ->
     assert shown == ["rgb(255, 255, 255)", "none", "visible"]
 
 
+def test_paper_keeps_folded_tables_folded_and_repeats_headings(
+    browser: Browser, pages: Pages
+) -> None:
+    browser.open(pages(models=14))
+    browser.cdp("Emulation.setEmulatedMedia", media="print", features=[])
+    folded = "return document.querySelector('details.table:not([open]) table').checkVisibility()"
+    assert browser.run(folded) is False
+    assert browser.run(
+        "return document.querySelector('details:not(.table) table').checkVisibility()"
+    )
+    # A button's own box stays blank where Chromium repeats a header on the next page.
+    style = "return getComputedStyle(document.querySelector('thead th button')).display"
+    assert browser.run(style) == "contents"
+    tall = browser.run(
+        "return [...document.querySelectorAll('.enlarge img')].map((one) => one.clientHeight)"
+    )
+    assert max(tall) <= 215 / 25.4 * 96 + 1
+
+
 def test_reads_without_javascript(browser: Browser, pages: Pages, tmp_path: Path) -> None:
     source = pages(models=2).read_text(encoding="utf-8")
     still = tmp_path / "still.html"
