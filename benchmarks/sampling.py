@@ -28,7 +28,8 @@ sys.path.insert(0, str(ROOT))
 import httpx2  # noqa: E402
 import openai  # noqa: E402
 
-from persona_collapse.elicitation.sampling import Shard, ask  # noqa: E402
+from persona_collapse.elicitation.asking import ask  # noqa: E402
+from persona_collapse.elicitation.sampling import Shard  # noqa: E402
 from persona_collapse.elicitation.settings import Settings  # noqa: E402
 from persona_collapse.endpoints import Task  # noqa: E402
 from persona_collapse.endpoints.openai import answer  # noqa: E402
@@ -147,7 +148,7 @@ def peak(url: str, requests: int) -> None:
     """Ask in this process and print its peak memory in MB (Linux)."""
     with tempfile.TemporaryDirectory() as store:
         shard = Shard(long_task(requests), Settings.of(settings(url, store, 64)))
-        ask(shard, {})
+        ask(shard.order({}), shard.settings)
     # Not getrusage: its peak survives exec, so a child would report its parent's.
     lines = Path("/proc/self/status").read_text().splitlines()
     print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))

@@ -35,7 +35,7 @@ from persona_collapse.elicitation.messages import (
 from persona_collapse.elicitation.prices import Price, most_prompt_tokens
 from persona_collapse.elicitation.progress import Progress
 from persona_collapse.elicitation.settings import Settings
-from persona_collapse.elicitation.slots import Ask, Job
+from persona_collapse.elicitation.slots import Ask, Work
 from persona_collapse.elicitation.writer import Writer
 
 PIECE_S = 120.0  # a long wait is served in pieces, with a word before each
@@ -85,7 +85,7 @@ class Engine:
         self._served: set[str] = set()
         self._workers: list[asyncio.Task[None]] = []
 
-    async def run(self, jobs: Iterator[Job]) -> None:
+    async def run(self, jobs: Iterator[Work]) -> None:
         """Work until every job is done; raise what stopped the run, after what was in flight."""
         self._answered_at = time.monotonic()
         with self._signals():
@@ -106,7 +106,7 @@ class Engine:
             self._fault = fault
         self._stopped.set()
 
-    async def _work(self, jobs: Iterator[Job]) -> None:
+    async def _work(self, jobs: Iterator[Work]) -> None:
         try:
             for job in jobs:
                 await self._finish(job)
@@ -115,7 +115,7 @@ class Engine:
         except Exception as fault:  # a bug must not lose what the other workers have in flight
             self.stop(fault)
 
-    async def _finish(self, job: Job) -> None:
+    async def _finish(self, job: Work) -> None:
         """Ask until each slot of a job has its answer, or asking has come to nothing."""
         failed = failures = 0  # tries in a row; those of them that throttling does not excuse
         while (ask := job.ask()) is not None:

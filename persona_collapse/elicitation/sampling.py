@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,12 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.answers import SCHEMA, conform
+from persona_collapse.elicitation.asking import Order, ask
 from persona_collapse.elicitation.attempts import Attempt
-from persona_collapse.elicitation.keys import find_key
-from persona_collapse.elicitation.prices import Price, find_price
 from persona_collapse.elicitation.settings import Settings
 from persona_collapse.elicitation.slots import ERROR, Job, Protocol, Slot, resolve
 from persona_collapse.elicitation.store import read_attempts, stream_folder
 from persona_collapse.endpoints import Task
-from persona_collapse.errors import UserError
 from persona_collapse.instruments import Item
 from persona_collapse.prompts import messages
 
@@ -81,12 +78,23 @@ class Shard:
             return [[repetition] for repetition in repetitions]
         return [repetitions]
 
-    def jobs(self, attempts: Attempts) -> Iterator[Job]:
+    def jobs(self, missing: Iterable[tuple[Cell, list[int]]], attempts: Attempts) -> Iterator[Job]:
         """Yield the work: the missing repetitions of every cell, a request's worth at a time."""
-        for cell, repetitions in self.missing(attempts):
+        for cell, repetitions in missing:
             for block in self.requests(repetitions):
                 text = self.messages(cell.persona, cell.item)
                 yield Job(cell.key, text, block, self.protocol, attempts.get(cell.key, ()))
+
+    def order(self, attempts: Attempts) -> Order:
+        """Return the work as an order."""
+        shard, missing = self.task.shard, list(self.missing(attempts))
+        return Order(
+            self.label,
+            f"models.{shard.model}.variants.{shard.variant}.model",
+            [cell.key for cell, _ in missing],
+            sum(len(repetitions) for _, repetitions in missing),
+            self.jobs(missing, attempts),
+        )
 
     def frame(self, attempts: Attempts) -> pl.DataFrame:
         """Return the answers: one row per slot; a slot without an answer is an ``error``."""
@@ -130,78 +138,10 @@ def answers(task: Task, settings: Settings) -> pl.DataFrame:
     keys = [cell.key for cell in shard.cells]
     found = read_attempts(folder, keys)
     found.report()
-    if next(shard.missing(found.attempts), None) is not None:
-        ask(shard, found.attempts)
+    order = shard.order(found.attempts)
+    if order.replies:
+        ask(order, settings)
         # Read again instead of remembering: what another process wrote meanwhile counts too, and a
         # later reading of this shard says the same.
         found = read_attempts(folder, keys)
     return shard.frame(found.attempts)
-
-
-def ask(shard: Shard, attempts: Attempts) -> None:
-    """Ask for every missing slot of a shard and put the replies into the store."""
-    # Imported here: a shard that the store answers in full loads no network client.
-    from persona_collapse.elicitation.breaker import Breaker
-    from persona_collapse.elicitation.budget import Budget
-    from persona_collapse.elicitation.client import Client
-    from persona_collapse.elicitation.engine import Engine
-    from persona_collapse.elicitation.messages import StoppedError
-    from persona_collapse.elicitation.progress import Progress
-    from persona_collapse.elicitation.writer import Writer
-
-    settings = shard.settings
-    check_model(shard)
-    breaker = Breaker(settings)
-    breaker.check()
-    key = find_key(settings.api_key_env, settings.base_url)
-    price = needed_price(settings)
-    store, missing = Path(settings.store), list(shard.missing(attempts))
-    budget = None
-    if settings.budget:
-        budget = Budget(store, settings.scope, settings.budget, settings.max_in_flight)
-    about = {"generation": settings.generation, "scope": settings.scope, "probe": shard.label}
-    writer = Writer(store, settings.stream, [cell.key for cell, _ in missing], about)
-    total = sum(len(repetitions) for _, repetitions in missing)
-    progress = Progress(shard.label, total, settings.progress)
-
-    async def run() -> None:
-        engine = Engine(Client(settings, key), writer, settings, progress, budget, price)
-        await engine.run(shard.jobs(attempts))
-
-    try:
-        asyncio.run(run())
-    except StoppedError as fault:
-        breaker.trip(fault.cause, str(fault))
-        raise
-    finally:
-        progress.close()
-        try:
-            writer.close()  # before all else: it holds what is paid and not yet on disk
-        finally:
-            if budget:
-                budget.close()
-
-
-def check_model(shard: Shard) -> None:
-    """Refuse a model's name that still is a placeholder, as in ``config/studies/paper.yaml``."""
-    model, where = shard.settings.model, shard.task.shard
-    if model.startswith("<") and model.endswith(">"):
-        raise UserError(
-            f"models.{where.model}.variants.{where.variant}.model: {model} is a placeholder; "
-            "put the name of your own model there, or leave the variant out of the study"
-        )
-
-
-def needed_price(settings: Settings) -> Price | None:
-    """Return the price of the settings' model; refuse a budget in dollars without one."""
-    limit = (settings.budget or {}).get("max_usd")
-    if limit is None:
-        return None
-    price = find_price(Path(settings.prices), settings.base_url, settings.model)
-    if price is None:
-        raise UserError(
-            f"budget.max_usd: {settings.prices} has no price for the model {settings.model!r} of "
-            f"{settings.base_url}; add an entry (0 for a server of your own), or limit "
-            "budget.max_requests instead"
-        )
-    return price

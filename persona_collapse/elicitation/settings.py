@@ -24,6 +24,7 @@ class Identity:
     """What changes an answer, and so its key.
 
     ``late_max_tokens`` belongs to late replies alone: changing it pays for them and nothing else.
+    ``max_tokens`` is the length of open-ended replies, which the store tells apart by it.
     ``seed`` None lets the server draw; else every request gets a seed of its own, derived from it.
     """
 
@@ -35,6 +36,7 @@ class Identity:
     top_p: float | None = None
     seed: int | None = None
     late_max_tokens: int = 64
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

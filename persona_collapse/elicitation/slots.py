@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol as Interface
 
 from persona_collapse.elicitation.attempts import Attempt, Choice
 from persona_collapse.elicitation.logprobs import UnusableError, rating_probabilities
@@ -141,6 +142,17 @@ class Ask:
     repetitions: tuple[int, ...]
     max_tokens: int
     number: int  # of attempts before this one, so that a seed is not asked twice
+
+
+class Work(Interface):
+    """What the engine works off: slots of one cell, and the next request while one is open."""
+
+    cell: str
+    repetitions: Sequence[int]
+    attempts: list[Attempt]
+
+    def ask(self) -> Ask | None:
+        """Return the next request, None when every slot has its answer."""
 
 
 class Job:

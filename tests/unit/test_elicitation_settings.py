@@ -41,16 +41,17 @@ OTHER_RUN: dict[str, Any] = {
     "stops": "elsewhere",
     "progress": False,
 }
-LATE = {"late_max_tokens"}  # identity of late replies, which the store tells apart by their length
+# Identity of late and of open-ended replies, which the store tells apart by their length.
+LENGTHS = {"late_max_tokens", "max_tokens"}
 
 
 def test_every_setting_declares_itself() -> None:
-    assert {entry.name for entry in fields(Identity)} == set(OTHER_IDENTITY) | LATE
+    assert {entry.name for entry in fields(Identity)} == set(OTHER_IDENTITY) | LENGTHS
     assert {entry.name for entry in fields(Run)} == set(OTHER_RUN)
     assert {entry.name for entry in fields(Settings)} == {
         *OTHER_IDENTITY,
         *OTHER_RUN,
-        *LATE,
+        *LENGTHS,
     }
 
 
@@ -74,8 +75,28 @@ def test_the_key_is_for_ever() -> None:
         '"messages":[{"content":"a question","role":"user"}],"model":"m"}'
     )
     assert BASE.cell_key(MESSAGES) == hashlib.sha256(text.encode()).hexdigest()
+    assert replace(BASE, max_tokens=600).cell_key(MESSAGES) == BASE.cell_key(MESSAGES)
     integer = replace(BASE, temperature=1).cell_key(MESSAGES)
     assert integer == replace(BASE, temperature=1.0).cell_key(MESSAGES)
+
+
+# What the questionnaire's keys were before replies and judge calls went the same way.
+FIXED = {
+    "553e75aaeaf052656e46d8088065a7df8da3d783b7a7a80789e3bd035f50998d": {},
+    "0b7ec018e3a0c2ae79d06db9e3b47642a0dea398d5e38b6f5ff703ff8cb5e622": {"method": "logprobs"},
+    "418229dcafbf0516477c949424e8891058ee51b6cc3b5fd3a4948c47a09dedab": {
+        "temperature": 1.0,
+        "top_p": 0.9,
+        "seed": 3,
+    },
+}
+
+
+@pytest.mark.parametrize("key", FIXED)
+def test_no_key_has_moved(key: str) -> None:
+    server = {"base_url": "https://api.openai.com/v1", "model": "gpt-4o-2024-08-06"}
+    asked = [{"role": "user", "content": "How much do you agree?"}]
+    assert Settings.of({**server, **FIXED[key]}).cell_key(asked) == key
 
 
 @pytest.mark.parametrize(
