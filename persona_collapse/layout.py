@@ -237,13 +237,18 @@ class Layout:
         variant = self.study.variant(unit)
         given = {**variant.endpoint.settings, **variant.settings}
         sampling = {k: v for k, v in self.study.sampling.items() if k not in ONLY_READ}
-        claim, total = self.slots(variant.endpoint.name)
+        asked = self.asked(variant.endpoint.name, given)
+        return {**asked, **sampling, "method": self.method(unit)}
+
+    def asked(self, endpoint: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Return an endpoint's settings with one process's part of its limits, budget and scope."""
+        given = dict(given)
+        claim, total = self.slots(endpoint)
         for limit in ("requests_per_minute", "tokens_per_minute"):
             if given.get(limit):
                 given[limit] = given[limit] * claim / total
-        budget = self.study.budget or None
-        asked = {"method": self.method(unit), "max_in_flight": claim, "budget": budget}
-        return {**given, **sampling, **asked, "scope": self.study.name}
+        spent = {"budget": self.study.budget or None, "scope": self.study.name}
+        return {**given, "max_in_flight": claim, **spent}
 
     def slots(self, endpoint: str) -> tuple[int, int]:
         """Return the requests in flight that one shard claims of an endpoint, and all it grants."""

@@ -58,6 +58,7 @@ def resolved(study: Study) -> dict[str, Any]:
         "shards": study.blocks,
         "analysis": study.analysis,
         "budget": study.budget,
+        **({"misalignment": study.misalignment.plain()} if study.misalignment else {}),
         "allow_mixed_stacks": study.mixed_stacks,
     }
 

@@ -11,14 +11,16 @@ from persona_collapse.documents import read_document
 from persona_collapse.errors import UserError, nearest
 from persona_collapse.instruments import Instrument, read_instrument
 from persona_collapse.personas import PersonaSet, read_personas
+from persona_collapse.questions import QuestionSet, read_questions
 
 RESOURCES = Path("resources")
-FOLDERS = {"instrument": "instruments", "personas": "personas"}
+FOLDERS = {"instrument": "instruments", "personas": "personas", "questions": "questions"}
+WORDS = {"instrument": "instrument", "personas": "persona set", "questions": "set of questions"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """A resource as the study names it: its file and the number of items or personas in it.
+    """A resource as the study names it: its file and the number of entries in it.
 
     An external source need not be there yet; ``fingerprint`` then stands for its fixed content.
     """
@@ -35,6 +37,8 @@ class Source:
             return f"{self.fingerprint[:16]}:{start}-{stop}"
         if self.kind == "instrument":
             return instrument_at(self.path).items_digest(start, stop)
+        if self.kind == "questions":
+            return questions_at(self.path).digest(start, stop)
         return personas_at(self.path).digest(start, stop)
 
     def foundations(self) -> tuple[str, ...]:
@@ -57,6 +61,12 @@ def personas_at(path: Path) -> PersonaSet:
 
 
 @cache
+def questions_at(path: Path) -> QuestionSet:
+    """Read a set of questions once per process."""
+    return read_questions(path)
+
+
+@cache
 def _catalogue() -> dict[str, Any]:
     return read_document(RESOURCES / "external.yaml", "external")
 
@@ -75,7 +85,7 @@ def find_source(name: str, kind: str, where: str) -> Source:
     shipped = [file.stem for file in sorted((RESOURCES / FOLDERS[kind]).glob("*.yaml"))]
     known = shipped + [key for key, found in _catalogue().items() if found["kind"] == kind]
     raise UserError(
-        f"{where}: no {'instrument' if kind == 'instrument' else 'persona set'} is called {name!r}"
+        f"{where}: no {WORDS[kind]} is called {name!r}"
         f"{nearest(name, known)}; known: {', '.join(known)}; or give a path that ends in .yaml"
     )
 
@@ -83,4 +93,6 @@ def find_source(name: str, kind: str, where: str) -> Source:
 def _local(name: str, kind: str, path: Path) -> Source:
     if kind == "instrument":
         return Source(name, kind, path, len(instrument_at(path).items), None)
+    if kind == "questions":
+        return Source(name, kind, path, len(questions_at(path).questions), None)
     return Source(name, kind, path, len(personas_at(path).descriptions), None)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from persona_collapse.documents import check, read_document
 from persona_collapse.errors import UserError, nearest
+from persona_collapse.misalignment import Check, check_of
 from persona_collapse.study_defaults import ANALYSIS, BLOCKS, POWER, SAMPLING
 from persona_collapse.study_names import check_names
 
@@ -83,6 +84,7 @@ class Unit:
 class Study:
     """A checked study; ``blocks`` are shard sizes, ``analysis`` holds roles and draws.
 
+    ``misalignment`` is the emergent-misalignment check, where the study has one.
     ``budget`` limits what the study may spend in all; ``mixed_stacks`` allows a contrast of
     variants that different servers answer.
     """
@@ -99,6 +101,7 @@ class Study:
     analysis: dict[str, Any]
     budget: dict[str, Any]
     mixed_stacks: bool
+    misalignment: Check | None = None
 
     @property
     def variant_names(self) -> list[str]:
@@ -198,6 +201,8 @@ def load_study(
         mixed_stacks=document.get("allow_mixed_stacks", False),
     )
     check_names(study)
+    check = check_of(path, document.get("misalignment"), endpoints, study.models)
+    study = replace(study, misalignment=check)
     return _narrowed(study, models)
 
 

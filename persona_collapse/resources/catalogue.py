@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,23 @@ from persona_collapse.errors import UserError, nearest
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file at its public addresses, which are tried in order, and what its bytes must be."""
+    """A file at its public addresses, which are tried in order, and what its bytes must be.
+
+    One of ``sha256`` and ``git_blob`` (the id that git gives to the content) is known.
+    """
 
     name: str
-    sha256: str
+    sha256: str | None
     urls: tuple[str, ...]
+    git_blob: str | None = None
 
 
 @dataclass(frozen=True)
 class External:
     """A fetched resource.
 
-    ``size`` counts its items or personas. ``literals`` says what is read out of which file,
-    ``extracted`` names the files that may hold just that, ``content_sha256`` is its digest.
+    ``size`` counts its items, personas or questions. ``literals`` says what is read out of which
+    file, ``extracted`` names the files that may hold just that, ``content_sha256`` is its digest.
     ``header`` holds the keys of the converted file that the catalogue itself states.
     """
 
@@ -35,7 +39,16 @@ class External:
     files: dict[str, SourceFile]
     literals: dict[str, Any]
     extracted: dict[str, str]
-    content_sha256: str
+    content_sha256: str | None
+
+    def confirmed(self, git_blob: str) -> External:
+        """Return the resource with the version of its file that the user accepts."""
+        files = {
+            name: replace(file, sha256=None, git_blob=git_blob) for name, file in self.files.items()
+        }
+        source = f"{self.header['source']} (git blob {git_blob}, confirmed in the study file)"
+        header = {**self.header, "source": source}
+        return replace(self, header=header, files=files, content_sha256=None)
 
 
 def read_catalogue(path: Path) -> dict[str, External]:
@@ -62,7 +75,7 @@ def _external(path: Path, name: str, entry: dict[str, Any]) -> External:
     header |= {key: entry[key] for key in ("scale", "foundations") if key in entry}
     literals = entry["literals"]
     files = {
-        file: SourceFile(file, found["sha256"], tuple(found["urls"]))
+        file: SourceFile(file, found.get("sha256"), tuple(found["urls"]), found.get("git_blob"))
         for file, found in entry["files"].items()
     }
     parts = [literals]

@@ -13,21 +13,36 @@ import yaml
 from persona_collapse.documents import check
 from persona_collapse.errors import UserError
 from persona_collapse.instruments import instrument_from
+from persona_collapse.questions import questions_from
 from persona_collapse.resources.catalogue import External, find_external
 from persona_collapse.resources.fetch import obtain, sha256, write_atomically
 from persona_collapse.resources.literals import Source
+from persona_collapse.resources.question_files import first_questions
 from persona_collapse.sources import FOLDERS
 
 Content = dict[str, Any]
 
 
-def external(name: str, catalogue: Path, output: Path, cache: Path, mirror: Path | None) -> None:
+COUNTED = {"instrument": "items", "personas": "personas", "questions": "questions"}
+
+
+def external(
+    name: str,
+    catalogue: Path,
+    output: Path,
+    cache: Path,
+    mirror: Path | None,
+    confirmed: str | None = None,
+) -> None:
     """Fetch, check and convert one resource of a catalogue into the YAML file ``output``.
 
     ``cache`` keeps fetched files; ``mirror`` is a folder that takes the place of the network. It
-    may hold the source files, or all of the resource's extracted files. Raises ``UserError``.
+    may hold the source files, or all of the resource's extracted files. ``confirmed`` is the git
+    blob id of another version of the source file that the user accepts. Raises ``UserError``.
     """
     resource = find_external(catalogue, name)
+    if confirmed is not None:
+        resource = resource.confirmed(confirmed)
     folder = FOLDERS[resource.kind]
     if output.parent.name != folder:
         raise UserError(f"{output}: {name} is of the kind {resource.kind}; ask for it in {folder}/")
@@ -36,6 +51,8 @@ def external(name: str, catalogue: Path, output: Path, cache: Path, mirror: Path
     check(document, resource.kind, f"{name} as converted")
     if resource.kind == "instrument":
         instrument_from(document, output)
+    if resource.kind == "questions":
+        questions_from(document, output)
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
     write_atomically(output, f"# Made by the workflow from {catalogue}.\n{text}".encode())
 
@@ -44,7 +61,8 @@ def read_content(resource: External, cache: Path, mirror: Path | None) -> Conten
     """Return a resource's literals, whichever road they come by, checked against their digest.
 
     An instrument gives ``items`` ([section, foundation, text], in order) and ``prompts`` (one per
-    section with ``{item}``, and ``persona``); a persona set gives ``personas``.
+    section with ``{item}``, and ``persona``); a persona set gives ``personas``; questions give
+    ``questions`` (mappings) and ``judge`` (prompts).
     """
     if mirror is not None and not mirror.is_dir():
         raise UserError(f"resources.mirror: {mirror} is not a folder")
@@ -54,7 +72,7 @@ def read_content(resource: External, cache: Path, mirror: Path | None) -> Conten
         files = {name: obtain(file, cache, mirror) for name, file in resource.files.items()}
         content = _literals(resource, files)
     found = content_digest(content)
-    if found != resource.content_sha256:
+    if resource.content_sha256 is not None and found != resource.content_sha256:
         raise UserError(
             f"{resource.name}: what was read has the digest {found}, expected "
             f"{resource.content_sha256} (content_sha256 of the catalogue); "
@@ -70,8 +88,8 @@ def content_digest(content: Content) -> str:
 
 
 def convert(resource: External, content: Content) -> dict[str, Any]:
-    """Return the document that ``read_instrument`` or ``read_personas`` reads."""
-    count = len(content["items" if resource.kind == "instrument" else "personas"])
+    """Return the document that ``read_instrument`` (or ``_personas``, ``_questions``) reads."""
+    count = len(content[COUNTED[resource.kind]])
     if count != resource.size:
         raise UserError(
             f"{resource.name}: holds {count}, the catalogue's size says {resource.size}"
@@ -79,6 +97,8 @@ def convert(resource: External, content: Content) -> dict[str, Any]:
     head = {"name": resource.name, **resource.header}
     if resource.kind == "personas":
         return {**head, "personas": content["personas"]}
+    if resource.kind == "questions":
+        return {**head, "judge": content["judge"], "questions": content["questions"]}
     sections = {key: text for key, text in content["prompts"].items() if key != "persona"}
     items = [
         {"id": number, "section": section, "foundation": foundation, "text": text}
@@ -104,6 +124,8 @@ def _literals(resource: External, files: dict[str, bytes]) -> Content:
             },
         }
     name = wanted["file"]
+    if resource.kind == "questions":
+        return first_questions(name, files[name], resource.size, wanted["without"])
     if "list" in wanted:
         texts = Source(name, files[name]).texts(wanted["list"])
     else:

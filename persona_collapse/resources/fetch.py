@@ -1,6 +1,6 @@
 """Getting a source file: from a mirror folder, from the cache, or from its public addresses.
 
-Whatever the road, the bytes are those of the catalogue's sha256 or they are refused.
+Whatever the road, the bytes are those of the catalogue's digest or they are refused.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def obtain(file: SourceFile, cache: Path, mirror: Path | None) -> bytes:
     kept = cache / file.name
     if kept.is_file():
         content = kept.read_bytes()
-        if sha256(content) == file.sha256:
+        if is_right(content, file):
             return content
     faults = []
     for url in file.urls:
@@ -53,7 +53,7 @@ def obtain(file: SourceFile, cache: Path, mirror: Path | None) -> bytes:
         except _FetchError as fault:
             faults.append(f"{url}: {fault}")
             continue
-        if sha256(content) == file.sha256:
+        if is_right(content, file):
             write_atomically(kept, content)
             return content
         faults.append(f"{url}: {_wrong(content, file)}")
@@ -64,6 +64,18 @@ def obtain(file: SourceFile, cache: Path, mirror: Path | None) -> bytes:
 def sha256(content: bytes) -> str:
     """Return the sha256 of bytes as 64 hex digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+def git_blob(content: bytes) -> str:
+    """Return the id that git gives to a file of these bytes, 40 hex digits of SHA-1."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def is_right(content: bytes, file: SourceFile) -> bool:
+    """Tell whether bytes are those that the catalogue knows a file by."""
+    if file.git_blob is not None:
+        return git_blob(content) == file.git_blob
+    return sha256(content) == file.sha256
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -121,7 +133,7 @@ def _from_mirror(file: SourceFile, mirror: Path) -> bytes:
             f"{path}: cannot be read: {fault.strerror}. The mirror (resources.mirror) must hold "
             f"{file.name}; it is to be had from {file.urls[0]}"
         ) from None
-    if sha256(content) != file.sha256:
+    if not is_right(content, file):
         raise UserError(
             f"{path}: {_wrong(content, file)}. The mirror (resources.mirror) holds another "
             f"version; the right one is {file.urls[0]}"
@@ -130,4 +142,10 @@ def _from_mirror(file: SourceFile, mirror: Path) -> bytes:
 
 
 def _wrong(content: bytes, file: SourceFile) -> str:
+    if file.git_blob is not None:
+        return (
+            f"its git blob id is {git_blob(content)} ({len(content)} bytes), expected "
+            f"{file.git_blob}; if this is the version you want, say so in the study file: "
+            f"git_blob: {git_blob(content)}"
+        )
     return f"sha256 is {sha256(content)} ({len(content)} bytes), expected {file.sha256}"

@@ -1,5 +1,5 @@
 # Takes: resources/external.yaml and the addresses in it, or the folder resources.mirror.
-# Gives: resources/external/{instruments,personas}/<name>.yaml in the form of the bundled ones, and
+# Gives: resources/external/{instruments,personas,questions}/<name>.yaml in the form of the bundled ones, and
 # the fetched files in resources/external/sources/, so that a rerun needs no network.
 
 
@@ -8,7 +8,7 @@ localrules:
 
 
 rule external_resource:
-    """Fetch a resource, check its sha256, read its literals and write it in the project's form."""
+    """Fetch a resource, check its content, read its literals and write it in the project's form."""
     input:
         catalogue="resources/external.yaml",
     output:
@@ -16,7 +16,7 @@ rule external_resource:
     log:
         "logs/resources/{kind}/{name}.log",
     wildcard_constraints:
-        kind="instruments|personas",
+        kind="instruments|personas|questions",
         name="[^/]+",
     conda:
         "../../environment.yml"
@@ -25,6 +25,7 @@ rule external_resource:
         runtime=10,
     params:
         cache="resources/external/sources",
+        confirmed=confirmed_versions(),
         code=code_of("external_resource"),
     script:
         "../scripts/external_resource.py"

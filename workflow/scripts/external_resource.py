@@ -7,15 +7,26 @@ from persona_collapse.resources.convert import external
 
 
 def external_resource(
-    name: str, catalogue: str, cache: str, mirror: str | None, output: str
+    name: str,
+    catalogue: str,
+    cache: str,
+    mirror: str | None,
+    output: str,
+    confirmed: dict[str, str] | None = None,
 ) -> None:
-    """Write resource ``name`` to ``output``; an empty or absent ``mirror`` means the network."""
+    """Write resource ``name`` to ``output``; an empty or absent ``mirror`` means the network.
+
+    ``confirmed`` maps a name to the git blob id of the version that the study accepts; the file
+    is then called ``<name>-<the id's first digits>``.
+    """
+    accepted = confirmed or {}
     external(
-        name=name,
+        name=next((known for known in accepted if name.startswith(f"{known}-")), name),
         catalogue=Path(catalogue),
         output=Path(output),
         cache=Path(cache),
         mirror=Path(mirror).expanduser() if mirror else None,
+        **{"confirmed": blob for known, blob in accepted.items() if name.startswith(f"{known}-")},
     )
 
 
@@ -28,4 +39,5 @@ if __name__ == "__main__":
             # Not through params: where a file was taken from changes nothing in it.
             mirror=(snakemake.config.get("resources") or {}).get("mirror"),
             output=snakemake.output[0],
+            confirmed=snakemake.params.confirmed,
         )
