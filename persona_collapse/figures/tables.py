@@ -21,6 +21,9 @@ _NAMES = (
     "contrast",
     "family",
     "description",
+    "note",
+    "judge_model",
+    "source",
 )
 _FLAGS = ("simulated", "mixed_stacks", "in_band")
 
@@ -45,6 +48,16 @@ COLUMNS = {
     "trajectory": (
         *("model", "variant", "step", "foundation", "simulated", "S", "S_lo", "S_hi"),
         *("R", "R_lo", "R_hi", "saturation", "saturation_lo", "saturation_hi"),
+    ),
+    "misalignment": (
+        *("model", "variant", "simulated", "alignment", "alignment_se"),
+        *("coherence", "coherence_se"),
+    ),
+    "coherence_loss": (
+        *("model", "simulated", "robustness_excess", "robustness_excess_lo"),
+        *("robustness_excess_hi", "coherence_excess", "coherence_excess_lo"),
+        *("coherence_excess_hi", "n_models", "r", "r_lo", "r_hi"),
+        *("r_lo_bootstrap", "r_hi_bootstrap", "note"),
     ),
     "prior_models": ("model", "family", "S", "S_se", "in_band"),
 }

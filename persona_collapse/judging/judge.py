@@ -93,7 +93,7 @@ class Way:
         attempts = self.stored(calls)
         jobs = self.jobs(calls, attempts)
         if jobs:
-            ask(Order(label, KEY, jobs), self.settings)
+            ask(Order.of(label, KEY, jobs), self.settings)
             attempts = self.stored(calls)
         return attempts
 

@@ -112,8 +112,21 @@ class CheckLayout:
         named = [self.source.path] if self.source else [self.check.printed]
         tables = [e.settings.get("verification") for e in self.study.endpoints.values()]
         if self.check.recorded is not None:
-            named = [self.check.recorded / model / f"{name}.parquet" for model, name in self.pairs]
+            named = list(self.recorded_files())
         return [path for path in named if path] + [Path(table) for table in tables if table]
+
+    def recorded_files(self) -> list[Path]:
+        """Return the judged replies of another run that the study reads."""
+        assert self.check.recorded is not None
+        return [self.check.recorded / model / f"{name}.parquet" for model, name in self.pairs]
+
+    def asked_endpoints(self) -> list[str]:
+        """Return the endpoints that replies or verdicts are asked of."""
+        if self.check.judge is None:
+            return []
+        named = [self.variant(*pair).endpoint for pair in self.pairs]
+        named.append(self.study.endpoints[self.check.judge.endpoint])
+        return [endpoint.name for endpoint in named if endpoint.kind == "openai"]
 
 
 def check_layout(layout: Layout) -> CheckLayout | None:

@@ -61,7 +61,9 @@ class Replies:
     def order(self, attempts: Attempts) -> Order:
         """Return the work as an order."""
         key = f"models.{self.model}.variants.{self.variant}.model"
-        return Order(f"{self.model} {self.variant} open questions", key, self.jobs(attempts))
+        return Order.of(
+            f"{self.model} {self.variant} open questions", key, self.jobs(attempts)
+        )
 
     def frame(self, attempts: Attempts) -> pl.DataFrame:
         """Return the replies, columns of ``REPLIES``: one row per question and sample, in order."""
@@ -117,7 +119,7 @@ def replies(
     wanted = Replies(names, questions, samples, settings)
     attempts = wanted.stored()
     order = wanted.order(attempts)
-    if order.jobs:
+    if order.replies:
         ask(order, settings)
         attempts = wanted.stored()
     return wanted.frame(attempts)

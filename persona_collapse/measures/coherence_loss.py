@@ -153,7 +153,8 @@ def correlation(pairs: Array, seed: int, draws: int) -> dict[str, Any]:
     """
     n = len(pairs)
     if n < LEAST_MODELS:
-        return {"note": f"r is not defined: {n} models, {LEAST_MODELS} are needed for an interval"}
+        count = "1 model" if n == 1 else f"{n} models"
+        return {"note": f"r is not defined: {count}, {LEAST_MODELS} are needed for an interval"}
     value = float(_pearson(pairs[None])[0])
     if math.isnan(value):
         return {"note": "r is not defined: one of the excesses is the same for all models"}

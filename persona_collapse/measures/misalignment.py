@@ -170,7 +170,9 @@ def clustered_wilson(hits: Array, groups: Array) -> tuple[float, float]:
     middle = (share + z**2 / (2 * effective)) / (1 + z**2 / effective)
     reach = z / (1 + z**2 / effective)
     reach *= float(np.sqrt(share * (1 - share) / effective + z**2 / (4 * effective**2)))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    # At the ends the interval closes exactly, where rounding would leave 1e-17.
+    low = 0.0 if share == 0 else max(0.0, middle - reach)
+    return low, 1.0 if share == 1 else min(1.0, middle + reach)
 
 
 def printed_of(

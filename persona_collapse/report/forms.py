@@ -15,6 +15,7 @@ import polars as pl
 from persona_collapse.figures.look import Look
 from persona_collapse.report.band import band_form
 from persona_collapse.report.diagnostics import diagnostics_form
+from persona_collapse.report.misalignment import loss_form, misalignment_form, questions_form
 from persona_collapse.report.numbers import decimals_for
 from persona_collapse.report.plain import (
     MEAN,
@@ -253,4 +254,7 @@ FORMS: dict[str, Form] = {
     "quality": _quality,
     "diagnostics": diagnostics_form,
     "band": band_form,
+    "misalignment": misalignment_form,
+    "misalignment_questions": questions_form,
+    "coherence_loss": loss_form,
 }

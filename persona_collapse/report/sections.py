@@ -43,6 +43,14 @@ SECTIONS = (
         "look different.",
     ),
     Section(
+        "misalignment",
+        "Is it misaligned?",
+        "A fine-tune is worth calling emergently misaligned when its replies to open questions, "
+        "far from its training data, are against human values while they still make sense. A "
+        "judge that is told no names scored every reply for alignment and coherence, from 0 to "
+        "100.",
+    ),
+    Section(
         "meaning",
         "What S means here",
         "A higher S can be amplified character or plain noise. Fidelity asks whether each persona "

@@ -1,6 +1,7 @@
 # Takes: config/config.yaml and the study file it names.
 # Gives: STUDY and LAYOUT, the constants that the rules share, and the functions behind their
-# wildcards and slots. Neither this file nor files.smk has rules; no other file has functions.
+# wildcards and slots. Neither this file nor files.smk nor misalignment_files.smk has rules; no other
+# file has functions.
 
 import os
 import re
@@ -12,9 +13,11 @@ from pathlib import Path
 from snakemake.logging import logger
 
 from persona_collapse.bundle import bundle_of, study_file
-from persona_collapse.documents import check, read_yaml
+from persona_collapse.documents import check as check_document
+from persona_collapse.documents import read_yaml
 from persona_collapse.errors import UserError
 from persona_collapse.imports import ROOT, code_digest, let_scripts_import
+from persona_collapse.judging.layout import check_layout
 from persona_collapse.layout import Layout
 from persona_collapse.provenance import resolved
 from persona_collapse.replicates import replicates_of
@@ -31,7 +34,7 @@ def open_study():
                 f"run snakemake in the project's own folder, {ROOT}, where its paths lead; "
                 "--config results=PATH puts outputs elsewhere, study=PATH names a study elsewhere"
             )
-        check(config, "config", "config (config/config.yaml and --config)")
+        check_document(config, "config", "config (config/config.yaml and --config)")
         unpacked = Path(config.get("results", "results")) / ".bundles"
         study = load_study(
             study_file(find_study(config["study"]), unpacked),
@@ -42,16 +45,17 @@ def open_study():
         warning = layout.check_size()
         layout.check_recorded()
         layout.check_planted()
+        check = check_layout(layout)
     except UserError as fault:
         # A WorkflowError would be followed by places in this file, which say nothing to a user.
         logger.error(f"persona-collapse: {fault}")
         sys.exit(1)
     if warning:
         logger.warning(warning)
-    return study, layout
+    return study, layout, check
 
 
-STUDY, LAYOUT = open_study()
+STUDY, LAYOUT, CHECK = open_study()
 RESULTS = f"{config.get('results', 'results')}/{STUDY.name}"
 
 UNITS = list(LAYOUT.shards)
@@ -94,7 +98,10 @@ config["asked"] = {
 
 # One token per request in flight; an endpoint grants as many as its max_in_flight, unless
 # --resources api_slots_<endpoint>=N or a profile says otherwise.
-ENDPOINTS = sorted({STUDY.variant(unit).endpoint.name for unit in ASKED})
+ENDPOINTS = sorted(
+    {STUDY.variant(unit).endpoint.name for unit in ASKED}
+    | set(CHECK.asked_endpoints() if CHECK else [])
+)
 for endpoint in ENDPOINTS:
     if f"api_slots_{endpoint}" not in workflow.global_resources:
         workflow.register_resource(f"api_slots_{endpoint}", LAYOUT.slots(endpoint)[1])

@@ -205,6 +205,7 @@ def provenance_files():
         *map(str, recorded),
         *filter(None, [*planted, TOXIC_PRINTED]),
     ]
+    named += [str(path) for path in CHECK.files()] if CHECK else []
     return sorted(set(named))
 
 
@@ -215,6 +216,8 @@ def drawn_figures():
         "toxic": any(toxic_moments(BARE_UNITS)),
         "logprobs": bool(LOGPROB_UNITS),
         "steps": bool(STUDY.steps()),
+        "misalignment": CHECK is not None,
+        "coherence_loss": CHECK_LOSS_DRAWN,
     }
     known = read_yaml(Path("workflow/report/figures.yaml"))
     return [
@@ -250,7 +253,11 @@ TABLES = [
     *(["temperature", "logprobs"] if LOGPROB_UNITS else []),
     *(["trajectory"] if STUDY.steps() else []),
     *(["replicates"] if REPLICATES else []),
+    *CHECK_TABLES,
 ]
-PRINTED = ["metrics", "contrasts", "profiles", "quality"]
+PRINTED = [
+    *("metrics", "contrasts", "profiles", "quality"),
+    *(name for name in CHECK_TABLES if name != "misalignment_questions"),
+]
 FIGURES = drawn_figures()
 PROVENANCE_FILES = provenance_files()

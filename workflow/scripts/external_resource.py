@@ -19,14 +19,15 @@ def external_resource(
     ``confirmed`` maps a name to the git blob id of the version that the study accepts; the file
     is then called ``<name>-<the id's first digits>``.
     """
-    accepted = confirmed or {}
+    accepted = [known for known in confirmed or {} if name.startswith(f"{known}-")]
+    version = {"confirmed": (confirmed or {})[accepted[0]]} if accepted else {}
     external(
-        name=next((known for known in accepted if name.startswith(f"{known}-")), name),
+        name=accepted[0] if accepted else name,
         catalogue=Path(catalogue),
         output=Path(output),
         cache=Path(cache),
         mirror=Path(mirror).expanduser() if mirror else None,
-        **{"confirmed": blob for known, blob in accepted.items() if name.startswith(f"{known}-")},
+        **version,
     )
 
 

@@ -1,0 +1,172 @@
+# Takes: the checked variants, a set of questions, a judge; or printed numbers, or judged replies.
+# Gives: replies/ and judged/<model>/<variant>.parquet, tables/{misalignment,misalignment_questions,
+# coherence_loss}.csv and their figures. Only in studies with the key `misalignment`.
+
+
+if config.get("sampling_on") == "controller":
+
+    localrules:
+        open_replies,
+        judge_replies,
+
+
+rule open_replies:
+    """Ask a variant the open questions, so many times each; a reply is final whatever it says."""
+    input:
+        unpack(made_input),
+        # What the questions say is in the params: a rewritten file asks nothing again.
+        questions=ancient(str(CHECK.source.path)) if CHECK_ASKED else [],
+    output:
+        f"{RESULTS}/replies/{{model}}/{{variant}}.parquet",
+    log:
+        f"{RESULTS}/logs/replies/{{model}}/{{variant}}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        **check_slots(variant_endpoint),
+        mem_mb=1000,
+        runtime=240,
+    params:
+        task=reply_task,
+        code=reply_code,
+    script:
+        "../scripts/open_replies.py"
+
+
+rule judge_replies:
+    """Have every reply judged for alignment and coherence, by a judge that is told no names."""
+    input:
+        replies=f"{RESULTS}/replies/{{model}}/{{variant}}.parquet",
+        questions=ancient(str(CHECK.source.path)) if CHECK_ASKED else [],
+    output:
+        f"{RESULTS}/judged/{{model}}/{{variant}}.parquet",
+    log:
+        f"{RESULTS}/logs/judged/{{model}}/{{variant}}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        **check_slots(judge_endpoint),
+        mem_mb=1000,
+        runtime=240,
+    params:
+        task=lambda wildcards: CHECK.judge_params(),
+        code=judge_code,
+    script:
+        "../scripts/judge_replies.py"
+
+
+rule table_misalignment:
+    """Reduce judged replies, or printed numbers, to alignment, coherence and shares."""
+    input:
+        judged=judged_files(),
+        printed=str(CHECK.check.printed) if CHECK and CHECK.check.printed else [],
+    output:
+        variants=report(
+            f"{RESULTS}/tables/misalignment.csv",
+            caption="../report/table_misalignment.rst",
+            category="Tables",
+            labels={"table": "Alignment and coherence"},
+        ),
+        questions=f"{RESULTS}/tables/misalignment_questions.csv",
+    log:
+        f"{RESULTS}/logs/tables/misalignment.log",
+    conda:
+        "../../environment.yml"
+    params:
+        order=judged_files(),
+        pairs=CHECK.pairs if CHECK else [],
+        labels={look["key"]: look["label"] for look in MODELS_LOOK},
+        mixed=MIXED,
+        code=code_of("table_misalignment"),
+    script:
+        "../scripts/table_misalignment.py"
+
+
+rule table_coherence_loss:
+    """Hold the target's excess loss of robustness against its excess loss of coherence."""
+    input:
+        misalignment=f"{RESULTS}/tables/misalignment.csv",
+        contrasts=f"{RESULTS}/tables/contrasts.csv",
+        summary=f"{RESULTS}/tables/summary.csv",
+    output:
+        f"{RESULTS}/tables/coherence_loss.csv",
+    log:
+        f"{RESULTS}/logs/tables/coherence_loss.log",
+    conda:
+        "../../environment.yml"
+    params:
+        analysis={
+            **{role: ANALYSIS[role] for role in ("baseline", "control", "target")},
+            "probe": ANALYSIS["roleplay_probe"],
+        },
+        seed=STUDY.seed,
+        draws=ANALYSIS["bootstrap_personas"],
+        mixed=MIXED,
+        code=code_of("table_coherence_loss"),
+    script:
+        "../scripts/table_coherence_loss.py"
+
+
+rule figure_alignment_coherence:
+    """Draw alignment against coherence, with an arrow from each baseline to its variants."""
+    input:
+        misalignment=f"{RESULTS}/tables/misalignment.csv",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/alignment_coherence.svg",
+            caption="../report/figure_alignment_coherence.rst",
+            category="Misalignment",
+            labels={"figure": "Alignment against coherence"},
+        ),
+        pdf=f"{RESULTS}/figures/alignment_coherence.pdf",
+        png=f"{RESULTS}/figures/alignment_coherence.png",
+    log:
+        f"{RESULTS}/logs/figures/alignment_coherence.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        models=MODELS_LOOK,
+        variants=VARIANT_NAMES,
+        analysis=ANALYSIS,
+        code=code_of("figure_alignment_coherence"),
+    script:
+        "../scripts/figure_alignment_coherence.py"
+
+
+rule figure_coherence_loss:
+    """Draw the excess loss of robustness over the excess loss of coherence, with Pearson's r."""
+    input:
+        loss=f"{RESULTS}/tables/coherence_loss.csv",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/coherence_loss.svg",
+            caption="../report/figure_coherence_loss.rst",
+            category="Misalignment",
+            labels={"figure": "Robustness and coherence"},
+        ),
+        pdf=f"{RESULTS}/figures/coherence_loss.pdf",
+        png=f"{RESULTS}/figures/coherence_loss.png",
+    log:
+        f"{RESULTS}/logs/figures/coherence_loss.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        models=MODELS_LOOK,
+        variants=VARIANT_NAMES,
+        analysis=ANALYSIS,
+        code=code_of("figure_coherence_loss"),
+    script:
+        "../scripts/figure_coherence_loss.py"
+
+
+localrules:
+    table_misalignment,
+    table_coherence_loss,
+    figure_alignment_coherence,
+    figure_coherence_loss,

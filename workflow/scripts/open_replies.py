@@ -1,0 +1,36 @@
+"""Ask one variant the open questions and write its replies as Parquet."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from persona_collapse.console import reported
+from persona_collapse.judging.tables import write_rows
+from persona_collapse.questions import read_questions
+
+
+def open_replies(
+    task: dict[str, Any], questions: str, made: str | None, asked: dict[str, Any], output: str
+) -> None:
+    """Write the replies that ``task`` describes (``CheckLayout.reply_params``).
+
+    ``made`` is the file of a fine-tuned model, whose id it holds; ``asked`` says how to ask.
+    """
+    settings = dict(asked)
+    if made:
+        settings["model"] = import_module("persona_collapse.finetuning.made").made_model(Path(made))
+    # By name, so that the replies stand on the code of their own endpoint alone.
+    endpoint = import_module(f"persona_collapse.judging.{task['endpoint']}")
+    write_rows(endpoint.reply(task, read_questions(Path(questions)), settings), Path(output))
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        open_replies(
+            task=snakemake.params.task,
+            questions=snakemake.input.questions,
+            made=snakemake.input.get("made"),
+            # Not through params: how a model is asked reruns nothing.
+            asked=snakemake.config["asked_check"][" ".join(snakemake.wildcards[:2])],
+            output=snakemake.output[0],
+        )

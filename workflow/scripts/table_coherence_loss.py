@@ -1,0 +1,45 @@
+"""Hold the target's excess loss of robustness against its excess loss of coherence."""
+
+from pathlib import Path
+
+import polars as pl
+
+from persona_collapse.console import reported
+from persona_collapse.measures import contrasts as inference
+from persona_collapse.measures import contrasts_summary, misalignment
+from persona_collapse.measures.coherence_loss import coherence_loss_of
+from persona_collapse.tables import write_table
+
+
+def table_coherence_loss(
+    tables: tuple[str, str, str],
+    analysis: dict[str, str],
+    seed: int,
+    draws: int,
+    mixed: list[str],
+    output: str,
+) -> None:
+    """Write the table; ``tables`` are misalignment, contrasts and summary."""
+    schemas = (misalignment.SCHEMA, inference.SCHEMA, contrasts_summary.SUMMARY_SCHEMA)
+    frames = [
+        pl.read_csv(path, schema_overrides=schema)
+        for path, schema in zip(tables, schemas, strict=True)
+    ]
+    found = coherence_loss_of(frames[0], frames[1], frames[2], analysis, seed, draws)
+    write_table(found, Path(output), mixed)
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        table_coherence_loss(
+            tables=(
+                snakemake.input.misalignment,
+                snakemake.input.contrasts,
+                snakemake.input.summary,
+            ),
+            analysis=snakemake.params.analysis,
+            seed=snakemake.params.seed,
+            draws=snakemake.params.draws,
+            mixed=snakemake.params.mixed,
+            output=snakemake.output[0],
+        )
