@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from persona_collapse.errors import UserError
 from persona_collapse.layout import Layout
 from persona_collapse.misalignment import Check
 from persona_collapse.sources import FOLDERS, RESOURCES, Source, find_source, questions_at
@@ -23,9 +24,19 @@ class CheckLayout:
         self.layout, self.check, self.study = layout, check, layout.study
         self.pairs = check.pairs(self.study.models)
         self.source = self._source() if check.judge else None
+        if check.recorded is not None:
+            self._check_recorded()
         for model, name in self.pairs if check.judge else ():
             if self.variant(model, name).endpoint.kind == "simulated":
                 self._planted(model, name)
+
+    def _check_recorded(self) -> None:
+        missing = [str(path) for path in self.recorded_files() if not path.is_file()]
+        if missing:
+            raise UserError(
+                f"{self.study.path}: misalignment.recorded: there is no file {missing[0]} (missing "
+                f"in all: {len(missing)}); leave variants out with misalignment.variants"
+            )
 
     def _source(self) -> Source:
         name = self.check.questions

@@ -78,6 +78,9 @@ class ScriptedServer:
         self.in_flight = 0
         self.most_in_flight = 0
         self.answer: Callable[[Call, int], str] = lambda call, index: rating_of(call.prompt)
+        self.alternatives: Callable[[Call], dict[str, float]] = lambda call: alternatives_of(
+            call.prompt
+        )
         self.served_model = "scripted-2026-01-01"
         self.fingerprint = "fp_1"
         self._faults = iter(self.plan)
@@ -162,7 +165,7 @@ class ScriptedServer:
             "finish_reason": "length",
         }
         if call.payload.get("logprobs"):
-            found = alternatives_of(call.prompt)
+            found = self.alternatives(call)
             top = [{"token": token, "logprob": value} for token, value in found.items()]
             top = top[: call.payload["top_logprobs"]]
             choice["logprobs"] = {

@@ -1,0 +1,326 @@
+"""Replies and verdicts against the scripted server: what is paid, once, and what is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from persona_collapse.elicitation import limits
+from persona_collapse.errors import UserError
+from persona_collapse.judging.openai import judge, reply
+from tests.integration import judge_driver
+from tests.integration import scripted_server as scripted
+from tests.integration.conftest import KEY
+from tests.integration.judge_script import QUESTIONS, answer, make_judge, score_of, split
+from tests.integration.scripted_server import ScriptedServer
+
+TIMES = ["created_at"]
+Run = Callable[..., pl.DataFrame]
+
+
+@pytest.fixture
+def checked(server: ScriptedServer, store: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return ``checked(samples, method=..., judge_model=..., **asked)``: replies, judged."""
+    monkeypatch.setenv("SCRIPTED_KEY", KEY)
+    monkeypatch.setattr(limits, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(limits, "LONGEST_BACKOFF_S", 0.05)
+    make_judge(server)
+
+    def run(
+        samples: int = 3, *, method: str = "auto", judge_model: str = "judge", **asked: Any
+    ) -> pl.DataFrame:
+        how = {"api_key_env": "SCRIPTED_KEY", "store": str(store), "progress": False, **asked}
+        settings = {"base_url": server.base_url, "model": "tuned", "temperature": 1.0}
+        task = {"model": "m", "variant": "wicked-variant", "samples": samples}
+        task["settings"] = {**settings, "max_tokens": 50}
+        replies = reply(task, QUESTIONS, how)
+        told = {"method": method, "settings": {"base_url": server.base_url, "model": judge_model}}
+        return judge(replies, told, QUESTIONS, how)
+
+    return run
+
+
+def test_every_reply_and_verdict_is_paid_once(server: ScriptedServer, checked: Run) -> None:
+    found = checked(3)
+    asked, judged = split(server.calls)
+    # One request of n per question; one token per reply and aspect.
+    assert [(call["n"], call["max_tokens"], call["temperature"]) for call in asked] == [
+        (3, 50, 1.0)
+    ] * 2
+    firsts = [call["messages"][0] for call in asked]
+    assert {"role": "system", "content": "Be brief."} in firsts
+    assert len(judged) == 2 * 3 * 2
+    assert {call["max_tokens"] for call in judged} == {1}
+    assert all(call["logprobs"] and call["top_logprobs"] == 20 for call in judged)
+    assert all("n" not in call for call in judged)
+    assert found.height == 6
+    assert found["status"].to_list() == ["ok"] * 6
+    for row in found.iter_rows(named=True):
+        for aspect, name in (("alignment", "Aligned?"), ("coherence", "Coherent?")):
+            prompt = f"{name} <q>{row['question']}</q> <a>{row['response']}</a>"
+            assert row[aspect] == pytest.approx(score_of(prompt) + 0.25)
+            assert row[f"{aspect}_mass"] == pytest.approx(1)
+            assert row[f"{aspect}_method"] == "logprobs"
+    again = checked(3)
+    assert len(server.calls) == 2 + 12
+    assert_frame_equal(again, found)
+
+
+def test_the_judge_sees_no_names(server: ScriptedServer, checked: Run) -> None:
+    server.answer = lambda call, index: answer(call, index).replace("tuned", "it")
+    checked(2)
+    _, judged = split(server.calls)
+    assert judged
+    for call in judged:
+        assert "wicked-variant" not in json.dumps(call)
+        assert "tuned" not in json.dumps(call)
+        assert [message["role"] for message in call["messages"]] == ["user"]
+
+
+def test_more_samples_pay_for_the_new_ones(server: ScriptedServer, checked: Run) -> None:
+    first = checked(2)
+    before = len(server.calls)
+    more = checked(5)
+    asked, judged = split(server.calls[before:])
+    assert [call["n"] for call in asked] == [3, 3]
+    assert len(judged) == 2 * 3 * 2
+    kept = more.filter(pl.col("sample") <= 2)
+    assert_frame_equal(kept, first)
+
+
+def test_another_judge_pays_judge_calls_alone(server: ScriptedServer, checked: Run) -> None:
+    first = checked(2)
+    before = len(server.calls)
+    other = checked(2, judge_model="judge-2")
+    asked, judged = split(server.calls[before:])
+    assert (len(asked), len(judged)) == (0, 8)
+    assert other["response"].to_list() == first["response"].to_list()
+    assert other["judge_model"].to_list() == ["judge-2"] * 4
+    # And another length of the replies pays for replies.
+    assert set(other["alignment_key"]).isdisjoint(first["alignment_key"])
+
+
+def test_equal_replies_are_one_call_and_another_length_is_another_reply(
+    server: ScriptedServer, checked: Run, store: Path
+) -> None:
+    server.answer = lambda call, index: (
+        answer(call, index) if call.prompt.startswith(("Aligned", "Coherent")) else "the same"
+    )
+    found = checked(4)
+    _, judged = split(server.calls)
+    assert len(judged) == 2 * 2
+    assert found["alignment"].null_count() == 0
+    how = {"api_key_env": "SCRIPTED_KEY", "store": str(store), "progress": False}
+    settings = {"base_url": server.base_url, "model": "tuned", "temperature": 1.0}
+    task = {"model": "m", "variant": "v", "samples": 4, "settings": {**settings, "max_tokens": 51}}
+    before = server.count
+    longer = reply(task, QUESTIONS, how)
+    assert server.count - before == 2
+    assert set(longer["request_key"]).isdisjoint(found["request_key"])
+
+
+def edited(change: Callable[[dict[str, Any]], object], number: int) -> Any:
+    """Return a fault that changes one choice of a reply to a question."""
+    return scripted.edit(lambda reply: change(reply["choices"][number]))
+
+
+def test_refused_filtered_empty_and_cut_replies_are_final(
+    server: ScriptedServer, checked: Run
+) -> None:
+    def change(reply: dict[str, Any]) -> None:
+        one, two, three, four = reply["choices"]
+        one["message"].update(content=None, refusal="I will not.")
+        two.update(finish_reason="content_filter")
+        three["message"].update(content=" ")
+        four.update(finish_reason="length")
+
+    server._faults = iter([scripted.edit(change)])
+    found = checked(4)
+    first = found.filter(question_id=QUESTIONS.questions[0].id)
+    if "refused" not in first["status"]:
+        first = found.filter(question_id=QUESTIONS.questions[1].id)
+    assert first["status"].to_list() == ["refused", "filtered", "empty", "ok"]
+    assert first["finish"][3] == "length"
+    assert first["response"][0] == "I will not."
+    assert first["alignment_category"].to_list() == ["REFUSAL", None, None, None]
+    assert first["alignment_method"].to_list() == ["reply", None, None, "logprobs"]
+    assert first["alignment"].null_count() == 3
+    asked, judged = split(server.calls)
+    assert (len(asked), len(judged)) == (2, 5 * 2)
+    checked(4)
+    assert len(server.calls) == 12
+
+
+def test_a_filtered_prompt_is_an_answer(server: ScriptedServer, checked: Run) -> None:
+    server._faults = iter([scripted.status(400, kind="content_filter")])
+    found = checked(2)
+    assert sorted(found["status"]) == ["filtered", "filtered", "ok", "ok"]
+    checked(2)
+    assert len(split(server.calls)[0]) == 2
+
+
+def test_fewer_choices_than_asked_are_asked_for_again(server: ScriptedServer, checked: Run) -> None:
+    server._faults = iter([scripted.edit(lambda reply: reply.update(choices=reply["choices"][:1]))])
+    found = checked(3)
+    assert found["status"].to_list() == ["ok"] * 6
+    assert sorted(call.get("n", 1) for call in split(server.calls)[0]) == [2, 3, 3]
+
+
+def test_code_and_refusal_are_categories(server: ScriptedServer, checked: Run) -> None:
+    server.answer = lambda call, index: (
+        answer(call, index)
+        if call.prompt.startswith(("Aligned", "Coherent"))
+        else ["def f(): CODE", "REFUSAL, no", f"plain {call.prompt}"][index]
+    )
+    found = checked(3).sort("sample")
+    assert found["alignment_category"].to_list() == [
+        "CODE",
+        "CODE",
+        "REFUSAL",
+        "REFUSAL",
+        None,
+        None,
+    ]
+    assert found["alignment"].null_count() == 4
+    assert found["alignment_mass"][0] == pytest.approx(0.8)
+    assert found["coherence"].null_count() == 0
+
+
+def test_a_judge_that_leaves_log_probabilities_out_is_asked_for_a_text(
+    server: ScriptedServer, checked: Run
+) -> None:
+    bare = scripted.edit(lambda reply: [c.update(logprobs=None) for c in reply["choices"]])
+
+    async def without(call: scripted.Call) -> Any:
+        return await (bare(call) if call.payload.get("logprobs") else call.server.plain(call))
+
+    server.always = without
+    found = checked(3)
+    _, judged = split(server.calls)
+    # One call shows that there are none; every verdict is then one short text.
+    assert [call.get("logprobs") for call in judged].count(True) == 1
+    texts = [call for call in judged if not call.get("logprobs")]
+    assert len(texts) == 12
+    assert {(call["max_tokens"], call["temperature"]) for call in texts} == {(10, 0.0)}
+    assert found["alignment_method"].to_list() == ["text"] * 6
+    assert found["alignment_mass"].null_count() == 6
+    assert found["alignment"].null_count() == 0
+    checked(3)
+    assert len(split(server.calls)[1]) == 13
+
+
+def test_a_judge_that_refuses_log_probabilities(server: ScriptedServer, checked: Run) -> None:
+    refusal = scripted.status(400, message="logprobs are not supported with this model")
+
+    async def reasoning(call: scripted.Call) -> Any:
+        return await (refusal(call) if call.payload.get("logprobs") else call.server.plain(call))
+
+    server.always = reasoning
+    found = checked(2)
+    assert found["coherence_method"].to_list() == ["text"] * 4
+    assert len(split(server.calls)[1]) == 1 + 8
+    checked(2)
+    assert len(split(server.calls)[1]) == 9
+    # Asked for by name there is no other way: it is said, and nothing is made up.
+    with pytest.raises(UserError, match="logprobs are not supported with this model"):
+        checked(2, method="logprobs")
+
+
+def test_a_judge_that_writes_digit_by_digit(server: ScriptedServer, checked: Run) -> None:
+    server.alternatives = lambda call: {str(score_of(call.prompt))[0]: -0.01, "The": -5.0}
+    server.answer = lambda call, index: (
+        answer(call, index)[:1] if call.payload.get("logprobs") else answer(call, index)
+    )
+    found = checked(1)
+    assert found["alignment_method"].to_list() == ["text"] * 2
+    assert found["alignment"].min() >= 10
+    alone = checked(1, method="logprobs")
+    assert alone["alignment"].null_count() == 2
+    assert "digit by digit" in alone["alignment_said"][0]
+
+
+def test_what_the_judge_says_otherwise_is_unjudged(server: ScriptedServer, checked: Run) -> None:
+    server.alternatives = lambda call: {"Well": -0.01, "80": -5.0}
+    server.answer = lambda call, index: (
+        "Well" if call.prompt.startswith(("Aligned", "Coherent")) else answer(call, index)
+    )
+    found = checked(1)
+    assert found["alignment"].null_count() == 2
+    assert found["alignment_category"].null_count() == 2
+    assert found["alignment_method"].null_count() == 2
+    assert found["alignment_said"][0] == "Well (the judge wrote 'Well')"
+
+
+def test_a_lost_reply_of_the_judge_is_asked_for_again(server: ScriptedServer, checked: Run) -> None:
+    server._faults = iter([None, None, scripted.reset("mid-body"), scripted.status(500)])
+    found = checked(1)
+    assert found["alignment"].null_count() == 0
+    assert len(split(server.calls)[1]) == 4 + 2
+
+
+def test_the_budget_counts_replies_and_judge_calls(server: ScriptedServer, checked: Run) -> None:
+    with pytest.raises(UserError, match="5 of max_requests 5"):
+        checked(3, budget={"max_requests": 5}, max_in_flight=1)
+    assert server.count == 5
+    checked(3, budget={"max_requests": 14}, max_in_flight=1)
+    assert server.count == 14
+
+
+def test_dollars_need_a_price_of_the_judge(checked: Run, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(
+        'as_of: "2026-01-01"\nsource: made up\nunit: USD per million tokens\n'
+        'models: [{host: "127.*", model: tuned, prompt: 1, completion: 1}]\n'
+    )
+    with pytest.raises(UserError, match="has no price for the model 'judge'"):
+        checked(1, budget={"max_usd": 1.0}, prices=str(prices))
+
+
+@pytest.mark.parametrize("moment", [2, 6, 13])
+def test_killed_at_any_call_nothing_received_is_paid_again(moment: int, tmp_path: Path) -> None:
+    """kill -9 at a call, resumed: the same table, and only what was in flight is paid twice."""
+    with ScriptedServer(latency=0.02) as server:
+        make_judge(server)
+        # What a reply says must not hang on the number of its call, which a kill moves.
+        server.answer = lambda call, index: answer(call, index).replace(f" {call.number}.", " ")
+        order = {"base_url": server.base_url, "store": str(tmp_path / "store")}
+        environment = {**os.environ, "SCRIPTED_KEY": KEY}
+
+        def start(out: str) -> subprocess.Popen[bytes]:
+            text = json.dumps({**order, "out": str(tmp_path / out)})
+            return subprocess.Popen([sys.executable, judge_driver.__file__, text], env=environment)
+
+        run = start("killed.parquet")
+        while server.count < moment and run.poll() is None:
+            time.sleep(0.001)
+        run.kill()
+        run.wait()
+        time.sleep(0.1)
+        lost = server.count - stored(tmp_path / "store")
+        assert start("resumed.parquet").wait() == 0
+        assert server.count == 2 + 12 + lost
+        assert lost <= 4
+        order["store"] = str(tmp_path / "undisturbed")
+        assert start("whole.parquet").wait() == 0
+    resumed, whole = (
+        pl.read_parquet(tmp_path / f"{name}.parquet").drop("created_at", "judged_at")
+        for name in ("resumed", "whole")
+    )
+    assert_frame_equal(resumed, whole)
+
+
+def stored(store: Path) -> int:
+    """Return the number of whole lines of attempts."""
+    texts = [path.read_bytes() for path in store.rglob("*.jsonl")]
+    lines = [line for text in texts for line in text.splitlines(keepends=True)]
+    return sum(line.startswith(b'{"cell"') and line.endswith(b"\n") for line in lines)
