@@ -61,9 +61,7 @@ class Replies:
     def order(self, attempts: Attempts) -> Order:
         """Return the work as an order."""
         key = f"models.{self.model}.variants.{self.variant}.model"
-        return Order.of(
-            f"{self.model} {self.variant} open questions", key, self.jobs(attempts)
-        )
+        return Order.of(f"{self.model} {self.variant} open questions", key, self.jobs(attempts))
 
     def frame(self, attempts: Attempts) -> pl.DataFrame:
         """Return the replies, columns of ``REPLIES``: one row per question and sample, in order."""
