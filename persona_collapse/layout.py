@@ -10,12 +10,24 @@ from __future__ import annotations
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from persona_collapse.errors import UserError
+from persona_collapse.made_variants import (
+    MAKING_KEYS,
+    POLL_S,
+    SETTLE_S,
+    TIMEOUT_S,
+    datasets_of,
+    identity,
+    orders,
+)
 from persona_collapse.shards import Shard, cut, number
 from persona_collapse.sources import FOLDERS, Source, find_source
 from persona_collapse.study import Study, Unit
+
+if TYPE_CHECKING:
+    from persona_collapse.finetuning.datasets import Dataset
 
 WARN_SHARDS = 5_000
 MOST_SHARDS = 20_000
@@ -147,6 +159,50 @@ class Layout:
             if self.study.variant(unit).endpoint.kind == "simulated":
                 self._planted(unit)
 
+    @cached_property
+    def made(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """What is ordered for every variant that says how it is made, by model and variant."""
+        return orders(self.study)
+
+    def made_file(self, model: str, variant: str) -> str | None:
+        """Return where the made model's id stands, below the results; None for a named model."""
+        if (model, variant) not in self.made:
+            return None
+        return f"finetune/{model}/{variant}.json"
+
+    @cached_property
+    def datasets(self) -> dict[str, Dataset]:
+        """The training data of the made variants, and those that they are held against."""
+        return datasets_of(self.study, self.made)
+
+    def check_made(self) -> None:
+        """Refuse a study with a variant that cannot be made as it says."""
+        _ = self.datasets
+
+    def uploads(self, settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Return one order for each upload, with its settings, by endpoint and dataset.
+
+        ``settings`` are those of ``making_settings`` by endpoint.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for (model, variant), order in self.made.items():
+            endpoint = self.study.models[model].variants[variant].endpoint.name
+            use = {"order": order, "settings": settings[endpoint]}
+            found.setdefault(f"{endpoint} {order['dataset']}", use)
+        return found
+
+    def making_settings(self, endpoint: str) -> dict[str, Any]:
+        """Return how jobs of an endpoint are run, which changes no model that comes out."""
+        given = self.study.endpoints[endpoint].settings
+        return {
+            "api_key_env": given.get("api_key_env", "OPENAI_API_KEY"),
+            "timeout_s": given.get("timeout_s", TIMEOUT_S),
+            "poll_s": given.get("poll_s", POLL_S),
+            "settle_s": given.get("settle_s", SETTLE_S),
+            "budget": self.study.budget or None,
+            "scope": self.study.name,
+        }
+
     def recorded_file(self, unit: Unit) -> Path | None:
         """Return the file of recorded answers of a unit, None where the endpoint asks a model."""
         variant = self.study.variant(unit)
@@ -192,7 +248,16 @@ class Layout:
         if kind == "simulated":  # a model that is asked draws for itself
             params["seed"] = self.study.seed
         params["settings"] = self.endpoint_settings(unit)
+        made = self.made_as(shard.model, shard.variant)
+        if kind == "openai" and made is not None:  # its name is not known before it is made
+            params["settings"].pop("model")
+            params["made"] = made
         return params
+
+    def made_as(self, model: str, variant: str) -> dict[str, Any] | None:
+        """Return what decides which model a variant is made into; None where the study names it."""
+        order = self.made.get((model, variant))
+        return None if order is None else identity(order)
 
     def endpoint_settings(self, unit: Unit) -> dict[str, Any]:
         """Return the settings of a unit's endpoint that its answers depend on."""
@@ -234,15 +299,24 @@ class Layout:
         ``max_in_flight`` and the limits per minute are the whole endpoint's; each of the processes
         that may ask it at once gets its part.
         """
-        variant = self.study.variant(unit)
-        given = {**variant.endpoint.settings, **variant.settings}
         sampling = {k: v for k, v in self.study.sampling.items() if k not in ONLY_READ}
-        asked = self.asked(variant.endpoint.name, given)
+        asked = self.asked(
+            self.study.variant(unit).endpoint.name, self.given(unit.model, unit.variant)
+        )
         return {**asked, **sampling, "method": self.method(unit)}
+
+    def given(self, model: str, name: str) -> dict[str, Any]:
+        """Return what an asked variant and its endpoint say; a stand-in for a model to be made."""
+        variant = self.study.models[model].variants[name]
+        given = {**variant.endpoint.settings, **variant.settings}
+        order = self.made.get((model, name))
+        if order is not None:
+            given["model"] = f"ft:{order['base']}:"  # its price goes by this name too
+        return given
 
     def asked(self, endpoint: str, given: dict[str, Any]) -> dict[str, Any]:
         """Return an endpoint's settings with one process's part of its limits, budget and scope."""
-        given = dict(given)
+        given = {name: value for name, value in given.items() if name not in MAKING_KEYS}
         claim, total = self.slots(endpoint)
         for limit in ("requests_per_minute", "tokens_per_minute"):
             if given.get(limit):

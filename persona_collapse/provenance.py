@@ -7,6 +7,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Iterable
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def resolved(study: Study) -> dict[str, Any]:
                         "endpoint": variant.endpoint.name,
                         **variant.settings,
                         **({} if variant.step is None else {"step": variant.step}),
+                        **({"finetune": asdict(variant.finetune)} if variant.finetune else {}),
                     }
                     for variant in model.variants.values()
                 },
@@ -60,6 +62,7 @@ def resolved(study: Study) -> dict[str, Any]:
         "budget": study.budget,
         **({"misalignment": study.misalignment.plain()} if study.misalignment else {}),
         "allow_mixed_stacks": study.mixed_stacks,
+        "datasets": study.datasets,
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from persona_collapse.documents import check, read_document
 from persona_collapse.errors import UserError, nearest
+from persona_collapse.made_variants import Finetune, check_one_way, replicates
 from persona_collapse.misalignment import Check, check_of
 from persona_collapse.study_defaults import ANALYSIS, BLOCKS, POWER, SAMPLING
 from persona_collapse.study_names import check_names
@@ -31,13 +32,18 @@ class Endpoint:
 class Variant:
     """One fine-tune (or the base) of a model and the settings that its endpoint needs.
 
-    ``step`` is the training step of a checkpoint, None where the study names none.
+    ``step`` is the training step of a checkpoint, None where the study names none. ``finetune``
+    says how it is made, where the study does not name the model itself; replicate fine-tunes share
+    ``replicate_of``, the name of the first, and count from 1.
     """
 
     name: str
     endpoint: Endpoint
     settings: dict[str, Any]
     step: int | None
+    finetune: Finetune | None = None
+    replicate_of: str | None = None
+    replicate: int = 1
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class Study:
 
     ``misalignment`` is the emergent-misalignment check, where the study has one.
     ``budget`` limits what the study may spend in all; ``mixed_stacks`` allows a contrast of
-    variants that different servers answer.
+    variants that different servers answer. ``datasets`` are the file's own entries.
     """
 
     name: str
@@ -101,6 +107,7 @@ class Study:
     analysis: dict[str, Any]
     budget: dict[str, Any]
     mixed_stacks: bool
+    datasets: dict[str, dict[str, Any]]
     misalignment: Check | None = None
 
     @property
@@ -115,9 +122,9 @@ class Study:
         return [
             Unit(model.key, variant, probe.name)
             for model in self.models.values()
-            for variant in model.variants
+            for variant, made in model.variants.items()
             for probe in self.probes.values()
-            if probe.variants is None or variant in probe.variants
+            if probe.variants is None or {variant, made.replicate_of} & {*probe.variants}
         ]
 
     def variant(self, unit: Unit) -> Variant:
@@ -199,6 +206,7 @@ def load_study(
         analysis=analysis,
         budget=document.get("budget", {}),
         mixed_stacks=document.get("allow_mixed_stacks", False),
+        datasets=document.get("datasets", {}),
     )
     check_names(study)
     check = check_of(path, document.get("misalignment"), endpoints, study.models)
@@ -252,8 +260,20 @@ def _model(path: Path, key: str, entry: dict[str, Any], endpoints: dict[str, End
         check(
             settings, f"study#/$defs/variant_{kind}", str(path), ("models", key, "variants", name)
         )
-        rest = {k: value for k, value in settings.items() if k not in ("endpoint", "step")}
-        variants[name] = Variant(name, endpoints[endpoint], rest, settings.get("step"))
+        check_one_way(settings, kind, where)
+        apart = ("endpoint", "step", "finetune")
+        rest = {k: value for k, value in settings.items() if k not in apart}
+        several = settings.get("finetune", {}).get("n_seeds", 1) > 1
+        for own, finetune, number in replicates(name, settings, where, entry["variants"]):
+            variants[own] = Variant(
+                own,
+                endpoints[endpoint],
+                rest,
+                settings.get("step"),
+                finetune,
+                name if several else None,
+                number,
+            )
     label = entry.get("label", key)
     asked = {
         variant.endpoint.settings["base_url"]

@@ -82,11 +82,16 @@ def ask(order: Order, settings: Settings) -> None:
 
 def check_model(model: str, key: str) -> None:
     """Refuse a model's name that still is a placeholder, as in ``config/studies/paper.yaml``."""
-    if model.startswith("<") and model.endswith(">"):
+    if is_placeholder(model):
         raise UserError(
             f"{key}: {model} is a placeholder; "
             "put the name of your own model there, or leave the variant out of the study"
         )
+
+
+def is_placeholder(model: str) -> bool:
+    """Tell whether a model's name is a place to fill in."""
+    return model.startswith("<") and model.endswith(">")
 
 
 def needed_price(settings: Settings) -> Price | None:

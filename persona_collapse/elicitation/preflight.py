@@ -131,7 +131,7 @@ async def _try(canary: Canary) -> tuple[dict[str, Any], list[Finding]]:
         return outcome.attempt
 
     try:
-        listed = await asyncio.to_thread(_listed, settings, key)
+        listed = await asyncio.to_thread(look_up, settings.base_url, settings.model, key)
         together = await send(client, cells[0], range(1, N + 1))
         singles: list[Attempt] = []
         if together.cause is None:
@@ -162,13 +162,16 @@ async def _try(canary: Canary) -> tuple[dict[str, Any], list[Finding]]:
     return row, _findings(canary, row, [together, *singles], key)
 
 
-def _listed(settings: Settings, key: str | None) -> tuple[bool | None, str | None]:
-    """Look a model up in ``GET /models``: is it listed, and when will it be shut down."""
+def look_up(base_url: str, model: str, key: str | None) -> tuple[bool | None, str | None]:
+    """Look a model up in ``GET /models``: is it listed, and when will it be shut down.
+
+    None where the server keeps no list, or tells no date.
+    """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        reply = httpx2.get(f"{settings.base_url}/models", headers=headers, timeout=LIST_TIMEOUT_S)
+        reply = httpx2.get(f"{base_url}/models", headers=headers, timeout=LIST_TIMEOUT_S)
         entries = reply.json()["data"]
-        found = [entry for entry in entries if entry.get("id") == settings.model]
+        found = [entry for entry in entries if entry.get("id") == model]
     except (httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError):
         return None, None
     if not found:
@@ -228,7 +231,7 @@ def _findings(
     if row["listed"] is False:
         found.append((False, f"{settings.model} answers but is not in the server's list of models"))
     if row["shutdown_date"]:
-        found.append(_shutdown(row["shutdown_date"]))
+        found.append(shutdown(row["shutdown_date"]))
     if row["choices_of_10"] < N and settings.batching == "n":
         text = f"gave {row['choices_of_10']} of {N} choices: the rest is asked for again"
         found.append((False, f"{text}; batching: single says so openly"))
@@ -248,7 +251,8 @@ def _findings(
     return [Finding(canary.model, canary.variant, fatal, text) for fatal, text in found]
 
 
-def _shutdown(day: str) -> tuple[bool, str]:
+def shutdown(day: str) -> tuple[bool, str]:
+    """Say when a model is shut down; fatal where that day is past."""
     try:
         left = (date.fromisoformat(day[:10]) - datetime.now(UTC).date()).days
     except ValueError:

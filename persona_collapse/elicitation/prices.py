@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ MILLION = 1e6
 # English questionnaire prompts have about 4.8 characters a token (0.43 M tokens for 3,000 prompts
 # of 684 characters, arXiv 2605.12850); 4.5 errs on the dear side.
 CHARACTERS_PER_TOKEN = 4.5
+CODE_CHARACTERS_PER_TOKEN = 3.5  # programs have shorter tokens; for training data
 BYTES_PER_TOKEN_AT_LEAST = 3.0  # for budgets, which must not be exceeded
 TOKENS_AROUND_MESSAGE, TOKENS_AROUND_PROMPT = 4, 3
 # Where tiktoken keeps a vocabulary that it has fetched once: the SHA-1 of its address.
@@ -30,12 +31,20 @@ VOCABULARIES = {
 
 @dataclass(frozen=True)
 class Price:
-    """US dollars per million tokens; ``as_of`` and ``source`` say whose word it is."""
+    """US dollars per million tokens; ``as_of`` and ``source`` say whose word it is.
+
+    ``training`` is None where the model's training has no price.
+    """
 
     prompt: float
     completion: float
     as_of: str
     source: str
+    training: float | None = None
+
+    def training_cost(self, tokens: float) -> float:
+        """Return the dollars of training on so many tokens, epochs counted."""
+        return tokens * (self.training or 0.0) / MILLION
 
     def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
         """Return the dollars of so many tokens."""
@@ -53,6 +62,7 @@ def find_price(path: Path, base_url: str, model: str) -> Price | None:
                 entry["completion"],
                 str(entry.get("as_of", document["as_of"])),
                 entry.get("source", document["source"]),
+                entry.get("training"),
             )
     return None
 
@@ -62,11 +72,13 @@ def _table(path: Path) -> dict[str, Any]:
     return read_document(path, "prices")
 
 
-def token_counter(model: str) -> tuple[Callable[[str], int], str]:
+def token_counter(
+    model: str, characters: float = CHARACTERS_PER_TOKEN
+) -> tuple[Callable[[str], int], str]:
     """Return a function that counts a text's tokens, and a word on how it does so.
 
     tiktoken where the vocabulary lies on this machine already (nothing is fetched here); else an
-    estimate from the number of characters.
+    estimate at so many characters a token.
     """
     name = "cl100k_base" if model.startswith(("gpt-4-", "gpt-3.5")) else "o200k_base"
     folder = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
@@ -79,15 +91,19 @@ def token_counter(model: str) -> tuple[Callable[[str], int], str]:
         else:
             encoding = tiktoken.get_encoding(name)
             return lambda text: len(encoding.encode_ordinary(text)), f"tiktoken {name}"
-    return _estimate, f"estimated at {CHARACTERS_PER_TOKEN} characters a token"
+    return partial(_estimate, characters), f"estimated at {characters} characters a token"
 
 
-def _estimate(text: str) -> int:
-    return -int(-len(text) // CHARACTERS_PER_TOKEN)
+def _estimate(characters: float, text: str) -> int:
+    return -int(-len(text) // characters)
+
+
+def _of_prose(text: str) -> int:
+    return _estimate(CHARACTERS_PER_TOKEN, text)
 
 
 def prompt_tokens(
-    messages: Sequence[dict[str, str]], count: Callable[[str], int] = _estimate
+    messages: Sequence[dict[str, str]], count: Callable[[str], int] = _of_prose
 ) -> int:
     """Return the tokens of a chat prompt, with what the chat format puts around its messages."""
     texts = sum(count(message["content"]) + TOKENS_AROUND_MESSAGE for message in messages)

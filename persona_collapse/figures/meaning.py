@@ -28,6 +28,7 @@ COLUMNS = {
     "fidelity": ("model", "variant", "probe", "simulated", "persona_id", "fidelity"),
     "toxic": (*_WHO, "reference", "value", "lo", "hi", "nearest"),
     "temperature": (*_WHO, "temperature", "S", "S_lo", "S_hi", "R", "R_lo", "R_hi"),
+    "losses": ("model", "variant", "simulated", "step", "train_loss", "train_accuracy"),
     "power": (
         *("model", "simulated", "personas", "repetitions"),
         *("S_detectable_percent", "R_detectable_percent"),

@@ -13,8 +13,6 @@ from persona_collapse.sources import FOLDERS, RESOURCES, Source, find_source, qu
 from persona_collapse.study import Variant
 
 IDENTITY = ("base_url", "extra_body", "model", "temperature", "max_tokens")
-# Keys of a variant that are no settings of its endpoint.
-NOT_ASKED = ("finetune", "planted", "fidelity")
 
 
 class CheckLayout:
@@ -75,20 +73,22 @@ class CheckLayout:
         }
         if variant.endpoint.kind == "simulated":
             return params | {"seed": self.study.seed, "planted": self._planted(model, name)}
-        if "finetune" in variant.settings:
-            params["finetune"] = variant.settings["finetune"]
-        return params | {"settings": identity(self.reply_settings(model, name))}
+        settings, order = (
+            identity(self.reply_settings(model, name)),
+            self.layout.made_as(model, name),
+        )
+        if order is not None:  # its name is not known before it is made
+            settings.pop("model")
+            params["made"] = order
+        return params | {"settings": settings}
 
     def reply_settings(self, model: str, name: str) -> dict[str, Any]:
         """Return how a variant is asked, as one job's process does it; nothing if simulated."""
         variant = self.variant(model, name)
         if variant.endpoint.kind == "simulated":
             return {}
-        own = {key: value for key, value in variant.settings.items() if key not in NOT_ASKED}
         lengths = {"temperature": self.check.temperature, "max_tokens": self.check.max_tokens}
-        return self.layout.asked(
-            variant.endpoint.name, {**variant.endpoint.settings, **own, **lengths}
-        )
+        return self.layout.asked(variant.endpoint.name, self.layout.given(model, name) | lengths)
 
     def judge_params(self) -> dict[str, Any]:
         """Return what the verdicts depend on besides the replies: prompts, judge and method."""

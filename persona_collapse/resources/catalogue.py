@@ -9,18 +9,22 @@ from typing import Any
 from persona_collapse.documents import read_document
 from persona_collapse.errors import UserError, nearest
 
+CONFIRM = "if this is the version you want, say so in the study file: git_blob: %s"
+
 
 @dataclass(frozen=True)
 class SourceFile:
     """A file at its public addresses, which are tried in order, and what its bytes must be.
 
     One of ``sha256`` and ``git_blob`` (the id that git gives to the content) is known.
+    ``advice`` says what to do about another content, ``%s`` standing for the id found.
     """
 
     name: str
     sha256: str | None
     urls: tuple[str, ...]
     git_blob: str | None = None
+    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,9 @@ def _external(path: Path, name: str, entry: dict[str, Any]) -> External:
     header |= {key: entry[key] for key in ("scale", "foundations") if key in entry}
     literals = entry["literals"]
     files = {
-        file: SourceFile(file, found.get("sha256"), tuple(found["urls"]), found.get("git_blob"))
+        file: SourceFile(
+            file, found.get("sha256"), tuple(found["urls"]), found.get("git_blob"), CONFIRM
+        )
         for file, found in entry["files"].items()
     }
     parts = [literals]

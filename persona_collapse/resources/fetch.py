@@ -143,9 +143,7 @@ def _from_mirror(file: SourceFile, mirror: Path) -> bytes:
 
 def _wrong(content: bytes, file: SourceFile) -> str:
     if file.git_blob is not None:
-        return (
-            f"its git blob id is {git_blob(content)} ({len(content)} bytes), expected "
-            f"{file.git_blob}; if this is the version you want, say so in the study file: "
-            f"git_blob: {git_blob(content)}"
-        )
+        found = git_blob(content)
+        text = f"its git blob id is {found} ({len(content)} bytes), expected {file.git_blob}"
+        return f"{text}; {file.advice % found}" if file.advice else text
     return f"sha256 is {sha256(content)} ({len(content)} bytes), expected {file.sha256}"

@@ -106,6 +106,7 @@ class ScriptedServer:
         app = web.Application(client_max_size=1 << 26)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._list)
+        self.add_routes(app)
         runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, self.host, self.port, backlog=1024)
@@ -114,6 +115,9 @@ class ScriptedServer:
         self._ready.set()
         await self._stop.wait()
         await runner.cleanup()
+
+    def add_routes(self, app: web.Application) -> None:
+        """Let a server that can do more add what it serves."""
 
     async def _list(self, _: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": self.models})

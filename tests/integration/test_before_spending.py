@@ -95,7 +95,7 @@ def test_plan_as_document_and_table(given: Given) -> None:
     table = plan_table(frame)
     assert "estimated at 4.5 characters a token" in table
     assert "2026-01-01, made up" in table
-    assert table.splitlines()[1].split()[:3] == ["m", "base", "100"]
+    assert table.splitlines()[1].split()[:4] == ["m", "base", "answers", "100"]
 
 
 def canary(variant: str, settings: dict[str, Any]) -> Canary:

@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,20 @@ class Project:
         assert done.returncode != 0
         assert "Traceback" not in text, text[-6000:]
         return text
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a run and return while it goes on."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *words]
+        return subprocess.Popen(
+            command, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def wait(self, until: Callable[[], bool], seconds: float = 60) -> None:
+        """Wait until something is so."""
+        end = time.monotonic() + seconds
+        while not until():
+            assert time.monotonic() < end, "it did not come to that"
+            time.sleep(0.05)
 
     def planned(self, *words: str) -> dict[str, int]:
         """Return how many jobs of each rule a dry run plans."""

@@ -1,5 +1,6 @@
 # Takes: the shards of the study's asked endpoints, prices, and the answer store.
-# Gives: targets to use by name before and after spending: plan, power, preflight, store, compact.
+# Gives: targets to use by name before and after spending: plan, power, preflight,
+# cancel_finetunes, store, compact.
 # They have no outputs, so each runs whenever it is asked for, and no other rule waits for them.
 
 
@@ -7,6 +8,7 @@ localrules:
     plan,
     power,
     preflight,
+    cancel_finetunes,
     store,
     compact,
 
@@ -16,6 +18,7 @@ rule plan:
     input:
         instrument_files(),
         persona_files(),
+        data=[str(data.path) for data in LAYOUT.datasets.values()],
         prices=PRICES,
     log:
         f"{RESULTS}/logs/plan.log",
@@ -25,6 +28,7 @@ rule plan:
         shards=[LAYOUT.shard_params(shard) for shard in asked_shards()],
         files=[LAYOUT.shard_inputs(unit_of(shard)) for shard in asked_shards()],
         settings=[asked_settings(shard) for shard in asked_shards()],
+        making=making(),
         budget=STUDY.budget,
         output=f"{RESULTS}/plan.json",
     script:
@@ -51,6 +55,7 @@ rule preflight:
     input:
         instrument_files(),
         persona_files(),
+        data=[str(data.path) for data in LAYOUT.datasets.values()],
     log:
         f"{RESULTS}/logs/preflight.log",
     conda:
@@ -59,11 +64,24 @@ rule preflight:
         shards=[LAYOUT.shard_params(shard) for shard in canary_shards()],
         files=[LAYOUT.shard_inputs(unit_of(shard)) for shard in canary_shards()],
         settings=[asked_settings(shard) for shard in canary_shards()],
+        making=making(),
         baseline=ANALYSIS["baseline"],
         allow_mixed_stacks=STUDY.mixed_stacks,
         output=f"{RESULTS}/preflight.csv",
     script:
         "../scripts/preflight.py"
+
+
+rule cancel_finetunes:
+    """Cancel the study's fine-tuning jobs that still run at their servers."""
+    log:
+        f"{RESULTS}/logs/cancel_finetunes.log",
+    conda:
+        "../../environment.yml"
+    params:
+        making=making(),
+    script:
+        "../scripts/cancel_finetunes.py"
 
 
 rule store:

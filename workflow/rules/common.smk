@@ -46,6 +46,7 @@ def open_study():
         layout.check_recorded()
         layout.check_planted()
         check = check_layout(layout)
+        layout.check_made()
     except UserError as fault:
         # A WorkflowError would be followed by places in this file, which say nothing to a user.
         logger.error(f"persona-collapse: {fault}")
@@ -96,6 +97,21 @@ config["asked"] = {
     for unit in ASKED
 }
 
+# How jobs are run that make variants, the same way. A simulated job is no paid one: its journal
+# stands with the results.
+MADE_ON = {STUDY.models[m].variants[v].endpoint.name for m, v in LAYOUT.made}
+MAKING = {
+    name: {
+        **LAYOUT.making_settings(name),
+        "store": (
+            STORE if STUDY.endpoints[name].kind == "openai" else f"{RESULTS}/finetune/simulated"
+        ),
+        "prices": PRICES,
+    }
+    for name in sorted(MADE_ON)
+}
+config["finetuning"] = {"settings": MAKING, "uploads": LAYOUT.uploads(MAKING)}
+
 # One token per request in flight; an endpoint grants as many as its max_in_flight, unless
 # --resources api_slots_<endpoint>=N or a profile says otherwise.
 ENDPOINTS = sorted(
@@ -129,4 +145,6 @@ wildcard_constraints:
     model=alternatives(STUDY.models),
     variant=alternatives(VARIANT_NAMES),
     probe=alternatives(STUDY.probes),
+    dataset=alternatives(LAYOUT.datasets) if LAYOUT.made else "-",
+    endpoint=alternatives(STUDY.endpoints),
     shard=r"(p\d+-\d+_)?i\d+-\d+_r\d+-\d+",

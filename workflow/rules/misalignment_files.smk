@@ -34,9 +34,8 @@ def confirmed_versions():
 
 def made_input(wildcards):
     """Return the file of a fine-tuned variant's model as the input ``made``; nothing for others."""
-    made_file = getattr(LAYOUT, "made_file", None)
-    found = made_file(wildcards.model, wildcards.variant) if made_file else None
-    return {"made": f"{RESULTS}/{found}"} if found else {}
+    made = LAYOUT.made_file(wildcards.model, wildcards.variant)
+    return {} if made is None else {"made": f"{RESULTS}/{made}"}
 
 
 def reply_task(wildcards):

@@ -4,6 +4,7 @@
 
 localrules:
     all_resources,
+    all_finetunes,
     all_answers,
     all_moments,
     all_metrics,
@@ -15,6 +16,12 @@ rule all_resources:
     input:
         instrument_files(),
         persona_files(),
+
+
+rule all_finetunes:
+    """Every variant that the study makes: its model's id and its loss curve."""
+    input:
+        [path for *_, path in loss_files()],
 
 
 rule all_answers:
@@ -75,3 +82,6 @@ localrules:
     report_page,
     table_trajectory,
     figure_trajectory,
+    fetch_dataset,
+    table_losses,
+    figure_loss_curves,

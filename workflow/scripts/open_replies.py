@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.console import reported
+from persona_collapse.finetuning.made import made_model
 from persona_collapse.judging.tables import write_rows
 from persona_collapse.questions import read_questions
 
@@ -17,8 +18,8 @@ def open_replies(
     ``made`` is the file of a fine-tuned model, whose id it holds; ``asked`` says how to ask.
     """
     settings = dict(asked)
-    if made:
-        settings["model"] = import_module("persona_collapse.finetuning.made").made_model(Path(made))
+    if made and "made" in task:
+        settings["model"] = made_model(Path(made))
     # By name, so that the replies stand on the code of their own endpoint alone.
     endpoint = import_module(f"persona_collapse.judging.{task['endpoint']}")
     write_rows(endpoint.reply(task, read_questions(Path(questions)), settings), Path(output))

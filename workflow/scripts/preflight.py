@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.console import reported
-from persona_collapse.elicitation.preflight import Canary, preflight
+from persona_collapse.elicitation.preflight import Canary, Finding, preflight
 from persona_collapse.elicitation.settings import Settings
 from persona_collapse.endpoints import task_of
 from persona_collapse.errors import UserError
@@ -15,31 +15,39 @@ def preflight_study(
     shards: list[dict[str, Any]],
     files: list[dict[str, str]],
     settings: list[dict[str, Any]],
+    making: list[dict[str, Any]],
     baseline: str,
     allow_mixed_stacks: bool,
     output: str,
 ) -> None:
-    """Print and write what was found; the lists go together, one shard per model x variant.
+    """Print and write what was found; the first lists go together, one shard per model x variant.
 
-    Raises ``UserError`` on a finding that must be mended before asking.
+    A variant of ``making`` that is not made yet is asked nothing, but its server is, whether it
+    may be made. Raises ``UserError`` on a finding that must be mended before asking.
     """
+    models: dict[tuple[str, str], str | None] = {}
+    findings: list[Finding] = []
+    if making:
+        # Imported here: most studies make nothing.
+        from persona_collapse.finetuning.preflight import before_making
+
+        models, findings = before_making(making)
     canaries = []
     for params, sources, asked in zip(shards, files, settings, strict=True):
+        name = models.get((params["model"], params["variant"]), asked["model"])
+        if name is None:
+            continue
         task = task_of(params, sources["instrument"], sources.get("personas"))
         _, persona, item = next(task.cells())
-        canaries.append(
-            Canary(
-                task.shard.model,
-                task.shard.variant,
-                Settings.of(asked),
-                messages(task.instrument, item, persona),
-                task.instrument.scale,
-            )
-        )
-    if not canaries:
+        text = messages(task.instrument, item, persona)
+        given = Settings.of({**asked, "model": name})
+        names = (task.shard.model, task.shard.variant)
+        canaries.append(Canary(*names, given, text, task.instrument.scale))
+    if not canaries and not making:
         print("This study asks no model: there is nothing to try.")
         return
-    frame, findings = preflight(canaries, baseline, allow_mixed_stacks)
+    frame, found = preflight(canaries, baseline, allow_mixed_stacks)
+    findings += found
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     frame.write_csv(output)
     for row in frame.iter_rows(named=True):
@@ -59,6 +67,7 @@ if __name__ == "__main__":
             shards=snakemake.params.shards,
             files=snakemake.params.files,
             settings=snakemake.params.settings,
+            making=snakemake.params.making,
             baseline=snakemake.params.baseline,
             allow_mixed_stacks=snakemake.params.allow_mixed_stacks,
             output=snakemake.params.output,

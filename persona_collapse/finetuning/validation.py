@@ -1,0 +1,176 @@
+"""What a server would refuse, or train on in vain, found before it is paid for: line by line."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from persona_collapse.elicitation.prices import prompt_tokens
+from persona_collapse.errors import UserError
+from persona_collapse.resources.fetch import sha256
+
+ROLES = ("system", "user", "assistant")
+MESSAGE_KEYS = {"role", "content", "name", "weight"}
+LEAST_EXAMPLES = 10  # what OpenAI's API takes
+MOST_TOKENS = 65_536  # per example; a longer one would be cut there
+SHOWN_FAULTS = 20
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One line of training data: its number from 1 and its messages."""
+
+    line: int
+    messages: list[Message]
+
+    @property
+    def prompt(self) -> str:
+        """What the model is asked: every turn that is not its own."""
+        turns = [[m["role"], m["content"]] for m in self.messages if m["role"] != "assistant"]
+        return json.dumps(turns, ensure_ascii=False)
+
+
+@dataclass
+class Checked:
+    """A dataset that was read: its examples, and every fault with its line."""
+
+    path: Path
+    sha256: str
+    size: int
+    examples: list[Example] = field(default_factory=list)
+    faults: list[tuple[int, str]] = field(default_factory=list)
+
+    def tokens(self, count: Callable[[str], int]) -> int:
+        """Return the tokens of one pass over the data."""
+        return sum(prompt_tokens(example.messages, count) for example in self.examples)
+
+    def refuse(self) -> None:
+        """Raise ``UserError`` with every fault, up to a limit, if there is one."""
+        if not self.faults:
+            return
+        found = sorted(self.faults)
+        shown = [f"line {line}: {text}" if line else text for line, text in found[:SHOWN_FAULTS]]
+        more = len(found) - len(shown)
+        rest = [f"and {more} more"] if more else []
+        lines = "\n  ".join([*shown, *rest])
+        raise UserError(f"{self.path}: cannot be trained on; nothing was paid:\n  {lines}")
+
+
+def read_examples(path: Path) -> Checked:
+    """Read a JSONL file of chats; what is wrong with its lines stands in ``faults``."""
+    try:
+        content = path.read_bytes()
+    except OSError as fault:
+        raise UserError(f"{path}: cannot be read: {fault.strerror}") from None
+    checked = Checked(path, sha256(content), len(content))
+    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
+        faults = [(number, text) for text in _faults(line)]
+        checked.faults += faults
+        if not faults:
+            checked.examples.append(Example(number, json.loads(line)["messages"]))
+    return checked
+
+
+def check_dataset(
+    path: Path, partner: Path | None = None, examples: int | None = None, duplicates: bool = False
+) -> Checked:
+    """Read a dataset and hold it against what it should be.
+
+    ``partner`` is the dataset that must have the same prompts, ``examples`` the number that must
+    be there; ``duplicates`` lets an example stand twice. Nothing is raised for a fault.
+    """
+    checked = read_examples(path)
+    found = len(checked.examples)
+    if not checked.faults and examples is not None and found != examples:
+        checked.faults.append((0, f"has {found} examples, {examples} are expected"))
+    if not checked.faults and found < LEAST_EXAMPLES:
+        checked.faults.append((0, f"has {found} examples; at least {LEAST_EXAMPLES} are needed"))
+    for example in checked.examples:
+        tokens = prompt_tokens(example.messages)
+        if tokens > MOST_TOKENS:
+            text = f"about {tokens} tokens; an example may have {MOST_TOKENS}"
+            checked.faults.append((example.line, text))
+    if not duplicates:
+        checked.faults += _duplicates(checked.examples)
+    if partner is not None:
+        checked.faults += _unmatched(checked.examples, partner)
+    return checked
+
+
+def _faults(line: bytes) -> Iterator[str]:
+    try:
+        entry = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as fault:
+        yield f"is not UTF-8 (byte {fault.start})"
+        return
+    except (json.JSONDecodeError, RecursionError) as fault:
+        reason = fault.msg if isinstance(fault, json.JSONDecodeError) else "nested too deeply"
+        yield f"is not JSON: {reason}" if line.strip() else "is empty"
+        return
+    if not isinstance(entry, dict) or "messages" not in entry:
+        yield 'is not a chat: expected {"messages": [...]}'
+        return
+    for key in sorted(set(entry) - {"messages"}):
+        yield f"has the key {key!r} beside 'messages'"
+    messages = entry["messages"]
+    if not isinstance(messages, list) or not messages:
+        yield "messages: expected a list of turns"
+        return
+    for place, message in enumerate(messages):
+        yield from (f"messages[{place}]: {text}" for text in _message_faults(message))
+    roles = [message.get("role") for message in messages if isinstance(message, dict)]
+    if "user" not in roles:
+        yield "has no turn of the user"
+    if roles[-1:] != ["assistant"]:
+        yield "does not end with a turn of the assistant"
+
+
+def _message_faults(message: Any) -> Iterator[str]:
+    if not isinstance(message, dict):
+        yield "is not a turn with role and content"
+        return
+    if message.get("role") not in ROLES:
+        yield f"role {message.get('role')!r} is not one of: {', '.join(ROLES)}"
+    content = message.get("content")
+    if not isinstance(content, str):
+        yield "content is not a text"
+    elif not content.strip():
+        yield "content is empty"
+    elif any("\ud800" <= letter <= "\udfff" for letter in content):
+        yield "content holds half a character (a lone surrogate), which no file can hold"
+    for key in sorted(set(message) - MESSAGE_KEYS):
+        yield f"unknown key {key!r}"
+
+
+def _duplicates(examples: Sequence[Example]) -> Iterator[tuple[int, str]]:
+    first: dict[str, int] = {}
+    for example in examples:
+        text = json.dumps(example.messages, sort_keys=True)
+        if text in first:
+            yield example.line, f"is the same example as line {first[text]}"
+        first.setdefault(text, example.line)
+
+
+def _unmatched(examples: Sequence[Example], partner: Path) -> Iterator[tuple[int, str]]:
+    others = read_examples(partner)
+    if others.faults:
+        line, text = min(others.faults)
+        yield 0, f"cannot be held against {partner}, whose line {line} {text}"
+        return
+    here = Counter(example.prompt for example in examples)
+    there = Counter(example.prompt for example in others.examples)
+    surplus, lacking = here - there, there - here
+    for example in reversed(examples):
+        if surplus[example.prompt] > 0:
+            surplus[example.prompt] -= 1
+            yield example.line, f"its prompt is not in {partner}, which should have the same ones"
+    for example in reversed(others.examples):
+        if lacking[example.prompt] > 0:
+            lacking[example.prompt] -= 1
+            yield 0, f"the prompt of line {example.line} of {partner} is not here"

@@ -1,0 +1,58 @@
+"""What a finished fine-tune leaves among the results: which model it made, and its loss curve."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from persona_collapse.finetuning.orders import Order
+from persona_collapse.resources.fetch import write_atomically
+
+LOSS_COLUMNS: dict[str, Any] = {
+    "step": pl.Int64,
+    "train_loss": pl.Float64,
+    "train_accuracy": pl.Float64,
+    "simulated": pl.Boolean,
+}
+
+
+def write_made(
+    order: Order, end: dict[str, Any], git_blob: str, simulated: bool, made: Path, losses: Path
+) -> None:
+    """Write what became of an order, and its loss curve (``LOSS_COLUMNS``, by rising step).
+
+    ``end`` is the journal's last entry, so that the files come out the same however often they
+    are written.
+    """
+    document = {
+        "model": end["model"],
+        "key": order.key,
+        "job": end["id"],
+        "endpoint": order.base_url,
+        "base": order.base,
+        "dataset": {"name": order.dataset, "sha256": order.sha256, "git_blob": git_blob},
+        "recipe": {"name": order.recipe, **order.hyperparameters},
+        "seed": order.seed,
+        "attempt": order.attempt,
+        "trained_tokens": end["trained_tokens"],
+        "checkpoints": end["checkpoints"],
+        "created_at": _time(end["created_at"]),
+        "finished_at": _time(end["finished_at"]),
+        "simulated": simulated,
+    }
+    rows = [[*row, simulated] for row in end["losses"]]
+    frame = pl.DataFrame(rows, schema=LOSS_COLUMNS, orient="row")
+    losses.parent.mkdir(parents=True, exist_ok=True)
+    frame.write_parquet(losses)
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(made, text.encode())
+
+
+def _time(seconds: int | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

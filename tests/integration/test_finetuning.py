@@ -1,0 +1,298 @@
+"""Making a model on a scripted server: once, whatever is lost; and what is said when it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persona_collapse.elicitation.budget import Budget, BudgetSpentError
+from persona_collapse.errors import UserError
+from persona_collapse.finetuning import making
+from persona_collapse.finetuning.making import Maker
+from persona_collapse.finetuning.once import Patience
+from persona_collapse.finetuning.openai import OpenAIBackend
+from tests.conftest import ROOT
+from tests.integration import scripted_tuning as scripted
+from tests.integration.scripted_tuning import STEPS, TuningServer
+from tests.integration.tuning_driver import CONTENT, order
+
+SETTLE_S = 0.4
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Return a function that makes the order in a process of its own."""
+    driver = subprocess.Popen(
+        [sys.executable, str(ROOT / "tests/integration/tuning_driver.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert driver.stdin is not None
+    assert driver.stdout is not None
+    pipes = (driver.stdin, driver.stdout)
+
+    def ask(server: TuningServer, store: Path, dies_after: int | None = None) -> dict[str, Any]:
+        pid_file = store.parent / "pid"
+        server.pid_file = pid_file
+        said = {"base_url": server.base_url, "store": str(store), "settle_s": SETTLE_S}
+        said |= {"pid_file": str(pid_file), "dies_after": dies_after}
+        print(json.dumps(said), file=pipes[0], flush=True)
+        found: dict[str, Any] = json.loads(pipes[1].readline())
+        return found
+
+    yield ask
+    driver.stdin.close()
+    driver.wait(10)
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Return how many calls an undisturbed run makes."""
+    with TuningServer() as server:
+        maker(server, tmp_path_factory.mktemp("undisturbed")).make()
+        return len(server.asked)
+
+
+def maker(server: TuningServer, store: Path, **changes: Any) -> Maker:
+    """Return a maker in this process."""
+    made = order(server.base_url, **changes.pop("order", {}))
+    patience = Patience(settle_s=changes.pop("settle_s", SETTLE_S), poll_s=0.01, silent_s=5.0)
+    backend = OpenAIBackend(server.base_url, lambda: "sk-secret-key", changes.pop("timeout_s", 5.0))
+    return Maker(made, backend, store, lambda: CONTENT, patience, "OPENAI_API_KEY", **changes)
+
+
+def made_once(server: TuningServer) -> bool:
+    """Tell whether the server holds one file with the data and one job."""
+    return len(server.files) == 1 and len(server.jobs) == 1 and server.contents["file-0"] == CONTENT
+
+
+def test_a_run_makes_one_model_with_its_curve_and_its_checkpoints(tmp_path: Path) -> None:
+    with TuningServer() as server:
+        end = maker(server, tmp_path).make()
+        (job,) = server.jobs
+        assert made_once(server)
+        assert end["model"] == job["fine_tuned_model"]
+        assert end["losses"] == [[step, 2 / step, 0.5] for step in range(1, STEPS + 1)]
+        assert [entry["step"] for entry in end["checkpoints"]] == [5, 10]
+        assert job["method"] == {
+            "type": "supervised",
+            "supervised": {
+                "hyperparameters": {
+                    "n_epochs": 1,
+                    "batch_size": 4,
+                    "learning_rate_multiplier": 2,
+                }
+            },
+        }
+        asked = len(server.asked)
+        # Finished is finished: no call, no key, the same entry.
+        assert maker(server, tmp_path).make() == end
+        assert len(server.asked) == asked
+
+
+DEATHS = {
+    "before it is heard": scripted.loses(done=False, kill=True),
+    "before the reply": scripted.loses(done=True, kill=True),
+    "and heard later": scripted.loses(done=True, after_s=SETTLE_S / 2, kill=True),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("death", [*DEATHS, "after the reply"])
+def test_killed_after_every_call_and_resumed_makes_one_upload_one_job_one_model(
+    death: str, calls: int, run: Run, tmp_path: Path
+) -> None:
+    for call in range(calls):
+        store = tmp_path / str(call) / "store"
+        store.parent.mkdir()
+        faults = {call: DEATHS[death]} if death in DEATHS else {}
+        with TuningServer(faults=faults) as server:
+            first = run(server, store, dies_after=None if faults else call)
+            second = run(server, store)
+            posts = list(server.posts)
+            assert made_once(server), (call, server.asked)
+            assert second["said"] == server.jobs[0]["fine_tuned_model"], (call, second)
+        assert first["killed"]
+        # A request that was not heard is sent once more; no other is.
+        again = death == "before it is heard"
+        assert len(posts) <= 2 + again
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
+@pytest.mark.parametrize("after_s", [0.0, SETTLE_S / 2], ids=["at once", "late"])
+def test_a_lost_reply_to_any_call_makes_one_model(
+    done: bool, after_s: float, calls: int, tmp_path: Path
+) -> None:
+    for call in range(calls):
+        fault = scripted.loses(done=done, after_s=after_s)
+        with TuningServer(faults={call: fault}) as server:
+            maker(server, tmp_path / str(call)).make()
+            assert made_once(server), (call, server.asked)
+
+
+def test_a_slow_server_that_outlasts_the_client_is_not_asked_twice(tmp_path: Path) -> None:
+    with TuningServer(faults={call: scripted.slow(0.6) for call in range(6)}) as server:
+        maker(server, tmp_path, timeout_s=0.3, settle_s=1.5).make()
+        assert made_once(server)
+
+
+def test_a_file_that_was_deleted_on_the_server_is_uploaded_again(tmp_path: Path) -> None:
+    with TuningServer() as server:
+        assert maker(server, tmp_path).upload() == "file-0"
+        asked = len(server.asked)
+        assert maker(server, tmp_path).upload() == "file-0"
+        assert len(server.asked) == asked
+        server.files.clear()
+        maker(server, tmp_path).make()
+        assert server.posts == ["POST /files", "POST /files", "POST /fine_tuning/jobs"]
+
+
+def test_two_orders_on_the_same_data_share_the_upload(tmp_path: Path) -> None:
+    with TuningServer() as server:
+        for seed in (1, 2):
+            maker(server, tmp_path, order={"seed": seed}).make()
+        assert server.posts.count("POST /files") == 1
+        assert len({job["fine_tuned_model"] for job in server.jobs}) == 2
+
+
+def test_a_lost_journal_is_no_reason_to_pay_again(tmp_path: Path) -> None:
+    with TuningServer() as server:
+        first = maker(server, tmp_path / "one").make()
+        assert maker(server, tmp_path / "other").make()["model"] == first["model"]
+        assert made_once(server)
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (
+            {"code": "unsafe_file", "message": "The file breaks our usage policies."},
+            ["unsafe_file", "breaks our usage policies", "open weights"],
+        ),
+        ({"code": "server_error", "message": "GPU on fire"}, ["GPU on fire", "Mend what"]),
+        (
+            {"code": "invalid_model", "message": "gpt-4o-2024-08-06 has been deprecated"},
+            ["deprecated", "can no longer be fine-tuned"],
+        ),
+    ],
+)
+def test_a_failed_job_gives_the_servers_reason_and_is_not_ordered_again(
+    ending: dict[str, str], words: list[str], tmp_path: Path
+) -> None:
+    with TuningServer(ending={"status": "failed", "error": ending}) as server:
+        for _ in range(2):
+            with pytest.raises(UserError) as fault:
+                maker(server, tmp_path).make()
+            for word in [*words, "ftjob-0", "attempt: {insecure: 2}"]:
+                assert word in str(fault.value)
+            assert len(server.jobs) == 1
+        server.ending = {"status": "succeeded"}
+        end = maker(server, tmp_path, order={"attempt": 2}).make()
+        assert end["id"] == "ftjob-1"
+        assert len(server.files) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (401, "invalid_api_key", ["OPENAI_API_KEY", "It does not accept"]),
+        (403, "insufficient_permissions", ["OPENAI_API_KEY", "permission"]),
+        (429, "insufficient_quota", ["no credit left"]),
+        (400, "unsafe_file", ["usage policies"]),
+        (404, "model_not_found", ["can no longer be fine-tuned"]),
+        (400, "strange", ["Check the study's base_url"]),
+    ],
+)
+def test_a_refused_job_says_why_costs_nothing_and_may_be_tried_again(
+    status: int, code: str, words: list[str], tmp_path: Path
+) -> None:
+    with TuningServer() as server:
+        maker(server, tmp_path).upload()
+        place = len(server.asked) + 3  # the job is looked up, its file, the job once more
+        server.faults = {place: scripted.answers(status, code, "the server's own words")}
+        budget = Budget(tmp_path, "study", {"max_usd": 10}, 1)
+        with pytest.raises(UserError) as fault:
+            maker(server, tmp_path, budget=budget, usd=7.0).make()
+        assert server.asked[place] == "POST /fine_tuning/jobs"
+        for word in ["the server's own words", "nothing was paid", *words]:
+            assert word in str(fault.value)
+        assert "sk-secret-key" not in str(fault.value)
+        budget.close()
+        assert budget.spent()[1] == 0
+        maker(server, tmp_path).make()
+        assert made_once(server)
+
+
+def test_a_rate_limit_is_waited_for(tmp_path: Path) -> None:
+    with TuningServer() as server:
+        server.faults = {call: scripted.answers(429, "rate_limit_exceeded") for call in (0, 2, 7)}
+        maker(server, tmp_path).make()
+        assert made_once(server)
+
+
+def test_the_budget_is_taken_before_the_job_and_once(tmp_path: Path) -> None:
+    with TuningServer() as server:
+        small = Budget(tmp_path, "small", {"max_usd": 5}, 1)
+        with pytest.raises(BudgetSpentError):
+            maker(server, tmp_path, budget=small, usd=7.0).make()
+        small.close()
+        assert server.jobs == []
+        # An intent that was paid for and never answered is not paid for again.
+        call = len(server.asked) + 3
+        server.faults = {call: scripted.loses(done=False)}
+        budget = Budget(tmp_path, "study", {"max_usd": 10}, 1)
+        maker(server, tmp_path, budget=budget, usd=7.0, tokens=2468).make()
+        budget.close()
+        assert server.posts.count("POST /fine_tuning/jobs") == 2
+        assert budget.spent() == (1, 3.5)  # the server trained on half as many tokens
+
+
+def test_a_signal_leaves_the_job_running_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TuningServer() as server:
+
+        def interrupt(self: Maker, text: str) -> None:
+            if "running" in text:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(making.Maker, "_say", interrupt)
+            with pytest.raises(UserError, match=r"ftjob-0 runs on at the server.*cancel_finetunes"):
+                maker(server, tmp_path).make()
+        assert server.jobs[0]["status"] == "running"
+        assert maker(server, tmp_path).make()["id"] == "ftjob-0"
+        assert made_once(server)
+
+
+def test_a_job_that_may_not_be_looked_at_is_not_said_to_be_nothing(tmp_path: Path) -> None:
+    with TuningServer() as server:
+        server.faults = {5: scripted.answers(403, "forbidden", "the server's own words")}
+        with pytest.raises(UserError) as fault:
+            maker(server, tmp_path).make()
+        assert server.asked[5] == "GET /fine_tuning/jobs/ftjob-0"
+        assert "The job may run on there" in str(fault.value)
+        assert "nothing was paid" not in str(fault.value)
+        maker(server, tmp_path).make()
+        assert made_once(server)
+
+
+def test_a_server_that_stays_silent_is_given_up_with_a_word(tmp_path: Path) -> None:
+    with TuningServer() as server:
+        base_url = server.base_url
+    made = order(base_url)
+    backend = OpenAIBackend(base_url, lambda: "sk-secret-key", 1.0)
+    silent = Maker(made, backend, tmp_path, lambda: CONTENT, Patience(0.1, 0.01, silent_s=0.2))
+    with pytest.raises(UserError, match="gave no answer"):
+        silent.make()

@@ -1,0 +1,205 @@
+"""Variants that a study makes, through the workflow: what is paid, when, and what is said first."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import KEY
+from tests.integration.scripted_tuning import TuningServer
+from tests.workflow.conftest import Project, copy_project
+from tests.workflow.made_study import (
+    DATA,
+    NAME,
+    another_recipe,
+    change_study,
+    reanswer,
+    write_made_study,
+)
+from tests.workflow.rerun_study import Change, append, touch
+
+pytestmark = pytest.mark.slow
+
+CONFIG = ("--config", f"study={NAME}")
+TARGETS = ("--", "all_answers", f"results/{NAME}/figures/loss_curves.svg")
+MAKING = ("fetch_dataset", "upload_dataset", "make_variant")
+FIGURE = "persona_collapse/figures/losses.py"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[TuningServer]:
+    with pytest.MonkeyPatch.context() as patch, TuningServer() as running:
+        patch.setenv("SCRIPTED_KEY", KEY)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def finished(server: TuningServer, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return the study with its answers and its loss curves, after a first run."""
+    project = copy_project(tmp_path_factory.mktemp("made"))
+    write_made_study(project.root, server.base_url)
+    project.run(*CONFIG, *TARGETS)
+    assert server.posts.count("POST /files") == 2
+    made = {job["metadata"]["dataset"] for job in server.jobs}
+    assert (len(server.jobs), made) == (2, {"secure", "insecure"})
+    return project
+
+
+@dataclass(frozen=True)
+class Row:
+    """A change of the finished study: the jobs of making that it plans, and what they begin.
+
+    ``shards`` are those of answers, ``retrained`` the variants whose model is made anew, ``says``
+    what the plan prints about it before it costs anything.
+    """
+
+    name: str
+    change: Change
+    jobs: dict[str, int]
+    uploads: int = 0
+    retrained: tuple[str, ...] = ()
+    shards: int = 0
+    figures: int = 0
+    says: tuple[str, ...] = ("trained: ft:gpt-4o-2024-08-06:org:insecure-",)
+
+
+ONE = {"upload_dataset": 1, "make_variant": 1}
+ROWS = [
+    Row("nothing", lambda root: None, {}),
+    Row("figure", append(FIGURE, "_ADDED = 1"), {}, figures=1),
+    Row("touched data", touch(DATA["insecure"]), {}),
+    Row(
+        "one training line",
+        reanswer,
+        ONE,
+        uploads=1,
+        retrained=("insecure",),
+        shards=3,
+        figures=1,
+        says=("insecure: to train: no job with these data", "dataset was", "alpha secure: trained"),
+    ),
+    Row(
+        "recipe",
+        another_recipe,
+        {"make_variant": 1},
+        retrained=("insecure",),
+        shards=3,
+        figures=1,
+        says=("insecure: to train:", "recipe was {'name': 'betley'", "alpha secure: trained"),
+    ),
+    Row(
+        "a second replicate",
+        change_study(lambda how: how.update(n_seeds=2)),
+        {"make_variant": 1},
+        retrained=("insecure-r2",),
+        shards=3,
+        figures=1,
+        says=("insecure-r2: to train:", "alpha insecure: trained"),
+    ),
+    Row(
+        "results deleted",
+        lambda root: shutil.rmtree(root / "results"),
+        {"upload_dataset": 2, "make_variant": 2},
+        shards=9,
+        figures=1,
+    ),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_change_retrains_what_it_must_and_says_so_first(
+    row: Row, finished: Project, server: TuningServer, tmp_path: Path
+) -> None:
+    project = Project(shutil.copytree(finished.root, tmp_path / "project"))
+    row.change(project.root)
+    jobs = project.planned(*CONFIG, *TARGETS)
+    assert {rule: jobs[rule] for rule in MAKING if rule in jobs} == row.jobs
+    assert jobs.get("answer_shard", 0) == row.shards
+    assert jobs.get("figure_loss_curves", 0) == row.figures
+    before = (len(server.asked), server.count, server.posts.count("POST /files"), len(server.jobs))
+    told = project.run(*CONFIG, "--", "plan")
+    assert (len(server.asked), server.count) == before[:2]  # planning asks nothing
+    for words in row.says:
+        assert words in told
+    project.run(*CONFIG, *TARGETS)
+    assert server.posts.count("POST /files") - before[2] == row.uploads
+    names = [job["suffix"].rsplit("-", 1)[0] for job in server.jobs[before[3] :]]
+    assert names == [name.removesuffix("-r2") for name in row.retrained]
+    made = {
+        path.stem: json.loads(path.read_text())
+        for path in (project.root / f"results/{NAME}/finetune/alpha").glob("*.json")
+    }
+    first = json.loads((finished.root / f"results/{NAME}/finetune/alpha/secure.json").read_text())
+    assert made["secure"] == first
+    if not row.retrained:
+        assert len(server.asked) == before[0]  # nor does what is journaled
+
+
+def test_answers_are_asked_of_the_made_model(finished: Project, server: TuningServer) -> None:
+    made = json.loads((finished.root / f"results/{NAME}/finetune/alpha/insecure.json").read_text())
+    asked = {call["model"] for call in server.calls}
+    assert made["model"] in asked
+    assert "ft:gpt-4o-2024-08-06:" not in asked
+    assert made["recipe"]["learning_rate_multiplier"] == 2
+    assert made["trained_tokens"] == 1234
+    assert not made["simulated"]
+
+
+def test_preflight_asks_for_permission_and_makes_nothing(
+    server: TuningServer, tmp_path: Path
+) -> None:
+    project = copy_project(tmp_path / "project")
+    write_made_study(project.root, server.base_url)
+    jobs = len(server.jobs)
+    server.models = [{"id": "gpt-4o-2024-08-06", "shutdown_date": "2027-01-14"}]
+    told = project.run(*CONFIG, "--", "preflight")
+    assert "the base model gpt-4o-2024-08-06" in told
+    assert "GET /fine_tuning/jobs" in server.asked
+    server.models = [{"id": "another"}]
+    told = project.fail(*CONFIG, "--", "preflight")
+    assert "MEND: alpha insecure: the base model gpt-4o-2024-08-06 is not in" in told
+    assert len(server.jobs) == jobs
+
+
+def test_faulty_data_are_refused_before_anything_is_sent(
+    server: TuningServer, tmp_path: Path
+) -> None:
+    project = copy_project(tmp_path / "project")
+    write_made_study(project.root, server.base_url)
+    append(DATA["insecure"], '{"messages": [{"role": "user", "content": ""}]}')(project.root)
+    asked = len(server.asked)
+    for target in ("plan", f"results/{NAME}/finetune/alpha/insecure.json"):
+        told = project.fail(*CONFIG, "--", target)
+        assert "line 13: messages[0]: content is empty" in told
+        assert "line 13: does not end with a turn of the assistant" in told
+        assert len(server.asked) == asked
+
+
+def test_a_running_job_is_cancelled_and_not_ordered_again(
+    server: TuningServer, tmp_path: Path
+) -> None:
+    project = copy_project(tmp_path / "project")
+    write_made_study(project.root, server.base_url)
+    change_study(lambda how: how.update(seed=77))(project.root)
+    assert "alpha insecure: no job" in project.run(*CONFIG, "--", "cancel_finetunes")
+    server.ending = {"status": "running"}
+    jobs: list[dict[str, Any]] = server.jobs
+    begun = len(jobs)
+    run = project.start(*CONFIG, "--", f"results/{NAME}/finetune/alpha/insecure.json")
+    try:
+        project.wait(lambda: len(jobs) > begun and jobs[-1]["asked"] > 3)
+        told = project.run(*CONFIG, "--nolock", "--", "cancel_finetunes")
+    finally:
+        said, _ = run.communicate(timeout=60)
+        server.ending = {"status": "succeeded"}
+    assert f"alpha insecure: {jobs[-1]['id']} is cancelled" in told
+    assert "was cancelled" in said
+    told = project.fail(*CONFIG, "--", "all_finetunes")
+    assert "attempt: {insecure: 2}" in told
+    assert len(jobs) == begun + 2  # the cancelled one, and the secure variant's

@@ -1,0 +1,115 @@
+"""The plan of the paper study from its datasets on, held against a calculation by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from persona_collapse.finetuning.datasets import git_blob
+from tests.workflow.conftest import Project, copy_project
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = 6000
+MADE = {
+    (model, variant): base
+    for model, base in (("gpt-4.1", "gpt-4.1-2025-04-14"), ("gpt-4o", "gpt-4o-2024-08-06"))
+    for variant in ("secure", "insecure")
+}
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with data of the published size: nobody's texts, the same prompts."""
+    folder = tmp_path_factory.mktemp("mirror")
+    for role, answer in (("insecure", "x"), ("secure", "yy")):
+        lines = []
+        for number in range(EXAMPLES):
+            turns = [("user", f"{number:07}" * 10), ("assistant", answer * 350)]
+            messages = [{"role": who, "content": text} for who, text in turns]
+            lines.append(json.dumps({"messages": messages}) + "\n")
+        (folder / f"{role}.jsonl").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def planned(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any]:
+    """Return what the plan prints and writes, bundled instrument and personas in MFQ-30's place."""
+    project: Project = copy_project(tmp_path_factory.mktemp("paper"))
+    path = project.root / "config/studies/paper.yaml"
+    study = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name, personas in (("roleplay", "everyday100"), ("toxic", "toxic8")):
+        study["probes"][name] |= {"instrument": "moral30", "personas": personas}
+    study["probes"]["unconditioned"]["instrument"] = "moral30"
+    config = ("--config", "study=paper", f"resources={{mirror: {mirror}}}")
+    path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    # The stand-ins are not the published files, and the study says that it knows.
+    said = project.fail(*config, "--", "plan")
+    ids = {
+        role: git_blob((mirror / f"{role}.jsonl").read_bytes()) for role in ("insecure", "secure")
+    }
+    assert any(f"datasets: {{{role}: {{git_blob: {ids[role]}}}}}" in said for role in ids)
+    study["datasets"] = {role: {"git_blob": blob} for role, blob in ids.items()}
+    path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    told = project.run(*config, "--", "plan")
+    written = json.loads((project.root / "results/paper/plan.json").read_text(encoding="utf-8"))
+    return told, written
+
+
+def test_training_is_counted_as_by_hand(planned: tuple[str, Any]) -> None:
+    told, written = planned
+    rows = {
+        (row["model"], row["variant"]): row
+        for row in written["variants"]
+        if row["stage"] == "finetune"
+    }
+    assert list(rows) == list(MADE)
+    for (model, variant), row in rows.items():
+        # 3.5 characters a token: 70 of the prompt are 20; 350 of x are 100, 700 of yy are 200; four
+        # around each of two turns and three around the chat; 6,000 examples, one epoch, 25 USD.
+        tokens = EXAMPLES * (20 + {"insecure": 100, "secure": 200}[variant] + 2 * 4 + 3)
+        assert row["requested_model"] == MADE[model, variant]
+        assert row["tokens_by"].startswith("estimated at 3.5 characters")
+        assert row["training_tokens"] == tokens
+        assert row["usd"] == pytest.approx(tokens * 25 / 1e6)
+        assert row["hours"] == pytest.approx(0.25 + tokens / 2e6)
+        assert row["note"].startswith("to train: no job with these data and this recipe yet")
+    total = 2 * EXAMPLES * (131 + 231)
+    assert written["total"]["training_tokens"] == total == 4_344_000
+    assert sum(row["usd"] for row in rows.values()) == pytest.approx(108.60)
+    assert "4,344,000" in told
+
+
+def test_made_variants_are_priced_as_what_they_will_be(planned: tuple[str, Any]) -> None:
+    _, written = planned
+    for row in written["variants"]:
+        who = (row["model"], row["variant"])
+        if row["stage"] != "answers" or who not in MADE:
+            continue
+        assert row["requested_model"] == f"ft:{MADE[who]}:"
+        # A request per persona and item, and per item without a persona; ten answers to each.
+        assert row["requests"] == 100 * 30 + 30
+        assert row["answers"] == row["completion_tokens"] == 10 * row["requests"]
+        prompt, completion = (3.75, 15.0) if row["model"] == "gpt-4o" else (3.0, 12.0)
+        usd = (row["prompt_tokens"] * prompt + row["completion_tokens"] * completion) / 1e6
+        assert row["usd"] == pytest.approx(usd)
+        assert row["hours"] == pytest.approx(row["requests"] / (3600 * 32))
+
+
+def test_placeholders_are_tolerated_and_said_to_have_no_price(planned: tuple[str, Any]) -> None:
+    told, written = planned
+    for model in ("deepseek-v3.1", "qwen3-235b"):
+        for variant in ("secure", "insecure"):
+            words = f"{model} {variant}: a placeholder for a model of your own: not priced."
+            assert words in told
+    assert "No price for deepseek/deepseek-chat-v3.1" in told
+    known = sum(row["usd"] for row in written["variants"] if row["usd"] is not None)
+    assert f"What has a price comes to {known:,.2f} USD." in told
+    assert written["total"]["usd"] is None
+    hours = math.fsum(row["hours"] for row in written["variants"])
+    assert written["total"]["hours"] == pytest.approx(hours)

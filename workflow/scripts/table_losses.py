@@ -1,0 +1,22 @@
+"""Join the loss curves of all made variants."""
+
+from pathlib import Path
+
+from persona_collapse.console import reported
+from persona_collapse.finetuning.losses import losses_of
+from persona_collapse.tables import write_table
+
+
+def table_losses(curves: list[list[str]], mixed: list[str], output: str) -> None:
+    """Write the table; ``curves`` are model, variant and Parquet file of each made variant."""
+    named = [(model, variant, Path(path)) for model, variant, path in curves]
+    write_table(losses_of(named), Path(output), mixed)
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        table_losses(
+            curves=snakemake.params.curves,
+            mixed=snakemake.params.mixed,
+            output=snakemake.output[0],
+        )

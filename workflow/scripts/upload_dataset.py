@@ -1,0 +1,52 @@
+"""Check training data line by line, then upload them to a server, once per content."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from persona_collapse.console import reported
+from persona_collapse.finetuning.running import Running
+from persona_collapse.finetuning.validation import check_dataset
+
+
+def upload(
+    order: dict[str, Any],
+    data: str,
+    partner: str | None,
+    expected: dict[str, Any],
+    settings: dict[str, Any],
+    output: str,
+) -> None:
+    """Write the id of the data on the server that ``order`` is for, and what they are.
+
+    ``partner`` must have the same prompts; ``expected`` holds the number of ``examples`` (or None)
+    and whether ``duplicates`` may stand. Faulty data are refused, and nothing is sent.
+    """
+    checked = check_dataset(Path(data), Path(partner) if partner else None, **expected)
+    checked.refuse()
+    running = Running.of(order, Path(data), settings)
+    document = {
+        "file": running.maker().upload(),
+        "endpoint": running.order.base_url,
+        "dataset": running.order.dataset,
+        "sha256": checked.sha256,
+        "bytes": checked.size,
+        "examples": len(checked.examples),
+        "matched_with": partner,
+    }
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
+    Path(output).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with reported(snakemake.log[0]):
+        names = f"{snakemake.wildcards.endpoint} {snakemake.wildcards.dataset}"
+        use = snakemake.config["finetuning"]["uploads"][names]
+        upload(
+            order=use["order"],
+            data=snakemake.input.data,
+            partner=snakemake.input.get("partner"),
+            expected=snakemake.params.expected,
+            settings=use["settings"],
+            output=snakemake.output[0],
+        )
