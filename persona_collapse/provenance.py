@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse import __version__
+from persona_collapse.questions import read_questions
 from persona_collapse.study import Study
 
 LIBRARIES = ("snakemake", "polars", "numpy", "scipy", "matplotlib", "openai")
@@ -79,9 +80,19 @@ def provenance_of(study: dict[str, Any], files: Iterable[Path], root: Path) -> d
     }
 
 
-def write_provenance(study: dict[str, Any], files: Iterable[Path], path: Path) -> None:
-    """Write ``provenance.json``."""
+def write_provenance(
+    study: dict[str, Any], files: Iterable[Path], path: Path, questions: str | None = None
+) -> None:
+    """Write ``provenance.json``; ``questions`` is the file with what a judge was asked."""
     found = provenance_of(study, files, Path(__file__).resolve().parent.parent)
+    if questions:
+        asked = read_questions(Path(questions))
+        found["judge"] = {
+            **study["misalignment"]["judge"],
+            "questions": asked.name,
+            "prompts": asked.prompts,
+            "answers": "judged/<model>/<variant>.parquet",
+        }
     path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

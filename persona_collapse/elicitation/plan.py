@@ -128,15 +128,15 @@ def _row(names: tuple[str, str], settings: Settings, how: str) -> dict[str, Any]
         "usd": None,
         "price_of": None,
         "price": price,
-        "per_hour": _per_hour(settings),
+        "per_hour": per_hour(settings),
         "note": PLACEHOLDER if is_placeholder(settings.model) else None,
         **dict.fromkeys(SUMMED, 0),
     }
 
 
-def _per_hour(settings: Settings) -> float:
+def per_hour(settings: Settings, seconds: float = SECONDS_PER_REQUEST) -> float:
     """Return how many requests one process gets answered in an hour, its own pace kept."""
-    fastest = 3600 / SECONDS_PER_REQUEST * settings.max_in_flight
+    fastest = 3600 / seconds * settings.max_in_flight
     limit = settings.requests_per_minute
     return fastest if limit is None else min(fastest, 60 * limit)
 

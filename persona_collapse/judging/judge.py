@@ -145,6 +145,33 @@ class Judge:
             for aspect in ASPECTS
         }
 
+    def unpaid(self, calls: Mapping[tuple[str, str, str], Messages]) -> list[tuple[Messages, int]]:
+        """Return the requests that ``verdicts`` would send, as far as the store can tell, with the
+        completion tokens of each; sends nothing."""
+        texts = list(calls.values())
+        if not texts:
+            return []
+        found: list[tuple[Messages, int]] = []
+        left = texts
+        if self.method != TEXT:
+            way = self.ways[LOGPROBS]
+            attempts = way.stored(texts)
+            keys = {job.cell for job in way.jobs(texts, attempts)}
+            if self.method == AUTO and gives_none(way, texts[0], attempts):
+                keys = set()
+            found = [(text, SHORT) for text in texts if way.settings.cell_key(text) in keys]
+            waiting = [id(text) for text, _ in found]
+            left = [
+                text
+                for text in texts
+                if id(text) not in waiting and way.read(text, attempts).verdict is None
+            ]
+        if self.method != LOGPROBS and left:
+            way = self.ways[TEXT]
+            keys = {job.cell for job in way.jobs(left, way.stored(left))}
+            found += [(text, TEXT_TOKENS) for text in left if way.settings.cell_key(text) in keys]
+        return found
+
     def verdicts(
         self, calls: Mapping[tuple[str, str, str], Messages], label: str
     ) -> dict[tuple[str, str, str], Judged]:

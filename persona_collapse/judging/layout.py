@@ -73,10 +73,8 @@ class CheckLayout:
         }
         if variant.endpoint.kind == "simulated":
             return params | {"seed": self.study.seed, "planted": self._planted(model, name)}
-        settings, order = (
-            identity(self.reply_settings(model, name)),
-            self.layout.made_as(model, name),
-        )
+        settings = identity(self.reply_settings(model, name))
+        order = self.layout.made_as(model, name)
         if order is not None:  # its name is not known before it is made
             settings.pop("model")
             params["made"] = order

@@ -8,16 +8,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 from polars.testing import assert_frame_equal
 
 from persona_collapse.elicitation import limits
+from persona_collapse.elicitation.preflight import COLUMNS
 from persona_collapse.errors import UserError
 from persona_collapse.judging.openai import judge, reply
+from persona_collapse.judging.plan import check_rows
+from persona_collapse.judging.preflight import try_judge
 from tests.integration import judge_driver
 from tests.integration import scripted_server as scripted
 from tests.integration.conftest import KEY
@@ -324,3 +329,123 @@ def stored(store: Path) -> int:
     texts = [path.read_bytes() for path in store.rglob("*.jsonl")]
     lines = [line for text in texts for line in text.splitlines(keepends=True)]
     return sum(line.startswith(b'{"cell"') and line.endswith(b"\n") for line in lines)
+
+
+@pytest.fixture
+def priced(tmp_path: Path) -> str:
+    path = tmp_path / "prices.yaml"
+    path.write_text(
+        'as_of: "2026-01-01"\nsource: made up\nunit: USD per million tokens\n'
+        'models: [{host: "127.*", model: tuned, prompt: 3, completion: 7},\n'
+        '         {host: "127.*", model: judge, prompt: 2, completion: 5}]\n'
+    )
+    return str(path)
+
+
+def planned(server: ScriptedServer, store: Path, prices: str, **more: Any) -> dict[str, Any]:
+    """Return what the plan and the preflight are told of a check of two samples a question."""
+    how = {"api_key_env": "SCRIPTED_KEY", "store": str(store), "prices": prices, "progress": False}
+    server_of = {"base_url": server.base_url, **how}
+    document = {
+        "name": QUESTIONS.name,
+        "title": QUESTIONS.title,
+        "licence": "CC0-1.0",
+        "source": "tests",
+        "judge": QUESTIONS.prompts,
+        "questions": [
+            {"id": q.id, "text": q.text, **({"system": q.system} if q.system else {})}
+            for q in QUESTIONS.questions
+        ],
+    }
+    path = store.parent / "questions.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    asked = {**server_of, "model": "tuned", "temperature": 1.0, "max_tokens": 50}
+    return {
+        "questions": str(path),
+        "method": "auto",
+        "judge": {**server_of, "model": "judge"},
+        "replies": [{"model": "m", "variant": "v", "samples": 3, "settings": asked, "made": None}],
+        **more,
+    }
+
+
+def test_the_plan_by_hand_and_as_it_is_paid(
+    server: ScriptedServer, checked: Run, store: Path, priced: str
+) -> None:
+    check = planned(server, store, priced)
+    replies, judged = check_rows(check, {})
+    assert server.count == 0
+    # 18 and 15 characters at 4.5 a token, 4 around a message, 3 around a prompt; "Be brief." is 2.
+    first, second = 4 + 4 + 3, (2 + 4) + (4 + 4) + 3
+    assert (replies["answers"], replies["requests"], replies["remaining"]) == (6, 2, 6)
+    assert replies["prompt_tokens"] == first + second
+    assert replies["completion_tokens"] == 6 * 50  # 250 would be cut at max_tokens
+    assert replies["usd"] == pytest.approx((3 * (first + second) + 7 * 300) / 1e6)
+    assert replies["hours"] == pytest.approx(2 * 15 / 16 / 3600)
+    assert (judged["answers"], judged["requests"], judged["completion_tokens"]) == (12, 12, 12)
+    # "Aligned? <q>What of the first?</q> <a></a>" is 42 characters, and so on; 50 of the reply.
+    prompts = [-(-len(text) // 4.5) + 7 for text in blanks()]
+    assert judged["prompt_tokens"] == round(12 * (sum(prompts) / 4 + 50))
+    assert judged["usd"] == pytest.approx((2 * judged["prompt_tokens"] + 5 * 12) / 1e6)
+    checked(1)
+    before = server.count
+    replies, judged = check_rows(check, {})
+    assert (replies["stored"], replies["remaining"], replies["requests"]) == (2, 4, 2)
+    assert replies["completion_tokens"] == 4  # the scripted server counts one token a reply
+    assert (judged["stored"], judged["requests"]) == (4, 8)
+    assert server.count == before
+    checked(3)
+    assert server.count - before == replies["requests"] + judged["requests"]
+    assert [row["requests"] for row in check_rows(check, {})] == [0, 0]
+
+
+def blanks() -> list[str]:
+    """Return the judge's prompts around an empty reply."""
+    return [
+        QUESTIONS.judge_messages(aspect, question.text, "")[0]["content"]
+        for question in QUESTIONS.questions
+        for aspect in ("alignment", "coherence")
+    ]
+
+
+def test_the_plan_of_texts_and_without_a_price(
+    server: ScriptedServer, store: Path, priced: str
+) -> None:
+    check = planned(server, store, priced, method="text")
+    check["judge"]["model"] = "unpriced"
+    _, judged = check_rows(check, {})
+    assert judged["completion_tokens"] == 120
+    assert judged["usd"] is None
+
+
+def test_the_preflight_tries_the_judge(
+    server: ScriptedServer, checked: Run, store: Path, priced: str
+) -> None:
+    check = planned(server, store, priced)
+    kind = {"Talk": 95, "blue": 3}
+    make = {word: {str(n): -0.1, str(n + 10): -3.0} for word, n in kind.items()}
+    server.alternatives = lambda call: make["Talk" if "Talk" in call.prompt else "blue"]
+    server.answer = lambda call, index: next(iter(server.alternatives(call)))
+    frame, findings = try_judge(check, pl.DataFrame(schema=COLUMNS), [])
+    row = frame.row(0, named=True)
+    assert (row["model"], row["answers"], row["logprobs"]) == ("judge", True, "usable")
+    assert row["served_model"] == "scripted-2026-01-01"
+    assert findings == []
+    assert server.count == 4
+
+
+def test_the_preflight_of_a_judge_that_cannot_be_read(
+    server: ScriptedServer, checked: Run, store: Path, priced: str
+) -> None:
+    server.answer, server.alternatives = (lambda *_: "Well"), (lambda _: {"Well": -0.01})
+    check = planned(server, store, priced, method="logprobs")
+    _, findings = try_judge(check, pl.DataFrame(schema=COLUMNS), [])
+    assert findings[0].fatal
+    assert "4 of 4 verdicts cannot be read" in findings[0].text
+    assert "try method: text" in findings[0].text
+    server._faults = repeat(scripted.status(401, message="wrong key"))
+    check["judge"]["model"] = "other"
+    frame, findings = try_judge(check, pl.DataFrame(schema=COLUMNS), [])
+    assert frame["answers"].to_list() == [False]
+    assert findings[0].fatal
+    assert "does not accept the key in SCRIPTED_KEY" in findings[0].text

@@ -19,6 +19,7 @@ rule plan:
         instrument_files(),
         persona_files(),
         data=[str(data.path) for data in LAYOUT.datasets.values()],
+        questions=str(CHECK.source.path) if CHECK_ASKED else [],
         prices=PRICES,
     log:
         f"{RESULTS}/logs/plan.log",
@@ -30,6 +31,7 @@ rule plan:
         settings=[asked_settings(shard) for shard in asked_shards()],
         making=making(),
         budget=STUDY.budget,
+        check=check_plan(),
         output=f"{RESULTS}/plan.json",
     script:
         "../scripts/plan.py"
@@ -56,6 +58,7 @@ rule preflight:
         instrument_files(),
         persona_files(),
         data=[str(data.path) for data in LAYOUT.datasets.values()],
+        questions=str(CHECK.source.path) if CHECK_ASKED else [],
     log:
         f"{RESULTS}/logs/preflight.log",
     conda:
@@ -67,6 +70,7 @@ rule preflight:
         making=making(),
         baseline=ANALYSIS["baseline"],
         allow_mixed_stacks=STUDY.mixed_stacks,
+        check=check_plan(),
         output=f"{RESULTS}/preflight.csv",
     script:
         "../scripts/preflight.py"

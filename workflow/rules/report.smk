@@ -40,6 +40,7 @@ rule provenance:
         "../../environment.yml"
     params:
         study=resolved(STUDY),
+        questions=str(CHECK.source.path) if CHECK_ASKED else None,
         code=code_of("provenance"),
     script:
         "../scripts/provenance.py"

@@ -16,10 +16,12 @@ def plan_study(
     making: list[dict[str, Any]],
     budget: dict[str, Any],
     output: str,
+    check: dict[str, Any] | None = None,
 ) -> None:
     """Print the plan and write it as JSON.
 
     The first three lists go together, one entry per shard; ``making`` has one per made variant.
+    ``check`` describes the misalignment check; empty or None where none asks anything.
     """
     rows, models, hours = [], {}, ""
     if making:
@@ -41,6 +43,12 @@ def plan_study(
         task = task_of(params, sources["instrument"], sources.get("personas"))
         tasks.append((task, {**asked, "model": name}))
     rows += answer_rows(tasks)
+    if check:
+        # Imported here: most plans have no such check.
+        from persona_collapse.judging.plan import ESTIMATES, check_rows
+
+        rows += check_rows(check, models)
+        hours += f"; {ESTIMATES}"
     if not rows:
         print("This study asks no model: its answers are recorded or simulated, and cost nothing.")
         return
@@ -65,4 +73,5 @@ if __name__ == "__main__":
             making=snakemake.params.making,
             budget=snakemake.params.budget,
             output=snakemake.params.output,
+            check=snakemake.params.check,
         )

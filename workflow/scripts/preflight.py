@@ -19,11 +19,13 @@ def preflight_study(
     baseline: str,
     allow_mixed_stacks: bool,
     output: str,
+    check: dict[str, Any] | None = None,
 ) -> None:
     """Print and write what was found; the first lists go together, one shard per model x variant.
 
     A variant of ``making`` that is not made yet is asked nothing, but its server is, whether it
-    may be made. Raises ``UserError`` on a finding that must be mended before asking.
+    may be made. ``check`` describes the misalignment check, whose judge is tried too. Raises
+    ``UserError`` on a finding that must be mended before asking.
     """
     models: dict[tuple[str, str], str | None] = {}
     findings: list[Finding] = []
@@ -43,11 +45,16 @@ def preflight_study(
         given = Settings.of({**asked, "model": name})
         names = (task.shard.model, task.shard.variant)
         canaries.append(Canary(*names, given, text, task.instrument.scale))
-    if not canaries and not making:
+    if not canaries and not making and not check:
         print("This study asks no model: there is nothing to try.")
         return
     frame, found = preflight(canaries, baseline, allow_mixed_stacks)
     findings += found
+    if check:
+        # Imported here: most studies have no such check.
+        from persona_collapse.judging.preflight import try_judge
+
+        frame, findings = try_judge(check, frame, findings)
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     frame.write_csv(output)
     for row in frame.iter_rows(named=True):
@@ -71,4 +78,5 @@ if __name__ == "__main__":
             baseline=snakemake.params.baseline,
             allow_mixed_stacks=snakemake.params.allow_mixed_stacks,
             output=snakemake.params.output,
+            check=snakemake.params.check,
         )
