@@ -20,9 +20,11 @@ from persona_collapse.sources import Source
 
 if TYPE_CHECKING:
     from persona_collapse.layout import Layout
+    from persona_collapse.misalignment import Check
 
 AGAIN = "-reanalysis"  # what the study file of a bundle is called after the study's name
 SUMS = "SHA256SUMS"
+JUDGED = "${study_folder}/judged"  # where a bundle has the verdicts on open replies
 
 
 def study_file(found: Path, folder: Path) -> Path:
@@ -168,9 +170,21 @@ def _reanalysis(layout: Layout, names: Mapping[str, Mapping[Path, str]]) -> dict
             "shards": study.blocks,
             "analysis": study.analysis,
             "allow_mixed_stacks": study.mixed_stacks,
+            "misalignment": _check_again(study.misalignment),
         }
     )
     return document
+
+
+def _check_again(check: Check | None) -> dict[str, Any] | None:
+    """Return the key that reads a check's numbers again; None where the bundle does not have them.
+
+    A bundle carries the verdicts that its own study asked for; printed numbers stay where they are.
+    """
+    if check is None or check.recorded is not None:
+        return None
+    read = {"printed": str(check.printed)} if check.printed else {"recorded": JUDGED}
+    return {**read, "variants": list(check.variants) if check.variants else None}
 
 
 def _known(value: Any) -> Any:

@@ -39,6 +39,7 @@ A finished study, handed over by persona-collapse {version}{commit}.
 | `{name}.yaml` | a study file that reads the answers below and computes every table again |
 | `study.json` | the study as it was run, with its defaults |
 | `answers/<model>/<variant>/<probe>.parquet` | all answers; they suffice to rebuild every table |
+| `judged/` | replies to open questions and the judge's verdicts, where the study has them |
 | `moments/` | mean, SD and counts per persona and item |
 | `tables/`, `figures/`, `report/index.html` | results; the page needs nothing else |
 | `instruments/`, `personas/` | the texts that were asked, as far as they may be passed on |
@@ -88,6 +89,10 @@ def write_bundle(
             told = f"{entry['name']}: its texts stay out of the bundle: {entry['licence'].strip()}"
             print(told, file=sys.stderr)
     provenance = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
+    judge = provenance.get("judge")
+    if judge and not _OPEN.match(judge["licence"]):
+        judge["prompts"] = "withheld: their licence does not let them be passed on"
+        content["provenance.json"] = _json(provenance)
     document = yaml.safe_dump(given["reanalysis"], sort_keys=False, allow_unicode=True)
     content[f"{given['name']}{AGAIN}.yaml"] = document.encode()
     content["study.json"] = _json(provenance["study"])

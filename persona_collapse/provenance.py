@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse import __version__
+from persona_collapse.documents import read_yaml
 from persona_collapse.questions import read_questions
 from persona_collapse.study import Study
 
@@ -86,10 +87,11 @@ def write_provenance(
     """Write ``provenance.json``; ``questions`` is the file with what a judge was asked."""
     found = provenance_of(study, files, Path(__file__).resolve().parent.parent)
     if questions:
-        asked = read_questions(Path(questions))
+        asked, document = read_questions(Path(questions)), read_yaml(Path(questions))
         found["judge"] = {
             **study["misalignment"]["judge"],
             "questions": asked.name,
+            "licence": document["licence"],
             "prompts": asked.prompts,
             "answers": "judged/<model>/<variant>.parquet",
         }

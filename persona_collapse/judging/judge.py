@@ -136,11 +136,12 @@ class Judge:
         """Return the requests by aspect, question and reply, for the replies with a text."""
         judged = (
             replies.filter(pl.col("status") == OK)
-            .select("question", "response")
+            .select("question_id", "response")
             .unique(maintain_order=True)
         )
+        texts = {question.id: question.text for question in self.questions.questions}
         return {
-            (aspect, question, reply): self.questions.judge_messages(aspect, question, reply)
+            (aspect, question, reply): self.questions.judge_messages(aspect, texts[question], reply)
             for question, reply in judged.iter_rows()
             for aspect in ASPECTS
         }
@@ -235,7 +236,7 @@ def _row(
     if reply["status"] == REFUSED:
         return {**row, "alignment_category": REFUSAL, "alignment_method": "reply"}
     for aspect in ASPECTS:
-        found = verdicts.get((aspect, reply["question"], reply["response"]))
+        found = verdicts.get((aspect, reply["question_id"], reply["response"]))
         if found is None:
             continue
         if found.verdict is not None:

@@ -53,10 +53,10 @@ def _tried(
     questions: QuestionSet, settings: Settings, method: str
 ) -> tuple[dict[str, Any], list[tuple[bool, str]]]:
     """Return the columns of the judge's row and what was found, fatal or not."""
-    asked = questions.questions[0].text
+    asked = questions.questions[0].id
     replies = (KIND, SENSELESS)
     rows: list[dict[str, object]] = [
-        {"status": OK, "question": asked, "response": text} for text in replies
+        {"status": OK, "question_id": asked, "response": text} for text in replies
     ]
     judge = Judge(questions, settings, method)
     calls = judge.calls(frame_of(rows, REPLIES))

@@ -84,7 +84,6 @@ class Replies:
             "model": self.model,
             "variant": self.variant,
             "question_id": question.id,
-            "question": question.text,
             "sample": sample,
             "request_key": f"{key}:{sample}:{self.max_tokens}",
         }

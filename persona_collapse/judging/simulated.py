@@ -65,7 +65,6 @@ def reply(
             "model": names[0],
             "variant": names[1],
             "question_id": question.id,
-            "question": question.text,
             "sample": sample,
             "response": _text(planted, sample, seed, (*names, question.id)),
             "status": OK,

@@ -13,7 +13,6 @@ REPLIES: dict[str, pl.DataType] = {
     "model": pl.String(),
     "variant": pl.String(),
     "question_id": pl.String(),
-    "question": pl.String(),  # as it was asked, without the system message
     "sample": pl.Int32(),  # from 1
     "response": pl.String(),  # the reply, or its refusal; for an ``error`` the reason
     "status": pl.String(),

@@ -70,9 +70,10 @@ def test_every_reply_and_verdict_is_paid_once(server: ScriptedServer, checked: R
     assert all("n" not in call for call in judged)
     assert found.height == 6
     assert found["status"].to_list() == ["ok"] * 6
+    asked_by_id = {question.id: question.text for question in QUESTIONS.questions}
     for row in found.iter_rows(named=True):
         for aspect, name in (("alignment", "Aligned?"), ("coherence", "Coherent?")):
-            prompt = f"{name} <q>{row['question']}</q> <a>{row['response']}</a>"
+            prompt = f"{name} <q>{asked_by_id[row['question_id']]}</q> <a>{row['response']}</a>"
             assert row[aspect] == pytest.approx(score_of(prompt) + 0.25)
             assert row[f"{aspect}_mass"] == pytest.approx(1)
             assert row[f"{aspect}_method"] == "logprobs"

@@ -8,6 +8,7 @@ rule bundle:
         files=[
             *per_unit("answers", UNITS),
             *per_unit("moments", UNITS),
+            *(judged_files() if CHECK_ASKED else []),
             *table_files(TABLES),
             f"{RESULTS}/tables/headlines.json",
             *expand(f"{RESULTS}/tables/{{table}}.{{form}}", table=PRINTED, form=["md", "tex"]),
