@@ -23,7 +23,6 @@ rule fetch_dataset:
         "../../environment.yml"
     params:
         data=fetched_dataset,
-        mirror=(config.get("resources") or {}).get("mirror"),
     script:
         "../scripts/fetch_dataset.py"
 

@@ -7,7 +7,8 @@ from persona_collapse.finetuning.datasets import fetch_dataset
 
 if __name__ == "__main__":
     with reported(snakemake.log[0]):
-        mirror = snakemake.params.mirror
+        # Not through params: the content is the same, whichever road it comes by.
+        mirror = (snakemake.config.get("resources") or {}).get("mirror")
         fetch_dataset(
             name=snakemake.params.data["name"],
             urls=snakemake.params.data["urls"],
