@@ -33,9 +33,12 @@ def temperature_curves(temperature: pl.DataFrame, look: Look, stem: Path) -> Non
 def draw_temperature_curves(temperature: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: S and R side by side per model, a curve per variant.
 
-    Bands are 95 % intervals. An infinite R stands as an open point on the upper edge.
+    Bands are 95 % intervals. An infinite R stands as an open point on the upper edge. Where the
+    role-play probe was sampled by repeats, the first probe with log-probabilities is drawn.
     """
-    chosen = temperature.filter(probe=look.roleplay, foundation="overall").sort("temperature")
+    probes = temperature["probe"].unique(maintain_order=True).to_list()
+    probe = look.roleplay if look.roleplay in probes else next(iter(probes), look.roleplay)
+    chosen = temperature.filter(probe=probe, foundation="overall").sort("temperature")
     curves: Curves = {}
     for row in chosen.iter_rows(named=True):
         curves.setdefault((row["model"], row["variant"]), []).append(row)
@@ -46,6 +49,8 @@ def draw_temperature_curves(temperature: pl.DataFrame, look: Look) -> Figure:
     entries = [Entry(v, look.paint(v), "line") for v in variants]
     endless = any(row["R"] is not None and math.isinf(row["R"]) for row in _all(curves))
     note = "S (left) and R (right, log scale) over temperature; bands are 95 % intervals."
+    if probe != look.roleplay:
+        note += f" Probe: {probe}."
     if endless:
         note += f" An open point on the upper edge is R = {INFINITY}."
     space = Space(left=0.3, gap=0.36, above=0.2, below=0.24, foot=0.14, height=1.15, widest=1.7)

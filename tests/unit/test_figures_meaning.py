@@ -196,6 +196,16 @@ def test_distances_stand_at_their_references_and_the_nearest_is_filled() -> None
     assert not axes_of(figure, "m0").texts
 
 
+def test_temperature_curves_of_another_probe() -> None:
+    """A study that holds log-probabilities against repeats reads them under a probe beside."""
+    table = temperature_of(1, 2).with_columns(probe=pl.lit("exact"))
+    figure = draw_temperature_curves(table, look_of(1, 2))
+    assert axes_of(figure, "m0 S").lines
+    assert "Probe: exact." in " ".join(words_of(figure))
+    own = draw_temperature_curves(temperature_of(1, 2), look_of(1, 2))
+    assert "Probe:" not in " ".join(words_of(own))
+
+
 def test_temperature_curves_and_their_bands() -> None:
     table = temperature_of(2, 3)
     figure = draw_temperature_curves(table, look_of(2, 3))
