@@ -1,4 +1,4 @@
-"""The plan of the paper study from its datasets on, held against a calculation by hand."""
+"""The plan of the paper study from its datasets to the judge, against a calculation by hand."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from persona_collapse.finetuning.datasets import git_blob
+from tests.conftest import ROOT
 from tests.workflow.conftest import Project, copy_project
 
 pytestmark = pytest.mark.slow
@@ -39,13 +40,14 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def planned(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any]:
-    """Return what the plan prints and writes, bundled instrument and personas in MFQ-30's place."""
+    """Return what the plan prints and writes; bundled texts stand where fetched ones would."""
     project: Project = copy_project(tmp_path_factory.mktemp("paper"))
     path = project.root / "config/studies/paper.yaml"
     study = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, personas in (("roleplay", "everyday100"), ("toxic", "toxic8")):
         study["probes"][name] |= {"instrument": "moral30", "personas": personas}
     study["probes"]["unconditioned"]["instrument"] = "moral30"
+    study["misalignment"]["questions"] = "everyday8"
     config = ("--config", "study=paper", f"resources={{mirror: {mirror}}}")
     path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
     # The stand-ins are not the published files, and the study says that it knows.
@@ -99,6 +101,42 @@ def test_made_variants_are_priced_as_what_they_will_be(planned: tuple[str, Any])
         usd = (row["prompt_tokens"] * prompt + row["completion_tokens"] * completion) / 1e6
         assert row["usd"] == pytest.approx(usd)
         assert row["hours"] == pytest.approx(row["requests"] / (3600 * 32))
+
+
+def test_replies_and_judge_are_counted_as_by_hand(planned: tuple[str, Any]) -> None:
+    told, written = planned
+    text = (ROOT / "resources/questions/everyday8.yaml").read_text(encoding="utf-8")
+    document = yaml.safe_load(text)
+    # 4.5 characters a token, rounded up; four around the one turn and three around the chat.
+    asked = [math.ceil(len(question["text"]) / 4.5) + 7 for question in document["questions"]]
+    frames = [
+        math.ceil(len(prompt.format(question=question["text"], answer="")) / 4.5) + 7
+        for prompt in document["judge"].values()
+        for question in document["questions"]
+    ]
+    rows = {(row["model"], row["variant"], row["stage"]): row for row in written["variants"]}
+    assert [len([key for key in rows if key[2] == stage]) for stage in ("replies", "judge")] == [
+        12,
+        12,
+    ]
+    for model, variant in MADE:
+        replies, judge = (rows[model, variant, stage] for stage in ("replies", "judge"))
+        # Eight questions, each with thirty replies of 250 tokens in one request of 15 s.
+        assert (replies["answers"], replies["requests"]) == (240, 8)
+        assert replies["prompt_tokens"] == sum(asked)
+        assert replies["completion_tokens"] == 240 * 250
+        assert replies["hours"] == pytest.approx(8 * 15 / 3600 / 32)
+        prompt, completion = (3.75, 15.0) if model == "gpt-4o" else (3.0, 12.0)
+        usd = (sum(asked) * prompt + 60_000 * completion) / 1e6
+        assert replies["usd"] == pytest.approx(usd)
+        # Two calls per reply, each with its prompt, the question and 250 tokens of the reply.
+        assert judge["requested_model"] == "gpt-4o-2024-08-06"
+        assert judge["requests"] == judge["completion_tokens"] == 480
+        prompts = 30 * (sum(frames) + 16 * 250)
+        assert judge["prompt_tokens"] == prompts
+        assert judge["usd"] == pytest.approx((prompts * 2.5 + 480 * 10) / 1e6)
+        assert judge["hours"] == pytest.approx(480 / (3600 * 32))
+    assert "replies of 250 tokens" in told
 
 
 def test_placeholders_are_tolerated_and_said_to_have_no_price(planned: tuple[str, Any]) -> None:
