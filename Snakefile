@@ -18,6 +18,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/finetune_files.smk"
 include: "workflow/rules/misalignment_files.smk"
 include: "workflow/rules/files.smk"
 include: "workflow/rules/resources.smk"

@@ -10,27 +10,14 @@ from __future__ import annotations
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from persona_collapse.errors import UserError
-from persona_collapse.made_variants import (
-    MAKING_KEYS,
-    POLL_S,
-    SETTLE_S,
-    TIMEOUT_S,
-    datasets_of,
-    identity,
-    orders,
-)
-from persona_collapse.shards import Shard, cut, number
+from persona_collapse.made_variants import MAKING_KEYS, identity, orders
+from persona_collapse.shards import Shard, cut
 from persona_collapse.sources import FOLDERS, Source, find_source
 from persona_collapse.study import Study, Unit
 
-if TYPE_CHECKING:
-    from persona_collapse.finetuning.datasets import Dataset
-
-WARN_SHARDS = 5_000
-MOST_SHARDS = 20_000
 MAX_IN_FLIGHT = 64
 # Requests that one shard's process keeps in flight; more than this gains nothing from one process.
 SHARD_IN_FLIGHT = 32
@@ -81,17 +68,14 @@ class Layout:
         """All shards by model x variant x probe, in the study's order."""
         sizes = block_sizes(self.study.blocks)
         return {
-            unit: list(cut(unit.model, unit.variant, unit.probe, self._counts(unit), sizes))
+            unit: list(cut(unit.model, unit.variant, unit.probe, self.counts(unit), sizes))
             for unit in self.study.units()
         }
 
-    def _counts(self, unit: Unit) -> tuple[int | None, int, int]:
+    def counts(self, unit: Unit) -> tuple[int | None, int, int]:
+        """Return a unit's personas (None: unconditioned), items and repetitions."""
         probe = unit.probe
         return self.persona_count(probe), self.instruments[probe].size, self.repetitions(unit)
-
-    def _number(self, blocks: dict[str, int]) -> int:
-        sizes = block_sizes(blocks)
-        return sum(number(self._counts(unit), sizes) for unit in self.study.units())
 
     def same_cells(self, one: str, other: str) -> bool:
         """Tell whether two probes ask the same items of the same personas."""
@@ -100,58 +84,6 @@ class Layout:
             and self.personas.get(one) == self.personas.get(other)
             and self.persona_count(one) == self.persona_count(other)
         )
-
-    def check_size(self) -> str | None:
-        """Refuse a study of too many shards; return a warning for one of many, else None."""
-        count = self._number(self.study.blocks)  # counted, not cut: they may be millions
-        if count <= WARN_SHARDS:
-            return None
-        blocks = dict(self.study.blocks)
-        axes = ("personas", "repetitions", "items")
-        while self._number(blocks) > WARN_SHARDS:
-            widest = min(axes, key=lambda axis: (self._filled(axis, blocks), axes.index(axis)))
-            if self._filled(widest, blocks):
-                break  # one shard per unit already: no block size helps
-            blocks[widest] *= 2
-        advice = ", ".join(f"{axis}: {size}" for axis, size in blocks.items())
-        text = (
-            f"{self.study.path}: shards: {count} shards would be planned; "
-            f"use larger blocks, such as shards: {{{advice}}}"
-        )
-        if count > MOST_SHARDS:
-            raise UserError(f"{text} (more than {MOST_SHARDS} are refused)")
-        return f"{text} (planning takes long beyond {WARN_SHARDS})"
-
-    def _filled(self, axis: str, blocks: dict[str, int]) -> bool:
-        """Tell whether one block holds the whole axis in every probe."""
-        probes = self.study.probes.values()
-        lengths = {
-            "personas": [self.persona_count(probe.name) or 1 for probe in probes],
-            "items": [self.instruments[probe.name].size for probe in probes],
-            "repetitions": [probe.repetitions for probe in probes],
-        }
-        return blocks[axis] >= max(lengths[axis])
-
-    def check_recorded(self) -> None:
-        """Refuse a study whose recorded files are not there, naming each and what to do."""
-        missing = [
-            (unit.model, str(path))
-            for unit in self.shards
-            if (path := self.recorded_file(unit)) is not None and not path.is_file()
-        ]
-        if missing:
-            models = list(dict.fromkeys(model for model, _ in missing))
-            present = [key for key in self.study.models if key not in models]
-            narrow = f", or narrow the study with --config models={','.join(present)}"
-            shown = "\n  ".join(path for _, path in missing[:12])
-            more = f"\n  and {len(missing) - 12} more" if len(missing) > 12 else ""
-            raise UserError(
-                f"{self.study.path}: recorded answers of {', '.join(models)} are not there:\n"
-                f"  {shown}{more}\n"
-                "give their folder (the released answers: make published-answers fetches them, "
-                "--config published_root=PATH names a copy)"
-                f"{narrow if present else ''}"
-            )
 
     def check_planted(self) -> None:
         """Refuse a study that plants something a simulated respondent cannot be."""
@@ -169,39 +101,6 @@ class Layout:
         if (model, variant) not in self.made:
             return None
         return f"finetune/{model}/{variant}.json"
-
-    @cached_property
-    def datasets(self) -> dict[str, Dataset]:
-        """The training data of the made variants, and those that they are held against."""
-        return datasets_of(self.study, self.made)
-
-    def check_made(self) -> None:
-        """Refuse a study with a variant that cannot be made as it says."""
-        _ = self.datasets
-
-    def uploads(self, settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Return one order for each upload, with its settings, by endpoint and dataset.
-
-        ``settings`` are those of ``making_settings`` by endpoint.
-        """
-        found: dict[str, dict[str, Any]] = {}
-        for (model, variant), order in self.made.items():
-            endpoint = self.study.models[model].variants[variant].endpoint.name
-            use = {"order": order, "settings": settings[endpoint]}
-            found.setdefault(f"{endpoint} {order['dataset']}", use)
-        return found
-
-    def making_settings(self, endpoint: str) -> dict[str, Any]:
-        """Return how jobs of an endpoint are run, which changes no model that comes out."""
-        given = self.study.endpoints[endpoint].settings
-        return {
-            "api_key_env": given.get("api_key_env", "OPENAI_API_KEY"),
-            "timeout_s": given.get("timeout_s", TIMEOUT_S),
-            "poll_s": given.get("poll_s", POLL_S),
-            "settle_s": given.get("settle_s", SETTLE_S),
-            "budget": self.study.budget or None,
-            "scope": self.study.name,
-        }
 
     def recorded_file(self, unit: Unit) -> Path | None:
         """Return the file of recorded answers of a unit, None where the endpoint asks a model."""

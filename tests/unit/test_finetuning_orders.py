@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from persona_collapse.errors import UserError
 from persona_collapse.finetuning import journal as log
 from persona_collapse.finetuning.journal import Journal, ending, known_id, open_intent
+from persona_collapse.finetuning.layout import MakingLayout
 from persona_collapse.finetuning.orders import Order
 from persona_collapse.finetuning.simulated import DELAY_S, SimulatedBackend
 from persona_collapse.layout import Layout
@@ -57,7 +58,7 @@ def layout(tmp_path: Path, **variants: Any) -> Layout:
     study |= study["models"]["m"]["variants"].pop("study", {})
     path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
     found = Layout(load_study(path))
-    found.check_made()
+    MakingLayout(found)
     return found
 
 

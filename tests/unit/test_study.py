@@ -9,6 +9,7 @@ import yaml
 
 from persona_collapse.errors import UserError
 from persona_collapse.layout import Layout
+from persona_collapse.layout_checks import check_recorded, check_size
 from persona_collapse.study import Study, find_study, load_study
 
 STUDY: dict[str, Any] = {
@@ -172,22 +173,22 @@ def test_studies_are_found_by_name_and_by_path(tmp_path: Path) -> None:
 def test_every_shipped_study_loads(name: str) -> None:
     study = load_study(find_study(name), {"published_root": "anywhere"})
     layout = Layout(study)
-    assert layout.check_size() is None
+    assert check_size(layout) is None
     assert sum(len(shards) for shards in layout.shards.values()) > 0
 
 
 def test_a_study_of_too_many_shards_warns_then_is_refused(tmp_path: Path) -> None:
     fine = {"shards": {"personas": 1, "items": 3, "repetitions": 3}}  # 100 x 10 x 4 x 3 units
-    warning = Layout(load(tmp_path, fine)).check_size()
+    warning = check_size(Layout(load(tmp_path, fine)))
     assert warning is not None
     assert "12000 shards would be planned" in warning
     finer = {"shards": {"personas": 1, "items": 1, "repetitions": 1}}
     with pytest.raises(
         UserError, match="90000 shards would be planned; use larger blocks"
     ) as fault:
-        Layout(load(tmp_path, finer)).check_size()
+        check_size(Layout(load(tmp_path, finer)))
     advice = yaml.safe_load(str(fault.value).split("shards: ")[-1].split(" (more")[0])
-    assert Layout(load(tmp_path, {"shards": advice})).check_size() is None
+    assert check_size(Layout(load(tmp_path, {"shards": advice}))) is None
 
 
 def test_shards_are_counted_before_any_is_cut(tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_shards_are_counted_before_any_is_cut(tmp_path: Path) -> None:
         "probes/roleplay/repetitions": 10**7,
     }
     with pytest.raises(UserError, match="90000000000 shards would be planned"):
-        Layout(load(tmp_path, billions)).check_size()
+        check_size(Layout(load(tmp_path, billions)))
 
 
 def test_a_fetched_instrument_is_planted_before_it_is_there(tmp_path: Path) -> None:
@@ -208,7 +209,7 @@ def test_a_fetched_instrument_is_planted_before_it_is_there(tmp_path: Path) -> N
 def test_missing_recorded_files_are_all_named(tmp_path: Path) -> None:
     layout = Layout(load(tmp_path))
     with pytest.raises(UserError, match=r"recorded answers of m1 are not there") as fault:
-        layout.check_recorded()
+        check_recorded(layout)
     assert str(tmp_path / "a.csv") in str(fault.value)
 
 

@@ -18,7 +18,7 @@ rule plan:
     input:
         instrument_files(),
         persona_files(),
-        data=[str(data.path) for data in LAYOUT.datasets.values()],
+        data=[str(data.path) for data in MAKE.datasets.values()],
         questions=str(CHECK.source.path) if CHECK_ASKED else [],
         prices=PRICES,
     log:
@@ -57,7 +57,7 @@ rule preflight:
     input:
         instrument_files(),
         persona_files(),
-        data=[str(data.path) for data in LAYOUT.datasets.values()],
+        data=[str(data.path) for data in MAKE.datasets.values()],
         questions=str(CHECK.source.path) if CHECK_ASKED else [],
     log:
         f"{RESULTS}/logs/preflight.log",

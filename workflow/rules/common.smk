@@ -1,7 +1,7 @@
 # Takes: config/config.yaml and the study file it names.
 # Gives: STUDY and LAYOUT, the constants that the rules share, and the functions behind their
-# wildcards and slots. Neither this file nor files.smk nor misalignment_files.smk has rules; no other
-# file has functions.
+# wildcards and slots. Neither this file nor files.smk, finetune_files.smk, misalignment_files.smk has
+# rules; no other file has functions.
 
 import os
 import re
@@ -16,9 +16,11 @@ from persona_collapse.bundle import bundle_of, study_file
 from persona_collapse.documents import check as check_document
 from persona_collapse.documents import read_yaml
 from persona_collapse.errors import UserError
+from persona_collapse.finetuning.layout import MakingLayout
 from persona_collapse.imports import ROOT, code_digest, let_scripts_import
 from persona_collapse.judging.layout import check_layout
 from persona_collapse.layout import Layout
+from persona_collapse.layout_checks import check_recorded, check_size
 from persona_collapse.provenance import resolved
 from persona_collapse.replicates import replicates_of
 from persona_collapse.study import Unit, find_study, load_study
@@ -42,21 +44,20 @@ def open_study():
             models=config.get("models"),
         )
         layout = Layout(study)
-        warning = layout.check_size()
-        layout.check_recorded()
+        warning = check_size(layout)
+        check_recorded(layout)
         layout.check_planted()
-        check = check_layout(layout)
-        layout.check_made()
+        parts = check_layout(layout), MakingLayout(layout)
     except UserError as fault:
         # A WorkflowError would be followed by places in this file, which say nothing to a user.
         logger.error(f"persona-collapse: {fault}")
         sys.exit(1)
     if warning:
         logger.warning(warning)
-    return study, layout, check
+    return study, layout, *parts
 
 
-STUDY, LAYOUT, CHECK = open_study()
+STUDY, LAYOUT, CHECK, MAKE = open_study()
 RESULTS = f"{config.get('results', 'results')}/{STUDY.name}"
 
 UNITS = list(LAYOUT.shards)
@@ -97,21 +98,6 @@ config["asked"] = {
     for unit in ASKED
 }
 
-# How jobs are run that make variants, the same way. A simulated job is no paid one: its journal
-# stands with the results.
-MADE_ON = {STUDY.models[m].variants[v].endpoint.name for m, v in LAYOUT.made}
-MAKING = {
-    name: {
-        **LAYOUT.making_settings(name),
-        "store": (
-            STORE if STUDY.endpoints[name].kind == "openai" else f"{RESULTS}/finetune/simulated"
-        ),
-        "prices": PRICES,
-    }
-    for name in sorted(MADE_ON)
-}
-config["finetuning"] = {"settings": MAKING, "uploads": LAYOUT.uploads(MAKING)}
-
 # One token per request in flight; an endpoint grants as many as its max_in_flight, unless
 # --resources api_slots_<endpoint>=N or a profile says otherwise.
 ENDPOINTS = sorted(
@@ -145,6 +131,6 @@ wildcard_constraints:
     model=alternatives(STUDY.models),
     variant=alternatives(VARIANT_NAMES),
     probe=alternatives(STUDY.probes),
-    dataset=alternatives(LAYOUT.datasets) if LAYOUT.made else "-",
+    dataset=alternatives(MAKE.datasets) if LAYOUT.made else "-",
     endpoint=alternatives(STUDY.endpoints),
     shard=r"(p\d+-\d+_)?i\d+-\d+_r\d+-\d+",

@@ -205,7 +205,7 @@ def provenance_files():
     planted = [endpoint.settings.get("planted") for endpoint in STUDY.endpoints.values()]
     resources = [*instrument_files(), *persona_files(), "resources/benchmarks/prior_models.csv"]
     made = [f"{RESULTS}/{LAYOUT.made_file(*names)}" for names in LAYOUT.made]
-    made += [str(data.path) for data in LAYOUT.datasets.values()]
+    made += [str(data.path) for data in MAKE.datasets.values()]
     named = [
         str(STUDY.path),
         *resources,
@@ -233,87 +233,6 @@ def drawn_figures():
         {"stem": f"{RESULTS}/figures/{name}", **{k: v for k, v in figure.items() if k != "needs"}}
         for name, figure in known.items()
         if there.get(figure.get("needs"), True)
-    ]
-
-
-def order_of(wildcards):
-    """Return what is ordered for a made variant, as plain values."""
-    return LAYOUT.made[wildcards.model, wildcards.variant]
-
-
-def order_endpoint(wildcards):
-    """Return the name of the endpoint that a made variant is made on."""
-    return STUDY.models[wildcards.model].variants[wildcards.variant].endpoint.name
-
-
-def order_data(wildcards):
-    """Return the training data of a made variant."""
-    return str(LAYOUT.datasets[order_of(wildcards)["dataset"]].path)
-
-
-def order_upload(wildcards):
-    """Return the file that says under which id a made variant's data lie on its server."""
-    endpoint, dataset = order_endpoint(wildcards), order_of(wildcards)["dataset"]
-    return f"{RESULTS}/finetune/uploads/{endpoint}/{dataset}.json"
-
-
-def dataset_inputs(wildcards):
-    """Return a dataset and, where it has one, the dataset that must have the same prompts. That one
-    counts as old: its other lines change no model that is made of this one."""
-    data = LAYOUT.datasets[wildcards.dataset]
-    files = {"data": str(data.path)}
-    partner = partner_of(wildcards.dataset)
-    return files if partner is None else {**files, "partner": ancient(partner)}
-
-
-def dataset_content(wildcards):
-    """Return the content id of a dataset."""
-    return LAYOUT.datasets[wildcards.dataset].git_blob
-
-
-def dataset_expected(wildcards):
-    """Return what a dataset must be: its number of examples, whether duplicates may stand."""
-    return LAYOUT.datasets[wildcards.dataset].expected
-
-
-def fetched_dataset(wildcards):
-    """Return name, addresses and content id of a fetched dataset."""
-    path = f"resources/external/datasets/{wildcards.file}.jsonl"
-    for data in LAYOUT.datasets.values():
-        if str(data.path) == path:
-            return {"name": data.name, "urls": list(data.urls), "git_blob": data.git_blob}
-    raise WorkflowError(f"the study {STUDY.name!r} names no dataset {wildcards.file}")
-
-
-def loss_files():
-    """Return model, variant and loss curve of every made variant, in the study's order."""
-    return [
-        [model, variant, f"{RESULTS}/finetune/{model}/{variant}.parquet"]
-        for model, variant in LAYOUT.made
-    ]
-
-
-def partner_of(dataset):
-    """Return the file that must have the same prompts as a dataset, None where none must."""
-    partner = LAYOUT.datasets[dataset].matched_with
-    return None if partner is None else str(LAYOUT.datasets[partner].path)
-
-
-def making():
-    """Return what plan, preflight and cancel_finetunes know of every variant made on a server."""
-    return [
-        {
-            "order": order,
-            "data": str(LAYOUT.datasets[order["dataset"]].path),
-            "partner": partner_of(order["dataset"]),
-            "expected": LAYOUT.datasets[order["dataset"]].expected,
-            "made": f"{RESULTS}/{LAYOUT.made_file(model, variant)}",
-            "settings": config["finetuning"]["settings"][
-                STUDY.models[model].variants[variant].endpoint.name
-            ],
-        }
-        for (model, variant), order in LAYOUT.made.items()
-        if order["backend"] != "simulated"
     ]
 
 

@@ -1,4 +1,4 @@
-# Takes: training data (bundled, fetched or one's own) and the orders of LAYOUT.made.
+# Takes: training data (bundled, fetched or one's own) and the orders of MAKE.
 # Gives: finetune/<model>/<variant>.json, which says which model a made variant is, its loss curve
 # beside it, tables/losses.csv and figures/loss_curves. Jobs are journaled under the answer store,
 # so that running these rules again, whatever the reason, orders nothing twice.

@@ -32,6 +32,7 @@ rule provenance:
     input:
         files=PROVENANCE_FILES,
         tables=table_files(TABLES),
+        questions=str(CHECK.source.path) if CHECK_ASKED else [],
     output:
         f"{RESULTS}/provenance.json",
     log:
@@ -40,7 +41,6 @@ rule provenance:
         "../../environment.yml"
     params:
         study=resolved(STUDY),
-        questions=str(CHECK.source.path) if CHECK_ASKED else None,
         code=code_of("provenance"),
     script:
         "../scripts/provenance.py"

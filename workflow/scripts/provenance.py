@@ -11,5 +11,5 @@ if __name__ == "__main__":
             study=snakemake.params.study,
             files=[Path(path) for path in snakemake.input.files],
             path=Path(snakemake.output[0]),
-            questions=snakemake.params.questions,
+            questions=snakemake.input.questions or None,
         )
