@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from persona_collapse.errors import UserError
 from persona_collapse.prompts import messages
 from tests.servers.conftest import CELLS, REPETITIONS, SLOTS, asking, lines
 from tests.servers.running import Server
+
+DRAWS = 12  # of each cell, where draws are held against what was computed
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,14 @@ def habits(server: Server) -> Habits:
     return Habits("the reply has no log-probabilities", None, f"{server.model}@main", True)
 
 
+def repeated(task: Task, repetitions: int) -> Task:
+    """Return the task with so many repetitions."""
+    return replace(task, shard=replace(task.shard, repetitions=(1, repetitions + 1)))
+
+
 def once(task: Task) -> Task:
     """Return the task with one repetition, which is one asking for log-probabilities."""
-    return replace(task, shard=replace(task.shard, repetitions=(1, 2)))
+    return repeated(task, 1)
 
 
 def test_every_slot_is_answered_and_paid_once(
@@ -117,21 +125,34 @@ def test_log_probabilities_are_read_or_refused_with_a_reason(
 def test_what_one_server_computes_the_other_draws(
     servers: dict[str, Server], store: Path, task: Task
 ) -> None:
-    """Same weights: `transformers` draws at T = 1 what llama.cpp reports as log-probabilities."""
+    """Same weights: `transformers` draws at T = 1 what llama.cpp reports as log-probabilities.
+
+    Each rating is drawn as often as computed, and the cells' means rise as the computed ones do:
+    both within four standard errors, which tell a slope of 1 from none.
+    """
     for server in servers.values():
         server.start()
-    drawn = answer(task, asking(servers["transformers"], store))
+    drawn = answer(repeated(task, DRAWS), asking(servers["transformers"], store))
     reported = answer(once(task), {**asking(servers["llama"], store), "method": "logprobs"})
     shares = [list(p) for p in reported["probabilities"]]
     for rating in range(6):
-        expected = REPETITIONS * sum(p[rating] for p in shares)
-        error = math.sqrt(REPETITIONS * sum(p[rating] * (1 - p[rating]) for p in shares))
+        expected = DRAWS * sum(p[rating] for p in shares)
+        error = math.sqrt(DRAWS * sum(p[rating] * (1 - p[rating]) for p in shares))
         assert abs((drawn["rating"] == rating).sum() - expected) < 4 * error
     means = [sum(k * share for k, share in enumerate(p)) for p in shares]
-    by_cell = drawn.group_by("persona_id", "item_id", maintain_order=True).agg(
-        pl.col("rating").mean()
-    )
-    assert pl.DataFrame({"a": by_cell["rating"], "b": means}).select(pl.corr("a", "b")).item() > 0.3
+    variances = [
+        sum((k - mean) ** 2 * share for k, share in enumerate(p))
+        for p, mean in zip(shares, means, strict=True)
+    ]
+    by_cell = drawn.group_by("persona_id", "item_id", maintain_order=True)
+    found = by_cell.agg(pl.col("rating").mean())["rating"].to_list()
+    offsets = [mean - statistics.fmean(means) for mean in means]
+    squares = sum(offset**2 for offset in offsets)
+    slope = sum(o * value for o, value in zip(offsets, found, strict=True)) / squares
+    spread = sum(o**2 * v / DRAWS for o, v in zip(offsets, variances, strict=True))
+    error = math.sqrt(spread) / squares
+    assert 4 * error < 1
+    assert abs(slope - 1) < 4 * error
 
 
 def canary(settings: dict[str, Any], task: Task) -> Canary:
