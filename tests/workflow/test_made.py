@@ -154,7 +154,7 @@ def test_answers_are_asked_of_the_made_model(finished: Project, server: TuningSe
 def test_preflight_asks_for_permission_and_makes_nothing(
     server: TuningServer, tmp_path: Path
 ) -> None:
-    project = copy_project(tmp_path / "project")
+    project = copy_project(tmp_path)
     write_made_study(project.root, server.base_url)
     jobs = len(server.jobs)
     server.models = [{"id": "gpt-4o-2024-08-06", "shutdown_date": "2027-01-14"}]
@@ -170,7 +170,7 @@ def test_preflight_asks_for_permission_and_makes_nothing(
 def test_faulty_data_are_refused_before_anything_is_sent(
     server: TuningServer, tmp_path: Path
 ) -> None:
-    project = copy_project(tmp_path / "project")
+    project = copy_project(tmp_path)
     write_made_study(project.root, server.base_url)
     append(DATA["insecure"], '{"messages": [{"role": "user", "content": ""}]}')(project.root)
     asked = len(server.asked)
@@ -184,7 +184,7 @@ def test_faulty_data_are_refused_before_anything_is_sent(
 def test_a_running_job_is_cancelled_and_not_ordered_again(
     server: TuningServer, tmp_path: Path
 ) -> None:
-    project = copy_project(tmp_path / "project")
+    project = copy_project(tmp_path)
     write_made_study(project.root, server.base_url)
     change_study(lambda how: how.update(seed=77))(project.root)
     assert "alpha insecure: no job" in project.run(*CONFIG, "--", "cancel_finetunes")
