@@ -22,7 +22,7 @@ from persona_collapse.measures.bootstrap import (
 )
 from persona_collapse.measures.cells import Array, Cells, cells_from_moments
 from persona_collapse.measures.collapse import collapse_of, reciprocal
-from persona_collapse.measures.contrasts_spread import Spread
+from persona_collapse.measures.contrasts_spread import Spread, over_replicates
 from persona_collapse.measures.contrasts_swaps import swap_tests
 from persona_collapse.seeds import generator
 
@@ -248,7 +248,7 @@ def _draws(
                 [_metrics(*weighted(part, by_group, drawn)) for part in side]
                 for side in common.cells
             ]
-            kept.append(np.stack([np.mean(side, axis=0) for side in both], axis=1))
+            kept.append(np.stack([over_replicates(side) for side in both], axis=1))
     return [np.concatenate(kept) for kept in parts]
 
 
@@ -264,10 +264,10 @@ def _values(cells: Cells, by_group: Array) -> Array:
 
 def _spread(common: _Common, draws: Array, by_group: Array, personas: int) -> Spread:
     each = [[_values(part, by_group) for part in side] for side in common.cells]
-    whole = np.stack([np.mean(side, axis=0) for side in each])
+    whole = np.stack([over_replicates(side) for side in each])
     left_out = np.repeat(whole[None], personas, axis=0)
     both = [
-        np.mean([_metrics(*jackknife(part, by_group)) for part in side], axis=0)
+        over_replicates([_metrics(*jackknife(part, by_group)) for part in side])
         for side in common.cells
     ]
     left_out[common.places] = np.stack(both, axis=1)
@@ -276,7 +276,7 @@ def _spread(common: _Common, draws: Array, by_group: Array, personas: int) -> Sp
         if len(values) > 1:
             without = np.repeat(whole[None], len(values), axis=0)
             for gone in range(len(values)):
-                without[gone, place] = np.mean(values[:gone] + values[gone + 1 :], axis=0)
+                without[gone, place] = over_replicates(values[:gone] + values[gone + 1 :])
             deleted[common.model, variant] = without
     return Spread(whole, draws, left_out, deleted)
 

@@ -55,6 +55,15 @@ def through(function: Callable[..., Array], *spreads: Spread) -> Spread:
     )
 
 
+def over_replicates(values: Sequence[Array]) -> Array:
+    """Return the mean over replicates, exactly the value itself where all have the same.
+
+    Rounding would otherwise tell a draw of all personas from the sample, which BCa counts as a tie.
+    """
+    same = np.all([part == values[0] for part in values], axis=0)
+    return np.where(same, values[0], np.mean(values, axis=0))
+
+
 def mean_of(spreads: Sequence[Spread]) -> Spread:
     """Return the mean of the same quantity of several models."""
     return through(lambda *parts: np.mean(parts, axis=0), *spreads)
