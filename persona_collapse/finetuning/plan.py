@@ -9,7 +9,7 @@ from typing import Any
 
 from persona_collapse.finetuning.journal import FINISHED, ending, known_id, open_intent
 from persona_collapse.finetuning.running import Running
-from persona_collapse.finetuning.validation import check_dataset
+from persona_collapse.finetuning.validation import check_dataset, read_examples
 
 # Jobs wait in a queue and are evaluated; tokens per hour as fine-tunes of this size have taken.
 QUEUE_HOURS, TOKENS_PER_HOUR = 0.25, 2e6
@@ -21,12 +21,16 @@ SHORT = 12
 
 
 def checked(making: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse faulty data before anything else is said of them; each dataset is read once.
+    """Refuse faulty data before anything else is said of them.
 
+    What is wrong with a dataset by itself comes first, as its partner's faults follow from it.
     ``making`` has a mapping per made variant: the file of its ``data``, of their ``partner``, and
     what is ``expected`` of them.
     """
-    for entry in {made["data"]: made for made in making}.values():
+    datasets = {made["data"]: made for made in making}
+    for data in datasets:
+        read_examples(Path(data)).refuse()
+    for entry in datasets.values():
         partner = Path(entry["partner"]) if entry["partner"] else None
         check_dataset(Path(entry["data"]), partner, **entry["expected"]).refuse()
 
