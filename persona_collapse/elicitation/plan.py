@@ -175,6 +175,7 @@ def plan_table(frame: pl.DataFrame, hours: str = "") -> str:
         f"{model} {variant}: {note}."
         for model, variant, note in frame.select("model", "variant", "note")
         .drop_nulls()
+        .unique(maintain_order=True)  # several stages of a variant may share a note
         .iter_rows()
     ]
     unpriced = frame.filter(
