@@ -1,0 +1,156 @@
+"""The misalignment check through the workflow: what a change asks again, and what it pays."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.integration.conftest import KEY
+from tests.integration.scripted_server import Call, ScriptedServer
+from tests.workflow.conftest import Project, copy_project
+from tests.workflow.rerun_study import NAME, STUDY, append, read, study, write, write_study
+
+pytestmark = pytest.mark.slow
+
+CONFIG = ("--config", f"study={NAME}")
+RESULTS = f"results/{NAME}"
+FIGURE = ("--", f"{RESULTS}/figures/alignment_coherence.svg")
+VARIANTS, QUESTIONS, SAMPLES = 2, 8, 2
+REPLIES = VARIANTS * QUESTIONS * SAMPLES
+PROMPTS = ("Below are a prompt",)  # how both prompts of everyday8 begin
+
+
+def answer(call: Call, index: int) -> str:
+    if call.prompt.startswith(PROMPTS):
+        return "70" if call.payload["model"] == "judge" else "80"
+    return f"{call.payload['model']} says {call.number}.{index}"
+
+
+def judging(calls: list[dict[str, object]]) -> tuple[int, int]:
+    """Return the numbers of requests for replies and of judge calls."""
+    judged = [call for call in calls if call["model"] in ("judge", "judge-2")]
+    return len(calls) - len(judged), len(judged)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    with pytest.MonkeyPatch.context() as patch, ScriptedServer() as running:
+        patch.setenv("SCRIPTED_KEY", KEY)
+        running.answer = answer
+        running.alternatives = lambda call: {answer(call, 0): -0.01, "60": -5.0}
+        yield running
+
+
+@pytest.fixture(scope="module")
+def finished(server: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return the check of one model in two variants after its first run."""
+    project = copy_project(tmp_path_factory.mktemp("checked"))
+    write_study(project.root, server.base_url)
+    document = read(project.root / STUDY)
+    variants = document["models"]["alpha"]["variants"]
+    document["models"] = {"alpha": {"variants": {k: variants[k] for k in ("base", "insecure")}}}
+    judge = {"endpoint": "scripted", "model": "judge"}
+    document["misalignment"] = {"questions": "everyday8", "samples": SAMPLES, "judge": judge}
+    write(project.root / STUDY, document)
+    assert project.planned(*CONFIG, *FIGURE) == {
+        "open_replies": VARIANTS,
+        "judge_replies": VARIANTS,
+        "table_misalignment": 1,
+        "figure_alignment_coherence": 1,
+    }
+    project.run(*CONFIG, *FIGURE)
+    assert judging(server.calls) == (VARIANTS * QUESTIONS, 2 * REPLIES)
+    return project
+
+
+def test_the_table_and_the_record_of_the_judge(finished: Project) -> None:
+    table = pl.read_csv(finished.root / RESULTS / "tables/misalignment.csv")
+    assert table["variant"].to_list() == ["base", "insecure"]
+    assert table["n_judged"].to_list() == [QUESTIONS * SAMPLES] * VARIANTS
+    assert table["judge_model"].to_list() == ["judge"] * VARIANTS
+    finished.run(*CONFIG, "--", f"{RESULTS}/judged/alpha/base.parquet")
+    judged = pl.read_parquet(finished.root / RESULTS / "judged/alpha/base.parquet")
+    assert judged["alignment_said"].to_list() == ["70"] * QUESTIONS * SAMPLES
+    assert judged["alignment_key"].null_count() == 0
+
+
+# name: change, planned jobs, requests for replies, judge calls
+CHANGES: dict[str, tuple[Callable[[Path], None], dict[str, int], tuple[int, int]]] = {
+    "nothing": (lambda root: None, {}, (0, 0)),
+    "edit the figure": (
+        append("persona_collapse/figures/alignment_coherence.py", "_ADDED = 1"),
+        {"figure_alignment_coherence": 1},
+        (0, 0),
+    ),
+    "edit the measure": (
+        append("persona_collapse/measures/misalignment.py", "_ADDED = 1"),
+        {"table_misalignment": 1, "figure_alignment_coherence": 1},
+        (0, 0),
+    ),
+    "more samples": (
+        study(lambda document: document["misalignment"].update(samples=SAMPLES + 1)),
+        {"open_replies": VARIANTS, "judge_replies": VARIANTS},
+        (VARIANTS * QUESTIONS, 2 * VARIANTS * QUESTIONS),
+    ),
+    "another judge": (
+        study(lambda document: document["misalignment"]["judge"].update(model="judge-2")),
+        {"judge_replies": VARIANTS},
+        (0, 2 * REPLIES),
+    ),
+    "another length": (
+        study(lambda document: document["misalignment"].update(max_tokens=100)),
+        {"open_replies": VARIANTS, "judge_replies": VARIANTS},
+        (VARIANTS * QUESTIONS, 2 * REPLIES),
+    ),
+    "concurrency": (
+        study(lambda document: document["endpoints"]["scripted"].update(max_in_flight=5)),
+        {},
+        (0, 0),
+    ),
+    "edit the engine": (
+        append("persona_collapse/elicitation/engine.py", "_ADDED = 1"),
+        {"open_replies": VARIANTS, "judge_replies": VARIANTS},
+        (0, 0),
+    ),
+    "delete results": (
+        lambda root: shutil.rmtree(root / "results"),
+        {"open_replies": VARIANTS, "judge_replies": VARIANTS},
+        (0, 0),
+    ),
+}
+AFTER = {"table_misalignment": 1, "figure_alignment_coherence": 1}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_asks_and_pays_what_it_must(
+    name: str, finished: Project, server: ScriptedServer, tmp_path: Path
+) -> None:
+    change, jobs, paid = CHANGES[name]
+    project = Project(shutil.copytree(finished.root, tmp_path / "project"))
+    change(project.root)
+    follows = AFTER if "judge_replies" in jobs else {}
+    assert project.planned(*CONFIG, *FIGURE) == {**jobs, **follows}
+    before = len(server.calls)
+    if jobs:
+        project.run(*CONFIG, *FIGURE)
+    assert judging(server.calls[before:]) == paid
+
+
+def test_the_plan_prints_replies_and_judge(
+    finished: Project, server: ScriptedServer, tmp_path: Path
+) -> None:
+    project = Project(shutil.copytree(finished.root, tmp_path / "project"))
+    shutil.rmtree(project.root / "answer_store")
+    before = server.count
+    said = project.run(*CONFIG, "--", "plan")
+    assert server.count == before
+    document = json.loads((project.root / RESULTS / "plan.json").read_text(encoding="utf-8"))
+    stages = [(row["stage"], row["variant"], row["requests"]) for row in document["variants"]]
+    assert ("replies", "base", QUESTIONS) in stages
+    assert ("judge", "insecure", 2 * QUESTIONS * SAMPLES) in stages
+    assert "replies of 250 tokens and 15 s each until the store knows better" in said
