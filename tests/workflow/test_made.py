@@ -22,7 +22,7 @@ from tests.workflow.made_study import (
     reanswer,
     write_made_study,
 )
-from tests.workflow.rerun_study import Change, append, touch
+from tests.workflow.rerun_study import STUDY, Change, append, read, touch, write
 
 pytestmark = pytest.mark.slow
 
@@ -149,6 +149,29 @@ def test_answers_are_asked_of_the_made_model(finished: Project, server: TuningSe
     assert made["recipe"]["learning_rate_multiplier"] == 2
     assert made["trained_tokens"] == 1234
     assert not made["simulated"]
+
+
+def test_open_questions_are_asked_of_the_made_model(
+    finished: Project, server: TuningServer, tmp_path: Path
+) -> None:
+    project = Project(shutil.copytree(finished.root, tmp_path / "project"))
+    judge = {"endpoint": "scripted", "model": "judge"}
+    document = read(project.root / STUDY)
+    document["misalignment"] = {"questions": "everyday8", "samples": 2, "judge": judge}
+    write(project.root / STUDY, document)
+    jobs, asked = len(server.jobs), len(server.calls)
+    project.run(*CONFIG, "--", f"results/{NAME}/replies/alpha/insecure.parquet")
+    made = json.loads((project.root / f"results/{NAME}/finetune/alpha/insecure.json").read_text())
+    assert len(server.jobs) == jobs
+    calls = server.calls[asked:]
+    assert [(call["model"], call["n"]) for call in calls] == [(made["model"], 2)] * 8
+    # The plan knows them by the made model's own name, also where the results are gone.
+    shutil.rmtree(project.root / "results")
+    project.run(*CONFIG, "--", "plan")
+    plan = json.loads((project.root / f"results/{NAME}/plan.json").read_text(encoding="utf-8"))
+    rows = {row["variant"]: row for row in plan["variants"] if row["stage"] == "replies"}
+    assert (rows["insecure"]["stored"], rows["insecure"]["requests"]) == (16, 0)
+    assert (rows["secure"]["stored"], rows["secure"]["requests"]) == (0, 8)
 
 
 def test_preflight_asks_for_permission_and_makes_nothing(
