@@ -40,8 +40,8 @@ check: setup  ## formatting, lint and types
 test: setup  ## unit and workflow tests, under five minutes on two cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-test-slow: setup  ## what takes its time: twenty kills of a run of 10,000 answers
-	$(BIN)/python -m pytest -m slow
+test-slow: setup  ## what takes its time: kills of long runs, the rerun matrices, hand-over, edges
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 test-browser: setup  ## the report page in headless Chromium (installs it where apt-get can)
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \

@@ -22,6 +22,8 @@ from persona_collapse.measures.cells import Array, Cells, cells_from_moments
 from persona_collapse.measures.inference import log_t_interval
 from persona_collapse.seeds import generator
 
+ROUNDING = 1e-12  # relative: a smaller difference of two variances is their rounding
+
 SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(),
     "variant": pl.String(),
@@ -82,7 +84,9 @@ def collapse_of(cells: Cells, by_group: Array) -> Collapse:
         return Collapse(undefined, sigma_bar, undefined)
     variance = cells.mean.var(axis=0, ddof=1)
     noise = 0.0 if cells.exact else (cells.sd**2 / cells.n).mean(axis=0)
-    corrected = np.sqrt(np.maximum(variance - noise, 0))
+    # A rest that is all rounding is none: its root would be ten million times as large.
+    rest = np.where(variance - noise > ROUNDING * variance, variance - noise, 0)
+    corrected = np.sqrt(rest)
     return Collapse(np.sqrt(variance) @ by_group, sigma_bar, corrected @ by_group)
 
 

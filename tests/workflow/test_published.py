@@ -86,7 +86,7 @@ def test_quality_counts_the_absent_ratings(tables: Path) -> None:
 
 def test_what_was_fetched_once_is_no_job_of_a_run(project: Project, config: list[str]) -> None:
     """A file that a run is to write is locked until it ends: other studies could not start."""
-    words = [*config, "models=gpt-4o"]
+    words = [*config, "models=gpt-4o", "results=unasked"]
     fetched = project.root / "resources" / "external"
     shutil.rmtree(fetched, ignore_errors=True)
     assert project.planned(*words, "--", "all_answers")["external_resource"] == 2

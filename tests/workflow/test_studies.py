@@ -23,8 +23,8 @@ def finished(project: Project) -> Project:
     return project
 
 
-def quick_models(project: Project) -> dict[str, Any]:
-    path = project.root / "config" / "studies" / "quick.yaml"
+def quick_models() -> dict[str, Any]:
+    path = ROOT / "config" / "studies" / "quick.yaml"
     models = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
     assert isinstance(models, dict)
     return models
@@ -46,7 +46,7 @@ def test_every_table_says_that_the_study_is_simulated(finished: Project) -> None
 
 
 def test_adding_a_model_plans_that_model_and_what_speaks_of_all(finished: Project) -> None:
-    models = quick_models(finished)
+    models = quick_models()
     models["another"] = models["gpt-4o"]
     config = finished.study("quick", models=models)
     planned = finished.planned("--config", config)
@@ -65,7 +65,7 @@ def test_adding_a_model_plans_that_model_and_what_speaks_of_all(finished: Projec
 
 
 def test_the_old_models_numbers_stay_when_one_is_added(project: Project) -> None:
-    models = quick_models(project)
+    models = quick_models()
     one = project.study("one", models={"m": models["gpt-4o"]})
     project.run("--config", one, "--", "all_metrics")
     before = (project.root / "results/one/metrics/m/insecure/roleplay.parquet").read_bytes()
@@ -96,6 +96,7 @@ EDGES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edge", EDGES, ids=lambda name: name.replace(" ", "_"))
 def test_the_edges_of_a_study_reach_the_page(project: Project, edge: str) -> None:
     probe = {
@@ -187,6 +188,7 @@ def test_one_item_equal_answers_and_missing_variants_reach_the_page(project: Pro
     assert (folder / "report" / "index.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_variant_whose_answers_are_all_absent_reaches_the_page(project: Project) -> None:
     nothing = ratings([None] * 6)
     config = recorded_study(
