@@ -13,7 +13,7 @@ from persona_collapse.errors import UserError, nearest
 from persona_collapse.made_variants import Finetune, check_one_way, replicates
 from persona_collapse.misalignment import Check, check_of
 from persona_collapse.study_defaults import ANALYSIS, BLOCKS, POWER, SAMPLING
-from persona_collapse.study_names import check_names
+from persona_collapse.study_names import check_names, narrowed
 
 STUDIES = Path("config/studies")
 KINDS = ("openai", "recorded", "simulated")
@@ -211,7 +211,7 @@ def load_study(
     check_names(study)
     check = check_of(path, document.get("misalignment"), endpoints, study.models)
     study = replace(study, misalignment=check)
-    return _narrowed(study, models)
+    return narrowed(study, models)
 
 
 def _endpoint(
@@ -295,18 +295,3 @@ def _probe(name: str, entry: dict[str, Any]) -> Probe:
         variants=tuple(variants) if variants else None,
         method=entry.get("method"),
     )
-
-
-def _narrowed(study: Study, models: str | Sequence[str] | None) -> Study:
-    if not models:
-        return study
-    keys = [key.strip() for key in (models.split(",") if isinstance(models, str) else models)]
-    for key in keys:
-        if key not in study.models:
-            hint = nearest(key, study.models)
-            raise UserError(
-                f"models={key}: the study {study.name!r} has no such model{hint}; "
-                f"it has: {', '.join(study.models)}"
-            )
-    kept = {key: model for key, model in study.models.items() if key in keys}
-    return Study(**{**study.__dict__, "models": kept})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from persona_collapse.errors import UserError, nearest
@@ -131,3 +133,19 @@ def _check_files(files: dict[str, str], study: Study, place: str) -> None:
                 f"{place}.files.{probe}: no probe is called {probe!r}"
                 f"{nearest(probe, study.probes)}; known: {', '.join(study.probes)}"
             )
+
+
+def narrowed(study: Study, models: str | Sequence[str] | None) -> Study:
+    """Return a study of these models alone (a list, or one text with commas); None: of all."""
+    if not models:
+        return study
+    keys = [key.strip() for key in (models.split(",") if isinstance(models, str) else models)]
+    for key in keys:
+        if key not in study.models:
+            hint = nearest(key, study.models)
+            raise UserError(
+                f"models={key}: the study {study.name!r} has no such model{hint}; "
+                f"it has: {', '.join(study.models)}"
+            )
+    kept = {key: model for key, model in study.models.items() if key in keys}
+    return replace(study, models=kept)

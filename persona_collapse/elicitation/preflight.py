@@ -93,6 +93,19 @@ def preflight(
     return frame, sorted(findings, key=lambda finding: not finding.fatal)
 
 
+def preflight_text(frame: pl.DataFrame, findings: Sequence[Finding]) -> str:
+    """Return what was found in words: a line per variant, then a line per finding."""
+    lines = [
+        "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in row.items())
+        for row in frame.iter_rows(named=True)
+    ]
+    lines += [
+        f"{'MEND' if found.fatal else 'note'}: {found.model} {found.variant or ''}: {found.text}"
+        for found in findings
+    ]
+    return "\n".join(lines)
+
+
 def mixed_stacks(
     stacks: Mapping[tuple[str, str], str], baseline: str, allowed: bool
 ) -> list[Finding]:

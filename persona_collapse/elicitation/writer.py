@@ -25,6 +25,24 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def open_own_file(folder: Path) -> tuple[Path, int]:
+    """Make a file to append to that is this process's alone, named by time, host and process.
+
+    Returns its path and its descriptor; raises ``OSError``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    host = socket.gethostname().split(".")[0]
+    path = folder / f"{started}-{host}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+    parent = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(parent)  # the file's name must survive a power loss too
+    finally:
+        os.close(parent)
+    return path, file
+
+
 class Writer:
     """Appends attempts to a file of its own; the file appears with the first of them.
 
@@ -100,19 +118,8 @@ class Writer:
             self.fault = fault
 
     def _open(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        host = socket.gethostname().split(".")[0]
-        name = f"{started}-{host}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
-        self._path = self.folder / name
-        self._file = os.open(self._path, flags, 0o644)
+        self._path, self._file = open_own_file(self.folder)
         self._unwritten[:0] = self._header
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the file's name must survive a power loss too
-        finally:
-            os.close(folder)
 
     def _vanished(self) -> bool:
         """Tell whether the file was removed under us, as a compaction of idle files may do."""

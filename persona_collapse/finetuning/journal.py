@@ -12,16 +12,13 @@ import errno
 import fcntl
 import json
 import os
-import secrets
-import socket
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from persona_collapse.elicitation.settings import canonical
-from persona_collapse.elicitation.writer import now
+from persona_collapse.elicitation.writer import now, open_own_file
 from persona_collapse.errors import UserError
 
 FOLDER = "finetunes"
@@ -59,8 +56,7 @@ class Journal:
         line = canonical(entry) + "\n"
         try:
             if self._file is None:
-                self._open()
-            assert self._file is not None
+                _, self._file = open_own_file(self.folder)
             rest = line.encode()
             while rest:
                 rest = rest[os.write(self._file, rest) :]
@@ -98,19 +94,6 @@ class Journal:
         finally:
             self.close()
             os.close(lock)
-
-    def _open(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        host = socket.gethostname().split(".")[0]
-        name = f"{started}-{host}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
-        self._file = os.open(self.folder / name, flags, 0o644)
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the file's name must survive a power loss too
-        finally:
-            os.close(folder)
 
 
 def known_id(entries: list[Entry]) -> str | None:

@@ -1,7 +1,6 @@
 # Takes: config/config.yaml and the study file it names.
 # Gives: STUDY and LAYOUT, the constants that the rules share, and the functions behind their
-# wildcards and slots. Neither this file nor files.smk, finetune_files.smk, misalignment_files.smk has
-# rules; no other file has functions.
+# wildcards and slots. This file, outputs.smk and *files.smk have no rules; no other file has functions.
 
 import os
 import re

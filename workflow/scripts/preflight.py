@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.console import reported
-from persona_collapse.elicitation.preflight import Canary, Finding, preflight
+from persona_collapse.elicitation.preflight import Canary, Finding, preflight, preflight_text
 from persona_collapse.elicitation.settings import Settings
 from persona_collapse.endpoints import task_of
 from persona_collapse.errors import UserError
@@ -57,11 +57,7 @@ def preflight_study(
         frame, findings = try_judge(check, frame, findings)
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     frame.write_csv(output)
-    for row in frame.iter_rows(named=True):
-        print("; ".join(f"{name.replace('_', ' ')} {value}" for name, value in row.items()))
-    for finding in findings:
-        kind = "MEND" if finding.fatal else "note"
-        print(f"{kind}: {finding.model} {finding.variant or ''}: {finding.text}")
+    print(preflight_text(frame, findings))
     print(f"Written to {output}")
     fatal = [f"{f.model} {f.variant or ''}: {f.text}" for f in findings if f.fatal]
     if fatal:
