@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from persona_collapse.answers import SCHEMA, collect_answers, conform, write_answers
-from persona_collapse.endpoints import recorded, task_of
+from persona_collapse.endpoints import recorded, recorded_files, task_of
 from persona_collapse.layout import Layout
 from persona_collapse.resources.convert import external
 from persona_collapse.study import Study, find_study, load_study
@@ -205,7 +205,7 @@ def test_published_answers_in_hundreds_of_shards_are_those_in_one_per_variant(
         output.parent.mkdir(parents=True)
         external(name, catalogue, output, tmp_path / "cache", published / "resources")
     # Two forms of a few hundred shards read each file many times; once is enough here.
-    monkeypatch.setattr(recorded, "_csv_records", cache(recorded._csv_records))
+    monkeypatch.setattr(recorded_files, "_csv_records", cache(recorded_files._csv_records))
     whole = find_study("published").read_text(encoding="utf-8")
     line = "shards: {personas: 100, items: 30, repetitions: 10}"
     assert line in whole

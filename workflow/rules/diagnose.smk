@@ -87,7 +87,8 @@ rule table_toxic:
     params:
         bases=baselines_of(BARE_UNITS),
         toxics=toxic_moments(BARE_UNITS),
-        labels=[STUDY.models[unit.model].label for unit in BARE_UNITS],
+        # Printed profiles go by a model's label; else a new label changes nothing here.
+        labels=[STUDY.models[u.model].label if TOXIC_PRINTED else None for u in BARE_UNITS],
         seed=STUDY.seed,
         draws=ANALYSIS["bootstrap_diagnostics"],
         mixed=MIXED,

@@ -15,7 +15,7 @@ def table_toxic(
     bases: list[str],
     toxics: list[str | None],
     printed: str,
-    labels: list[str],
+    labels: list[str | None],
     instrument: str,
     seed: int,
     draws: int,
@@ -25,8 +25,8 @@ def table_toxic(
     """Write one row per variant and reference; the lists but ``mixed`` go together.
 
     ``bases`` are the baseline's unconditioned moments, ``toxics`` those of the toxic personas that
-    the baseline played, None where it was not asked; then profiles come from the CSV ``printed``,
-    unless that is empty, by the models' ``labels``.
+    the baseline played, None where it was not asked; then profiles come from the CSV ``printed``
+    by the models' ``labels``, which are None where there is no such file.
     """
     questionnaire = read_instrument(Path(instrument))
     parts = [
@@ -37,7 +37,7 @@ def table_toxic(
             questionnaire,
             seed,
             draws,
-            printed_profiles(Path(printed), label, questionnaire) if printed and not toxic else {},
+            printed_profiles(Path(printed), label, questionnaire) if label and not toxic else {},
         )
         for path, base, toxic, label in zip(moments, bases, toxics, labels, strict=True)
     ]
