@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,9 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
 
-from tests.conftest import ROOT
 from tests.integration.scripted_server import ScriptedServer
 from tests.slurm.conftest import Cluster, active, jobs, wait_until
 from tests.workflow.conftest import Project
@@ -67,27 +64,6 @@ def kill_script(cluster: Cluster) -> None:
                 os.kill(int(entry.parent.name), signal.SIGKILL)
                 return
     pytest.fail("no job asks")
-
-
-def test_every_rule_is_a_job_that_grows_with_its_attempts_or_runs_on_the_controller() -> None:
-    profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
-    grown = profile["set-resources"]
-    places = [ROOT / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
-    text = "".join(path.read_text() for path in places)
-    lists = re.findall(r"^localrules:\n((?: +\w+,\n)+)", text, re.M)
-    on_controller = set(re.findall(r"\w+", "".join(lists)))
-    assert set(re.findall(r"^rule (\w+):", text, re.M)) == set(grown) | on_controller
-    assert not set(grown) & on_controller
-    for asked in (*grown.values(), profile["default-resources"]):
-        assert all(asked[name].startswith("attempt * ") for name in ("mem_mb", "runtime"))
-
-
-def test_the_profile_keeps_what_every_run_uses() -> None:
-    ours, default = (
-        yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
-        for name in ("slurm", "default")
-    )
-    assert {key: ours.get(key) for key in default} == default
 
 
 def test_the_quick_study_comes_to_its_page(cluster: Cluster, here: Project) -> None:
