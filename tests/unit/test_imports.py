@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from persona_collapse.imports import ROOT, code_digest, modules_behind
+from persona_collapse.imports import ROOT, code_digest, imported, modules_behind
 
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 LIST_MODULES = """
@@ -31,6 +31,28 @@ def test_every_module_that_a_script_loads_is_known(script: Path) -> None:
     )
     loaded = {Path(line) for line in done.stdout.split()}
     assert loaded <= set(modules_behind(script))
+
+
+def test_an_import_is_found_wherever_a_statement_may_stand(tmp_path: Path) -> None:
+    source = tmp_path / "nested.py"
+    source.write_text(
+        "from __future__ import annotations\n"
+        "def outer():\n"
+        "    try:\n"
+        "        with open('x'):\n"
+        "            for _ in ():\n"
+        "                pass\n"
+        "            else:\n"
+        "                import persona_collapse.seeds\n"
+        "    except OSError:\n"
+        "        import persona_collapse.shards\n"
+        "    finally:\n"
+        "        match 1:\n"
+        "            case 1:\n"
+        "                from persona_collapse import ratings\n"
+    )
+    names = {path.name for path in imported(source)}
+    assert names == {"__init__.py", "seeds.py", "shards.py", "ratings.py"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
