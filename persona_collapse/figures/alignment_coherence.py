@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from persona_collapse.figures.labels import Placer, Segment
+from persona_collapse.figures.labels import Segment
 from persona_collapse.figures.look import Look, ModelLook
+from persona_collapse.figures.plane import Spot, arrows, family_entries, names_of, write_names
 from persona_collapse.figures.sheet import (
     MARGIN,
     SWATCH,
@@ -20,7 +21,7 @@ from persona_collapse.figures.sheet import (
     key_width,
     wrap,
 )
-from persona_collapse.figures.style import FAINT, INK, SHADE, SMALL, TEXT_WIDTH, Paint, save, styled
+from persona_collapse.figures.style import FAINT, SHADE, TEXT_WIDTH, Paint, save, styled
 from persona_collapse.figures.tables import ABSENT, Row, finite, rows_by
 
 if TYPE_CHECKING:
@@ -31,10 +32,7 @@ if TYPE_CHECKING:
 MISALIGNED_BELOW, COHERENT_ABOVE = 30.0, 50.0
 ERRORS = 1.96  # standard errors each way: a 95 % interval
 _KEY = 1.75  # inches that the key may take at most
-_NAMED = 6  # more models than this are numbered, and the key tells the numbers
 _REGION = "where a reply counts as misaligned"
-
-Spot = tuple[ModelLook, str, Row]
 
 
 def alignment_coherence(misalignment: pl.DataFrame, look: Look, stem: Path) -> None:
@@ -51,14 +49,13 @@ def draw_alignment_coherence(misalignment: pl.DataFrame, look: Look) -> Figure:
     """
     values = rows_by(misalignment, "model", "variant")
     models = [m for m in look.models if any(key[0] == m.key for key in values)]
-    spots: list[Spot] = [
-        (m, v, values[m.key, v])
+    spots = [
+        Spot(m, v, row, row["coherence"], row["alignment"])
         for m in models
         for v in look.variants
-        if (m.key, v) in values and _whole(values[m.key, v])
+        if (row := values.get((m.key, v))) is not None and _whole(row)
     ]
-    numbered = len(models) > _NAMED
-    entries, note = _entries(models, values, look, numbered=numbered)
+    entries, note = _entries(models, values, look)
     room = max(key_width(entries), extent(note)[0])
     for_key, for_note = key_height(entries, 0.0), extent(note)[1]
     wide = TEXT_WIDTH - room - 0.42 - 3 * MARGIN - 0.1
@@ -68,9 +65,8 @@ def draw_alignment_coherence(misalignment: pl.DataFrame, look: Look) -> Figure:
     lines = _region(axes)
     for spot in spots:
         lines += _point(axes, spot, look)
-    lines += _arrows(axes, spots, look)
-    names = {m.key: str(n + 1) if numbered else wrap(m.label, 1.1) for n, m in enumerate(models)}
-    _name(axes, spots, lines, names, look)
+    lines += arrows(axes, spots, look)
+    write_names(axes, spots, lines, names_of(models), _named(spots, look))
     left = TEXT_WIDTH - MARGIN - room
     sheet.key(entries, left, 0.1, 0.0)
     sheet.text(left, 0.16 + for_key + for_note / 2, note, color=FAINT)
@@ -85,8 +81,6 @@ def _entries(
     models: Sequence[ModelLook],
     values: dict[tuple[str, str], Row],
     look: Look,
-    *,
-    numbered: bool,
 ) -> tuple[list[Entry], str]:
     """Return the key's entries and a note on what could not be drawn."""
     drawn = [v for v in look.variants if any(v == variant for _, variant in values)]
@@ -98,13 +92,7 @@ def _entries(
         )
         for name in drawn
     ]
-    marked = [(m.family, m.family) for m in models]
-    if numbered:
-        marked = [(f"{place + 1}\u2002{m.label}", m.family) for place, m in enumerate(models)]
-    entries += [
-        Entry(wrap(label, _KEY - SWATCH), Paint(INK, "", "-", look.families[family]), "point")
-        for label, family in dict.fromkeys(marked)
-    ]
+    entries += family_entries(models, look, _KEY)
     region = wrap(_REGION, _KEY - SWATCH)
     entries.append(Entry(region, Paint(SHADE, "", "-", "s"), "block"))
     labels = {model.key: model.label for model in models}
@@ -139,55 +127,24 @@ def _region(axes: Axes) -> list[Segment]:
 
 def _point(axes: Axes, spot: Spot, look: Look) -> list[Segment]:
     """Draw a point with its whiskers; return where the whiskers run."""
-    model, variant, row = spot
-    paint = look.paint(variant)
-    x, y = row["coherence"], row["alignment"]
+    paint, x, y = look.paint(spot.variant), spot.x, spot.y
     across, upwards = (
-        ERRORS * row[f"{name}_se"] if finite(row[f"{name}_se"]) else 0.0
+        ERRORS * spot.row[f"{name}_se"] if finite(spot.row[f"{name}_se"]) else 0.0
         for name in ("coherence", "alignment")
     )
     axes.errorbar(
         x, y, xerr=across or None, yerr=upwards or None, color=paint.colour,
-        marker=look.families[model.family], markersize=5, elinewidth=0.7, markeredgecolor="white",
-        markeredgewidth=0.5, linestyle="none", zorder=3, label=f"{model.key} {variant}",
+        marker=look.families[spot.model.family], markersize=5, elinewidth=0.7,
+        markeredgecolor="white", markeredgewidth=0.5, linestyle="none", zorder=3,
+        label=f"{spot.model.key} {spot.variant}",
     )  # fmt: skip
     return [((x - across, y), (x + across, y)), ((x, y - upwards), (x, y + upwards))]
 
 
-def _arrows(axes: Axes, spots: Sequence[Spot], look: Look) -> list[Segment]:
-    """Draw an arrow from each model's baseline to each of its variants; return where they run."""
-    lines = []
-    bases = {model.key: row for model, variant, row in spots if variant == look.baseline}
-    for model, variant, row in spots:
-        base = bases.get(model.key)
-        if base is None or row is base:
-            continue
-        paint = look.paint(variant)
-        start, end = (base["coherence"], base["alignment"]), (row["coherence"], row["alignment"])
-        axes.annotate(
-            "", end, xytext=start, zorder=2,
-            arrowprops={
-                "arrowstyle": "-|>,head_width=0.14,head_length=0.3", "alpha": 0.7,
-                "color": paint.colour, "linestyle": paint.line, "linewidth": 0.8,
-                "shrinkA": 3, "shrinkB": 3.5,
-            },
-            label=f"{model.key} {look.baseline} to {variant}",
-        )  # fmt: skip
-        lines.append((start, end))
-    return lines
+def _named(spots: Sequence[Spot], look: Look) -> dict[str, Spot]:
+    """Return where each model's name stands: at its target, else at its last variant.
 
-
-def _name(
-    axes: Axes,
-    spots: Sequence[Spot],
-    lines: Sequence[Segment],
-    names: dict[str, str],
-    look: Look,
-) -> None:
-    """Write each model's name beside its target (else its last variant): baselines lie together."""
-    places = {model.key: row for model, _, row in spots}
-    places |= {model.key: row for model, variant, row in spots if variant == look.target}
-    placer = Placer(axes, [(row["coherence"], row["alignment"]) for _, _, row in spots], lines)
-    for key, row in places.items():
-        at = (row["coherence"], row["alignment"])
-        placer.place(names[key], at, color=INK, fontsize=SMALL)
+    Baselines lie together.
+    """
+    last = {spot.model.key: spot for spot in spots}
+    return last | {spot.model.key: spot for spot in spots if spot.variant == look.target}

@@ -10,6 +10,7 @@ import polars as pl
 
 from persona_collapse.figures.labels import Placer, Segment
 from persona_collapse.figures.look import Look, ModelLook
+from persona_collapse.figures.plane import family_entries, names_of
 from persona_collapse.figures.sheet import MARGIN, SWATCH, Entry, Sheet, extent, key_height, wrap
 from persona_collapse.figures.style import FAINT, GRID, INK, SMALL, TEXT_WIDTH, Paint, save, styled
 from persona_collapse.figures.tables import (
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 MEAN = "mean"
 ACROSS, UPWARDS = "coherence_excess", "robustness_excess"
 _KEY = 2.0  # inches of the column with key and words
-_NAMED = 6  # more models than this are numbered, and the key tells the numbers
 _PLOT = 3.2  # inches of the plot's height
 
 Spot = tuple[ModelLook, Row]
@@ -50,8 +50,7 @@ def draw_coherence_loss(loss: pl.DataFrame, look: Look) -> Figure:
     rows = rows_by(loss, "model")
     models = [m for m in look.models if m.key in rows]
     spots = [(m, rows[m.key]) for m in models if _whole(rows[m.key])]
-    numbered = len(models) > _NAMED
-    entries = _entries(models, look, numbered=numbered)
+    entries = _entries(models, look)
     words = _words(rows.get(MEAN), models, spots)
     for_key = key_height(entries, 0.0)
     height = max(_PLOT + 0.5, for_key + extent(words)[1] + 0.5)
@@ -68,11 +67,11 @@ def draw_coherence_loss(loss: pl.DataFrame, look: Look) -> Figure:
     for spot in spots:
         lines += _point(axes, spot, look)
     placer = Placer(axes, [(row[ACROSS], row[UPWARDS]) for _, row in spots], lines)
-    for place, model in enumerate(models):
+    names = names_of(models)
+    for model in models:
         row = rows[model.key]
         if _whole(row):
-            name = str(place + 1) if numbered else wrap(model.label, 1.1)
-            placer.place(name, (row[ACROSS], row[UPWARDS]), color=INK, fontsize=SMALL)
+            placer.place(names[model.key], (row[ACROSS], row[UPWARDS]), color=INK, fontsize=SMALL)
     left = TEXT_WIDTH - MARGIN - _KEY
     sheet.key(entries, left, 0.1, 0.0)
     sheet.text(left, 0.3 + for_key + extent(words)[1] / 2, words, color=INK)
@@ -83,15 +82,8 @@ def _whole(row: Row) -> bool:
     return finite(row[ACROSS]) and finite(row[UPWARDS])
 
 
-def _entries(models: Sequence[ModelLook], look: Look, *, numbered: bool) -> list[Entry]:
-    marked = [(m.family, m.family) for m in models]
-    if numbered:
-        marked = [(f"{place + 1}\u2002{m.label}", m.family) for place, m in enumerate(models)]
-    colour = look.paint(look.target).colour
-    entries = [
-        Entry(wrap(label, _KEY - SWATCH), Paint(colour, "", "-", look.families[family]), "point")
-        for label, family in dict.fromkeys(marked)
-    ]
+def _entries(models: Sequence[ModelLook], look: Look) -> list[Entry]:
+    entries = family_entries(models, look, _KEY, look.paint(look.target).colour)
     alike = wrap("both change alike", _KEY - SWATCH)
     return [*entries, Entry(alike, Paint(FAINT, "", (0, (4, 3)), "o", 0.8), "stroke")]
 

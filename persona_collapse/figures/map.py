@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from persona_collapse.figures.labels import Placer, Segment
+from persona_collapse.figures.labels import Segment
 from persona_collapse.figures.look import Look, ModelLook
+from persona_collapse.figures.plane import Spot, arrows, family_entries, names_of, write_names
 from persona_collapse.figures.sheet import (
     MARGIN,
-    SWATCH,
     Entry,
     Sheet,
     extent,
@@ -24,10 +23,7 @@ from persona_collapse.figures.sheet import (
 )
 from persona_collapse.figures.style import (
     FAINT,
-    INK,
-    SMALL,
     TEXT_WIDTH,
-    Paint,
     save,
     styled,
 )
@@ -45,18 +41,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _KEY = 1.75  # inches that the key may take at most
-_NAMED = 6  # more models than this are numbered, and the key tells the numbers
-
-
-@dataclass(frozen=True)
-class _Spot:
-    """One variant's place on the map; ``x`` of an infinite R lies beyond the axis' numbers."""
-
-    model: ModelLook
-    variant: str
-    row: Row
-    x: float
-    y: float
 
 
 def robustness_map(metrics: pl.DataFrame, look: Look, stem: Path) -> None:
@@ -78,8 +62,7 @@ def draw_robustness_map(metrics: pl.DataFrame, look: Look) -> Figure:
         if finite(row["S"]) and row["R"] is not None and row["R"] > 0
     }
     models = [m for m in look.models if any(key[0] == m.key for key in values)]
-    numbered = len(models) > _NAMED
-    entries, note = _entries(models, values, known, look, numbered=numbered)
+    entries, note = _entries(models, values, known, look)
     room = max([key_width(entries), extent(note)[0]])
     for_key, for_note = key_height(entries, 0.0), extent(note)[1]
     height = max(3.2, for_key + for_note + 0.3)
@@ -88,15 +71,14 @@ def draw_robustness_map(metrics: pl.DataFrame, look: Look) -> Figure:
     axes = sheet.axes(*plot, "map")
     edge = _axes(axes, list(known.values()))
     spots = [
-        _Spot(m, v, known[m.key, v], min(known[m.key, v]["R"], edge), known[m.key, v]["S"])
+        Spot(m, v, known[m.key, v], min(known[m.key, v]["R"], edge), known[m.key, v]["S"])
         for m in models
         for v in look.variants
         if (m.key, v) in known
     ]
     lines = [line for spot in spots for line in _point(axes, spot, look)]
-    lines += _arrows(axes, spots, look)
-    names = {m.key: str(n + 1) if numbered else wrap(m.label, 1.1) for n, m in enumerate(models)}
-    _name(axes, spots, lines, names, look)
+    lines += arrows(axes, spots, look)
+    write_names(axes, spots, lines, names_of(models), _named(spots, look))
     left = TEXT_WIDTH - MARGIN - room
     sheet.key(entries, left, 0.1, 0.0)
     sheet.text(left, 0.16 + for_key + for_note / 2, note, color=FAINT)
@@ -108,8 +90,6 @@ def _entries(
     values: dict[tuple[str, str], Row],
     known: dict[tuple[str, str], Row],
     look: Look,
-    *,
-    numbered: bool,
 ) -> tuple[list[Entry], str]:
     """Return the key's entries and a note on what could not be drawn."""
     drawn = [v for v in look.variants if any(v == variant for _, variant in values)]
@@ -117,13 +97,7 @@ def _entries(
         Entry(name, look.paint(name), "block" if name == look.baseline else "stroke")
         for name in drawn
     ]
-    marked = [(m.family, m.family) for m in models]
-    if numbered:
-        marked = [(f"{place + 1}\u2002{m.label}", m.family) for place, m in enumerate(models)]
-    entries += [
-        Entry(wrap(label, _KEY - SWATCH), Paint(INK, "", "-", look.families[family]), "point")
-        for label, family in dict.fromkeys(marked)
-    ]
+    entries += family_entries(models, look, _KEY)
     labels = {model.key: model.label for model in models}
     missing = [
         wrap(f"{labels[model]}, {variant}: S or R {ABSENT}", _KEY)
@@ -176,7 +150,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return ticks
 
 
-def _point(axes: Axes, spot: _Spot, look: Look) -> list[Segment]:
+def _point(axes: Axes, spot: Spot, look: Look) -> list[Segment]:
     """Draw a point with its whiskers; return where the whiskers run."""
     paint = look.paint(spot.variant)
     reach: dict[str, list[list[float]] | None] = {"S": None, "R": None}
@@ -199,40 +173,10 @@ def _point(axes: Axes, spot: _Spot, look: Look) -> list[Segment]:
     ]
 
 
-def _arrows(axes: Axes, spots: Sequence[_Spot], look: Look) -> list[Segment]:
-    """Draw an arrow from each model's baseline to each of its variants; return where they run."""
-    lines = []
-    bases = {spot.model.key: spot for spot in spots if spot.variant == look.baseline}
-    for spot in spots:
-        base = bases.get(spot.model.key)
-        if base is None or spot is base:
-            continue
-        paint = look.paint(spot.variant)
-        axes.annotate(
-            "", (spot.x, spot.y), xytext=(base.x, base.y), zorder=2,
-            arrowprops={
-                "arrowstyle": "-|>,head_width=0.14,head_length=0.3", "alpha": 0.7,
-                "color": paint.colour, "linestyle": paint.line, "linewidth": 0.8,
-                "shrinkA": 3, "shrinkB": 3.5,
-            },
-            label=f"{spot.model.key} {base.variant} to {spot.variant}",
-        )  # fmt: skip
-        lines.append(((base.x, base.y), (spot.x, spot.y)))
-    return lines
-
-
-def _name(
-    axes: Axes,
-    spots: Sequence[_Spot],
-    lines: Sequence[Segment],
-    names: dict[str, str],
-    look: Look,
-) -> None:
-    """Write each model's name beside its baseline (else its first variant), clear of the rest."""
-    placer = Placer(axes, [(spot.x, spot.y) for spot in spots], lines)
-    firsts: dict[str, _Spot] = {}
+def _named(spots: Sequence[Spot], look: Look) -> dict[str, Spot]:
+    """Return where each model's name stands: at its baseline, else at its first variant."""
+    firsts: dict[str, Spot] = {}
     for spot in spots:
         if spot.model.key not in firsts or spot.variant == look.baseline:
             firsts[spot.model.key] = spot
-    for key, spot in firsts.items():
-        placer.place(names[key], (spot.x, spot.y), color=INK, fontsize=SMALL)
+    return firsts
