@@ -63,7 +63,7 @@ class Order:
 
 
 def order_of(params: Mapping[str, Any], sha256: str) -> Order:
-    """Build an order from a rule's params (``Layout.finetune_params``) and the data's sha256."""
+    """Build an order from a rule's params (an entry of ``Layout.made``) and the data's sha256."""
     return Order(
         base_url=params["base_url"],
         base=params["base"],
