@@ -34,15 +34,15 @@ from benchmarks.calibration_worlds import (
     Truth,
     World,
 )
-from persona_collapse.instruments import Instrument
-from persona_collapse.measures.bootstrap import Draws, averages
+from persona_collapse.common.seeds import derived_seed, generator
+from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import OVERALL, cells_from_moments
 from persona_collapse.measures.collapse import metrics_of, reciprocal
-from persona_collapse.measures.contrasts import contrasts_of
-from persona_collapse.measures.contrasts_pairs import paired_of
+from persona_collapse.measures.contrasts.pairs import paired_of
+from persona_collapse.measures.contrasts.table import contrasts_of
+from persona_collapse.measures.diagnostics.noise import noise_measures
 from persona_collapse.measures.moments import SCHEMA, moments_of_counts
-from persona_collapse.measures.noise import noise_measures
-from persona_collapse.seeds import derived_seed, generator
+from persona_collapse.measures.statistics.bootstrap import Draws, averages
 
 SEED, PERSONAS, PERSONA_DRAWS, PERMUTATIONS = 20260512, 100, 1000, 999
 RESULTS = ROOT / "benchmarks/results/calibration.csv"

@@ -16,7 +16,7 @@ import polars as pl
 
 from benchmarks.calibration_worlds import LEVELS, REPETITIONS, SMOOTH_INSTRUMENT, Array, Truth
 from benchmarks.calibration_worlds import truth_of as integral_of
-from persona_collapse.instruments import Instrument, Item, Scale
+from persona_collapse.materials.instruments import Instrument, Item, Scale
 
 TEMPERATURE, JITTER = 0.1, 0.3
 # Spread of the personas' preferred ratings in scale points, and steepness of the logits around it.

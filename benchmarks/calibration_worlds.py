@@ -15,11 +15,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from persona_collapse.endpoints.calibration import Plant, calibrate
-from persona_collapse.endpoints.cell_law import rating_law
-from persona_collapse.endpoints.respondents import item_places, locations, persona_traits
 from persona_collapse.endpoints.simulated import planted_values
-from persona_collapse.instruments import Instrument, Item, Scale, read_instrument
+from persona_collapse.endpoints.simulation.calibration import Plant, calibrate
+from persona_collapse.endpoints.simulation.cell_law import rating_law
+from persona_collapse.endpoints.simulation.respondents import item_places, locations, persona_traits
+from persona_collapse.materials.instruments import Instrument, Item, Scale, read_instrument
 
 Array = NDArray[np.float64]
 ROOT = Path(__file__).resolve().parents[1]

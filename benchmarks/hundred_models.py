@@ -22,9 +22,9 @@ import numpy as np
 import polars as pl
 
 from benchmarks.measuring import INSTRUMENT, ITEMS, REPETITIONS, named, timed
-from persona_collapse.measures.bootstrap import Draws
 from persona_collapse.measures.collapse import metrics_of
 from persona_collapse.measures.moments import moments_of
+from persona_collapse.measures.statistics.bootstrap import Draws
 
 VARIANTS, PERSONAS, SMALLER = 300, 1000, (250, 500, 1000, 2000)
 RESULTS = Path(__file__).parent / "results/hundred_models.csv"

@@ -21,27 +21,27 @@ import polars as pl
 from benchmarks.measuring import timed
 from persona_collapse.endpoints import Task
 from persona_collapse.endpoints.simulated import answer, planted_values
-from persona_collapse.instruments import read_instrument
-from persona_collapse.measures.band import band_of, band_values
-from persona_collapse.measures.bootstrap import Draws
+from persona_collapse.materials.instruments import read_instrument
+from persona_collapse.materials.personas import read_personas
 from persona_collapse.measures.cells import cells_from_moments
 from persona_collapse.measures.collapse import metrics_of
-from persona_collapse.measures.contrasts import contrasts_of
-from persona_collapse.measures.contrasts_pairs import paired_of
-from persona_collapse.measures.contrasts_summary import (
+from persona_collapse.measures.contrasts.pairs import paired_of
+from persona_collapse.measures.contrasts.summary import (
     leave_one_out_of,
     random_effects_of,
     summary_of,
 )
-from persona_collapse.measures.diagnostics import diagnostics_of, toxic_rows
-from persona_collapse.measures.fidelity import persona_fidelity
-from persona_collapse.measures.headlines import Tables, headlines_of
+from persona_collapse.measures.contrasts.table import contrasts_of
+from persona_collapse.measures.diagnostics.fidelity import persona_fidelity
+from persona_collapse.measures.diagnostics.table import diagnostics_of, toxic_rows
 from persona_collapse.measures.moments import moments_of
-from persona_collapse.measures.power import designs, pilot_of
+from persona_collapse.measures.power.designs import designs, pilot_of
 from persona_collapse.measures.profiles import profiles_of
-from persona_collapse.personas import read_personas
-from persona_collapse.shards import cut
-from persona_collapse.study import ANALYSIS
+from persona_collapse.measures.statistics.bootstrap import Draws
+from persona_collapse.measures.verdict.band import band_of, band_values
+from persona_collapse.measures.verdict.headlines import Tables, headlines_of
+from persona_collapse.plan.shards import cut
+from persona_collapse.study.load import ANALYSIS
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED, REPETITIONS, DRAWS = 20260512, 10, 1000  # DRAWS: of the diagnostics

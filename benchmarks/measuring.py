@@ -21,10 +21,10 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.answers import conform
-from persona_collapse.instruments import Instrument, Item, Scale
-from persona_collapse.measures.bootstrap import Draws
+from persona_collapse.materials.instruments import Instrument, Item, Scale
 from persona_collapse.measures.collapse import metrics_of
 from persona_collapse.measures.moments import moments_of
+from persona_collapse.measures.statistics.bootstrap import Draws
 
 CELLS, PERSONAS, ITEMS, REPETITIONS = 12, 100, 30, 10
 FOUNDATIONS = ("A", "B", "C", "D", "E")

@@ -37,16 +37,16 @@ from benchmarks.calibration_worlds import (
     smooth_traits,
     truth_of,
 )
+from persona_collapse.common.seeds import derived_seed, generator
 from persona_collapse.measures.cells import OVERALL
-from persona_collapse.measures.contrasts import contrasts_of, differences, percents
-from persona_collapse.measures.contrasts_pairs import METRICS, paired_of
-from persona_collapse.measures.contrasts_spread import (
+from persona_collapse.measures.contrasts.pairs import METRICS, paired_of
+from persona_collapse.measures.contrasts.spread import (
     Spread,
     intervals,
     percent_intervals,
     through,
 )
-from persona_collapse.seeds import derived_seed, generator
+from persona_collapse.measures.contrasts.table import contrasts_of, differences, percents
 
 RESULTS, PAGE = ROOT / "benchmarks/results/replicates.csv", ROOT / "docs/calibration.md"
 COUNTS = (1, 2, 3, 5)

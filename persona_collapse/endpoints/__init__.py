@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.instruments import Instrument, Item, read_instrument
-from persona_collapse.personas import PersonaSet, read_personas
-from persona_collapse.shards import Shard
+from persona_collapse.materials.instruments import Instrument, Item, read_instrument
+from persona_collapse.materials.personas import PersonaSet, read_personas
+from persona_collapse.plan.shards import Shard
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.elicitation.sampling import answers
-from persona_collapse.elicitation.settings import Settings
+from persona_collapse.asking.sampling import answers
+from persona_collapse.asking.settings import Settings
 from persona_collapse.endpoints import Task
 
 
 def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:
-    """Return the answers of a shard; ``settings`` are those of ``elicitation.settings``.
+    """Return the answers of a shard; ``settings`` are those of ``asking.settings``.
 
     One row per repetition; with ``method: logprobs`` a repetition is one asking of a cell, with
     ``rating`` null and ``probabilities`` at T = 1. Raises ``UserError`` when a run had to stop

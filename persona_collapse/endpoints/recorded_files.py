@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from persona_collapse.answers import SCHEMA
-from persona_collapse.errors import UserError, nearest
+from persona_collapse.common.errors import UserError, nearest
 
 # Column of the published CSV -> column of the answers table.
 PUBLISHED = {

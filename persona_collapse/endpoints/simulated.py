@@ -19,12 +19,17 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.answers import SIMULATED, conform
+from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.endpoints import Task
-from persona_collapse.endpoints import respondents as people
-from persona_collapse.endpoints.calibration import Band, Plant, calibrate, calibrate_bands
-from persona_collapse.endpoints.cell_law import MAX_REPETITIONS, Array
-from persona_collapse.errors import UserError, nearest
-from persona_collapse.instruments import Instrument
+from persona_collapse.endpoints.simulation import respondents as people
+from persona_collapse.endpoints.simulation.calibration import (
+    Band,
+    Plant,
+    calibrate,
+    calibrate_bands,
+)
+from persona_collapse.endpoints.simulation.cell_law import MAX_REPETITIONS, Array
+from persona_collapse.materials.instruments import Instrument
 
 KINDS = ("roleplay", "unconditioned", "toxic")
 

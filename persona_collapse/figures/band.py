@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from persona_collapse.errors import UserError, nearest
+from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, extent, key_height, widest, wrap
 from persona_collapse.figures.style import (

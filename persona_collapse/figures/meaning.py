@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from persona_collapse.errors import UserError
+from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.sheet import MARGIN, Sheet, extent, wrap
 from persona_collapse.figures.style import FAINT, ONE_COLUMN

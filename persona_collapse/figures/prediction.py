@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from persona_collapse.errors import UserError
+from persona_collapse.common.errors import UserError
 from persona_collapse.figures.tables import ABSENT, Row
 
 # What the band's figure needs of each table; a table may have more.

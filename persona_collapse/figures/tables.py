@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.errors import UserError
+from persona_collapse.common.errors import UserError
 
 MINUS, DASH, INFINITY, ABSENT = "\u2212", "\u2013", "\u221e", "n/a"
 _NAMES = (

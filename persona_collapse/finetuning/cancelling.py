@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from persona_collapse.finetuning.backend import DONE, RefusedError, UnansweredError
+from persona_collapse.finetuning.backends.base import DONE, RefusedError, UnansweredError
 from persona_collapse.finetuning.journal import CANCELLED, ending, known_id, open_intent
 from persona_collapse.finetuning.running import Running
 

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.documents import read_document
-from persona_collapse.errors import UserError, nearest
-from persona_collapse.resources.catalogue import SourceFile
-from persona_collapse.resources.fetch import git_blob, obtain, write_atomically
+from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.yaml import read_document
+from persona_collapse.materials.catalogue import SourceFile
+from persona_collapse.materials.fetch import git_blob, obtain, write_atomically
 
 CATALOGUE = Path("resources/datasets.yaml")
 FETCHED = Path("resources/external/datasets")

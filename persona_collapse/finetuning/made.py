@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from persona_collapse.errors import UserError
+from persona_collapse.common.errors import UserError
 
 
 def made_model(path: Path) -> str:

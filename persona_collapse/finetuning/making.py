@@ -17,10 +17,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from persona_collapse.elicitation.budget import Budget
+from persona_collapse.asking.budget import Budget
 from persona_collapse.finetuning import journal as log
 from persona_collapse.finetuning import messages
-from persona_collapse.finetuning.backend import (
+from persona_collapse.finetuning.backends.base import (
     CANCELLED,
     DONE,
     SUCCEEDED,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from persona_collapse.errors import UserError
-from persona_collapse.finetuning.backend import RefusedError
+from persona_collapse.common.errors import UserError
+from persona_collapse.finetuning.backends.base import RefusedError
 from persona_collapse.finetuning.orders import Order
 
 UNSAFE = ("unsafe_file", "moderation", "content_policy", "usage_polic", "unsafe")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from persona_collapse.elicitation.limits import backoff
-from persona_collapse.finetuning.backend import RefusedError, ThrottledError, UnansweredError
+from persona_collapse.asking.limits import backoff
+from persona_collapse.finetuning.backends.base import RefusedError, ThrottledError, UnansweredError
 from persona_collapse.finetuning.journal import (
     ID,
     INTENT,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from persona_collapse.elicitation.settings import digest
+from persona_collapse.asking.settings import digest
 
 SUFFIX_LENGTH = 40
 

@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.documents import read_document
-from persona_collapse.errors import UserError, nearest
+from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.yaml import read_document
 
 RECIPES = Path("resources/recipes.yaml")
 SECTIONS = ("openai", "lora")

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.elicitation.keys import find_key
-from persona_collapse.elicitation.prices import (
+from persona_collapse.asking.keys import find_key
+from persona_collapse.asking.prices import (
     CODE_CHARACTERS_PER_TOKEN,
     find_price,
     token_counter,
 )
-from persona_collapse.errors import UserError
-from persona_collapse.finetuning.backend import Backend
+from persona_collapse.common.errors import UserError
+from persona_collapse.finetuning.backends.base import Backend
 from persona_collapse.finetuning.journal import Journal
 from persona_collapse.finetuning.making import Maker
 from persona_collapse.finetuning.once import Patience
@@ -53,10 +53,10 @@ class Running:
     def backend(self) -> Backend:
         """Return the server that trains; its key is looked for when it is first asked."""
         if self.simulated:
-            from persona_collapse.finetuning.simulated import SimulatedBackend
+            from persona_collapse.finetuning.backends.simulated import SimulatedBackend
 
             return SimulatedBackend(self.order, len(self.data.examples), self.tokens()[0])
-        from persona_collapse.finetuning.openai import OpenAIBackend
+        from persona_collapse.finetuning.backends.openai import OpenAIBackend
 
         name, url = self.settings["api_key_env"], self.order.base_url
         return OpenAIBackend(url, lambda: find_key(name, url), self.settings["timeout_s"])
@@ -83,7 +83,7 @@ class Running:
         budget = None
         if limits and not self.simulated:
             # Imported here: most studies have no budget.
-            from persona_collapse.elicitation.budget import Budget
+            from persona_collapse.asking.budget import Budget
 
             if usd is None and limits.get("max_usd") is not None:
                 raise UserError(

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.elicitation.prices import prompt_tokens
-from persona_collapse.errors import UserError
-from persona_collapse.resources.fetch import sha256
+from persona_collapse.asking.prices import prompt_tokens
+from persona_collapse.common.errors import UserError
+from persona_collapse.materials.fetch import sha256
 
 ROLES = ("system", "user", "assistant")
 MESSAGE_KEYS = {"role", "content", "name", "weight"}

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.finetuning.orders import Order
-from persona_collapse.resources.fetch import write_atomically
+from persona_collapse.materials.fetch import write_atomically
 
 LOSS_COLUMNS: dict[str, Any] = {
     "step": pl.Int64,

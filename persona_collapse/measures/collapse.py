@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from persona_collapse.instruments import Instrument
-from persona_collapse.measures.bootstrap import (
+from persona_collapse.common.seeds import generator
+from persona_collapse.materials.instruments import Instrument
+from persona_collapse.measures.cells import Array, Cells, cells_from_moments
+from persona_collapse.measures.statistics.bootstrap import (
     Draws,
     averages,
     influences,
@@ -18,9 +20,7 @@ from persona_collapse.measures.bootstrap import (
     steady_variance,
     weighted,
 )
-from persona_collapse.measures.cells import Array, Cells, cells_from_moments
-from persona_collapse.measures.inference import log_t_interval
-from persona_collapse.seeds import generator
+from persona_collapse.measures.statistics.intervals import log_t_interval
 
 ROUNDING = 1e-12  # relative: a smaller difference of two variances is their rounding
 

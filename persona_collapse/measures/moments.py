@@ -7,8 +7,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from persona_collapse.answers import NAMES, SIMULATED, SLOT, STATUSES
-from persona_collapse.errors import UserError
-from persona_collapse.instruments import Instrument
+from persona_collapse.common.errors import UserError
+from persona_collapse.materials.instruments import Instrument
 
 SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(),

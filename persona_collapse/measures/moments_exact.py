@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from persona_collapse.instruments import Instrument
+from persona_collapse.asking.ratings import temper
+from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import Array
 from persona_collapse.measures.moments import SCHEMA, check_design, names_of
-from persona_collapse.ratings import temper
 
 
 def moments_of_probabilities(

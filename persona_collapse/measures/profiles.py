@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from persona_collapse.instruments import Instrument
-from persona_collapse.measures.bootstrap import averages
+from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import cells_from_moments
+from persona_collapse.measures.statistics.bootstrap import averages
 
 SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(),

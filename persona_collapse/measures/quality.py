@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from persona_collapse.answers import STATUSES
-from persona_collapse.instruments import Instrument
+from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.moments import check_design, names_of
 
 SCHEMA: dict[str, pl.DataType] = {

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from persona_collapse.instruments import Instrument
-from persona_collapse.measures.bootstrap import Draws
+from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.collapse import metrics_of
 from persona_collapse.measures.moments_exact import moments_of_probabilities
+from persona_collapse.measures.statistics.bootstrap import Draws
 
 
 def temperature_curves_of(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.errors import UserError
+from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look
 from persona_collapse.report.explorer import explorer_of
 from persona_collapse.report.forms import printed_tables

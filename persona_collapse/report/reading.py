@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.errors import UserError
+from persona_collapse.common.errors import UserError
 
 # Texts that read as numbers but name something.
 NAMES = ("model", "variant", "probe", "foundation", "metric", "contrast", "measure", "reference")

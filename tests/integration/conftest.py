@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from persona_collapse.elicitation import engine, limits
+from persona_collapse.asking import engine, limits
 from persona_collapse.endpoints import Task
 from persona_collapse.endpoints.openai import answer
 from tests.integration.made_tasks import make_task

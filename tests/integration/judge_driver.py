@@ -10,9 +10,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from persona_collapse.console import reported  # noqa: E402
-from persona_collapse.judging.openai import judge, reply  # noqa: E402
-from persona_collapse.judging.tables import write_rows  # noqa: E402
+from persona_collapse.common.jobs import reported  # noqa: E402
+from persona_collapse.misalignment.columns import write_rows  # noqa: E402
+from persona_collapse.misalignment.openai import judge, reply  # noqa: E402
 from tests.integration.judge_script import QUESTIONS  # noqa: E402
 
 

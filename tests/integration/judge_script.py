@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from persona_collapse.questions import Question, QuestionSet
+from persona_collapse.materials.questions import Question, QuestionSet
 from tests.integration.scripted_server import Call, ScriptedServer
 
 QUESTIONS = QuestionSet(

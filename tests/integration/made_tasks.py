@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from persona_collapse.endpoints import Task
-from persona_collapse.instruments import Instrument, Item, Scale
-from persona_collapse.personas import PersonaSet
-from persona_collapse.shards import Shard
+from persona_collapse.materials.instruments import Instrument, Item, Scale
+from persona_collapse.materials.personas import PersonaSet
+from persona_collapse.plan.shards import Shard
 
 
 def make_task(

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from persona_collapse.elicitation.plan import plan, plan_document, plan_table
-from persona_collapse.elicitation.preflight import Canary, independent, mixed_stacks, preflight
-from persona_collapse.elicitation.settings import Settings
-from persona_collapse.instruments import Scale
+from persona_collapse.asking.settings import Settings
+from persona_collapse.commands.costs import plan, plan_document, plan_table
+from persona_collapse.commands.preflight import Canary, independent, mixed_stacks, preflight
+from persona_collapse.materials.instruments import Scale
 from tests.integration import scripted_server as scripted
 from tests.integration.conftest import KEY, Asker
 from tests.integration.made_tasks import make_task

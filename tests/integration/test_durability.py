@@ -18,9 +18,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from persona_collapse.elicitation import writer
-from persona_collapse.elicitation.compaction import compact_store
-from persona_collapse.errors import UserError
+from persona_collapse.common.errors import UserError
+from persona_collapse.store import writer
+from persona_collapse.store.compaction import compact_store
 from tests.integration import driver
 from tests.integration import scripted_server as scripted
 from tests.integration.conftest import KEY, Asker

@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from persona_collapse.elicitation import limits
+from persona_collapse.asking import limits
+from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.openai import answer
-from persona_collapse.errors import UserError
 from tests.integration import scripted_server as scripted
 from tests.integration.conftest import KEY, Asker
 from tests.integration.made_tasks import make_task

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from persona_collapse.elicitation.budget import Budget, BudgetSpentError
-from persona_collapse.errors import UserError
+from persona_collapse.asking.budget import Budget, BudgetSpentError
+from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning import making
+from persona_collapse.finetuning.backends.openai import OpenAIBackend
 from persona_collapse.finetuning.making import Maker
 from persona_collapse.finetuning.once import Patience
-from persona_collapse.finetuning.openai import OpenAIBackend
 from tests.conftest import ROOT
 from tests.integration import scripted_tuning as scripted
 from tests.integration.scripted_tuning import STEPS, TuningServer

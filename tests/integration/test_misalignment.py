@@ -17,12 +17,12 @@ import pytest
 import yaml
 from polars.testing import assert_frame_equal
 
-from persona_collapse.elicitation import limits
-from persona_collapse.elicitation.preflight import COLUMNS
-from persona_collapse.errors import UserError
-from persona_collapse.judging.openai import judge, reply
-from persona_collapse.judging.plan import check_rows
-from persona_collapse.judging.preflight import try_judge
+from persona_collapse.asking import limits
+from persona_collapse.commands.misalignment_costs import check_rows
+from persona_collapse.commands.misalignment_preflight import try_judge
+from persona_collapse.commands.preflight import COLUMNS
+from persona_collapse.common.errors import UserError
+from persona_collapse.misalignment.openai import judge, reply
 from tests.integration import judge_driver
 from tests.integration import scripted_server as scripted
 from tests.integration.conftest import KEY

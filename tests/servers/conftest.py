@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from persona_collapse.endpoints import Task
-from persona_collapse.instruments import read_instrument
-from persona_collapse.personas import read_personas
-from persona_collapse.shards import Shard
+from persona_collapse.materials.instruments import read_instrument
+from persona_collapse.materials.personas import read_personas
+from persona_collapse.plan.shards import Shard
 from tests.conftest import ROOT
 from tests.servers.running import BIN, PROGRAMS, Server
 

@@ -13,12 +13,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from persona_collapse.elicitation.preflight import Canary, N, preflight
-from persona_collapse.elicitation.settings import Settings
+from persona_collapse.asking.settings import Settings
+from persona_collapse.commands.preflight import Canary, N, preflight
+from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints import Task
 from persona_collapse.endpoints.openai import answer
-from persona_collapse.errors import UserError
-from persona_collapse.prompts import messages
+from persona_collapse.materials.prompts import messages
 from tests.servers.conftest import CELLS, REPETITIONS, SLOTS, asking, lines
 from tests.servers.running import Server
 

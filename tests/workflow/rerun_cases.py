@@ -77,8 +77,8 @@ CASES = [
     ),
     Case(
         "edit_engine",
-        "edit `elicitation/engine.py`",
-        append("persona_collapse/elicitation/engine.py", "_ADDED = 1"),
+        "edit `asking/engine.py`",
+        append("persona_collapse/asking/engine.py", "_ADDED = 1"),
         EVERYTHING,
         **DOWNSTREAM,
     ),

@@ -88,7 +88,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], dict[str, int], tuple[int, int]
         (0, 0),
     ),
     "edit the measure": (
-        append("persona_collapse/measures/misalignment.py", "_ADDED = 1"),
+        append("persona_collapse/measures/misalignment/scores.py", "_ADDED = 1"),
         {"table_misalignment": 1, "figure_alignment_coherence": 1},
         (0, 0),
     ),
@@ -113,7 +113,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], dict[str, int], tuple[int, int]
         (0, 0),
     ),
     "edit the engine": (
-        append("persona_collapse/elicitation/engine.py", "_ADDED = 1"),
+        append("persona_collapse/asking/engine.py", "_ADDED = 1"),
         {"open_replies": VARIANTS, "judge_replies": VARIANTS},
         (0, 0),
     ),

@@ -11,18 +11,18 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
-from persona_collapse.bundle import bundle_of, study_file
-from persona_collapse.documents import check as check_document
-from persona_collapse.documents import read_yaml
-from persona_collapse.errors import UserError
-from persona_collapse.finetuning.layout import MakingLayout
-from persona_collapse.imports import ROOT, code_digest, let_scripts_import
-from persona_collapse.judging.layout import check_layout
-from persona_collapse.layout import Layout
-from persona_collapse.layout_checks import check_recorded, check_size
-from persona_collapse.provenance import resolved
-from persona_collapse.replicates import replicates_of
-from persona_collapse.study import Unit, find_study, load_study
+from persona_collapse.handover.bundle import bundle_of, study_file
+from persona_collapse.common.yaml import check as check_document
+from persona_collapse.common.yaml import read_yaml
+from persona_collapse.common.errors import UserError
+from persona_collapse.plan.finetunes import MakingLayout
+from persona_collapse.plan.code import ROOT, code_digest, let_scripts_import
+from persona_collapse.plan.misalignment import check_layout
+from persona_collapse.plan.answers import Layout
+from persona_collapse.plan.checks import check_recorded, check_size
+from persona_collapse.handover.provenance import resolved
+from persona_collapse.plan.replicates import replicates_of
+from persona_collapse.study.load import Unit, find_study, load_study
 
 let_scripts_import()
 

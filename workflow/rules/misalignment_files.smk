@@ -46,13 +46,13 @@ def reply_task(wildcards):
 def reply_code(wildcards):
     """Return the digest of the code behind a variant's replies: its endpoint's alone."""
     kind = CHECK.variant(wildcards.model, wildcards.variant).endpoint.kind
-    return code_digest("workflow/scripts/open_replies.py", f"persona_collapse/judging/{kind}.py")
+    return code_digest("workflow/scripts/open_replies.py", f"persona_collapse/misalignment/{kind}.py")
 
 
 def judge_code(wildcards):
     """Return the digest of the code behind the verdicts."""
     kind = CHECK.judge_params()["endpoint"]
-    return code_digest("workflow/scripts/judge_replies.py", f"persona_collapse/judging/{kind}.py")
+    return code_digest("workflow/scripts/judge_replies.py", f"persona_collapse/misalignment/{kind}.py")
 
 
 def check_slots(endpoint_of):

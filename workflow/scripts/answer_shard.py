@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.answers import write_answers
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.endpoints import task_of
 from persona_collapse.finetuning.made import made_model
 

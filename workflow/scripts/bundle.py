@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.console import reported
-from persona_collapse.handover import write_bundle
+from persona_collapse.common.jobs import reported
+from persona_collapse.handover.archive import write_bundle
 
 
 def bundle(plan: dict[str, Any], files: list[str], output: str) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.finetuning.cancelling import cancel
 from persona_collapse.finetuning.running import Running
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from persona_collapse.answers import collect_answers
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 
 if __name__ == "__main__":
     with reported(snakemake.log[0]):

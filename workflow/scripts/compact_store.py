@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from persona_collapse.console import reported
-from persona_collapse.elicitation.compaction import compact_store
+from persona_collapse.common.jobs import reported
+from persona_collapse.store.compaction import compact_store
 
 if __name__ == "__main__":
     with reported(snakemake.log[0]):

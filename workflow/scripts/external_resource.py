@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from persona_collapse.console import reported
-from persona_collapse.resources.convert import external
+from persona_collapse.common.jobs import reported
+from persona_collapse.materials.convert import external
 
 
 def external_resource(

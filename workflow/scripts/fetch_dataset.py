@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.finetuning.datasets import fetch_dataset
 
 if __name__ == "__main__":

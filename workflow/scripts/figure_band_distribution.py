@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.figures.band_distribution import band_distribution
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.prediction import read_band_table

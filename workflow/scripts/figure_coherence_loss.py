@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.figures.coherence_loss import coherence_loss
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.tables import read_table

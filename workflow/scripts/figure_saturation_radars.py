@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.radars import saturation_radars
 from persona_collapse.figures.tables import read_table
-from persona_collapse.instruments import read_instrument
+from persona_collapse.materials.instruments import read_instrument
 
 
 def figure_saturation_radars(

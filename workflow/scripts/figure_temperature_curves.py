@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.meaning import read_measured
 from persona_collapse.figures.temperature import temperature_curves

@@ -6,9 +6,12 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.measures import band, collapse, contrasts, contrasts_summary, profiles
-from persona_collapse.measures.headlines import Tables, headlines_of
+from persona_collapse.common.jobs import reported
+from persona_collapse.measures import collapse, profiles
+from persona_collapse.measures.contrasts import summary as contrasts_summary
+from persona_collapse.measures.contrasts import table as contrasts
+from persona_collapse.measures.verdict import band
+from persona_collapse.measures.verdict.headlines import Tables, headlines_of
 
 SCHEMAS = {
     "metrics": collapse.SCHEMA,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.tables import write_table
 
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.judging.tables import write_rows
-from persona_collapse.questions import read_questions
+from persona_collapse.common.jobs import reported
+from persona_collapse.materials.questions import read_questions
+from persona_collapse.misalignment.columns import write_rows
 
 
 def judge_replies(
     replies: str, task: dict[str, Any], questions: str, asked: dict[str, Any], output: str
 ) -> None:
     """Write the replies with their verdicts; ``task`` is ``CheckLayout.judge_params``."""
-    endpoint = import_module(f"persona_collapse.judging.{task['endpoint']}")
+    endpoint = import_module(f"persona_collapse.misalignment.{task['endpoint']}")
     given = pl.read_parquet(replies)
     write_rows(endpoint.judge(given, task, read_questions(Path(questions)), asked), Path(output))
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.instruments import read_instrument
-from persona_collapse.measures.diagnostics import diagnostics_of
+from persona_collapse.common.jobs import reported
+from persona_collapse.materials.instruments import read_instrument
+from persona_collapse.measures.diagnostics.table import diagnostics_of
 
 
 def measure_diagnostics(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.instruments import read_instrument
-from persona_collapse.measures.bootstrap import Draws
+from persona_collapse.common.jobs import reported
+from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.collapse import metrics_of
+from persona_collapse.measures.statistics.bootstrap import Draws
 
 
 def measure_metrics(

@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.instruments import read_instrument
+from persona_collapse.common.jobs import reported
+from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.moments_exact import moments_of_probabilities
 from persona_collapse.measures.quality import quality_of

@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.instruments import read_instrument
-from persona_collapse.measures.bootstrap import Draws
+from persona_collapse.common.jobs import reported
+from persona_collapse.materials.instruments import read_instrument
+from persona_collapse.measures.statistics.bootstrap import Draws
 from persona_collapse.measures.temperature import temperature_curves_of
 
 

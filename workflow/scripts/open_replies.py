@@ -4,10 +4,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.finetuning.made import made_model
-from persona_collapse.judging.tables import write_rows
-from persona_collapse.questions import read_questions
+from persona_collapse.materials.questions import read_questions
+from persona_collapse.misalignment.columns import write_rows
 
 
 def open_replies(
@@ -21,7 +21,7 @@ def open_replies(
     if made and "made" in task:
         settings["model"] = made_model(Path(made))
     # By name, so that the replies stand on the code of their own endpoint alone.
-    endpoint = import_module(f"persona_collapse.judging.{task['endpoint']}")
+    endpoint = import_module(f"persona_collapse.misalignment.{task['endpoint']}")
     write_rows(endpoint.reply(task, read_questions(Path(questions)), settings), Path(output))
 
 

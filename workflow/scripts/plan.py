@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.console import reported
-from persona_collapse.elicitation.plan import answer_rows, plan_document, plan_frame, plan_table
+from persona_collapse.commands.costs import answer_rows, plan_document, plan_frame, plan_table
+from persona_collapse.common.jobs import reported
 from persona_collapse.endpoints import task_of
 
 
@@ -26,7 +26,12 @@ def plan_study(
     rows, models, hours = [], {}, ""
     if making:
         # Imported here: most studies make nothing.
-        from persona_collapse.finetuning.plan import HOURS, checked, known_models, training_row
+        from persona_collapse.commands.finetuning_costs import (
+            HOURS,
+            checked,
+            known_models,
+            training_row,
+        )
         from persona_collapse.finetuning.running import Running
 
         checked(making)
@@ -45,7 +50,7 @@ def plan_study(
     rows += answer_rows(tasks)
     if check:
         # Imported here: most plans have no such check.
-        from persona_collapse.judging.plan import ESTIMATES, check_rows
+        from persona_collapse.commands.misalignment_costs import ESTIMATES, check_rows
 
         rows += check_rows(check, models)
         hours += f"; {ESTIMATES}"

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.console import reported
-from persona_collapse.elicitation.preflight import Canary, Finding, preflight, preflight_text
-from persona_collapse.elicitation.settings import Settings
+from persona_collapse.asking.settings import Settings
+from persona_collapse.commands.preflight import Canary, Finding, preflight, preflight_text
+from persona_collapse.common.errors import UserError
+from persona_collapse.common.jobs import reported
 from persona_collapse.endpoints import task_of
-from persona_collapse.errors import UserError
-from persona_collapse.prompts import messages
+from persona_collapse.materials.prompts import messages
 
 
 def preflight_study(
@@ -31,7 +31,7 @@ def preflight_study(
     findings: list[Finding] = []
     if making:
         # Imported here: most studies make nothing.
-        from persona_collapse.finetuning.preflight import before_making
+        from persona_collapse.commands.finetuning_preflight import before_making
 
         models, findings = before_making(making)
     canaries = []
@@ -52,7 +52,7 @@ def preflight_study(
     findings += found
     if check:
         # Imported here: most studies have no such check.
-        from persona_collapse.judging.preflight import try_judge
+        from persona_collapse.commands.misalignment_preflight import try_judge
 
         frame, findings = try_judge(check, frame, findings)
     Path(output).parent.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from persona_collapse.console import reported
-from persona_collapse.provenance import write_provenance
+from persona_collapse.common.jobs import reported
+from persona_collapse.handover.provenance import write_provenance
 
 if __name__ == "__main__":
     with reported(snakemake.log[0]):

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.figures.look import Look
-from persona_collapse.instruments import read_instrument
+from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.report.page import build_page
 
 

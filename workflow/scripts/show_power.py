@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.measures.power_text import power_text
+from persona_collapse.common.jobs import reported
+from persona_collapse.measures.power.text import power_text
 
 
 def show_power(power: str, S_percent: float, R_percent: float) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.elicitation.store_report import store_contents
+from persona_collapse.commands.store import store_contents
+from persona_collapse.common.jobs import reported
 
 
 def show_store(store: str, prices: str) -> None:

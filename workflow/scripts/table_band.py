@@ -4,9 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.measures import collapse
-from persona_collapse.measures.band import band_of, band_values
+from persona_collapse.measures.verdict.band import band_of, band_values
 from persona_collapse.tables import write_table
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.measures import contrasts as inference
-from persona_collapse.measures import contrasts_summary, misalignment
-from persona_collapse.measures.coherence_loss import coherence_loss_of
+from persona_collapse.common.jobs import reported
+from persona_collapse.measures.contrasts import summary as contrasts_summary
+from persona_collapse.measures.contrasts import table as inference
+from persona_collapse.measures.misalignment import scores as misalignment
+from persona_collapse.measures.misalignment.coherence_loss import coherence_loss_of
 from persona_collapse.tables import write_table
 
 

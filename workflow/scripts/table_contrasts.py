@@ -5,11 +5,11 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.instruments import read_instrument
-from persona_collapse.measures import contrasts as comparisons
-from persona_collapse.measures import contrasts_summary as summaries
-from persona_collapse.measures.contrasts_pairs import paired_of
+from persona_collapse.common.jobs import reported
+from persona_collapse.materials.instruments import read_instrument
+from persona_collapse.measures.contrasts import summary as summaries
+from persona_collapse.measures.contrasts import table as comparisons
+from persona_collapse.measures.contrasts.pairs import paired_of
 from persona_collapse.tables import write_table
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.instruments import read_instrument
+from persona_collapse.common.jobs import reported
+from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
-from persona_collapse.measures.fidelity import persona_fidelity
+from persona_collapse.measures.diagnostics.fidelity import persona_fidelity
 from persona_collapse.tables import write_table
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.instruments import read_instrument
+from persona_collapse.common.jobs import reported
+from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
+from persona_collapse.measures.diagnostics.noise import agreement, jitter_floor
 from persona_collapse.measures.moments_exact import moments_of_probabilities
-from persona_collapse.measures.noise import agreement, jitter_floor
 from persona_collapse.tables import write_table
 
 

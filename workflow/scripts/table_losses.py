@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.finetuning.losses import losses_of
 from persona_collapse.tables import write_table
 

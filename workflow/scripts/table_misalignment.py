@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.measures import misalignment
+from persona_collapse.common.jobs import reported
+from persona_collapse.measures.misalignment import scores as misalignment
 from persona_collapse.tables import write_table
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.errors import UserError
-from persona_collapse.instruments import read_instrument
+from persona_collapse.common.errors import UserError
+from persona_collapse.common.jobs import reported
+from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
-from persona_collapse.measures.power import Pilot, designs, pilot_of, planted
+from persona_collapse.measures.power.designs import Pilot, designs, pilot_of, planted
 from persona_collapse.tables import write_table
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.instruments import read_instrument
+from persona_collapse.common.jobs import reported
+from persona_collapse.materials.instruments import read_instrument
+from persona_collapse.materials.personas import read_personas
 from persona_collapse.measures.persona_means import persona_means_of
 from persona_collapse.measures.profiles import profiles_of
-from persona_collapse.personas import read_personas
 from persona_collapse.tables import write_table
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.instruments import read_instrument
-from persona_collapse.measures.replicates import SCHEMA, replicates_table
+from persona_collapse.common.jobs import reported
+from persona_collapse.materials.instruments import read_instrument
+from persona_collapse.measures.contrasts.replicates import SCHEMA, replicates_table
 from persona_collapse.tables import write_table
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.console import reported
-from persona_collapse.measures import collapse, tidy
+from persona_collapse.common.jobs import reported
+from persona_collapse.measures import collapse
+from persona_collapse.measures.diagnostics import rows as tidy
 from persona_collapse.measures.trajectory import trajectory_of
 from persona_collapse.tables import write_table
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.console import reported
+from persona_collapse.common.jobs import reported
 from persona_collapse.finetuning.running import Running
 from persona_collapse.finetuning.validation import check_dataset
 

@@ -1,0 +1,1 @@
+"""Asking models: client, engine, limits, budget, and reading what comes back."""

@@ -1,0 +1,109 @@
+"""Working orders off: jobs of one endpoint and model go through the engine into the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from persona_collapse.asking.keys import find_key
+from persona_collapse.asking.prices import Price, find_price
+from persona_collapse.asking.settings import Settings
+from persona_collapse.asking.slots import Work
+from persona_collapse.common.errors import UserError
+
+
+@dataclass(frozen=True)
+class Order:
+    """Jobs for one stream; ``label`` names them in messages, ``key`` is the study file's for the
+    model that they ask.
+
+    ``cells`` are the keys of what is asked, ``replies`` how many are wanted. ``jobs`` may be made
+    as they are taken, so that memory does not grow with the answers.
+    """
+
+    label: str
+    key: str
+    cells: Collection[str]
+    replies: int
+    jobs: Iterable[Work]
+
+    @classmethod
+    def of(cls, label: str, key: str, jobs: Sequence[Work]) -> Order:
+        """Build from jobs that are all there."""
+        replies = sum(len(job.repetitions) for job in jobs)
+        return cls(label, key, {job.cell for job in jobs}, replies, jobs)
+
+
+def ask(order: Order, settings: Settings) -> None:
+    """Ask for every missing slot of an order's jobs and put the replies into the store.
+
+    Raises ``UserError`` when the run had to stop; what arrived until then is in the store.
+    """
+    # Imported here: an order that the store answers in full loads no network client.
+    from persona_collapse.asking.breaker import Breaker
+    from persona_collapse.asking.budget import Budget
+    from persona_collapse.asking.client import Client
+    from persona_collapse.asking.engine import Engine
+    from persona_collapse.asking.messages import StoppedError
+    from persona_collapse.asking.progress import Progress
+    from persona_collapse.store.writer import Writer
+
+    check_model(settings.model, order.key)
+    breaker = Breaker(settings)
+    breaker.check()
+    key = find_key(settings.api_key_env, settings.base_url)
+    price, store = needed_price(settings), Path(settings.store)
+    budget = None
+    if settings.budget:
+        budget = Budget(store, settings.scope, settings.budget, settings.max_in_flight)
+    about = {"generation": settings.generation, "scope": settings.scope, "probe": order.label}
+    writer = Writer(store, settings.stream, order.cells, about)
+    progress = Progress(order.label, order.replies, settings.progress)
+
+    async def run() -> None:
+        engine = Engine(Client(settings, key), writer, settings, progress, budget, price)
+        await engine.run(iter(order.jobs))
+
+    try:
+        asyncio.run(run())
+    except StoppedError as fault:
+        breaker.trip(fault.cause, str(fault))
+        raise
+    finally:
+        progress.close()
+        try:
+            writer.close()  # before all else: it holds what is paid and not yet on disk
+        finally:
+            if budget:
+                budget.close()
+
+
+def check_model(model: str, key: str) -> None:
+    """Refuse a model's name that still is a placeholder, as in ``config/studies/paper.yaml``."""
+    if is_placeholder(model):
+        raise UserError(
+            f"{key}: {model} is a placeholder; "
+            "put the name of your own model there, or leave the variant out of the study"
+        )
+
+
+def is_placeholder(model: str) -> bool:
+    """Tell whether a model's name is a place to fill in."""
+    return model.startswith("<") and model.endswith(">")
+
+
+def needed_price(settings: Settings) -> Price | None:
+    """Return the price of the settings' model; refuse a budget in dollars without one."""
+    limit = (settings.budget or {}).get("max_usd")
+    if limit is None:
+        return None
+    price = find_price(Path(settings.prices), settings.base_url, settings.model)
+    if price is None:
+        raise UserError(
+            f"budget.max_usd: {settings.prices} has no price for the model {settings.model!r} of "
+            f"{settings.base_url}; add an entry (0 for a server of your own), or limit "
+            "budget.max_requests instead"
+        )
+    return price

@@ -1,0 +1,144 @@
+"""One request over the network: the official ``openai`` client on aiohttp, one per process.
+
+Its own retries are off, so that every request is one attempt in the store. Replies are taken raw:
+the client's models would spend more time than the network, and refuse what ``replies`` can read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import httpx2
+import openai
+
+from persona_collapse.asking.keys import redacted
+from persona_collapse.asking.response import RETRY, THROTTLED, Reply, read_reply
+from persona_collapse.asking.settings import Settings
+from persona_collapse.asking.slots import Ask
+from persona_collapse.common.seeds import derived_seed
+from persona_collapse.store.attempts import Attempt
+from persona_collapse.store.writer import now
+
+CONNECT_S = 15.0
+TOKEN_PARAMETERS = ("max_tokens", "max_completion_tokens")
+NO_HEADERS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An attempt and what it asks of the engine; ``congested`` tells it to slow down."""
+
+    attempt: Attempt
+    verdict: str
+    headers: Mapping[str, str]
+    sent_at: float
+
+
+class Client:
+    """Sends requests of one stream; ``key`` None sends none."""
+
+    def __init__(self, settings: Settings, key: str | None) -> None:
+        self.settings, self.key = settings, key
+        self.limit_parameter = settings.token_limit_parameter or TOKEN_PARAMETERS[0]
+        self._fixed = {**settings.generation, "model": settings.model}
+        self._fixed.pop("seed", None)
+        most = settings.max_in_flight
+        # aiohttp's own timeouts stay behind ours, which also catch a reply that comes in drops.
+        self._api = openai.AsyncOpenAI(
+            base_url=settings.base_url,
+            api_key=key or "none",
+            max_retries=0,
+            http_client=openai.DefaultAioHttpClient(
+                timeout=httpx2.Timeout(settings.timeout_s * 2, connect=CONNECT_S),
+                limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
+            ),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def send(self, ask: Ask) -> Outcome:
+        """Send one request; whatever happens to it is in the outcome."""
+        sent_at = time.monotonic()
+        status: int | None = None
+        headers = NO_HEADERS
+        try:
+            async with asyncio.timeout(self.settings.timeout_s):
+                response = await self._api.post(
+                    "/chat/completions", cast_to=httpx2.Response, body=self.body(ask)
+                )
+            status, headers = response.status_code, response.headers
+            reply = read_reply(status, response.content, len(ask.repetitions))
+        except openai.APIStatusError as fault:
+            status, headers = fault.response.status_code, fault.response.headers
+            reply = read_reply(status, fault.response.content, len(ask.repetitions))
+            reply = self._learned(reply)
+        except (TimeoutError, openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError) as fault:
+            reply = _lost(fault)
+        return Outcome(self._attempt(ask, reply, status, sent_at), reply.verdict, headers, sent_at)
+
+    def body(self, ask: Ask) -> dict[str, Any]:
+        """Return the JSON of a request; ``n`` is left out where one reply is asked for."""
+        body = {**self._fixed, "messages": ask.messages, self.limit_parameter: ask.max_tokens}
+        if len(ask.repetitions) > 1:
+            body["n"] = len(ask.repetitions)
+        if self.settings.seed is not None:
+            names = (ask.cell, ask.repetitions[0], ask.max_tokens, ask.number)
+            # Equal seeds would make repetitions copies of one another. 31 bits suit every server.
+            body["seed"] = derived_seed(self.settings.seed, *names) % 2**31
+        return {**body, **self.settings.extra_body}
+
+    def _learned(self, reply: Reply) -> Reply:
+        """Change to the other name of the token limit when the server refuses this one."""
+        refused = reply.cause in ("http_400", "http_422") and self.limit_parameter in (
+            reply.detail or ""
+        )
+        other = TOKEN_PARAMETERS[TOKEN_PARAMETERS[0] == self.limit_parameter]
+        first = self.limit_parameter == TOKEN_PARAMETERS[0]
+        if not refused or not first or self.settings.token_limit_parameter is not None:
+            return reply
+        self.limit_parameter = other
+        return Reply(RETRY, "token_parameter", reply.detail)
+
+    def _attempt(self, ask: Ask, reply: Reply, status: int | None, sent_at: float) -> Attempt:
+        return Attempt(
+            cell=ask.cell,
+            repetitions=ask.repetitions,
+            max_tokens=ask.max_tokens,
+            created_at=now(),
+            seconds=round(time.monotonic() - sent_at, 3),
+            status=status,
+            cause=reply.cause,
+            detail=redacted(reply.detail, self.key) if reply.detail else None,
+            choices=reply.choices if reply.cause is None else (),
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            served_model=reply.served_model,
+            system_fingerprint=reply.system_fingerprint,
+            provider=reply.provider,
+            response_id=reply.response_id,
+        )
+
+
+def _lost(fault: BaseException) -> Reply:
+    """Name the failure of a request that got no readable answer."""
+    chain: list[BaseException] = []
+    link: BaseException | None = fault
+    while link is not None:
+        chain.append(link)
+        link = link.__cause__ or link.__context__
+    text = next((str(link) for link in reversed(chain) if str(link)), type(fault).__name__)
+    if any(isinstance(link, aiohttp.ClientConnectorError) for link in chain):
+        return Reply(RETRY, "no_connection", text)
+    # The client calls a lost connection a timeout; the exception below it knows better.
+    if any(isinstance(link, aiohttp.ServerDisconnectedError | ConnectionError) for link in chain):
+        return Reply(RETRY, "connection_lost", text)
+    if any(isinstance(link, TimeoutError | httpx2.TimeoutException) for link in chain):
+        return Reply(THROTTLED, "timeout", "no complete answer in time")
+    return Reply(RETRY, "connection_lost", text)

@@ -1,0 +1,268 @@
+"""The engine: keeps as many requests in flight as the endpoint bears, and loses nothing.
+
+Every attempt is in the store before anything else happens to it. A run ends in one of four ways:
+all slots answered; the endpoint has said that asking is pointless (key, model, money); the budget
+is reached or the disk full; a signal. In each, requests in flight are waited for and kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from typing import Protocol as Interface
+
+from persona_collapse.asking import response as replies
+from persona_collapse.asking.budget import Budget
+from persona_collapse.asking.client import Outcome
+from persona_collapse.asking.limits import (
+    LONGEST_WAIT_S,
+    Gate,
+    Pacer,
+    backoff,
+    exhausted_wait,
+    wished_wait,
+)
+from persona_collapse.asking.messages import (
+    came_to_nothing,
+    interrupted,
+    not_written,
+    stopped,
+)
+from persona_collapse.asking.prices import Price, most_prompt_tokens
+from persona_collapse.asking.progress import Progress
+from persona_collapse.asking.settings import Settings
+from persona_collapse.asking.slots import Ask, Work
+from persona_collapse.store.attempts import Attempt
+from persona_collapse.store.writer import Writer
+
+PIECE_S = 120.0  # a long wait is served in pieces, with a word before each
+WORTH_SAYING_S = 5.0
+SYNC_S = 0.5
+HOPELESS = 5  # requests in a row that came to nothing: the endpoint is down, or the study wrong
+PATIENCE_S = 1800.0  # without any answer; a wait that the server asks for is not counted, but
+PROMISES = 10  # waits in a row that end in another failure are believed no longer
+# Failures that may have been paid although no usage came back.
+MAYBE_PAID = ("timeout", "connection_lost", "not_json", "no_choices")
+
+
+class Sender(Interface):
+    """What the engine needs of a client."""
+
+    async def send(self, ask: Ask) -> Outcome:
+        """Send one request; never raise for what a server or network does."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+class Engine:
+    """Works jobs off; see the module's text. One engine serves one run of one stream."""
+
+    def __init__(
+        self,
+        client: Sender,
+        writer: Writer,
+        settings: Settings,
+        progress: Progress,
+        budget: Budget | None = None,
+        price: Price | None = None,
+    ) -> None:
+        self.client, self.writer, self.settings = client, writer, settings
+        self.progress, self.budget, self.price = progress, budget, price
+        self.gate = Gate(settings.max_in_flight)
+        self._requests = Pacer(settings.requests_per_minute)
+        self._tokens = Pacer(settings.tokens_per_minute)
+        self._stopped = asyncio.Event()
+        self._fault: BaseException | None = None
+        self._resume_at = 0.0
+        self._say_at = 0.0
+        self._promises = 0
+        self._fruitless = 0
+        self._answered_at = 0.0
+        self._served: set[str] = set()
+        self._workers: list[asyncio.Task[None]] = []
+
+    async def run(self, jobs: Iterator[Work]) -> None:
+        """Work until every job is done; raise what stopped the run, after what was in flight."""
+        self._answered_at = time.monotonic()
+        with self._signals():
+            syncing = asyncio.create_task(self._sync())
+            for _ in range(self.settings.max_in_flight):
+                self._workers.append(asyncio.create_task(self._work(jobs)))
+            try:
+                await asyncio.gather(*self._workers, return_exceptions=True)
+            finally:
+                syncing.cancel()
+                await self.client.close()
+        if self._fault is not None:
+            raise self._fault
+
+    def stop(self, fault: BaseException) -> None:
+        """Send nothing more; the first reason given is the one that is told."""
+        if self._fault is None:
+            self._fault = fault
+        self._stopped.set()
+
+    async def _work(self, jobs: Iterator[Work]) -> None:
+        try:
+            for job in jobs:
+                await self._finish(job)
+                if self._stopped.is_set():
+                    return
+        except Exception as fault:  # a bug must not lose what the other workers have in flight
+            self.stop(fault)
+
+    async def _finish(self, job: Work) -> None:
+        """Ask until each slot of a job has its answer, or asking has come to nothing."""
+        failed = failures = 0  # tries in a row; those of them that throttling does not excuse
+        while (ask := job.ask()) is not None:
+            outcome = await self._attempt(ask)
+            if outcome is None:
+                return
+            job.attempts.append(outcome.attempt)
+            waiting = job.ask()
+            left = 0 if waiting is None else len(waiting.repetitions)
+            self.progress.add(
+                max(0, len(ask.repetitions) - left), outcome.attempt.cause is not None
+            )
+            if outcome.verdict == replies.ANSWERED:
+                failed = failures = self._fruitless = 0
+                continue
+            failed += 1
+            failures += outcome.verdict == replies.RETRY or outcome.attempt.status is None
+            given_up = failures >= self.settings.transport_attempts
+            if outcome.verdict == replies.REJECTED or given_up:
+                self._come_to_nothing(outcome.attempt)
+                return
+            await self._sleep(backoff(failed))
+
+    async def _attempt(self, ask: Ask) -> Outcome | None:
+        """Send one request when it may be sent and store what became of it; None when stopped."""
+        prompt = most_prompt_tokens(ask.messages)
+        completion = ask.max_tokens * len(ask.repetitions)
+        estimate = self.price.cost(prompt, completion) if self.price else 0.0
+        await self._permission(prompt + completion)
+        try:
+            if self._stopped.is_set():
+                return None
+            if self.budget:
+                self.budget.take(estimate)
+            outcome = await self.client.send(ask)
+            self.writer.append(outcome.attempt)
+        finally:
+            self.gate.release()
+        if self.budget:
+            self.budget.settle(estimate, self._cost(outcome.attempt, estimate))
+        self._heed(outcome)
+        return outcome
+
+    async def _permission(self, tokens: int) -> None:
+        """Wait for the pace, for pauses and for room in flight; room is taken on return."""
+        now = time.monotonic()
+        await self._sleep(max(self._requests.wait(1, now), self._tokens.wait(tokens, now)))
+        while True:
+            await self._hold()
+            await self.gate.acquire()
+            if self._stopped.is_set() or self._resume_at <= time.monotonic():
+                return
+            self.gate.release()  # a pause began while we waited for room
+
+    def _cost(self, attempt: Attempt, estimate: float) -> float:
+        if self.price is None:
+            return 0.0
+        if attempt.prompt_tokens is not None:
+            return self.price.cost(attempt.prompt_tokens, attempt.completion_tokens or 0)
+        paid = attempt.cause is None or attempt.cause in MAYBE_PAID
+        return estimate if paid else 0.0
+
+    def _heed(self, outcome: Outcome) -> None:
+        """Draw the conclusions of an attempt for all that follow."""
+        attempt, now = outcome.attempt, time.monotonic()
+        if self.writer.fault is not None:
+            self.stop(not_written(self.writer.fault, self.writer.folder))
+        if outcome.verdict == replies.ANSWERED:
+            self._answered_at, self._promises = now, 0
+            self.gate.grow()
+            self._pause(exhausted_wait(outcome.headers), now)
+            self._note_model(attempt.served_model)
+            return
+        if outcome.verdict == replies.STOP:
+            self.stop(stopped(attempt, self.settings))
+            return
+        if outcome.verdict == replies.THROTTLED:
+            self.gate.cut(outcome.sent_at, now)
+        wish = wished_wait(outcome.headers, time.time())
+        if wish is not None:
+            self._promises += self._resume_at <= now
+            self._pause(wish, now)
+        believed = self._resume_at if self._promises < PROMISES else 0.0
+        if now - max(self._answered_at, believed) > PATIENCE_S:
+            self.stop(came_to_nothing(attempt, self.settings, f"{PATIENCE_S / 60:.0f} minutes"))
+
+    def _note_model(self, name: str | None) -> None:
+        if name is not None and name not in self._served:
+            self._served.add(name)
+            if len(self._served) > 1:
+                names = ", ".join(sorted(self._served))
+                self.progress.say(f"the server changed its model during the run: {names}")
+
+    def _come_to_nothing(self, attempt: Attempt) -> None:
+        self._fruitless += 1
+        if self._fruitless >= HOPELESS:
+            self.stop(came_to_nothing(attempt, self.settings, f"{HOPELESS} requests in a row"))
+
+    def _pause(self, wish: float | None, now: float) -> None:
+        """Hold every request back for so many seconds."""
+        if wish is None or now + wish <= self._resume_at:
+            return
+        if wish > LONGEST_WAIT_S:
+            self.progress.say(f"the server asks to wait {wish:.0f} s; waiting a day")
+            wish = LONGEST_WAIT_S
+        self._resume_at, self._say_at = now + wish, now
+
+    async def _hold(self) -> None:
+        while not self._stopped.is_set():
+            now = time.monotonic()
+            left = self._resume_at - now
+            if left <= 0:
+                return
+            if left > WORTH_SAYING_S and now >= self._say_at:
+                self._say_at = now + PIECE_S  # one worker speaks for all
+                self.progress.say(f"the server asks to wait; {left:.0f} s left")
+            await self._sleep(min(left, PIECE_S))
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, but wake when the run stops."""
+        if seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), seconds)
+
+    async def _sync(self) -> None:
+        while True:
+            await asyncio.sleep(SYNC_S)
+            await asyncio.to_thread(self.writer.sync)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM stop the run gently; the second one cuts it off."""
+        loop, caught = asyncio.get_running_loop(), []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Outside the main thread, and on systems without signals, there is nothing to catch.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self._interrupt, number)
+                caught.append(number)
+        try:
+            yield
+        finally:
+            for number in caught:
+                loop.remove_signal_handler(number)
+
+    def _interrupt(self, number: int) -> None:
+        if self._stopped.is_set():
+            for worker in self._workers:
+                worker.cancel()
+        self.progress.say(f"stopping; waiting for {self.gate.in_flight} requests in flight")
+        self.stop(interrupted(signal.Signals(number).name, self.writer.folder))

@@ -1,0 +1,34 @@
+"""API keys: read from the environment or ``.env`` when a request is due, never written down."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from persona_collapse.common.errors import UserError
+
+HIDDEN = "[api key]"
+SHORTEST = 6  # a shorter "key" is a placeholder such as "none"; hiding it would garble texts
+
+
+def find_key(name: str | None, base_url: str) -> str | None:
+    """Return the key that the variable ``name`` holds; None where an endpoint needs no key."""
+    if name is None:
+        return None
+    from dotenv import dotenv_values
+
+    found = os.environ.get(name) or dotenv_values(Path(".env")).get(name)
+    if not found or not found.strip():
+        raise UserError(
+            f"{base_url}: the environment variable {name} (api_key_env) is not set; "
+            f"export {name}=..., or write {name}=... into a file .env here; "
+            "for a server without keys say api_key_env: null"
+        )
+    return found.strip()
+
+
+def redacted(text: str, key: str | None) -> str:
+    """Return a text with the key struck out, whatever the server wrote into it."""
+    if not key or len(key) < SHORTEST:
+        return text
+    return text.replace(key, HIDDEN)

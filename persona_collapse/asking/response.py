@@ -1,0 +1,164 @@
+"""Reading what a server sends: replies, errors in every dress, and what to do about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from persona_collapse.store.attempts import Alternatives, Choice
+
+# What the engine does next.
+ANSWERED = "answered"
+RETRY = "retry"  # the same request again, after a while
+THROTTLED = "throttled"  # again, and everybody slows down
+REJECTED = "rejected"  # this request will never be answered; others may
+STOP = "stop"  # no request will be answered before the user has acted
+
+STOPPING = {401, 402, 403, 404}
+OUT_OF_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
+CONGESTED = {408, 429, 503, 504, 529}
+RETRIED = {408, 409, 425, 429}
+LONGEST_DETAIL = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's answer to one request, or the kind of its failure."""
+
+    verdict: str
+    cause: str | None = None
+    detail: str | None = None
+    choices: tuple[Choice, ...] = ()
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    served_model: str | None = None
+    system_fingerprint: str | None = None
+    provider: str | None = None
+    response_id: str | None = None
+
+
+def read_reply(status: int, content: bytes, n: int) -> Reply:
+    """Read an HTTP answer to a request for ``n`` choices; nothing a server sends raises."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        body = None
+    if status >= 300:
+        return _error(status, body, content, n)
+    if not isinstance(body, dict):
+        return Reply(RETRY, "not_json", _short(content))
+    if body.get("error") and not body.get("choices"):
+        # Routers report a provider's failure inside a 200; its code is the status that counts.
+        code = body["error"].get("code") if isinstance(body["error"], dict) else None
+        return _error(code if isinstance(code, int) else 502, body, content, n)
+    found = body.get("choices")
+    choices = tuple(_choice(entry) for entry in found) if isinstance(found, list) else ()
+    answered = any(choice.finish != "error" for choice in choices)
+    usage = body.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    return Reply(
+        ANSWERED if answered else RETRY,
+        None if answered else "no_choices",
+        None if answered else _short(content),
+        choices,
+        _integer(usage.get("prompt_tokens")),
+        _integer(usage.get("completion_tokens")),
+        _text(body.get("model")),
+        _text(body.get("system_fingerprint")),
+        _text(body.get("provider")),
+        _text(body.get("id")),
+    )
+
+
+def _error(status: int, body: Any, content: bytes, n: int) -> Reply:
+    error = body.get("error") if isinstance(body, dict) else None
+    error = error if isinstance(error, dict) else {"message": error}
+    code = str(error.get("code") or error.get("type") or "")
+    detail = _short(str(error["message"]) if error.get("message") else content)
+    cause = f"http_{status}"
+    if status == 400 and code == "content_filter":
+        # The prompt itself was filtered: an answer of the service, not a failure of the request.
+        return Reply(ANSWERED, choices=tuple(Choice(i, None, code, None) for i in range(n)))
+    if any(word in (code, str(error.get("type"))) for word in OUT_OF_MONEY):
+        return Reply(STOP, "insufficient_quota", detail)
+    if status in STOPPING:
+        return Reply(STOP, cause, detail)
+    if status in CONGESTED:
+        return Reply(THROTTLED, cause, detail)
+    if status in RETRIED or status >= 500:
+        return Reply(RETRY, cause, detail)
+    return Reply(REJECTED, cause, detail)
+
+
+def _choice(entry: Any) -> Choice:
+    """Read one choice; what is no choice at all counts as one that ended in an error."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("message"), dict):
+        return Choice(None, None, "error")
+    message = entry["message"]
+    content = message.get("content")
+    if isinstance(content, list):  # some servers send parts
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        content = "".join(part for part in parts if isinstance(part, str))
+    index = entry.get("index")
+    return Choice(
+        index if isinstance(index, int) and not isinstance(index, bool) else None,
+        _text(content),
+        _text(entry.get("finish_reason")),
+        _text(message.get("refusal")),
+        _first_token(entry.get("logprobs")),
+    )
+
+
+def _first_token(logprobs: Any) -> Alternatives | None:
+    """Return (token, log-probability) of the first token and its alternatives, sampled first."""
+    if not isinstance(logprobs, dict):
+        return None
+    content = logprobs.get("content")
+    if isinstance(content, list) and content and isinstance(content[0], dict):
+        top = content[0].get("top_logprobs")
+        entries = [content[0], *(top if isinstance(top, list) else [])]
+        pairs = [(e.get("token"), e.get("logprob")) for e in entries if isinstance(e, dict)]
+        return _pairs(pairs)
+    # The legacy completions shape, which llama-cpp-python sends in chat replies too.
+    tokens, values, tops = (
+        logprobs.get(name) for name in ("tokens", "token_logprobs", "top_logprobs")
+    )
+    if all(isinstance(part, list) and part for part in (tokens, values, tops)):
+        assert isinstance(tokens, list)
+        assert isinstance(values, list)
+        assert isinstance(tops, list)
+        first = tops[0] if isinstance(tops[0], Mapping) else {}
+        return _pairs([(tokens[0], values[0]), *first.items()])
+    return None
+
+
+def _pairs(pairs: list[tuple[Any, Any]]) -> Alternatives:
+    # NaN becomes None: a value that does not equal itself cannot be compared after a rewrite.
+    return tuple(
+        (
+            str(_text(token)),
+            float(value) if isinstance(value, int | float) and value == value else None,
+        )
+        for token, value in pairs
+        if isinstance(token, str)
+    )
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    # JSON can spell half a character ("\\ud83d"), which no file and no table can hold.
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+def _integer(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _short(text: str | bytes) -> str:
+    if isinstance(text, bytes):
+        text = text[: 4 * LONGEST_DETAIL].decode("utf-8", "replace")
+    text = " ".join(text.encode("utf-8", "replace").decode().split())
+    return text if len(text) <= LONGEST_DETAIL else f"{text[: LONGEST_DETAIL - 3]}..."

@@ -1,0 +1,147 @@
+"""What the ``openai`` endpoint can be told, and which of it makes an answer another answer.
+
+Every setting belongs to one of two classes, ``Identity`` and ``Run``, and so declares itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from persona_collapse.common.errors import UserError, nearest
+
+TOP_LOGPROBS = 20
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What changes an answer, and so its key.
+
+    ``late_max_tokens`` belongs to late replies alone: changing it pays for them and nothing else.
+    ``max_tokens`` is the length of open-ended replies, which the store tells apart by it.
+    ``seed`` None lets the server draw; else every request gets a seed of its own, derived from it.
+    """
+
+    base_url: str
+    model: str
+    extra_body: dict[str, Any] = field(default_factory=dict)
+    method: str = "repeats"
+    temperature: float = 0.1
+    top_p: float | None = None
+    seed: int | None = None
+    late_max_tokens: int = 64
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How an answer is asked for; changing any of it pays for nothing.
+
+    ``token_limit_parameter`` None starts with ``max_tokens`` and changes over when the server
+    refuses that name. ``transport_attempts`` bounds the failures in a row of one request.
+    ``scope`` is whose budget is spent (the study's name). ``prices`` is a file of prices, ``stops``
+    the folder in which the shards of one run tell one another what stopped them (``breaker``).
+    """
+
+    api_key_env: str | None = "OPENAI_API_KEY"
+    max_in_flight: int = 16
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    timeout_s: float = 60.0
+    token_limit_parameter: str | None = None
+    batching: str = "n"
+    max_attempts: int = 10
+    transport_attempts: int = 8
+    store: str = "answer_store"
+    budget: dict[str, Any] | None = None
+    prices: str = "resources/prices.yaml"
+    scope: str = "study"
+    stops: str | None = None
+    progress: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Identity, Run):
+    """One variant on one endpoint, with the study's sampling; see config/README.md for each key."""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], sampling: Mapping[str, Any] | None = None) -> Settings:
+        """Build from an endpoint's settings; ``sampling`` may also stand in them under its name."""
+        given = {key: value for key, value in settings.items() if key not in ("sampling", "kind")}
+        given = {**(sampling or {}), **settings.get("sampling", {}), **given}
+        known = [entry.name for entry in fields(cls)]
+        for key in given:
+            if key not in known:
+                raise UserError(f"openai endpoint: unknown setting {key!r}{nearest(key, known)}")
+        for key in ("base_url", "model"):
+            if not given.get(key):
+                raise UserError(f"openai endpoint: the setting {key!r} is missing")
+        given["base_url"] = normalised_url(given["base_url"])
+        given["extra_body"] = given.get("extra_body") or {}
+        return cls(**given)
+
+    @property
+    def logprobs(self) -> bool:
+        """Tell whether a cell is answered by log-probabilities instead of repetitions."""
+        return self.method == "logprobs"
+
+    @cached_property
+    def stream(self) -> dict[str, Any]:
+        """Who answers: the endpoint and the requested model. One folder of the store."""
+        return {"base_url": self.base_url, "extra_body": self.extra_body, "model": self.model}
+
+    @cached_property
+    def generation(self) -> dict[str, Any]:
+        """What changes an answer besides its messages, as the request spells it.
+
+        Unset values are left out, so that a setting added later moves no key.
+        """
+        if self.logprobs:  # asked at T = 1, tempered afterwards (DESIGN.md, Definitions)
+            return {"temperature": 1.0, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        given = {"temperature": float(self.temperature), "top_p": self.top_p, "seed": self.seed}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def cell_key(self, messages: list[dict[str, str]]) -> str:
+        """Return the sha256 of the canonical request: messages, generation, endpoint, model.
+
+        Repetition and token limit complete the key of an answer and stand beside it in the store,
+        so that one request of n repetitions is one line.
+        """
+        return digest({"messages": messages, "generation": self.generation, **self.stream})
+
+
+def canonical(value: Any) -> str:
+    """Write JSON in one way only: sorted keys, no spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of a value's canonical JSON, 64 hex digits."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def normalised_url(url: str) -> str:
+    """Return one spelling of a server's address; refuse one that holds a password."""
+    try:
+        parts = urlsplit(url.strip())
+        port, host = parts.port, (parts.hostname or "").lower()
+    except ValueError:
+        raise UserError(f"base_url: {url!r} is not a web address") from None
+    if parts.username or parts.password:
+        raise UserError(
+            f"base_url: the address of {host} holds a name or password; "
+            "put the key into an environment variable and name it in api_key_env"
+        )
+    if parts.scheme.lower() not in DEFAULT_PORTS or not host:
+        raise UserError(f"base_url: {url!r} must start with http:// or https:// and name a host")
+    if ":" in host:
+        host = f"[{host}]"
+    if port is not None and port != DEFAULT_PORTS[parts.scheme.lower()]:
+        host = f"{host}:{port}"
+    return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), parts.query, ""))

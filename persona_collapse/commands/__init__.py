@@ -1,0 +1,1 @@
+"""What a user asks of a study without running it: costs, preflight, store contents."""

@@ -1,0 +1,274 @@
+"""A canary per model x variant before a study is paid for: who answers, and does it keep its word.
+
+Sends a dozen one-token requests to each variant. They go to the answer store like everything that
+is paid, under the probe ``preflight``, and are asked anew every time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import polars as pl
+
+from persona_collapse.asking.client import Client
+from persona_collapse.asking.keys import find_key, redacted
+from persona_collapse.asking.logprobs import UnusableError, rating_probabilities
+from persona_collapse.asking.settings import Settings
+from persona_collapse.asking.slots import SHORT, Ask
+from persona_collapse.materials.instruments import Scale
+from persona_collapse.store.attempts import Attempt
+from persona_collapse.store.writer import Writer
+
+N = 10
+DRAWS, UNLIKELY = 2000, 0.01
+SOON_DAYS = 60
+LIST_TIMEOUT_S = 20.0
+COLUMNS: dict[str, Any] = {
+    "model": pl.String,
+    "variant": pl.String,
+    "base_url": pl.String,
+    "requested_model": pl.String,
+    "answers": pl.Boolean,
+    "listed": pl.Boolean,  # null where the server has no list of models
+    "shutdown_date": pl.String,
+    "choices_of_10": pl.Int64,
+    "independent": pl.String,  # yes, no, or unclear
+    "logprobs": pl.String,  # usable, or why not
+    "token_parameter": pl.String,
+    "served_model": pl.String,
+    "system_fingerprint": pl.String,
+    "provider": pl.String,
+}
+
+
+@dataclass(frozen=True)
+class Canary:
+    """One model x variant and a prompt of the study to try it with."""
+
+    model: str
+    variant: str
+    settings: Settings
+    messages: list[dict[str, str]]
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to know before paying; ``fatal`` ones make the study's numbers meaningless."""
+
+    model: str
+    variant: str | None
+    fatal: bool
+    text: str
+
+
+def preflight(
+    canaries: Sequence[Canary], baseline: str, allow_mixed_stacks: bool = False
+) -> tuple[pl.DataFrame, list[Finding]]:
+    """Try every variant; return a row for each and what was found, fatal findings first.
+
+    ``baseline`` is the variant that the others are held against: served by another stack, a
+    contrast is confounded, which is fatal unless ``allow_mixed_stacks``.
+    """
+
+    async def all_of_them() -> list[tuple[dict[str, Any], list[Finding]]]:
+        return list(await asyncio.gather(*(_try(canary) for canary in canaries)))
+
+    tried = asyncio.run(all_of_them())
+    frame = pl.DataFrame([row for row, _ in tried], schema=COLUMNS)
+    findings = [finding for _, found in tried for finding in found]
+    stacks = {
+        (row["model"], row["variant"]): _stack(canary.settings, row["provider"])
+        for canary, (row, _) in zip(canaries, tried, strict=True)
+    }
+    findings += mixed_stacks(stacks, baseline, allow_mixed_stacks)
+    return frame, sorted(findings, key=lambda finding: not finding.fatal)
+
+
+def preflight_text(frame: pl.DataFrame, findings: Sequence[Finding]) -> str:
+    """Return what was found in words: a line per variant, then a line per finding."""
+    lines = [
+        "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in row.items())
+        for row in frame.iter_rows(named=True)
+    ]
+    lines += [
+        f"{'MEND' if found.fatal else 'note'}: {found.model} {found.variant or ''}: {found.text}"
+        for found in findings
+    ]
+    return "\n".join(lines)
+
+
+def mixed_stacks(
+    stacks: Mapping[tuple[str, str], str], baseline: str, allowed: bool
+) -> list[Finding]:
+    """Find fine-tunes served by another stack than their baseline; keys are (model, variant)."""
+    findings = []
+    for (model, variant), stack in stacks.items():
+        base = stacks.get((model, baseline))
+        if base is not None and base != stack:
+            advice = "every table and figure will say so"
+            if not allowed:
+                advice = "serve both by one stack, or say allow_mixed_stacks: true in the study"
+            text = f"answered by {stack}, but {baseline} by {base}: the contrast is confounded"
+            findings.append(Finding(model, variant, not allowed, f"{text}; {advice}"))
+    return findings
+
+
+def _stack(settings: Settings, provider: str | None) -> str:
+    return f"{settings.base_url} ({provider})" if provider else settings.base_url
+
+
+async def _try(canary: Canary) -> tuple[dict[str, Any], list[Finding]]:
+    """Send the canary's requests and judge the replies."""
+    # Independence shows at T = 1 only: at the study's temperature most replies are equal anyway.
+    settings = replace(canary.settings, method="repeats", temperature=1.0, max_in_flight=N)
+    key = find_key(settings.api_key_env, settings.base_url)
+    client, probing = Client(settings, key), replace(settings, method="logprobs")
+    cells = [settings.cell_key(canary.messages), probing.cell_key(canary.messages)]
+    about = {"generation": settings.generation, "scope": "preflight", "probe": "preflight"}
+    writer = Writer(Path(settings.store), settings.stream, cells, about)
+
+    async def send(by: Client, cell: str, repetitions: Sequence[int]) -> Attempt:
+        outcome = await by.send(Ask(cell, canary.messages, tuple(repetitions), SHORT, 0))
+        if outcome.attempt.cause == "token_parameter":  # the client has learned: once more
+            outcome = await by.send(Ask(cell, canary.messages, tuple(repetitions), SHORT, 1))
+        writer.append(outcome.attempt)
+        return outcome.attempt
+
+    try:
+        listed = await asyncio.to_thread(look_up, settings.base_url, settings.model, key)
+        together = await send(client, cells[0], range(1, N + 1))
+        singles: list[Attempt] = []
+        if together.cause is None:
+            ones = (send(client, cells[0], [place]) for place in range(N + 1, 2 * N + 1))
+            singles = list(await asyncio.gather(*ones))
+        prober = Client(replace(probing, token_limit_parameter=client.limit_parameter), key)
+        measured = await send(prober, cells[1], [1]) if together.cause is None else together
+        await prober.close()
+    finally:
+        await client.close()
+        writer.close()
+    row = {
+        "model": canary.model,
+        "variant": canary.variant,
+        "base_url": settings.base_url,
+        "requested_model": settings.model,
+        "answers": together.cause is None,
+        "listed": listed[0],
+        "shutdown_date": listed[1],
+        "choices_of_10": len(together.replies()),
+        "independent": independent(_texts([together]), _texts(singles)),
+        "logprobs": _logprobs(measured, canary.scale),
+        "token_parameter": client.limit_parameter,
+        "served_model": together.served_model,
+        "system_fingerprint": together.system_fingerprint,
+        "provider": together.provider,
+    }
+    return row, _findings(canary, row, [together, *singles], key)
+
+
+def look_up(base_url: str, model: str, key: str | None) -> tuple[bool | None, str | None]:
+    """Look a model up in ``GET /models``: is it listed, and when will it be shut down.
+
+    None where the server keeps no list, or tells no date.
+    """
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        reply = httpx2.get(f"{base_url}/models", headers=headers, timeout=LIST_TIMEOUT_S)
+        entries = reply.json()["data"]
+        found = [entry for entry in entries if entry.get("id") == model]
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError):
+        return None, None
+    if not found:
+        return False, None
+    day = found[0].get("shutdown_date")
+    return True, str(day) if day else None
+
+
+def independent(together: Sequence[str], single: Sequence[str]) -> str:
+    """Judge whether choices of one request are drawn like replies to requests of their own.
+
+    A permutation test on the counts of each text, 1 %; ``unclear`` when there is nothing to tell
+    apart (too few replies, or one and the same text throughout).
+    """
+    pool = [*together, *single]
+    if len(together) < 2 or len(single) < 2 or len(set(pool)) < 2:
+        return "unclear"
+
+    def distance(first: Sequence[str], second: Sequence[str]) -> float:
+        a, b = Counter(first), Counter(second)
+        return sum(abs(a[t] / len(first) - b[t] / len(second)) for t in set(pool))
+
+    seen, chance = distance(together, single), random.Random(0)
+    as_far = 0
+    for _ in range(DRAWS):
+        chance.shuffle(pool)
+        as_far += distance(pool[: len(together)], pool[len(together) :]) >= seen - 1e-12
+    return "no" if (as_far + 1) / (DRAWS + 1) < UNLIKELY else "yes"
+
+
+def _texts(attempts: Sequence[Attempt]) -> list[str]:
+    return [choice.text or "" for attempt in attempts for choice in attempt.replies().values()]
+
+
+def _logprobs(attempt: Attempt, scale: Scale) -> str:
+    if attempt.cause is not None:
+        return f"refused: {attempt.detail}"
+    choice = attempt.replies()[attempt.repetitions[0]]
+    try:
+        rating_probabilities(choice.alternatives, scale)
+    except UnusableError as fault:
+        return str(fault)
+    return "usable"
+
+
+def _findings(
+    canary: Canary, row: dict[str, Any], attempts: Sequence[Attempt], key: str | None
+) -> list[Finding]:
+    """Say in words what is wrong with one variant."""
+    found: list[tuple[bool, str]] = []
+    first, settings = attempts[0], canary.settings
+    if first.cause is not None:
+        text = redacted(first.detail or "no reason given", key)
+        return [
+            Finding(canary.model, canary.variant, True, f"does not answer: {first.cause}: {text}")
+        ]
+    if row["listed"] is False:
+        found.append((False, f"{settings.model} answers but is not in the server's list of models"))
+    if row["shutdown_date"]:
+        found.append(shutdown(row["shutdown_date"]))
+    if row["choices_of_10"] < N and settings.batching == "n":
+        text = f"gave {row['choices_of_10']} of {N} choices: the rest is asked for again"
+        found.append((False, f"{text}; batching: single says so openly"))
+    if row["independent"] == "no":
+        text = "the choices of one request are not drawn like single replies"
+        found.append(
+            (settings.batching == "n" and not settings.logprobs, f"{text}: use batching: single")
+        )
+    if settings.logprobs and row["logprobs"] != "usable":
+        found.append((True, f"method: logprobs cannot be used: {row['logprobs']}"))
+    if any((a.completion_tokens or 0) > 2 * len(a.repetitions) for a in attempts):
+        text = f"{row['token_parameter']} is not heeded: replies are longer than one token"
+        found.append((False, text))
+    served = sorted({a.served_model for a in attempts if a.served_model})
+    if len(served) > 1:
+        found.append((False, f"served by several models: {', '.join(served)}"))
+    return [Finding(canary.model, canary.variant, fatal, text) for fatal, text in found]
+
+
+def shutdown(day: str) -> tuple[bool, str]:
+    """Say when a model is shut down; fatal where that day is past."""
+    try:
+        left = (date.fromisoformat(day[:10]) - datetime.now(UTC).date()).days
+    except ValueError:
+        return False, f"the server gives a shutdown date that is none: {day}"
+    when = f"is shut down on {day[:10]}, in {left} days" if left >= 0 else f"ended on {day[:10]}"
+    return left < 0, when if left < SOON_DAYS else f"will be shut down on {day[:10]}"

@@ -1,0 +1,96 @@
+"""What is in the answer store: by endpoint and model, answers, failures, tokens, cost, dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from persona_collapse.asking.prices import find_price
+from persona_collapse.common.errors import UserError
+from persona_collapse.store.attempts import Attempt
+from persona_collapse.store.compaction import compacted_headers
+from persona_collapse.store.files import Wanted, file_attempts, read_header, store_files
+
+COLUMNS: dict[str, Any] = {
+    "base_url": pl.String,
+    "requested_model": pl.String,
+    "files": pl.Int64,
+    "attempts": pl.Int64,
+    "answers": pl.Int64,
+    "failures": pl.Int64,
+    "lost": pl.Int64,
+    "short": pl.Int64,
+    "prompt_tokens": pl.Int64,
+    "completion_tokens": pl.Int64,
+    "usd": pl.Float64,
+    "first": pl.String,
+    "last": pl.String,
+    "damaged_lines": pl.Int64,
+}
+# Failures after which nobody knows whether the request was paid.
+LOST = ("timeout", "connection_lost", "not_json")
+
+
+def store_contents(root: Path, prices: Path) -> pl.DataFrame:
+    """Return one row per stream of a store, by address and model.
+
+    ``answers`` counts replies, ``failures`` attempts without one, ``lost`` those of them that may
+    have been paid although no usage came back, ``short`` replies with fewer choices than asked for.
+    Tokens are the servers' own counts; ``usd`` is null where the file of prices knows no price.
+    """
+    if not root.is_dir():
+        raise UserError(f"{root}: there is no answer store here; it is made by the first run")
+    rows = [_row(folder, prices) for folder in sorted(root.iterdir()) if store_files(folder)]
+    frame = pl.DataFrame(rows, schema=COLUMNS)
+    return frame.sort("base_url", "requested_model")
+
+
+def _row(folder: Path, prices: Path) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, 0)
+    row |= {"base_url": None, "requested_model": None, "first": None, "last": None}
+    damage: list[str] = []
+    for path in store_files(folder):
+        row["files"] += 1
+        headers = (
+            compacted_headers(path).values() if path.suffix == ".parquet" else [read_header(path)]
+        )
+        for header in headers:
+            row["base_url"] = row["base_url"] or header.get("base_url")
+            row["requested_model"] = row["requested_model"] or header.get("model")
+    for attempt in _once(folder, damage):
+        _count(row, attempt)
+    row["damaged_lines"] = len(damage)
+    price = None
+    if row["base_url"] and row["requested_model"]:
+        price = find_price(prices, row["base_url"], row["requested_model"])
+    row["usd"] = price.cost(row["prompt_tokens"], row["completion_tokens"]) if price else None
+    return row
+
+
+def _once(folder: Path, damage: list[str]) -> Iterator[Attempt]:
+    """Yield every attempt of a stream once, also where a file and its compacted copy both lie."""
+    compacted: dict[str, int] = {}
+    for path in sorted(store_files(folder), key=lambda path: path.suffix, reverse=True):
+        for attempt in file_attempts(path, Wanted(None), damage):
+            name, line = attempt.source
+            if path.suffix == ".parquet":
+                compacted[name] = max(line, compacted.get(name, 0))
+            elif line <= compacted.get(name, 0):
+                continue
+            yield attempt
+
+
+def _count(row: dict[str, Any], attempt: Attempt) -> None:
+    replies = len(attempt.replies()) if attempt.cause is None else 0
+    row["attempts"] += 1
+    row["answers"] += replies
+    row["failures"] += attempt.cause is not None
+    row["lost"] += attempt.cause in LOST
+    row["short"] += attempt.cause is None and replies < len(attempt.repetitions)
+    row["prompt_tokens"] += attempt.prompt_tokens or 0
+    row["completion_tokens"] += attempt.completion_tokens or 0
+    row["first"] = min(row["first"] or attempt.created_at, attempt.created_at)
+    row["last"] = max(row["last"] or attempt.created_at, attempt.created_at)

@@ -1,1 +1,0 @@
-"""Asking models: the answer store, the engine that spends, and what is told before and after."""

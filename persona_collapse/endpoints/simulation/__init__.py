@@ -1,0 +1,1 @@
+"""Simulated respondents: traits, calibration, the law of a cell's ratings."""

@@ -1,0 +1,1 @@
+"""Backends of fine-tuning: one module per server, loaded by name."""

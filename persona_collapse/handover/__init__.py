@@ -1,0 +1,1 @@
+"""A finished study as one archive: provenance, bundle, data package."""

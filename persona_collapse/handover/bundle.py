@@ -1,0 +1,194 @@
+"""A finished study as one archive, and the way back: a study file that reads its answers again.
+
+A bundle holds everything that a colleague may have: the collected answers, from which every table
+can be rebuilt, and what was made of them. This module reads bundles and plans them; ``handover``
+writes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.handover.provenance import sha256
+from persona_collapse.materials.sources import Source
+
+if TYPE_CHECKING:
+    from persona_collapse.plan.answers import Layout
+    from persona_collapse.study.misalignment import Check
+
+AGAIN = "-reanalysis"  # what the study file of a bundle is called after the study's name
+SUMS = "SHA256SUMS"
+JUDGED = "${study_folder}/judged"  # where a bundle has the verdicts on open replies
+
+
+def study_file(found: Path, folder: Path) -> Path:
+    """Return the study file that a path leads to: itself, or that of a bundle.
+
+    A packed bundle is checked and unpacked once, below ``folder``. Raises ``UserError`` for what is
+    no bundle, or a damaged one.
+    """
+    if found.suffix == ".zip":
+        found = _unpacked(found, folder)
+    if found.is_dir():
+        studies = sorted(found.glob(f"*{AGAIN}.yaml"))
+        if len(studies) != 1:
+            raise UserError(
+                f"{found}: is no bundle: it has {len(studies) or 'no'} files *{AGAIN}.yaml; "
+                "give a study's YAML file, or an archive made by snakemake bundle"
+            )
+        return studies[0]
+    return found
+
+
+def _unpacked(archive: Path, folder: Path) -> Path:
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            entries = packed.infolist()
+            tops = {entry.filename.partition("/")[0] for entry in entries}
+            if len(tops) != 1 or any(".." in Path(entry.filename).parts for entry in entries):
+                raise UserError(f"{archive}: is no bundle: its files lie in {len(tops)} folders")
+            (top,) = tops
+            # The list of checksums identifies the content without reading all of it.
+            told = "\n".join(f"{e.filename} {e.CRC} {e.file_size}" for e in entries)
+            target = folder / f"{top}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+            if not target.is_dir():
+                _unpack(packed, top, target)
+    except (OSError, zipfile.BadZipFile) as fault:
+        raise UserError(f"{archive}: cannot be unpacked: {fault}; fetch it again") from None
+    return target
+
+
+def _unpack(packed: zipfile.ZipFile, top: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unpacking-") as half:
+        packed.extractall(half)
+        _verify(Path(half) / top)
+        try:
+            (Path(half) / top).rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process was quicker
+                raise
+
+
+def _verify(folder: Path) -> None:
+    """Hold every file of an unpacked bundle against its list of checksums."""
+    for line in (folder / SUMS).read_text(encoding="utf-8").splitlines():
+        known, _, place = line.partition("  ")
+        if sha256(folder / place) != known:
+            raise OSError(f"{place} is not what {SUMS} says")
+
+
+def bundle_of(layout: Layout) -> dict[str, Any]:
+    """Return what a study's bundle needs to know, as plain values for a rule's params.
+
+    ``reanalysis`` is the bundle's study file; ``resources`` are the instruments and persona sets
+    with kind, name, path and ``fetched``: the digest of one that is fetched, else None.
+    """
+    sources = {
+        "instrument": layout.instruments,
+        "personas": layout.personas,
+    }
+    names = {kind: _names(found.values()) for kind, found in sources.items()}
+    return {
+        "name": layout.study.name,
+        "reanalysis": _reanalysis(layout, names),
+        "resources": [
+            {
+                "kind": kind,
+                "name": names[kind][source.path],
+                "path": str(source.path),
+                "fetched": source.fingerprint,
+            }
+            for kind, found in sources.items()
+            for source in {source.path: source for source in found.values()}.values()
+        ],
+    }
+
+
+def _names(sources: Iterable[Source]) -> dict[Path, str]:
+    """Return a name of its own for each file, where need be with a number."""
+    names: dict[Path, str] = {}
+    for source in sources:
+        stem, count = source.path.stem, 1
+        while source.path not in names:
+            name = stem if count == 1 else f"{stem}-{count}"
+            if name not in names.values():
+                names[source.path] = name
+            count += 1
+    return names
+
+
+def _reanalysis(layout: Layout, names: Mapping[str, Mapping[Path, str]]) -> dict[str, Any]:
+    """Return the study file that reads the collected answers and computes the same numbers."""
+    study = layout.study
+    units = list(layout.shards)
+    models = {}
+    for model in study.models.values():
+        variants = {}
+        for variant in model.variants.values():
+            mine = [u for u in units if (u.model, u.variant) == (model.key, variant.name)]
+            if not mine:
+                continue
+            files = {u.probe: f"{u.model}/{u.variant}/{u.probe}.parquet" for u in mine}
+            entry = {"endpoint": "bundle", "step": variant.step, "files": files}
+            methods = {layout.method(unit) for unit in mine}
+            if methods != {study.probes[u.probe].method or study.sampling["method"] for u in mine}:
+                (entry["method"],) = methods  # a simulated variant, whose way is its own
+            variants[variant.name] = entry
+        models[model.key] = {
+            "label": model.label,
+            "family": model.family,
+            "mixed_stacks": model.mixed_stacks,
+            "variants": variants,
+        }
+    probes = {}
+    for probe in study.probes.values():
+        asked = list(dict.fromkeys(unit.variant for unit in units if unit.probe == probe.name))
+        personas = layout.personas.get(probe.name)
+        probes[probe.name] = {
+            "instrument": names["instrument"][layout.instruments[probe.name].path],
+            "personas": names["personas"][personas.path] if personas else None,
+            "persona_count": probe.persona_count,
+            "repetitions": probe.repetitions,
+            "variants": asked if probe.variants else None,
+            "method": probe.method,
+        }
+    document: dict[str, Any] = _known(
+        {
+            "title": study.title,
+            "seed": study.seed,
+            "endpoints": {"bundle": {"kind": "recorded", "root": "${study_folder}/answers"}},
+            "models": {key: model for key, model in models.items() if model["variants"]},
+            "probes": {key: probe for key, probe in probes.items() if probe["variants"] != []},
+            "sampling": study.sampling,
+            "shards": study.blocks,
+            "analysis": study.analysis,
+            "allow_mixed_stacks": study.mixed_stacks,
+            "misalignment": _check_again(study.misalignment),
+        }
+    )
+    return document
+
+
+def _check_again(check: Check | None) -> dict[str, Any] | None:
+    """Return the key that reads a check's numbers again; None where the bundle does not have them.
+
+    A bundle carries the verdicts that its own study asked for; printed numbers stay where they are.
+    """
+    if check is None or check.recorded is not None:
+        return None
+    read = {"printed": str(check.printed)} if check.printed else {"recorded": JUDGED}
+    return {**read, "variants": list(check.variants) if check.variants else None}
+
+
+def _known(value: Any) -> Any:
+    """Leave out keys without a value: a study file says nothing of what it leaves open."""
+    if isinstance(value, Mapping):
+        return {key: _known(inner) for key, inner in value.items() if inner is not None}
+    return value

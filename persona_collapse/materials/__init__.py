@@ -1,0 +1,1 @@
+"""What models are asked: instruments, personas, questions; bundled or fetched."""

@@ -1,0 +1,210 @@
+"""From fetched files to the project's own YAML form; the same bytes every time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.common.yaml import check
+from persona_collapse.materials.catalogue import External, find_external
+from persona_collapse.materials.fetch import obtain, sha256, write_atomically
+from persona_collapse.materials.instruments import instrument_from
+from persona_collapse.materials.literals import Source
+from persona_collapse.materials.question_files import first_questions
+from persona_collapse.materials.questions import questions_from
+from persona_collapse.materials.sources import FOLDERS
+
+Content = dict[str, Any]
+
+
+COUNTED = {"instrument": "items", "personas": "personas", "questions": "questions"}
+
+
+def external(
+    name: str,
+    catalogue: Path,
+    output: Path,
+    cache: Path,
+    mirror: Path | None,
+    confirmed: str | None = None,
+) -> None:
+    """Fetch, check and convert one resource of a catalogue into the YAML file ``output``.
+
+    ``cache`` keeps fetched files; ``mirror`` is a folder that takes the place of the network. It
+    may hold the source files, or all of the resource's extracted files. ``confirmed`` is the git
+    blob id of another version of the source file that the user accepts. Raises ``UserError``.
+    """
+    resource = find_external(catalogue, name)
+    if confirmed is not None:
+        resource = resource.confirmed(confirmed)
+    folder = FOLDERS[resource.kind]
+    if output.parent.name != folder:
+        raise UserError(f"{output}: {name} is of the kind {resource.kind}; ask for it in {folder}/")
+    content = read_content(resource, cache, mirror)
+    document = convert(resource, content)
+    check(document, resource.kind, f"{name} as converted")
+    if resource.kind == "instrument":
+        instrument_from(document, output)
+    if resource.kind == "questions":
+        questions_from(document, output)
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+    write_atomically(output, f"# Made by the workflow from {catalogue}.\n{text}".encode())
+
+
+def read_content(resource: External, cache: Path, mirror: Path | None) -> Content:
+    """Return a resource's literals, whichever road they come by, checked against their digest.
+
+    An instrument gives ``items`` ([section, foundation, text], in order) and ``prompts`` (one per
+    section with ``{item}``, and ``persona``); a persona set gives ``personas``; questions give
+    ``questions`` (mappings) and ``judge`` (prompts).
+    """
+    if mirror is not None and not mirror.is_dir():
+        raise UserError(f"resources.mirror: {mirror} is not a folder")
+    if mirror is not None and _holds_extracted_only(resource, mirror):
+        content = _extracted(resource, mirror)
+    else:
+        files = {name: obtain(file, cache, mirror) for name, file in resource.files.items()}
+        content = _literals(resource, files)
+    found = content_digest(content)
+    if resource.content_sha256 is not None and found != resource.content_sha256:
+        raise UserError(
+            f"{resource.name}: what was read has the digest {found}, expected "
+            f"{resource.content_sha256} (content_sha256 of the catalogue); "
+            "a file of the mirror, or the catalogue's entry, was changed"
+        )
+    return content
+
+
+def content_digest(content: Content) -> str:
+    """Return the sha256 of literals as JSON with sorted keys and no spaces, in UTF-8."""
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode())
+
+
+def convert(resource: External, content: Content) -> dict[str, Any]:
+    """Return the document that ``read_instrument`` (or ``_personas``, ``_questions``) reads."""
+    count = len(content[COUNTED[resource.kind]])
+    if count != resource.size:
+        raise UserError(
+            f"{resource.name}: holds {count}, the catalogue's size says {resource.size}"
+        )
+    head = {"name": resource.name, **resource.header}
+    if resource.kind == "personas":
+        return {**head, "personas": content["personas"]}
+    if resource.kind == "questions":
+        return {**head, "judge": content["judge"], "questions": content["questions"]}
+    sections = {key: text for key, text in content["prompts"].items() if key != "persona"}
+    items = [
+        {"id": number, "section": section, "foundation": foundation, "text": text}
+        for number, (section, foundation, text) in enumerate(content["items"], start=1)
+    ]
+    prompts = {"persona": content["prompts"]["persona"], "sections": sections}
+    return {**head, "prompts": prompts, "items": items}
+
+
+def _literals(resource: External, files: dict[str, bytes]) -> Content:
+    wanted = resource.literals
+    if resource.kind == "instrument":
+        sources = {name: Source(name, content) for name, content in files.items()}
+        return {
+            "items": [
+                [section, foundation, text]
+                for section, place in wanted["items"].items()
+                for foundation, text in sources[place["file"]].pairs(place["list"])
+            ],
+            "prompts": {
+                key: sources[place["file"]].template(place["function"], place["placeholders"])
+                for key, place in wanted["prompts"].items()
+            },
+        }
+    name = wanted["file"]
+    if resource.kind == "questions":
+        return first_questions(name, files[name], resource.size, wanted["without"])
+    if "list" in wanted:
+        texts = Source(name, files[name]).texts(wanted["list"])
+    else:
+        texts = _texts(name, files[name])
+    indices = wanted.get("indices", range(resource.size))
+    if max(indices) >= len(texts):
+        raise UserError(f"{name}: holds {len(texts)} texts, index {max(indices)} is asked for")
+    return {"personas": [texts[index] for index in indices]}
+
+
+def _holds_extracted_only(resource: External, mirror: Path) -> bool:
+    if not resource.extracted or all((mirror / name).is_file() for name in resource.files):
+        return False
+    missing = [name for name in resource.extracted.values() if not (mirror / name).is_file()]
+    if missing:
+        raise UserError(
+            f"{mirror}: the mirror (resources.mirror) has what {resource.name} needs in neither "
+            f"form: it must hold {' and '.join(resource.files)}, or else "
+            f"{' and '.join(resource.extracted.values())}"
+        )
+    return True
+
+
+def _extracted(resource: External, mirror: Path) -> Content:
+    files = {role: mirror / name for role, name in resource.extracted.items()}
+    if resource.kind == "personas":
+        return {"personas": _texts(str(files["personas"]), files["personas"].read_bytes())}
+    prompts = _read_json(str(files["prompts"]), files["prompts"].read_bytes())
+    wanted = resource.literals["prompts"]
+    if not isinstance(prompts, dict) or not all(
+        isinstance(prompts.get(key), str) for key in wanted
+    ):
+        raise UserError(f"{files['prompts']}: expected a JSON object of texts: {', '.join(wanted)}")
+    return {
+        "items": _csv_items(files["items"], list(resource.literals["items"])),
+        "prompts": {
+            key: _renamed(prompts[key], place["placeholders"]) for key, place in wanted.items()
+        },
+    }
+
+
+def _renamed(template: str, placeholders: dict[str, str]) -> str:
+    for parameter, name in placeholders.items():
+        template = template.replace(f"{{{parameter}}}", f"{{{name}}}")
+    return template
+
+
+def _csv_items(path: Path, sections: list[str]) -> list[list[str]]:
+    columns = ["item_id", "section", "foundation", "text"]
+    rows = csv.DictReader(io.StringIO(_decoded(str(path), path.read_bytes()), newline=""))
+    if rows.fieldnames != columns:
+        raise UserError(f"{path}: expected the columns {', '.join(columns)}")
+    items = []
+    for number, row in enumerate(rows, start=1):
+        if row["item_id"] != str(number) or row["section"] not in sections or not row["text"]:
+            raise UserError(
+                f"{path}, row {number + 1}: expected item_id {number}, a section "
+                f"({', '.join(sections)}), a foundation and a text"
+            )
+        items.append([row["section"], row["foundation"], row["text"]])
+    return items
+
+
+def _texts(name: str, content: bytes) -> list[str]:
+    texts = _read_json(name, content)
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise UserError(f"{name}: expected a JSON list of texts")
+    return texts
+
+
+def _read_json(name: str, content: bytes) -> Any:
+    try:
+        return json.loads(_decoded(name, content))
+    except json.JSONDecodeError as fault:
+        raise UserError(f"{name}, line {fault.lineno}: not valid JSON: {fault.msg}") from None
+
+
+def _decoded(name: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        raise UserError(f"{name}: is not UTF-8 (byte {fault.start})") from None

@@ -1,0 +1,1 @@
+"""Contrasts of variants: pairs, permutation tests, averages over models."""

@@ -1,0 +1,299 @@
+"""Pairs of variants of one model, drawn together: what every contrast is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.common.seeds import generator
+from persona_collapse.materials.instruments import Instrument
+from persona_collapse.measures.cells import Array, Cells, cells_from_moments
+from persona_collapse.measures.collapse import collapse_of, reciprocal
+from persona_collapse.measures.contrasts.permutation import swap_tests
+from persona_collapse.measures.contrasts.spread import Spread, over_replicates
+from persona_collapse.measures.statistics.bootstrap import (
+    averages,
+    jackknife,
+    persona_weights,
+    rerun_variances,
+    weighted,
+)
+
+METRICS = ("S", "R", "sigma_bar")
+PERMUTATIONS = 9999
+Contrast = tuple[str, str]  # first variant minus second variant
+Replicates = Mapping[str, Mapping[str, Sequence[str]]]  # model -> variant -> names, itself first
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The study's names for the variants that contrasts compare."""
+
+    baseline: str
+    control: str
+    target: str
+
+    @property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """Target - baseline, control - baseline and target - control."""
+        return (
+            (self.target, self.baseline),
+            (self.control, self.baseline),
+            (self.target, self.control),
+        )
+
+
+def roles_of(analysis: Mapping[str, Any]) -> Roles:
+    """Return the roles that a study's ``analysis`` names."""
+    return Roles(*(analysis[role] for role in ("baseline", "control", "target")))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two variants of a model on the personas that both, and all their replicates, kept.
+
+    Arrays end in (2, 3, G): first and second variant, the metrics of ``METRICS``, groups of items.
+    ``spread`` are the values, means over a variant's replicates, with their persona bootstrap (B),
+    their jackknife over the U personas of the probe (leaving out a persona that the pair lacks
+    changes nothing) and over replicates; ``rerun`` the variances from redrawn repetitions. ``p``
+    (3, G): swap tests. ``n_replicates`` counts the fine-tunes of either variant.
+    """
+
+    model: str
+    contrast: Contrast
+    n_personas: int
+    personas_excluded: int
+    n_replicates: tuple[int, int]
+    simulated: bool
+    spread: Spread
+    rerun: Array
+    p: Array
+
+
+@dataclass(frozen=True)
+class Paired:
+    """All pairs of one probe; ``mean_p`` (3, G) tests each contrast's mean over models."""
+
+    probe: str
+    roles: Roles
+    groups: tuple[str, ...]
+    contrasts: tuple[Contrast, ...]
+    pairs: tuple[Pair, ...]
+    mean_p: dict[Contrast, Array]
+
+    def of(self, contrast: Contrast) -> list[Pair]:
+        """Return the pairs of one contrast, in the models' order."""
+        return [pair for pair in self.pairs if pair.contrast == contrast]
+
+
+@dataclass(frozen=True)
+class _Common:
+    """Two variants on their common personas, whose positions in the probe are ``places``.
+
+    ``names`` and ``cells`` hold the replicates of the first and of the second variant.
+    """
+
+    model: str
+    contrast: Contrast
+    names: tuple[tuple[str, ...], tuple[str, ...]]
+    cells: tuple[tuple[Cells, ...], tuple[Cells, ...]]
+    places: NDArray[np.intp]
+    excluded: int
+    simulated: bool
+
+
+def paired_of(
+    moments: Sequence[pl.DataFrame],
+    instrument: Instrument,
+    seed: int,
+    analysis: Mapping[str, Any],
+    replicates: Replicates | None = None,
+) -> Paired:
+    """Draw all variants of one probe together.
+
+    ``moments`` holds one frame per model x variant (``moments.moments_of``), all of one probe with
+    personas; models are taken in the frames' order. ``analysis`` names ``baseline``, ``control``
+    and ``target`` and gives ``bootstrap_personas``, ``bootstrap_reruns`` and, if wanted,
+    ``permutations`` (9,999). A contrast is left out for a model that lacks a variant, or whose
+    variants share fewer than two personas.
+
+    ``replicates`` names, per model and variant, the replicate fine-tunes of that variant, itself
+    among them. S, R and sigma_bar of such a variant are the means over its replicates, all of which
+    see the same persona draws.
+    """
+    roles = roles_of(analysis)
+    probe, cells, simulated = _laid_out(moments, instrument)
+    # All designed personas, also those that every variant here dropped: which personas another
+    # model keeps must not move this model's draws.
+    persona_ids = np.unique(
+        [i for part in cells.values() for i in (*part.persona_ids, *part.dropped)]
+    )
+    models = list(dict.fromkeys(model for model, _ in cells))
+    found = [
+        _common(model, contrast, members, cells, persona_ids, simulated)
+        for contrast in roles.contrasts
+        for model in models
+        if all(members := [_members(model, name, cells, replicates or {}) for name in contrast])
+    ]
+    commons = [common for common in found if common.places.size > 1]
+    groups = next(iter(cells.values())).groups(instrument.foundations)
+    by_group = averages(groups, len(instrument.items))
+    draws = _draws(commons, by_group, persona_ids.size, seed, probe, analysis)
+    p, mean_p = swap_tests(
+        [(common.contrast, common.places, *common.cells) for common in commons],
+        by_group,
+        persona_ids.size,
+        generator(seed, "swaps", probe),
+        analysis.get("permutations", PERMUTATIONS),
+    )
+    rerun = {
+        key: _rerun(part, by_group, generator(seed, "reruns", *key, probe), analysis)
+        for key, part in cells.items()
+    }
+    pairs = [
+        Pair(
+            common.model,
+            common.contrast,
+            common.places.size,
+            common.excluded,
+            (len(common.cells[0]), len(common.cells[1])),
+            common.simulated,
+            _spread(common, drawn, by_group, persona_ids.size),
+            np.stack([_rerun_of_mean(common.model, names, rerun) for names in common.names]),
+            tested,
+        )
+        for common, drawn, tested in zip(commons, draws, p, strict=True)
+    ]
+    named = [contrast for contrast in roles.contrasts if contrast in mean_p]
+    return Paired(probe, roles, tuple(groups), tuple(named), tuple(pairs), mean_p)
+
+
+def _members(
+    model: str, variant: str, cells: Mapping[tuple[str, str], Cells], replicates: Replicates
+) -> tuple[str, ...]:
+    """Return the measured fine-tunes of a variant, in an order that does not depend on the file."""
+    names = {variant, *replicates.get(model, {}).get(variant, ())}
+    return tuple(sorted(name for name in names if (model, name) in cells))
+
+
+def _laid_out(
+    moments: Sequence[pl.DataFrame], instrument: Instrument
+) -> tuple[str, dict[tuple[str, str], Cells], dict[tuple[str, str], bool]]:
+    cells, simulated, probes = {}, {}, set()
+    for frame in moments:
+        model, variant, probe, marked = frame.select("model", "variant", "probe", "simulated").row(
+            0
+        )
+        if frame["persona_id"].is_null().any():
+            raise UserError(
+                f"{model} / {variant} / {probe}: an unconditioned probe has no personas to draw; "
+                "contrasts need a probe with personas (analysis.roleplay_probe)"
+            )
+        cells[model, variant] = cells_from_moments(frame, instrument.scale.minimum)
+        simulated[model, variant] = bool(marked)
+        probes.add(probe)
+    if len(probes) != 1:
+        raise UserError(f"contrasts need the moments of one probe, found {sorted(probes)}")
+    return probes.pop(), cells, simulated
+
+
+def _common(
+    model: str,
+    contrast: Contrast,
+    members: Sequence[tuple[str, ...]],
+    cells: Mapping[tuple[str, str], Cells],
+    persona_ids: NDArray[np.int64],
+    simulated: Mapping[tuple[str, str], bool],
+) -> _Common:
+    sides = [[cells[model, name] for name in names] for names in members]
+    every = [part for side in sides for part in side]
+    shared = reduce(np.intersect1d, [part.persona_ids for part in every])
+    seen = {i for part in every for i in (*part.persona_ids, *part.dropped)}
+    one, other = (
+        tuple(part.personas(np.searchsorted(part.persona_ids, shared)) for part in side)
+        for side in sides
+    )
+    return _Common(
+        model,
+        contrast,
+        (members[0], members[1]),
+        (one, other),
+        np.searchsorted(persona_ids, shared),
+        len(seen) - shared.size,
+        any(simulated[model, name] for names in members for name in names),
+    )
+
+
+def _draws(
+    commons: Sequence[_Common],
+    by_group: Array,
+    personas: int,
+    seed: int,
+    probe: str,
+    analysis: Mapping[str, Any],
+) -> list[Array]:
+    """Return the bootstrap values (B, 2, 3, G) per pair; all pairs see the same persona draws."""
+    parts: list[list[Array]] = [[] for _ in commons]
+    for weights in persona_weights(seed, probe, personas, analysis["bootstrap_personas"]):
+        for common, kept in zip(commons, parts, strict=True):
+            drawn = weights[:, common.places]
+            both = [
+                [_metrics(*weighted(part, by_group, drawn)) for part in side]
+                for side in common.cells
+            ]
+            kept.append(np.stack([over_replicates(side) for side in both], axis=1))
+    return [np.concatenate(kept) for kept in parts]
+
+
+def _metrics(S: Array, sigma_bar: Array) -> Array:
+    """Stack S and sigma_bar (..., G) to the metrics (..., 3, G)."""
+    return np.stack([S, reciprocal(sigma_bar), sigma_bar], axis=-2)
+
+
+def _values(cells: Cells, by_group: Array) -> Array:
+    values = collapse_of(cells, by_group)
+    return _metrics(values.S, values.sigma_bar)
+
+
+def _spread(common: _Common, draws: Array, by_group: Array, personas: int) -> Spread:
+    each = [[_values(part, by_group) for part in side] for side in common.cells]
+    whole = np.stack([over_replicates(side) for side in each])
+    left_out = np.repeat(whole[None], personas, axis=0)
+    both = [
+        over_replicates([_metrics(*jackknife(part, by_group)) for part in side])
+        for side in common.cells
+    ]
+    left_out[common.places] = np.stack(both, axis=1)
+    deleted = {}
+    for place, (variant, values) in enumerate(zip(common.contrast, each, strict=True)):
+        if len(values) > 1:
+            without = np.repeat(whole[None], len(values), axis=0)
+            for gone in range(len(values)):
+                without[gone, place] = over_replicates(values[:gone] + values[gone + 1 :])
+            deleted[common.model, variant] = without
+    return Spread(whole, draws, left_out, deleted)
+
+
+def _rerun(
+    cells: Cells, by_group: Array, rng: np.random.Generator, analysis: Mapping[str, Any]
+) -> Array:
+    """Return the rerun variances (3, G) of a variant on all its personas; NaN at an infinite R."""
+    S, sigma = rerun_variances(cells, by_group, rng, analysis["bootstrap_reruns"])
+    sigma_bar = collapse_of(cells, by_group).sigma_bar
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.stack([S, sigma / sigma_bar**4, sigma])
+
+
+def _rerun_of_mean(
+    model: str, names: Sequence[str], rerun: Mapping[tuple[str, str], Array]
+) -> Array:
+    """Return the rerun variances of a mean over replicates, whose repetitions are their own."""
+    total: Array = np.sum([rerun[model, name] for name in names], axis=0)
+    return total / len(names) ** 2

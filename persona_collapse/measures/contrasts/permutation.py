@@ -1,0 +1,114 @@
+"""Swap tests: is a difference between two variants larger than relabelling personas makes it?
+
+Under the null hypothesis a persona's answers could as well have come from the other variant, so
+the labels of each persona are swapped with probability one half, all items together. Each item is
+centred on its variant's mean first: S and sigma_bar do not depend on it, and a shift of all ratings
+would otherwise enter as spread among swapped personas. For sigma_bar the test is the paired
+sign-flip test of a mean, and R = 1 / sigma_bar shares it. For S it is a sign-flip test of the
+personas' contributions to the items' variances, which holds its level in large samples also where
+the variants differ in other ways than S (the flipped contributions have the variance of the sum
+whatever their shape; compare Janssen 1999 on paired sign flips).
+
+A variant with replicate fine-tunes is compared through each of them: a persona's labels are swapped
+in all of them at once, and the statistic is the mean over replicates of the log ratios. p is
+conditional on the fine-tunes that were made: it asks whether their personas tell them apart, not
+whether another seed would do the same (``p_replicates`` of ``contrasts`` asks that).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from itertools import product
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from persona_collapse.measures.cells import Array, Cells
+from persona_collapse.measures.statistics.bootstrap import CHUNK
+
+Name = TypeVar("Name", bound=Hashable)
+TIE = 1e-9  # a swapped statistic this close to the observed one counts as equal
+
+
+class _Swapper:
+    """The log ratios of S and sigma_bar of a pair when some personas' labels are swapped."""
+
+    def __init__(self, places: NDArray[np.intp], one: Cells, other: Cells, by_group: Array) -> None:
+        self.places, self.by_group = places, by_group
+        first, second = (cells.mean - cells.mean.mean(axis=0) for cells in (one, other))
+        sigmas = [cells.sd @ by_group for cells in (one, other)]
+        self.changes = np.hstack([second - first, second**2 - first**2, sigmas[1] - sigmas[0]])
+        self.squares = [(part**2).sum(axis=0) for part in (first, second)]
+        self.sigmas = [part.sum(axis=0) for part in sigmas]
+
+    def log_ratios(self, swapped: Array) -> Array:
+        """Return log(first / second) of S and sigma_bar (b, 2, G); ``swapped`` (b, U) is 0 or 1."""
+        moved = swapped[:, self.places] @ self.changes
+        items, personas = self.by_group.shape[0], self.places.size
+        totals, squares, sigma = np.split(moved, [items, 2 * items], axis=1)
+        spread = [
+            np.sqrt(np.maximum(start + sign * squares - totals**2 / personas, 0)) @ self.by_group
+            for start, sign in zip(self.squares, (1, -1), strict=True)
+        ]
+        # A sum that should be 0 can come out a little below it.
+        noise = [np.maximum(self.sigmas[0] + sigma, 0), np.maximum(self.sigmas[1] - sigma, 0)]
+        return np.stack([log_ratio(*spread), log_ratio(*noise)], axis=1)
+
+
+def log_ratio(first: Array, second: Array) -> Array:
+    """Return log(first / second) of two non-negative arrays; 0 where both are 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(first) - np.log(second)
+    return np.where(first == second, 0.0, ratio)
+
+
+def swap_tests(
+    pairs: Sequence[tuple[Name, NDArray[np.intp], Sequence[Cells], Sequence[Cells]]],
+    by_group: Array,
+    personas: int,
+    rng: np.random.Generator,
+    permutations: int,
+) -> tuple[list[Array], dict[Name, Array]]:
+    """Return two-sided p (3, G) for S, R and sigma_bar: per pair, and per contrast's mean.
+
+    ``pairs`` holds the contrast, the personas' positions among ``personas`` and both variants'
+    cells on these personas, of each of their replicates. All pairs see the same swaps: the mean
+    over models of the log ratios is tested with a persona's labels swapped in every model at once,
+    because models answer for the same personas and their differences may go together. p is never 0:
+    the observed labels count as one of the permutations.
+    """
+    swappers = [
+        [_Swapper(places, one, other, by_group) for one, other in product(ones, others)]
+        for _, places, ones, others in pairs
+    ]
+    names = list(dict.fromkeys(name for name, *_ in pairs))
+    members = {name: [i for i, pair in enumerate(pairs) if pair[0] == name] for name in names}
+
+    def statistics(swapped: Array) -> list[Array]:
+        with np.errstate(invalid="ignore"):
+            alone = [
+                np.mean([swapper.log_ratios(swapped) for swapper in replicated], axis=0)
+                for replicated in swappers
+            ]
+            means = [np.mean([alone[i] for i in members[name]], axis=0) for name in names]
+        return [np.abs(values) for values in alone + means]
+
+    observed = [values[0] for values in statistics(np.zeros((1, personas)))]
+    exceeded = [np.ones_like(bar) for bar in observed]
+    step = max(1, CHUNK // max(personas, 1))
+    for start in range(0, permutations if pairs else 0, step):
+        rows = min(step, permutations - start)
+        swapped = rng.integers(0, 2, size=(rows, personas)).astype(np.float64)
+        for count, value, bar in zip(exceeded, statistics(swapped), observed, strict=True):
+            count += (value >= bar * (1 - TIE)).sum(axis=0)
+    p = [
+        _three(np.where(np.isnan(bar), np.nan, count / (permutations + 1)))
+        for count, bar in zip(exceeded, observed, strict=True)
+    ]
+    return p[: len(pairs)], dict(zip(names, p[len(pairs) :], strict=True))
+
+
+def _three(p: Array) -> Array:
+    """R is the reciprocal of sigma_bar and shares its test."""
+    return np.stack([p[0], p[1], p[1]])

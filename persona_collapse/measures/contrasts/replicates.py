@@ -1,0 +1,127 @@
+"""Replicate fine-tunes side by side: is an effect larger than what another seed gives?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+
+import numpy as np
+import polars as pl
+
+from persona_collapse.materials.instruments import Instrument
+from persona_collapse.measures.cells import Array, Cells, cells_from_moments
+from persona_collapse.measures.collapse import collapse_of
+from persona_collapse.measures.statistics.bootstrap import averages
+
+METRICS = ("S", "R", "sigma_bar")
+LEVEL = 0.95
+
+SCHEMA: dict[str, pl.DataType] = {
+    "model": pl.String(),
+    "probe": pl.String(),
+    "variant": pl.String(),  # as the study file names it
+    "replicate": pl.Int64(),
+    "name": pl.String(),  # of the replicate, as in the other tables
+    "foundation": pl.String(),
+    "metric": pl.String(),
+    "value": pl.Float64(),
+    "change": pl.Float64(),  # against the baseline
+    "percent": pl.Float64(),
+    "n": pl.Int64(),  # from here on over the replicates, the same on each one's row
+    "mean": pl.Float64(),
+    "sd": pl.Float64(),
+    "change_mean": pl.Float64(),
+    "change_in_sd": pl.Float64(),
+    "another_lo": pl.Float64(),  # where the change of one more fine-tune lies
+    "another_hi": pl.Float64(),
+    "n_personas": pl.Int64(),
+    "simulated": pl.Boolean(),
+}
+
+
+def replicates_table(
+    moments: Sequence[pl.DataFrame],
+    instrument: Instrument,
+    baseline: str,
+    replicates: Mapping[str, Mapping[str, Sequence[str]]],
+) -> pl.DataFrame:
+    """Return the rows of ``tables/replicates.csv``: replicates x groups of items x metrics.
+
+    ``moments`` holds one frame per model x variant, all of one probe with personas; ``replicates``
+    gives model -> variant -> names of its replicates, itself first. S, R and sigma_bar are taken on
+    the personas that all replicates and the baseline kept. ``sd`` (ddof = 1) holds the spread
+    between seeds and each replicate's own answers. ``another_lo`` to ``another_hi`` is the 95 %
+    prediction interval of one more fine-tune's change on these personas, mean +- t(n - 1) sd
+    sqrt(1 + 1 / n): where it holds 0, a change like this one may be the seed's. Changes are null
+    without a baseline, spreads with one replicate measured or an infinite R.
+    """
+    frames = {tuple(frame.select("model", "variant").row(0)): frame for frame in moments}
+    rows: list[dict[str, object]] = []
+    for model, variants in replicates.items():
+        for variant, names in variants.items():
+            listed = [
+                (place, name) for place, name in enumerate(names, 1) if (model, name) in frames
+            ]
+            if not listed:
+                continue
+            bases = [name for name in variants.get(baseline, [baseline]) if (model, name) in frames]
+            used = [frames[model, name] for name in (*(name for _, name in listed), *bases)]
+            laid = [cells_from_moments(frame, instrument.scale.minimum) for frame in used]
+            groups = laid[0].groups(instrument.foundations)
+            values, personas = _values(laid, averages(groups, len(instrument.items)))
+            numbers = _numbers(values[: len(listed)], values[len(listed) :])
+            rows += [
+                {
+                    "model": model,
+                    "probe": used[0]["probe"][0],
+                    "variant": variant,
+                    "replicate": replicate,
+                    "name": name,
+                    "foundation": group,
+                    "metric": metric,
+                    **{key: float(part[at, row, column]) for key, part in numbers.items()},
+                    "n": len(listed),
+                    "n_personas": personas,
+                    "simulated": any(bool(frame["simulated"][0]) for frame in used),
+                }
+                for column, group in enumerate(groups)
+                for row, metric in enumerate(METRICS)
+                for at, (replicate, name) in enumerate(listed)
+            ]
+    return pl.DataFrame(rows, schema=SCHEMA).fill_nan(None)
+
+
+def _values(laid: Sequence[Cells], by_group: Array) -> tuple[Array, int]:
+    """Return the metrics (V, 3, G) of variants on their common personas, and how many these are."""
+    shared = reduce(np.intersect1d, [cells.persona_ids for cells in laid])
+    found = []
+    for cells in laid:
+        kept = cells.personas(np.searchsorted(cells.persona_ids, shared))
+        values = collapse_of(kept, by_group)
+        found.append(np.stack([values.S, values.R, values.sigma_bar]))
+    return np.stack(found), int(shared.size)
+
+
+def _numbers(values: Array, base: Array) -> dict[str, Array]:
+    """Return the columns (k, 3, G) from the replicates' values (k, 3, G) and the baseline's."""
+    from scipy.special import stdtrit
+
+    count = values.shape[0]
+    undefined = np.full(values.shape, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        against = base.mean(axis=0) if base.size else np.full(values.shape[1:], np.nan)
+        change = values - against
+        spread = values.std(axis=0, ddof=1) if count > 1 else undefined[0]
+        middle = change.mean(axis=0)
+        reach = stdtrit(max(count - 1, 1), (1 + LEVEL) / 2) * spread * np.sqrt(1 + 1 / count)
+        overall = {
+            "mean": values.mean(axis=0),
+            "sd": spread,
+            "change_mean": middle,
+            "change_in_sd": np.where(spread > 0, middle / spread, np.nan),
+            "another_lo": middle - reach,
+            "another_hi": middle + reach,
+        }
+        percent = np.where(np.isinf(against), np.nan, 100 * change / against)
+    each = {"value": values, "change": change, "percent": percent}
+    return each | {name: np.broadcast_to(part, values.shape) for name, part in overall.items()}

@@ -1,0 +1,221 @@
+"""What contrasts add up to: is it one model, how do models differ, how do foundations differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from persona_collapse.measures.cells import OVERALL, Array
+from persona_collapse.measures.contrasts.pairs import METRICS, Pair, Paired
+from persona_collapse.measures.contrasts.spread import (
+    Spread,
+    intervals,
+    mean_of,
+    percent_intervals,
+    through,
+)
+from persona_collapse.measures.contrasts.table import MEAN, contrast_name, percents
+from persona_collapse.measures.statistics.random_effects import random_effects
+
+LEAVE_ONE_OUT_SCHEMA: dict[str, pl.DataType] = {
+    "left_out": pl.String(),
+    "probe": pl.String(),
+    "foundation": pl.String(),
+    "metric": pl.String(),
+    "contrast": pl.String(),
+    "percent": pl.Float64(),  # mean of the other models' percentages
+    "percent_lo": pl.Float64(),
+    "percent_hi": pl.Float64(),
+    "shift": pl.Float64(),  # points by which leaving the model out moves the mean
+    "n_models": pl.Int64(),
+    "simulated": pl.Boolean(),
+}
+RANDOM_EFFECTS_SCHEMA: dict[str, pl.DataType] = {
+    "probe": pl.String(),
+    "foundation": pl.String(),
+    "metric": pl.String(),
+    "contrast": pl.String(),
+    "n_models": pl.Int64(),
+    "percent": pl.Float64(),  # of the mean log ratio
+    "percent_lo": pl.Float64(),
+    "percent_hi": pl.Float64(),
+    "predicted_lo": pl.Float64(),  # where a new model's percentage lies
+    "predicted_hi": pl.Float64(),
+    "p": pl.Float64(),
+    "log_ratio": pl.Float64(),
+    "log_ratio_se": pl.Float64(),
+    "tau": pl.Float64(),  # SD of log ratios over models
+    "Q": pl.Float64(),
+    "I2": pl.Float64(),
+    "simulated": pl.Boolean(),
+}
+SUMMARY_SCHEMA: dict[str, pl.DataType] = {
+    "model": pl.String(),  # or ``mean``
+    "probe": pl.String(),
+    "quantity": pl.String(),  # excess, foundation_cv, foundation_spread
+    "metric": pl.String(),
+    "variant": pl.String(),
+    "value": pl.Float64(),
+    "lo": pl.Float64(),
+    "hi": pl.Float64(),
+    "n_models": pl.Int64(),
+    "simulated": pl.Boolean(),
+}
+
+
+def leave_one_out_of(paired: Paired) -> pl.DataFrame:
+    """Return the mean percent changes with each model left out in turn, with 95 % BCa intervals.
+
+    A contrast with one model has no rows.
+    """
+    rows: list[dict[str, object]] = []
+    for contrast in paired.contrasts:
+        pairs = paired.of(contrast)
+        moved = [through(percents, pair.spread) for pair in pairs]
+        whole = mean_of(moved).value
+        for place, pair in enumerate(pairs if len(pairs) > 1 else []):
+            others = pairs[:place] + pairs[place + 1 :]
+            spread = mean_of(moved[:place] + moved[place + 1 :])
+            value, (low, high, *_) = spread.value, percent_intervals(spread)
+            rows += [
+                {
+                    "left_out": pair.model,
+                    "probe": paired.probe,
+                    "foundation": group,
+                    "metric": metric,
+                    "contrast": contrast_name(contrast),
+                    "percent": value[row, column],
+                    "percent_lo": low[row, column],
+                    "percent_hi": high[row, column],
+                    "shift": value[row, column] - whole[row, column],
+                    "n_models": len(others),
+                    "simulated": any(other.simulated for other in others),
+                }
+                for column, group in enumerate(paired.groups)
+                for row, metric in enumerate(METRICS)
+            ]
+    return pl.DataFrame(rows, schema=LEAVE_ONE_OUT_SCHEMA).fill_nan(None)
+
+
+def random_effects_of(contrasts: pl.DataFrame) -> pl.DataFrame:
+    """Summarise the models' log ratios of ``contrasts_of`` as draws from a population of models.
+
+    Where ``mean`` in the contrasts speaks of these very models, this speaks of models like them, so
+    its interval is wider. One row per contrast, group and metric with two or more models whose log
+    ratio and error are defined; the percentages are exp(log ratio) - 1. Models that answered for
+    the same personas are not quite independent; that is left out of account.
+    """
+    rows = []
+    keys = ["probe", "foundation", "metric", "contrast"]
+    usable = pl.col("log_ratio").is_finite() & pl.col("log_ratio_se").is_finite()
+    models = contrasts.filter((pl.col("model") != MEAN) & usable & (pl.col("log_ratio_se") > 0))
+    for key, part in models.group_by(keys, maintain_order=True):
+        if part.height < 2:
+            continue
+        found = random_effects(part["log_ratio"].to_numpy(), part["log_ratio_se"].to_numpy())
+        ends = np.array([[found.mean, found.mean], found.interval(), found.prediction()])
+        percent = 100 * np.expm1(ends)
+        rows.append(
+            {
+                **dict(zip(keys, key, strict=True)),
+                "n_models": found.count,
+                "percent": percent[0, 0],
+                "percent_lo": percent[1, 0],
+                "percent_hi": percent[1, 1],
+                "predicted_lo": percent[2, 0],
+                "predicted_hi": percent[2, 1],
+                "p": found.p(),
+                "log_ratio": found.mean,
+                "log_ratio_se": found.se,
+                "tau": found.tau,
+                "Q": found.Q,
+                "I2": found.I2,
+                "simulated": part["simulated"].any(),
+            }
+        )
+    return pl.DataFrame(rows, schema=RANDOM_EFFECTS_SCHEMA)
+
+
+def summary_of(paired: Paired) -> pl.DataFrame:
+    """Return numbers that a study's headlines need beside its contrasts, with BCa intervals.
+
+    ``excess``: the target's percent change minus the control's, in points, overall.
+    ``foundation_cv``: SD over the foundations divided by their mean, per variant: how uneven a
+    variant is. ``foundation_spread``: SD over the foundations of the percent change against the
+    baseline, in points: how unevenly it moved (arXiv 2605.12850). Both SDs have ddof = 0: the
+    instrument's foundations are all there are. Rows per model and for the mean over models.
+    """
+    by_model: dict[str, list[Pair]] = {}
+    for pair in paired.pairs:
+        by_model.setdefault(pair.model, []).append(pair)
+    found: dict[tuple[str, str], dict[str, tuple[Spread, bool]]] = {}
+    for model, pairs in by_model.items():
+        for name, spread in _quantities(paired, pairs).items():
+            found.setdefault(name, {})[model] = spread, any(pair.simulated for pair in pairs)
+    rows: list[dict[str, object]] = []
+    for (quantity, variant), models in found.items():
+        averaged = {model: [entry] for model, entry in models.items()}
+        averaged[MEAN] = list(models.values())
+        for model, entries in averaged.items():
+            spread = mean_of([part for part, _ in entries])
+            low, high, *_ = intervals(spread)
+            if quantity != "excess":  # an SD is not negative, however few the replicates
+                low = np.maximum(low, 0)
+            rows += [
+                {
+                    "model": model,
+                    "probe": paired.probe,
+                    "quantity": quantity,
+                    "metric": metric,
+                    "variant": variant,
+                    "value": spread.value[row],
+                    "lo": low[row],
+                    "hi": high[row],
+                    "n_models": len(entries),
+                    "simulated": any(marked for _, marked in entries),
+                }
+                for row, metric in enumerate(METRICS)
+            ]
+    return pl.DataFrame(rows, schema=SUMMARY_SCHEMA).fill_nan(None)
+
+
+def _quantities(paired: Paired, pairs: Sequence[Pair]) -> dict[tuple[str, str], Spread]:
+    """Return the values (3,) of one model by (quantity, variant or contrast)."""
+    overall = paired.groups.index(OVERALL)
+    places = [place for place in range(len(paired.groups)) if place != overall]
+    found: dict[tuple[str, str], Spread] = {}
+    changes: dict[str, Spread] = {}
+    for pair in pairs:
+        for side, variant in enumerate(pair.contrast):
+            found.setdefault(
+                ("foundation_cv", variant),
+                through(
+                    lambda part, side=side: _cv(part[..., side, :, :][..., places]), pair.spread
+                ),
+            )
+        if pair.contrast[1] == paired.roles.baseline:
+            moved = through(percents, pair.spread)
+            found["foundation_spread", contrast_name(pair.contrast)] = through(
+                lambda part: _sd(part[..., places]), moved
+            )
+            changes[pair.contrast[0]] = through(lambda part: part[..., overall], moved)
+    target, control = changes.get(paired.roles.target), changes.get(paired.roles.control)
+    if target is not None and control is not None:
+        with np.errstate(invalid="ignore"):
+            excess = through(np.subtract, target, control)
+        found["excess", f"{paired.roles.target}-{paired.roles.control}"] = excess
+    return found
+
+
+def _sd(values: Array) -> Array:
+    with np.errstate(invalid="ignore"):
+        spread: Array = values.std(axis=-1)
+    return spread
+
+
+def _cv(values: Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio: Array = _sd(values) / values.mean(axis=-1)
+    return ratio

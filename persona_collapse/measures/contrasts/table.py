@@ -1,0 +1,215 @@
+"""Contrasts of variants: estimates, intervals and tests, per model and averaged over models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from persona_collapse.measures.cells import OVERALL, Array
+from persona_collapse.measures.contrasts.pairs import METRICS, Contrast, Pair, Paired
+from persona_collapse.measures.contrasts.spread import (
+    Spread,
+    intervals,
+    mean_of,
+    percent_intervals,
+    through,
+)
+from persona_collapse.measures.statistics.intervals import benjamini_hochberg, holm, jackknife_se
+from persona_collapse.measures.statistics.replicates import joint_p
+
+MEAN = "mean"
+INTERVALS = ("lo", "hi", "lo_percentile", "hi_percentile")
+ERRORS = ("estimate_se", "log_ratio_se", "replicates_se", "p_replicates")
+
+SCHEMA: dict[str, pl.DataType] = {
+    "model": pl.String(),  # or ``mean``: the average over models
+    "probe": pl.String(),
+    "foundation": pl.String(),
+    "metric": pl.String(),
+    "contrast": pl.String(),
+    "estimate": pl.Float64(),
+    "percent": pl.Float64(),
+    "percent_lo": pl.Float64(),
+    "percent_hi": pl.Float64(),
+    "p": pl.Float64(),
+    "p_adjusted": pl.Float64(),
+    "estimate_se": pl.Float64(),
+    "estimate_lo": pl.Float64(),
+    "estimate_hi": pl.Float64(),
+    "estimate_lo_percentile": pl.Float64(),
+    "estimate_hi_percentile": pl.Float64(),
+    "percent_lo_percentile": pl.Float64(),
+    "percent_hi_percentile": pl.Float64(),
+    "log_ratio": pl.Float64(),
+    "log_ratio_se": pl.Float64(),
+    "p_bh": pl.Float64(),
+    "n_models": pl.Int64(),
+    "n_personas": pl.Int64(),
+    "personas_excluded": pl.Int64(),
+    "simulated": pl.Boolean(),
+    "n_replicates": pl.Int64(),  # fine-tunes of the first variant, for ``mean`` the smallest number
+    "n_replicates_second": pl.Int64(),
+    "replicates_se": pl.Float64(),  # the part of ``estimate_se`` that replicates make
+    "p_replicates": pl.Float64(),
+}
+
+
+def contrasts_of(paired: Paired) -> pl.DataFrame:
+    """Return the rows of ``tables/contrasts.csv``: models and mean x contrasts x groups x metrics.
+
+    ``estimate`` is the difference, ``percent`` 100 (first - second) / second; a study's ``mean`` is
+    the mean of the models' differences and of their percentages. ``_lo`` and ``_hi`` are 95 % BCa
+    ends, ``_percentile`` their percentile counterparts, from draws of the same personas for both
+    variants and all models (see ``intervals``); ``estimate_se`` adds the variance from redrawn
+    repetitions, as the study defines standard errors. ``log_ratio`` is log(first / second) with its
+    jackknife SE. ``p`` is the swap test, ``p_adjusted`` Holm's and ``p_bh`` Benjamini and
+    Hochberg's: one family per contrast of models x (S, R) for ``overall``, one of models x
+    foundations x (S, R) for the foundations, and the same for the means; sigma_bar shares R's test
+    and values. ``n_personas`` are those that both variants kept (for the mean the smallest number),
+    ``personas_excluded`` the others.
+
+    A variant with replicate fine-tunes stands with the mean over them, and its intervals and errors
+    carry their spread, on k - 1 degrees of freedom (``contrasts_spread``). ``p`` and the adjusted
+    ones speak of the fine-tunes that were made; ``p_replicates`` asks whether fine-tunes with other
+    seeds would differ as well, given the spread over replicates and over personas: the level at
+    which the 95 % interval of ``log_ratio``, widened for replicates, would end at 0. It is null
+    unless both variants but the baseline have two or more, in every model for ``mean``.
+    """
+    rows: list[dict[str, object]] = []
+    for contrast in paired.contrasts:
+        pairs = paired.of(contrast)
+        for pair in pairs:
+            rows += _rows(paired, contrast, pair.model, [pair], pair.p)
+        rows += _rows(paired, contrast, MEAN, pairs, paired.mean_p[contrast])
+    return _adjust(pl.DataFrame(rows, schema=SCHEMA, nan_to_null=False)).fill_nan(None)
+
+
+def contrast_name(contrast: Contrast) -> str:
+    """Return a contrast's name in the tables, ``insecure-base``."""
+    return "-".join(contrast)
+
+
+def differences(values: Array) -> Array:
+    """Return first - second (..., 3, G) from values (..., 2, 3, G)."""
+    with np.errstate(invalid="ignore"):
+        return values[..., 0, :, :] - values[..., 1, :, :]
+
+
+def percents(values: Array) -> Array:
+    """Return 100 (first - second) / second (..., 3, G) from values (..., 2, 3, G).
+
+    NaN where the second is infinite, as nothing is a percentage of that.
+    """
+    second = values[..., 1, :, :]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        change = 100 * (values[..., 0, :, :] / second - 1)
+    return np.where(np.isinf(second), np.nan, change)
+
+
+def log_ratios(values: Array) -> Array:
+    """Return log(first / second) (..., 3, G) from values (..., 2, 3, G)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.log(values[..., 0, :, :] / values[..., 1, :, :])
+
+
+def _rows(
+    paired: Paired, contrast: Contrast, model: str, pairs: Sequence[Pair], p: Array
+) -> list[dict[str, object]]:
+    """Return the rows of one model, or of the mean over several."""
+    columns: dict[str, Array] = {"p": p}
+    estimate, percent, log_ratio = (
+        mean_of([through(scale, pair.spread) for pair in pairs])
+        for scale in (differences, percents, log_ratios)
+    )
+    for name, spread, ends_of in (
+        ("estimate", estimate, intervals),
+        ("percent", percent, percent_intervals),
+    ):
+        columns[name] = spread.value
+        ends = ends_of(spread)
+        columns |= {f"{name}_{end}": part for end, part in zip(INTERVALS, ends, strict=True)}
+    columns["log_ratio"] = log_ratio.value
+    columns |= _errors(estimate, log_ratio, pairs, paired.roles.baseline)
+    return [
+        {
+            "model": model,
+            "probe": paired.probe,
+            "foundation": group,
+            "metric": metric,
+            "contrast": contrast_name(contrast),
+            **{name: float(values[row, column]) for name, values in columns.items()},
+            "n_models": len(pairs),
+            "n_personas": min(pair.n_personas for pair in pairs),
+            "personas_excluded": max(pair.personas_excluded for pair in pairs),
+            "simulated": any(pair.simulated for pair in pairs),
+            "n_replicates": min(pair.n_replicates[0] for pair in pairs),
+            "n_replicates_second": min(pair.n_replicates[1] for pair in pairs),
+        }
+        for column, group in enumerate(paired.groups)
+        for row, metric in enumerate(METRICS)
+    ]
+
+
+def _errors(
+    estimate: Spread, log_ratio: Spread, pairs: Sequence[Pair], baseline: str
+) -> dict[str, Array]:
+    """Return the standard errors, and the test that counts replicates as sampled."""
+    unknown = np.full(estimate.value.shape, np.nan)
+    with np.errstate(invalid="ignore"):
+        rerun = np.sum([pair.rerun.sum(axis=0) for pair in pairs], axis=0) / len(pairs) ** 2
+        squared = estimate.draws.var(axis=0) + rerun
+        jackknife = jackknife_se(log_ratio.left_out)
+    of_estimate, of_log = estimate.variance(), log_ratio.variance()
+    if of_estimate is None or of_log is None:
+        errors = (np.sqrt(squared), jackknife, unknown)
+        return dict(zip(ERRORS, (*errors, unknown), strict=True))
+    tested = unknown
+    if all(_replicated(pair, baseline) for pair in pairs):
+        freedom = np.full(unknown.shape, min(pair.n_personas for pair in pairs) - 1.0)
+        tested = joint_p(log_ratio.value, (jackknife**2, freedom), of_log)
+    errors = (
+        np.sqrt(squared + of_estimate[0]),
+        np.sqrt(jackknife**2 + of_log[0]),
+        np.sqrt(of_estimate[0]),
+    )
+    return dict(zip(ERRORS, (*errors, tested), strict=True))
+
+
+def _replicated(pair: Pair, baseline: str) -> bool:
+    """Tell whether every fine-tune of a pair was made more than once; the baseline is none."""
+    counted = zip(pair.contrast, pair.n_replicates, strict=True)
+    return all(count > 1 for variant, count in counted if variant != baseline)
+
+
+def _adjust(frame: pl.DataFrame) -> pl.DataFrame:
+    """Fill the adjusted p-values; sigma_bar takes R's."""
+    keys = [
+        pl.col("contrast"),
+        (pl.col("foundation") == OVERALL).alias("overall"),
+        (pl.col("model") == MEAN).alias("of_mean"),
+    ]
+    tested = frame.with_row_index("row").filter(pl.col("metric") != "sigma_bar")
+    parts = [
+        part.select(
+            "model",
+            "foundation",
+            "contrast",
+            "metric",
+            p_adjusted=pl.Series(holm(part["p"].to_numpy())),
+            p_bh=pl.Series(benjamini_hochberg(part["p"].to_numpy())),
+        )
+        for _, part in tested.group_by(*keys, maintain_order=True)
+    ]
+    if not parts:
+        return frame
+    adjusted = pl.concat(parts)
+    shared = adjusted.filter(pl.col("metric") == "R").with_columns(metric=pl.lit("sigma_bar"))
+    joined = frame.drop("p_adjusted", "p_bh").join(
+        pl.concat([adjusted, shared]),
+        on=["model", "foundation", "contrast", "metric"],
+        how="left",
+        maintain_order="left",
+    )
+    return joined.select(list(SCHEMA))

@@ -1,0 +1,1 @@
+"""What lies behind S and R: noise, variance components, fidelity, scale use."""

@@ -1,0 +1,146 @@
+"""Persona fidelity: is a persona under a variant still the persona that it was under base?
+
+Cell means are centred by item over personas first. Items differ in how much everybody agrees with
+them, so raw profiles of any two personas correlate; what is left after centring is what sets a
+persona apart. ``fidelity`` then correlates over items, persona by persona, and pools: a persona
+with little profile of its own has little to lose and weighs little. Repetition noise dilutes a
+correlation; its known variance is taken out of both sides (Spearman 1904).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.measures.cells import Array, Cells
+from persona_collapse.measures.diagnostics.noise import noise_variance
+from persona_collapse.measures.diagnostics.rows import (
+    Row,
+    draws_of_personas,
+    frame_of,
+    ratio,
+    rows_of,
+)
+
+
+def shared_personas(base: Cells, other: Cells) -> tuple[Cells, Cells]:
+    """Return both variants with the personas that both have, in the same order."""
+    if not np.array_equal(base.item_ids, other.item_ids):
+        raise UserError(
+            f"two variants of one probe answered different items ({base.item_ids.size} and "
+            f"{other.item_ids.size}); compare variants on the same instrument"
+        )
+    _, first, second = np.intersect1d(base.persona_ids, other.persona_ids, return_indices=True)
+    return base.personas(first), other.personas(second)
+
+
+def fidelity(
+    base: Cells,
+    other: Cells,
+    seed: int,
+    probe: str,
+    draws: int = 1000,
+    order: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    """Return the fidelity of ``other`` to ``base`` per foundation, with persona bootstrap.
+
+    ``fidelity``: correlation of profiles over items, each persona's own level removed,
+    noise-adjusted. ``fidelity_observed``: the same without the adjustment.
+    ``fidelity_with_level``: levels kept, so it speaks of all the spread that S measures.
+    ``amplitude``: spread of ``other`` over spread of base, levels kept, noise removed.
+    An adjusted correlation can pass 1 by sampling error. Null where base or the variant has no
+    spread beyond noise, and for ``fidelity`` with one item.
+    """
+    base, other = shared_personas(base, other)
+    weights = draws_of_personas(base, seed, probe, draws)
+    rows: list[Row] = []
+    for name, items in base.groups(order).items():
+        x, y = base.mean[:, items], other.mean[:, items]
+        noise_x, noise_y = noise_variance(base)[:, items], noise_variance(other)[:, items]
+        if not x.size:
+            break
+        freedom = 1 - 1 / items.size  # removing a level takes this share of the noise away
+        shape = _products(_level(x), _level(y), weights)
+        noise = [_noise(v, weights) * freedom for v in (noise_x, noise_y)]
+        whole = _products(x, y, weights)
+        whole_noise = [_noise(v, weights) for v in (noise_x, noise_y)]
+        variances = [np.maximum(whole[side] - whole_noise[side], 0) for side in (0, 1)]
+        values = {
+            "fidelity": _correlation(shape, noise),
+            "fidelity_observed": _correlation(shape, [0.0, 0.0]),
+            "fidelity_with_level": _correlation(whole, whole_noise),
+            "amplitude": np.sqrt(ratio(variances[1], variances[0])),
+        }
+        rows += rows_of(name, values)
+    return frame_of(rows)
+
+
+def _level(means: Array) -> Array:
+    """Remove each persona's mean over items."""
+    found: Array = means - means.mean(axis=1, keepdims=True)
+    return found
+
+
+def _products(x: Array, y: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Return the item-centred sums xx, yy and xy, (B,) each, of weighted personas."""
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)  # steadier; a draw is centred again below
+    count = np.maximum(weights.sum(axis=1), 1)
+    sums = weights @ np.stack([(x * x).sum(1), (y * y).sum(1), (x * y).sum(1)], axis=1)
+    over_x, over_y = weights @ x, weights @ y
+    pairs = ((over_x, over_x), (over_y, over_y), (over_x, over_y))
+    means = [np.einsum("bq,bq->b", a, b) / count for a, b in pairs]
+    return sums[:, 0] - means[0], sums[:, 1] - means[1], sums[:, 2] - means[2]
+
+
+def _noise(variance: Array, weights: Array) -> Array:
+    """Return the part of an item-centred sum of squares that repetition noise is expected to make.
+
+    A persona drawn twice brings the same noise twice: its share in the item mean is w / P.
+    """
+    count = np.maximum(weights.sum(axis=1, keepdims=True), 1)
+    expected: Array = (weights - weights**2 / count) @ variance.sum(axis=1)
+    return expected
+
+
+def _correlation(products: tuple[Array, Array, Array], noise: Sequence[Array | float]) -> Array:
+    xx, yy, xy = products
+    left, right = _beyond_rounding(xx - noise[0], xx), _beyond_rounding(yy - noise[1], yy)
+    return ratio(xy, np.sqrt(left * right))
+
+
+def _beyond_rounding(variance: Array, scale: Array) -> Array:
+    return np.where(variance > 1e-9 * np.maximum(scale, 1), variance, 0)
+
+
+def persona_fidelity(base: Cells, other: Cells) -> pl.DataFrame:
+    """Return one row per persona that both variants have, for the explorer page.
+
+    ``fidelity`` and ``fidelity_observed`` as above but of one persona's profile (few items: read
+    them beside their neighbours; the adjusted one is cut to -1..1), ``shift`` the root-mean-square
+    change of its cell means in scale points, ``level_shift`` the signed change of their mean.
+    """
+    base, other = shared_personas(base, other)
+    profiles, noise = [], []
+    for cells in (base, other):
+        profiles.append(
+            _level(cells.mean - cells.mean.mean(axis=0)) if cells.mean.size else cells.mean
+        )
+        own, count = noise_variance(cells), max(cells.mean.shape[0], 1)
+        # Centring a persona's noise: its own part shrinks, a little of everybody's comes in.
+        centred = own * (1 - 2 / count) + own.sum(axis=0) / count**2
+        noise.append(centred.sum(axis=1) * (1 - 1 / max(base.item_ids.size, 1)))
+    x, y = profiles
+    products = (x * x).sum(axis=1), (y * y).sum(axis=1), (x * y).sum(axis=1)
+    change = other.mean - base.mean
+    return pl.DataFrame(
+        {
+            "persona_id": base.persona_ids,
+            "fidelity": np.clip(_correlation(products, noise), -1, 1),
+            "fidelity_observed": _correlation(products, [0.0, 0.0]),
+            "shift": np.sqrt((change**2).mean(axis=1)),
+            "level_shift": change.mean(axis=1),
+        }
+    ).with_columns(pl.col("fidelity", "fidelity_observed").fill_nan(None))

@@ -1,0 +1,110 @@
+"""Identity: can a persona be told from all others by half of its own answers?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from persona_collapse.common.seeds import generator
+from persona_collapse.measures.cells import Array, Cells
+from persona_collapse.measures.diagnostics.fidelity import shared_personas
+from persona_collapse.measures.diagnostics.rows import Row, draws_of_personas, frame_of, rows_of
+
+Whole = NDArray[np.int64]
+
+
+def identity(
+    cells: Cells,
+    seed: int,
+    probe: str,
+    base: Cells | None = None,
+    splits: int = 20,
+    draws: int = 1000,
+    order: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    """Return how often a persona is identified, per foundation, with persona-bootstrap intervals.
+
+    ``identified``: the answers of each cell are split at random into two halves, ``splits`` times;
+    a persona counts as identified when its second half lies nearest (Euclidean) to its own first
+    half among all personas; k equally near share the hit. Null without two answers in every cell.
+    ``identified_in_base``: the persona under base whose profile (centred by item) correlates most
+    with this one is the same persona; a perfectly kept and amplified persona scores 1.
+    ``chance`` is 1 / personas.
+    """
+    weights = draws_of_personas(cells, seed, probe, draws)
+    weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1)
+    pair = None if base is None else shared_personas(base, cells)
+    halves = _halves(cells, generator(seed, "halves", probe), splits)
+    personas = cells.persona_ids.size
+    rows: list[Row] = []
+    for name, items in cells.groups(order).items():
+        if not personas:
+            break
+        hits = [_nearest(first[:, items], second[:, items]) for first, second in halves]
+        own = np.mean(hits, axis=0) if hits else np.full(personas, np.nan)
+        rows += rows_of(name, {"identified": weights @ own})
+        if pair is not None and pair[0].persona_ids.size:
+            found = _most_alike(pair[0].mean[:, items], pair[1].mean[:, items])
+            drawn = draws_of_personas(pair[1], seed, probe, draws)
+            drawn = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1)
+            rows += rows_of(name, {"identified_in_base": drawn @ found})
+        rows += rows_of(name, {"chance": np.array([1 / personas])})
+    return frame_of(rows)
+
+
+def _halves(cells: Cells, rng: np.random.Generator, splits: int) -> list[tuple[Array, Array]]:
+    """Return pairs of half means (P, Q); an odd answer goes to the second half."""
+    if cells.exact or not cells.n.size or cells.n.min() < 2:
+        return []
+    steps = np.arange(cells.counts.shape[2])
+    total = cells.counts @ steps
+    counts = cells.counts.astype(np.int64)
+    size = cells.n // 2
+    # Only cells with two or more ratings depend on the draw.
+    mixed = np.count_nonzero(counts, axis=2) > 1
+    pairs = []
+    for _ in range(splits):
+        first = total * size / cells.n
+        drawn = _drawn(counts[mixed], size[mixed], rng)
+        first[mixed] = drawn @ steps
+        pairs.append((first / size, (total - first) / (cells.n - size)))
+    return pairs
+
+
+def _drawn(counts: Whole, size: Whole, rng: np.random.Generator) -> Whole:
+    """Draw ``size`` (C,) answers without replacement from each row of ``counts`` (C, K)."""
+    taken = np.zeros_like(counts)
+    left, rest = size.copy(), counts.sum(axis=1)
+    for rating in range(counts.shape[1]):
+        rest = rest - counts[:, rating]
+        taken[:, rating] = rng.hypergeometric(counts[:, rating], rest, left)
+        left = left - taken[:, rating]
+    return taken
+
+
+def _nearest(first: Array, second: Array) -> Array:
+    """Return each persona's hit (P,): 1 over the number of equally near firsts, or 0."""
+    centre = first.mean(axis=0)
+    first, second = first - centre, second - centre
+    squares = (first**2).sum(axis=1) + (second**2).sum(axis=1)[:, None] - 2 * second @ first.T
+    return _hits(-np.round(squares, 9))
+
+
+def _most_alike(base: Array, other: Array) -> Array:
+    """Return each persona's hit (P,) by correlation with item-centred base profiles."""
+    pair = []
+    for means in (base, other):
+        profile = means - means.mean(axis=0)
+        profile = profile - profile.mean(axis=1, keepdims=True)
+        length = np.sqrt((profile**2).sum(axis=1, keepdims=True))
+        pair.append(np.divide(profile, length, out=np.zeros_like(profile), where=length > 1e-9))
+    return _hits(np.round(pair[1] @ pair[0].T, 9))
+
+
+def _hits(likeness: Array) -> Array:
+    best = likeness == likeness.max(axis=1, keepdims=True)
+    hits: Array = np.diagonal(best) / best.sum(axis=1)
+    return hits

@@ -1,0 +1,218 @@
+"""Repetition noise: how much there is, how far few repetitions understate it, how to mend that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from persona_collapse.measures.cells import OVERALL, Array, Cells
+from persona_collapse.measures.diagnostics.rows import (
+    NO_INTERVAL,
+    Row,
+    draws_of_personas,
+    frame_of,
+    ratio,
+    rows_of,
+)
+
+STEPS = 200  # EM steps: stopping there smooths the fit, and keeps the start where data say nothing
+PROBABILITIES = 15  # two-rating distributions per pair of ratings
+NO_NOISE = 1e-6  # scale points: what the EM steps leave where no cell varies
+TINY = np.float32(1e-19)  # of a probability: less is 0, since subnormal numbers are slow
+REFITS = 40  # persona draws that are fitted anew for an interval
+MOST_PATTERNS = 300  # observed distributions of three or more ratings that serve as atoms
+
+
+def sd_recovered(probability: float, repetitions: int) -> float:
+    """Return E[sample SD] / true SD of a cell with two ratings, one of them this probable.
+
+    The sample SD has ddof = 1. Exact: a sum over the binomial distribution. With 10 repetitions
+    and a probability of 0.05 it is 0.63.
+    """
+    from scipy.stats import binom
+
+    hits = np.arange(repetitions + 1)
+    sd = np.sqrt(hits * (repetitions - hits) / (repetitions * max(repetitions - 1, 1)))
+    expected = binom.pmf(hits, repetitions, probability) @ sd
+    return float(expected / np.sqrt(probability * (1 - probability)))
+
+
+def answer_variance(cells: Cells) -> Array:
+    """Return the variance of one answer in each cell (P, Q), in squared scale points.
+
+    A single answer shows no variance, so its cell takes the mean of its item's other cells, or of
+    all other cells; where every cell has one answer the noise is unknown (NaN).
+    """
+    seen = np.where(cells.exact | (cells.n > 1), cells.sd**2, np.nan)
+    if not np.isnan(seen).any():
+        return seen
+    known = ~np.isnan(seen)
+    overall = seen[known].mean() if known.any() else np.nan
+    counted = known.sum(axis=0)
+    item = np.where(counted > 0, np.nansum(seen, axis=0) / np.maximum(counted, 1), overall)
+    return np.where(known, seen, item)
+
+
+def noise_variance(cells: Cells) -> Array:
+    """Return the variance of each cell's mean (P, Q) that repetition alone causes.
+
+    sigma_pq^2 / n_pq, which is unbiased; 0 where the moments come from log-probabilities.
+    """
+    return np.zeros_like(cells.mean) if cells.exact else answer_variance(cells) / cells.n
+
+
+def corrected_sigma(counts: Array, weights: Array) -> Array:
+    """Return sigma_bar without the small-sample bias of the sample SD, for weighted personas (B,).
+
+    Most cells answer alike n times, which a rating of probability 1 and one of 0.97 both explain.
+    What tells them apart is the set of all cells: the distribution of their answer probabilities
+    is fitted by maximum likelihood (nonparametric empirical Bayes; Laird 1978), and the mean SD is
+    read off the fit. The rarest rating that it considers has a probability of 1 in 10 n. Every row
+    of ``weights`` (B, P) is fitted anew. ``counts`` (P, Q, K) are answers per rating. NaN where
+    every cell has one answer.
+    """
+    repetitions = int(counts.sum(axis=2).max())
+    if repetitions < 2:
+        return np.full(weights.shape[0], np.nan)
+    personas, items, ratings = counts.shape
+    patterns, place = np.unique(counts.reshape(-1, ratings), axis=0, return_inverse=True)
+    places = place.ravel() + len(patterns) * np.repeat(np.arange(personas), items)
+    seen = np.bincount(places, minlength=personas * len(patterns)).reshape(personas, -1)
+    count = weights.sum(axis=1)[:, None]
+    share = (weights @ seen / count / items).T.astype(np.float32)
+    atoms = _atoms(patterns, repetitions)
+    likelihood = patterns @ np.log(np.maximum(atoms, 1e-300)).T
+    likelihood = np.exp(likelihood - likelihood.max(axis=1, keepdims=True)).astype(np.float32)
+    likelihood[likelihood < TINY] = 0
+    fit = np.full((len(atoms), weights.shape[0]), 1 / len(atoms), dtype=np.float32)
+    for _ in range(STEPS):
+        # A draw can lack a pattern, and lose every atom that would explain it: 0 / 0 is 0 here.
+        fit *= likelihood.T @ (share / np.maximum(likelihood @ fit, TINY))
+        fit[fit < TINY] = 0
+    steps = np.arange(ratings)
+    sd = np.sqrt(np.maximum(atoms @ steps**2 - (atoms @ steps) ** 2, 0))
+    found: Array = sd @ fit.astype(np.float64)
+    return np.where(found > NO_NOISE, found, 0)
+
+
+def _atoms(patterns: Array, repetitions: int) -> Array:
+    """Return candidate distributions (A, K): constants, mixtures of two ratings, observed ones."""
+    ratings = patterns.shape[1]
+    constants = np.eye(ratings)
+    held = (patterns > 0).astype(float)
+    first, second = np.nonzero(np.triu((held.T @ held > 0) | np.eye(ratings, k=1, dtype=bool), 1))
+    reach = np.log(10 * repetitions)
+    odds = 1 / (1 + np.exp(-np.linspace(-reach, reach, PROBABILITIES)))[:, None, None]
+    pairs = odds * constants[first] + (1 - odds) * constants[second]
+    several = patterns[held.sum(axis=1) > 2]
+    several = several[:: -(-len(several) // MOST_PATTERNS) or 1]
+    # A trace of every rating: each pattern must be possible under some atom.
+    several = 0.999 * several / np.maximum(several.sum(axis=1, keepdims=True), 1) + 1e-3 / ratings
+    return np.vstack([constants, pairs.reshape(-1, ratings), several])
+
+
+def noise_measures(
+    cells: Cells, seed: int, probe: str, draws: int = 1000, order: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Return per foundation the corrected noise and robustness beside what the published one sees.
+
+    ``sigma_bar_corrected`` (scale points) and ``R_corrected`` = 1 / sigma_bar_corrected;
+    ``sigma_recovered`` the published sigma_bar as a share of the corrected one;
+    ``identical_cells`` the share of cells whose answers are all the same. Persona bootstrap, with
+    a new fit for each of 40 draws; each foundation is fitted by itself.
+    """
+    if not cells.mean.size:
+        return frame_of([])
+    weights = draws_of_personas(cells, seed, probe, draws)
+    share = weights / weights.sum(axis=1, keepdims=True)
+    same = (np.count_nonzero(cells.counts, axis=2) == 1) * 1.0
+    rows: list[Row] = []
+    for name, items in cells.groups(order).items():
+        published = share @ cells.sd[:, items].mean(axis=1)
+        if cells.exact:
+            corrected = published
+        else:
+            corrected = corrected_sigma(cells.counts[:, items], weights[: REFITS + 1])
+        found = float(corrected[0])
+        lo, hi = _log_interval(corrected)
+        rows.append((name, "sigma_bar_corrected", found, lo, hi))
+        rows.append((name, "R_corrected", _reciprocal(found), _reciprocal(hi), _reciprocal(lo)))
+        rows += rows_of(name, {"sigma_recovered": ratio(published[: corrected.size], corrected)})
+        rows += rows_of(name, {"identical_cells": share @ same[:, items].mean(axis=1)})
+    return frame_of(rows)
+
+
+def _log_interval(values: Array) -> tuple[float, float]:
+    """Return value * exp(-+ 1.96 SE of the log) from the value and its draws, (1 + B,)."""
+    if values.size < 3 or not (values > 0).all():
+        return NO_INTERVAL
+    factor = float(np.exp(1.96 * np.log(values[1:]).std(ddof=1)))
+    return float(values[0]) / factor, float(values[0]) * factor
+
+
+def _reciprocal(value: float) -> float:
+    return 1 / value if value else float("inf")
+
+
+def agreement(repeats: pl.DataFrame, logprobs: pl.DataFrame) -> pl.DataFrame:
+    """Compare the moments of the same cells from repeated answers and from log-probabilities.
+
+    Correlation, mean difference (repeats less logprobs) and root-mean-square difference of cell
+    means and of cell SDs over the ``cells_compared`` cells that both have.
+    ``mean_rmse_expected`` is what repetition noise alone would give, were both right.
+    """
+    keys = ["persona_id", "item_id"]
+    both = (
+        repeats.filter(pl.col("n") > 0)
+        .join(logprobs.filter(pl.col("n") > 0), on=keys, suffix="_exact", nulls_equal=True)
+        .select("mean", "sd", "n", "mean_exact", "sd_exact")
+    )
+    rows: list[Row] = [(OVERALL, "cells_compared", float(both.height), *NO_INTERVAL)]
+    for moment in ("mean", "sd"):
+        pair = both[moment].to_numpy(), both[f"{moment}_exact"].to_numpy()
+        found = _differences(*pair)
+        rows += [(OVERALL, f"{moment}_{name}", value, *NO_INTERVAL) for name, value in found]
+    # The SDs of log-probabilities are exact; those of few repetitions would understate the noise.
+    noise = (both["sd_exact"] ** 2 / both["n"]).to_numpy()
+    expected = float(np.sqrt(noise.mean())) if noise.size else float("nan")
+    return frame_of([*rows, (OVERALL, "mean_rmse_expected", expected, *NO_INTERVAL)])
+
+
+def _differences(
+    first: NDArray[np.float64], second: NDArray[np.float64]
+) -> list[tuple[str, float]]:
+    if not first.size:
+        return [(name, float("nan")) for name in ("correlation", "difference", "rmse")]
+    varies = first.size > 1 and np.ptp(first) > 0 and np.ptp(second) > 0
+    gap = first - second
+    return [
+        ("correlation", float(np.corrcoef(first, second)[0, 1]) if varies else float("nan")),
+        ("difference", float(gap.mean())),
+        ("rmse", float(np.sqrt((gap**2).mean()))),
+    ]
+
+
+def jitter_floor(askings: Sequence[Cells]) -> pl.DataFrame:
+    """Say how much log-probabilities differ when the same cells are asked more than once.
+
+    ``jitter_mean``: SD (ddof = 1) between askings of a cell's mean, root-mean-square over cells;
+    ``jitter_sd``: the same of its SD; ``jitter_cells``: the share of cells that move at all.
+    Servers do not repeat their numbers exactly; smaller effects than this cannot be measured.
+    Personas that every asking holds are compared; one asking gives nulls.
+    """
+    ids = [asking.persona_ids for asking in askings]
+    shared = sorted(set.intersection(*(set(found.tolist()) for found in ids))) if ids else []
+    kept = [
+        asking.personas(np.searchsorted(asking.persona_ids, np.array(shared, dtype=np.int64)))
+        for asking in askings
+    ]
+    values = dict.fromkeys(("jitter_mean", "jitter_sd", "jitter_cells"), float("nan"))
+    if len(kept) > 1 and shared:
+        means, sds = np.stack([c.mean for c in kept]), np.stack([c.sd for c in kept])
+        moved = (np.ptp(means, axis=0) > 0) | (np.ptp(sds, axis=0) > 0)
+        floors = [float(np.sqrt(m.var(axis=0, ddof=1).mean())) for m in (means, sds)]
+        values = dict(zip(values, [*floors, float(moved.mean())], strict=True))
+    return frame_of((OVERALL, name, value, *NO_INTERVAL) for name, value in values.items())

@@ -1,0 +1,65 @@
+"""Rows of the long tables: one per foundation and measure, with an interval where one exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+
+from persona_collapse.measures.cells import Array, Cells
+from persona_collapse.measures.statistics.bootstrap import persona_weights
+
+SCHEMA: dict[str, pl.DataType] = {
+    "foundation": pl.String(),
+    "measure": pl.String(),
+    "value": pl.Float64(),
+    "lo": pl.Float64(),
+    "hi": pl.Float64(),
+}
+NO_INTERVAL = (float("nan"), float("nan"))
+
+Row = tuple[str, str, float, float, float]
+
+
+def frame_of(rows: Iterable[Row]) -> pl.DataFrame:
+    """Return rows as a frame with the columns of ``SCHEMA``; NaN becomes null, inf stays."""
+    frame = pl.DataFrame(list(rows), schema=dict(SCHEMA), orient="row")
+    return frame.with_columns(pl.col("value", "lo", "hi").fill_nan(None))
+
+
+def interval(draws: Array, level: float = 0.95) -> tuple[float, float]:
+    """Return the percentile interval of draws (B,); NaN where fewer than half are defined."""
+    defined = draws[~np.isnan(draws)]
+    if not draws.size or 2 * defined.size < draws.size:
+        return NO_INTERVAL
+    tail = (1 - level) / 2
+    # "nearest" takes a draw itself, so that an infinite neighbour cannot give inf - inf.
+    lo, hi = np.quantile(defined, [tail, 1 - tail], method="nearest")
+    return float(lo), float(hi)
+
+
+def draws_of_personas(cells: Cells, seed: int, probe: str, draws: int) -> Array:
+    """Return persona weights (1 + B, P): the sample itself first, then the bootstrap draws.
+
+    With fewer than two personas there is nothing to draw from: the sample stands alone.
+    """
+    personas = cells.persona_ids.size
+    sample = np.ones((1, personas))
+    if personas < 2:
+        return sample
+    return np.vstack([sample, *persona_weights(seed, probe, personas, draws)])
+
+
+def rows_of(foundation: str, values: dict[str, Array]) -> list[Row]:
+    """Turn measures (1 + B,), the sample's value first, into rows with percentile intervals."""
+    return [
+        (foundation, name, float(value[0]), *interval(value[1:])) for name, value in values.items()
+    ]
+
+
+def ratio(above: Array, below: Array) -> Array:
+    """Divide where ``below`` is positive; NaN elsewhere, as for a share of nothing."""
+    above, below = np.broadcast_arrays(above, below)
+    found: Array = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    return found

@@ -1,0 +1,132 @@
+"""Rows of ``tables/diagnostics.csv``: what stands behind S and R, in one long table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.materials.instruments import Instrument
+from persona_collapse.measures.cells import Cells, cells_from_moments
+from persona_collapse.measures.diagnostics.fidelity import fidelity
+from persona_collapse.measures.diagnostics.identification import identity
+from persona_collapse.measures.diagnostics.noise import noise_measures
+from persona_collapse.measures.diagnostics.reliability import reliability
+from persona_collapse.measures.diagnostics.rows import frame_of
+from persona_collapse.measures.diagnostics.saturation import saturation, toxic_comparison
+from persona_collapse.measures.diagnostics.scale_use import scale_use
+from persona_collapse.measures.diagnostics.variance_components import ledger
+
+NAMES = ("model", "variant", "probe")
+
+
+def diagnostics_of(
+    moments: pl.DataFrame,
+    instrument: Instrument,
+    seed: int,
+    draws: int = 1000,
+    base: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Return the diagnostics of one model x variant x probe.
+
+    Columns: model, variant, probe, foundation, measure, value, lo, hi, simulated. ``base`` holds
+    the same model and probe under the baseline variant; None for the baseline itself. With
+    personas: noise, scale use, variance ledger, identity, reliability and, against base, fidelity.
+    Without: scale use and saturation. Undefined values are null.
+    """
+    probe, order = moments["probe"][0], instrument.foundations
+    frames = [moments] if base is None else [moments, base]
+    cells, *others = _laid_out(frames, instrument)
+    reference = others[0] if others else None
+    if not cells.mean.size:
+        return _labelled(frame_of([]), moments)
+    if _unconditioned(moments):
+        parts = [
+            scale_use(cells, seed, probe, reference, draws, order),
+            saturation(cells, seed, probe, draws),
+        ]
+        return _labelled(pl.concat(parts), moments)
+    parts = [
+        noise_measures(cells, seed, probe, draws, order),
+        scale_use(cells, seed, probe, reference, draws, order),
+        ledger(cells, order),
+        identity(cells, seed, probe, reference, draws=draws, order=order),
+        reliability(cells, seed, probe, draws, order=order),
+    ]
+    if reference is not None:
+        parts.append(fidelity(reference, cells, seed, probe, draws, order))
+    return _labelled(pl.concat(parts), moments)
+
+
+def toxic_rows(
+    moments: pl.DataFrame,
+    base: pl.DataFrame,
+    toxic: pl.DataFrame | None,
+    instrument: Instrument,
+    seed: int,
+    draws: int = 1000,
+    printed: Mapping[str, Mapping[str, float]] | None = None,
+) -> pl.DataFrame:
+    """Return the toxic comparison of one unconditioned variant, one row per reference.
+
+    Columns: model, variant, probe, foundation, reference, value, lo, hi, nearest, simulated.
+    ``base`` are the baseline's unconditioned moments (the same frame for the baseline itself),
+    ``toxic`` the moments of the toxic personas played by the baseline, ``printed`` profiles of them
+    from a publication (``printed_profiles``).
+    """
+    frames = [moments, base] if toxic is None else [moments, base, toxic]
+    cells, reference, *players = _laid_out(frames, instrument)
+    reference = cells if moments["variant"][0] == base["variant"][0] else reference
+    personas = players[0] if players else None
+    found = toxic_comparison(
+        cells, reference, personas, seed, moments["probe"][0], draws, printed=printed
+    )
+    return _labelled(found, moments)
+
+
+def printed_profiles(path: Path, label: str, instrument: Instrument) -> dict[str, dict[str, float]]:
+    """Read a model's toxic personas from a CSV: model, toxic_persona and a column per foundation.
+
+    Returns reference -> foundation -> mean; a model that the file lacks has none. Raises
+    ``UserError`` where the file does not know a foundation of the instrument.
+    """
+    table, foundations = pl.read_csv(path), instrument.foundations
+    for name in foundations:
+        if name not in table.columns:
+            raise UserError(
+                f"{path}: no column {name!r}; analysis.toxic_printed needs the foundations of the "
+                f"instrument {instrument.name!r}, or leave it out"
+            )
+    return {
+        f"printed toxic {row['toxic_persona']}": {name: row[name] for name in foundations}
+        for row in table.filter(pl.col("model") == label).to_dicts()
+    }
+
+
+def _unconditioned(moments: pl.DataFrame) -> bool:
+    return bool(moments["persona_id"].is_null().all())
+
+
+def _laid_out(frames: list[pl.DataFrame], instrument: Instrument) -> list[Cells]:
+    """Lay out moments that are to be compared.
+
+    One lost item must not cost an unconditioned model its whole profile (as in ``profiles_of``):
+    items that one of them lost are left out of all, unless nothing would be left.
+    """
+    answered = [
+        set(frame.filter(pl.col("n") > 0)["item_id"]) for frame in frames if _unconditioned(frame)
+    ]
+    kept = set.intersection(*answered) if answered else set()
+    if kept:
+        frames = [frame.filter(pl.col("item_id").is_in(sorted(kept))) for frame in frames]
+    return [cells_from_moments(frame, instrument.scale.minimum) for frame in frames]
+
+
+def _labelled(rows: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:
+    """Put model, variant and probe before the rows and ``simulated`` after them."""
+    names = moments.row(0, named=True)
+    simulated = bool(moments["simulated"].any())
+    first = [pl.lit(names[name]).alias(name) for name in NAMES]
+    return rows.select(*first, pl.all(), pl.lit(simulated).alias("simulated"))

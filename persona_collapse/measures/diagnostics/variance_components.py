@@ -1,0 +1,131 @@
+"""The variance ledger: what part of all ratings is due to whom, and what the design can resolve.
+
+A random-effects analysis of variance of persona x item cells with repetitions inside (Brennan 2001,
+Generalizability Theory, p x i with r nested in pi). It works on cell means, each cell with equal
+weight, so that unequal numbers of repetitions do no harm; with equal numbers it is the textbook
+analysis. Intervals leave out one persona at a time (jackknife): no seed, and no persona twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from persona_collapse.measures.cells import Array, Cells
+from persona_collapse.measures.diagnostics.noise import answer_variance, noise_variance
+from persona_collapse.measures.diagnostics.rows import NO_INTERVAL, Row, frame_of, ratio
+from persona_collapse.measures.statistics.intervals import jackknife_se
+
+SOURCES = ("persona", "item", "persona_item", "repetition")
+
+
+def ledger(cells: Cells, order: Sequence[str] | None = None) -> pl.DataFrame:
+    """Return variance components, their shares, generalisability and effective dimension.
+
+    ``variance_*`` are the components in squared scale points as estimated: a negative one is shown.
+    ``share_*`` are their shares with negative ones counted as 0. ``generalisability`` and
+    ``dependability`` are the relative and absolute coefficients of a persona's mean over the
+    design's items and repetitions, from 0 to 1. ``effective_dimension`` is the participation ratio
+    of the persona covariance. Null where there are fewer than two personas or items.
+    """
+    personas = cells.mean.shape[0]
+    leave_one_out = np.ones((personas, personas)) - np.eye(personas)
+    weights = np.vstack([np.ones((1, personas)), leave_one_out]) if personas > 2 else None
+    rows: list[Row] = []
+    for name, items in cells.groups(order).items():
+        used = np.ones((1, personas)) if weights is None else weights
+        answers, noise = answer_variance(cells)[:, items], noise_variance(cells)[:, items]
+        values = _analysis(cells.mean[:, items], answers, noise, used)
+        for measure, found in values.items():
+            top = np.inf if measure.startswith("variance") else 1.0
+            top = float(items.size) if measure == "effective_dimension" else top
+            bottom = -np.inf if measure.startswith("variance") else 0.0
+            bottom = 1.0 if measure == "effective_dimension" else bottom
+            rows.append((name, measure, float(found[0]), *_interval(found, bottom, top)))
+    return frame_of(rows)
+
+
+def _interval(found: Array, bottom: float, top: float) -> tuple[float, float]:
+    if found.size < 4 or np.isnan(found).any():
+        return NO_INTERVAL
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(found.size - 2, 0.975) * jackknife_se(found[1:, None])[0])
+    return max(bottom, float(found[0]) - half), min(top, float(found[0]) + half)
+
+
+def _analysis(means: Array, answers: Array, noise: Array, weights: Array) -> dict[str, Array]:
+    """Return each measure (B,) for persona weights of 0 or 1, (B, P)."""
+    parts = components(means, answers, noise, weights)
+    floored = np.maximum(parts, 0)
+    total = floored.sum(axis=1)
+    values = {f"variance_{name}": parts[:, i] for i, name in enumerate(SOURCES)}
+    values |= {f"share_{name}": ratio(floored[:, i], total) for i, name in enumerate(SOURCES)}
+    items = means.shape[1]
+    count = np.maximum(weights.sum(axis=1), 1)
+    repetition = weights @ noise.mean(axis=1) / count / items
+    relative = floored[:, 2] / items + repetition
+    absolute = relative + floored[:, 1] / items
+    values["generalisability"] = ratio(floored[:, 0], floored[:, 0] + relative)
+    values["dependability"] = ratio(floored[:, 0], floored[:, 0] + absolute)
+    values["effective_dimension"] = effective_dimension(means, noise, weights)
+    return values
+
+
+def components(means: Array, answers: Array, noise: Array, weights: Array) -> Array:
+    """Return the four variance components (B, 4) in the order of ``SOURCES``, unfloored.
+
+    ``means`` (P, Q) are cell means, ``answers`` and ``noise`` (P, Q) the variances of one answer
+    and of a cell mean, ``weights`` (B, P) say which personas are in.
+    """
+    items = means.shape[1]
+    count = weights.sum(axis=1)
+    if items < 2 or count.min() < 2:
+        return np.full((weights.shape[0], 4), np.nan)
+    means = means - means.mean()
+    by_item, levels = weights @ means / count[:, None], means.mean(axis=1)
+    grand = by_item.mean(axis=1)
+    all_squares = weights @ (means**2).sum(axis=1) - count * items * grand**2
+    persona_squares = items * (weights @ levels**2 - count * grand**2)
+    item_squares = count * ((by_item - grand[:, None]) ** 2).sum(axis=1)
+    persona = persona_squares / (count - 1)
+    item = item_squares / (items - 1)
+    both = (all_squares - persona_squares - item_squares) / ((count - 1) * (items - 1))
+    repetition = weights @ answers.mean(axis=1) / count
+    repeated = weights @ noise.mean(axis=1) / count
+    found = [(persona - both) / items, (item - both) / count, both - repeated, repetition]
+    # What only rounding made is 0, so that no share is given out of nothing.
+    return np.where(np.abs(found) < 1e-12, 0, found).T
+
+
+def effective_dimension(means: Array, noise: Array, weights: Array) -> Array:
+    """Return the participation ratio (B,) of the persona covariance over items, from 1 to Q.
+
+    (sum of eigenvalues)^2 / sum of squared eigenvalues: how many independent ways the personas
+    differ in. Noise is taken off the diagonal, and the sum of squares, which few personas inflate,
+    is replaced by its unbiased estimate (Srivastava 2005, exact for normal data). NaN where noise
+    or too few personas leave nothing.
+    """
+    items = means.shape[1]
+    count = weights.sum(axis=1)
+    if count.min() < 3:
+        return np.full(weights.shape[0], np.nan)
+    means = means - means.mean(axis=0)
+    outer = (means[:, :, None] * means[:, None, :]).reshape(means.shape[0], -1)
+    totals = weights @ means
+    covariance = (weights @ outer).reshape(-1, items, items)
+    covariance -= totals[:, :, None] * totals[:, None, :] / count[:, None, None]
+    covariance /= (count - 1)[:, None, None]
+    noise = weights @ noise / count[:, None]
+    diagonal = np.einsum("bii->bi", covariance)
+    trace = diagonal.sum(axis=1)
+    free = count - 1
+    squares = (covariance**2).sum(axis=(1, 2)) - trace**2 / free
+    squares *= free**2 / ((free - 1) * (free + 2))
+    squares += (noise**2).sum(axis=1) - 2 * (diagonal * noise).sum(axis=1)
+    left = np.maximum(trace - noise.sum(axis=1), 0)
+    small = 1e-12 * np.maximum(trace, 1e-12) ** 2
+    found = ratio(left**2, np.where(squares > small, squares, 0))
+    return np.where(np.isnan(found), found, np.clip(found, 1, items))

@@ -1,0 +1,182 @@
+"""Does robustness go where coherence goes? The target's excess losses of both, over models."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from persona_collapse.common.seeds import generator
+from persona_collapse.measures.cells import OVERALL, Array
+from persona_collapse.measures.diagnostics.rows import interval
+
+MEAN = "mean"
+LEAST_MODELS = 4  # Fisher's interval has 1 / sqrt(n - 3)
+Z = float(stats.norm.ppf(0.975))
+
+SCHEMA: dict[str, pl.DataType] = {
+    "model": pl.String(),  # or ``mean``, whose row has the correlation
+    "robustness_target": pl.Float64(),  # percent change of R against the baseline
+    "robustness_control": pl.Float64(),
+    "robustness_excess": pl.Float64(),  # the target's less the control's
+    "robustness_excess_lo": pl.Float64(),
+    "robustness_excess_hi": pl.Float64(),
+    "coherence_target": pl.Float64(),  # percent change of mean coherence
+    "coherence_control": pl.Float64(),
+    "coherence_excess": pl.Float64(),
+    "coherence_excess_lo": pl.Float64(),
+    "coherence_excess_hi": pl.Float64(),
+    "n_models": pl.Int64(),
+    "r": pl.Float64(),  # Pearson's, of the two excesses over models
+    "r_lo": pl.Float64(),  # Fisher's z
+    "r_hi": pl.Float64(),
+    "r_lo_bootstrap": pl.Float64(),  # percentiles over redrawn models
+    "r_hi_bootstrap": pl.Float64(),
+    "note": pl.String(),
+    "simulated": pl.Boolean(),
+}
+
+
+def coherence_loss_of(
+    misalignment: pl.DataFrame,
+    contrasts: pl.DataFrame,
+    summary: pl.DataFrame,
+    roles: dict[str, str],
+    seed: int,
+    draws: int,
+) -> pl.DataFrame:
+    """Return one row per model with both excesses, and a row ``mean`` with their correlation.
+
+    ``misalignment``, ``contrasts`` and ``summary`` are the study's tables; ``roles`` has baseline,
+    control, target and probe. An excess is the percent change of the target against the baseline
+    less that of the control: 100 (X_target - X_control) / X_baseline. R's interval is that of
+    ``summary.csv``; coherence's is 1.96 errors each way, by the delta method from the three
+    standard errors. A model lacks a row when one of the three variants has no coherence or no R;
+    one with an infinite excess has a row and no part in the correlation.
+    """
+    rows = []
+    for model in dict.fromkeys(misalignment["model"]):
+        found = misalignment.filter(pl.col("model") == model)
+        row = {
+            "model": model,
+            **_coherence(found, roles),
+            **_robustness(model, contrasts, summary, roles),
+        }
+        parts = contrasts.filter(pl.col("model") == model)
+        row["simulated"] = bool(found["simulated"].any() or parts["simulated"].any())
+        if None not in (row["robustness_excess"], row["coherence_excess"]):
+            rows.append(row)
+    both = [(row["robustness_excess"], row["coherence_excess"]) for row in rows]
+    pairs = np.array([pair for pair in both if all(map(math.isfinite, pair))]).reshape(-1, 2)
+    if rows:
+        last: dict[str, Any] = {
+            "model": MEAN,
+            "n_models": len(pairs),
+            **correlation(pairs, seed, draws),
+        }
+        last["simulated"] = any(row["simulated"] for row in rows)
+        for name in [key for key in SCHEMA if key.startswith(("robust", "coher"))]:
+            values = [row.get(name) for row in rows]
+            whole = not name.endswith(("_lo", "_hi")) and None not in values
+            last[name] = float(np.mean(values)) if whole else None  # type: ignore[arg-type]
+        rows.append(last)
+    full = [{name: row.get(name) for name in SCHEMA} for row in rows]
+    return pl.DataFrame(full, schema=SCHEMA)
+
+
+def _coherence(found: pl.DataFrame, roles: dict[str, str]) -> dict[str, Any]:
+    """Return the percent changes of mean coherence and their excess with its interval."""
+    names = [roles[role] for role in ("baseline", "control", "target")]
+    known = {
+        row["variant"]: (row["coherence"], row["coherence_se"])
+        for row in found.iter_rows(named=True)
+    }
+    if any(known.get(name, (None, None))[0] is None for name in names) or not known[names[0]][0]:
+        return {"coherence_excess": None}
+    (base, base_se), (control, control_se), (target, target_se) = (known[name] for name in names)
+    excess = 100 * (target - control) / base
+    row = {
+        "coherence_target": 100 * (target - base) / base,
+        "coherence_control": 100 * (control - base) / base,
+        "coherence_excess": excess,
+    }
+    if None not in (base_se, control_se, target_se):
+        within = (100 / base) ** 2 * (target_se**2 + control_se**2)
+        error = math.sqrt(within + (excess / base * base_se) ** 2)
+        row |= {
+            "coherence_excess_lo": excess - Z * error,
+            "coherence_excess_hi": excess + Z * error,
+        }
+    return row
+
+
+def _robustness(
+    model: str, contrasts: pl.DataFrame, summary: pl.DataFrame, roles: dict[str, str]
+) -> dict[str, Any]:
+    """Return the percent changes of R and their excess with its interval, as the tables have it."""
+    mine = contrasts.filter(
+        (pl.col("model") == model)
+        & (pl.col("probe") == roles["probe"])
+        & (pl.col("foundation") == OVERALL)
+        & (pl.col("metric") == "R")
+    )
+    percents = dict(mine.select("contrast", "percent").iter_rows())
+    target, control = (
+        percents.get(f"{roles[role]}-{roles['baseline']}") for role in ("target", "control")
+    )
+    if target is None or control is None:
+        return {"robustness_excess": None}
+    excess = summary.filter(
+        (pl.col("model") == model)
+        & (pl.col("probe") == roles["probe"])
+        & (pl.col("quantity") == "excess")
+        & (pl.col("metric") == "R")
+    )
+    low, high = excess.select("lo", "hi").row(0) if excess.height else (None, None)
+    return {
+        "robustness_target": target,
+        "robustness_control": control,
+        "robustness_excess": target - control,
+        "robustness_excess_lo": low,
+        "robustness_excess_hi": high,
+    }
+
+
+def correlation(pairs: Array, seed: int, draws: int) -> dict[str, Any]:
+    """Return Pearson's r of pairs (n, 2) with two 95 % intervals, or a note why there is none.
+
+    ``r_lo``, ``r_hi``: tanh(atanh(r) -+ 1.96 / sqrt(n - 3)). ``_bootstrap``: percentiles of r over
+    redrawn models; draws in which a coordinate does not vary have no r and are left out.
+    """
+    n = len(pairs)
+    if n < LEAST_MODELS:
+        count = "1 model" if n == 1 else f"{n} models"
+        return {"note": f"r is not defined: {count}, {LEAST_MODELS} are needed for an interval"}
+    value = float(_pearson(pairs[None])[0])
+    if math.isnan(value):
+        return {"note": "r is not defined: one of the excesses is the same for all models"}
+    with np.errstate(divide="ignore"):
+        low, high = np.tanh(np.arctanh(value) + np.array([-Z, Z]) / math.sqrt(n - 3))
+    places = generator(seed, "coherence_loss").integers(0, n, size=(draws, n))
+    bottom, top = interval(_pearson(pairs[places]))
+    return {
+        "r": value,
+        "r_lo": float(low),
+        "r_hi": float(high),
+        "r_lo_bootstrap": None if math.isnan(bottom) else bottom,
+        "r_hi_bootstrap": None if math.isnan(top) else top,
+        "note": "wide: r over so few models says little" if n < 10 else None,
+    }
+
+
+def _pearson(samples: Array) -> Array:
+    """Return r of each sample (B, n, 2); NaN where a coordinate does not vary."""
+    off = samples - samples.mean(axis=1, keepdims=True)
+    squares = (off**2).sum(axis=1)
+    flat = squares < 1e-12 * np.maximum(1.0, (samples**2).sum(axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = off.prod(axis=2).sum(axis=1) / np.sqrt(squares.prod(axis=1))
+    return np.where(flat.any(axis=1), np.nan, np.clip(found, -1.0, 1.0))

@@ -1,0 +1,1 @@
+"""Planning: which differences a design can detect."""

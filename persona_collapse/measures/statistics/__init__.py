@@ -1,0 +1,1 @@
+"""Intervals, bootstrap and random effects: statistics that measures share."""

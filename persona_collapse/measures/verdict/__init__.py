@@ -1,0 +1,1 @@
+"""From contrasts to a verdict per model."""

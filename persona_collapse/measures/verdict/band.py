@@ -1,0 +1,197 @@
+"""The band of earlier models: their printed range, and a prediction for a new base model.
+
+The earlier models' S and R come from arXiv 2511.08565 (``resources/benchmarks/prior_models.csv``).
+S is taken as it is, R on the log scale, where its errors and its spread are even.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.measures.cells import OVERALL
+from persona_collapse.measures.statistics.random_effects import RandomEffects, random_effects
+
+METRICS = ("S", "R")
+
+VALUES_SCHEMA: dict[str, pl.DataType] = {
+    "metric": pl.String(),
+    "n_models": pl.Int64(),
+    "lo": pl.Float64(),  # the printed range
+    "hi": pl.Float64(),
+    "centre": pl.Float64(),  # mean of S; geometric mean of R
+    "predicted_lo": pl.Float64(),  # 95 % prediction for a new model
+    "predicted_hi": pl.Float64(),
+    "tau": pl.Float64(),  # SD over models, errors taken out: of S, of log R
+}
+SCHEMA: dict[str, pl.DataType] = {
+    "model": pl.String(),
+    "variant": pl.String(),
+    "probe": pl.String(),
+    "metric": pl.String(),
+    "value": pl.Float64(),
+    "se": pl.Float64(),
+    "band_lo": pl.Float64(),
+    "band_hi": pl.Float64(),
+    "position": pl.String(),  # below, inside, above
+    "beyond": pl.Float64(),  # distance to the band's nearer end, 0 inside
+    "beyond_percent": pl.Float64(),  # of that end
+    "beyond_lo": pl.Float64(),  # 95 % interval of both
+    "beyond_hi": pl.Float64(),
+    "beyond_percent_lo": pl.Float64(),
+    "beyond_percent_hi": pl.Float64(),
+    "p_outside": pl.Float64(),
+    "predicted_lo": pl.Float64(),
+    "predicted_hi": pl.Float64(),
+    "p_base": pl.Float64(),
+    "n_prior": pl.Int64(),
+    "simulated": pl.Boolean(),
+}
+
+
+@dataclass(frozen=True)
+class _Band:
+    """The printed range of one metric, and its distribution on the scale of ``log``."""
+
+    lo: float
+    hi: float
+    effects: RandomEffects
+    log: bool
+
+    def predicted(self) -> tuple[float, float]:
+        low, high = self.effects.prediction()
+        return (float(np.exp(low)), float(np.exp(high))) if self.log else (low, high)
+
+    def beyond(self, value: float) -> float:
+        """Return how far a value lies above (positive) or below the range, 0 inside."""
+        return min(value - self.lo, 0.0) + max(value - self.hi, 0.0)
+
+    def beyond_percent(self, value: float) -> float:
+        """Return the same in percent of the end that the value passed."""
+        return 100 * self.beyond(value) / (self.lo if value < self.lo else self.hi)
+
+    def centre(self) -> float:
+        return float(np.exp(self.effects.mean)) if self.log else self.effects.mean
+
+
+def band_values(prior: pl.DataFrame, inclusion: Sequence[str] | None = None) -> pl.DataFrame:
+    """Return the band of S and of R: printed range, centre, 95 % prediction interval, tau.
+
+    ``prior`` has columns model, R, R_se, S, S_se, in_band; ``inclusion`` names the models to take,
+    by default those with ``in_band``. The prediction is where the true value of a new model of the
+    same kind lies: measurement errors are taken out. Raises ``UserError`` on an unknown model.
+    """
+    rows = []
+    for metric, band in _bands(prior, inclusion).items():
+        low, high = band.predicted()
+        rows.append(
+            (
+                metric,
+                band.effects.count,
+                band.lo,
+                band.hi,
+                band.centre(),
+                low,
+                high,
+                band.effects.tau,
+            )
+        )
+    return pl.DataFrame(rows, schema=VALUES_SCHEMA, orient="row")
+
+
+def band_of(
+    metrics: pl.DataFrame, prior: pl.DataFrame, inclusion: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Place every study variant (overall S and R of ``metrics``) against the band.
+
+    ``position`` and ``beyond`` compare the estimate with the printed range; the interval of
+    ``beyond`` holds the distances of all values in the estimate's own interval. ``p_outside`` is
+    the probability that the variant's true value lies outside that range, given its own normal
+    error (for R on the log scale). ``p_base`` asks how often a new base model, measured with this
+    variant's error, would come out as far from the centre or farther: the two-sided tail of the
+    predictive t distribution. A study's own base models may be among the earlier ones.
+    """
+    bands = _bands(prior, inclusion)
+    rows = [
+        {**{name: row[name] for name in ("model", "variant", "probe", "simulated")}, **placed}
+        for row in metrics.filter(pl.col("foundation") == OVERALL).iter_rows(named=True)
+        for metric, band in bands.items()
+        if (placed := _placed(metric, row, band)) is not None
+    ]
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _placed(metric: str, row: Mapping[str, Any], band: _Band) -> dict[str, object] | None:
+    value, se = row[metric], row[f"{metric}_se"]
+    if value is None:
+        return None
+    inside = band.lo <= value <= band.hi
+    low, high = band.predicted()
+    ends = [row[f"{metric}_{end}"] for end in ("lo", "hi")]
+    spans = [_span([at(end) for end in ends]) if None not in ends else (None, None)
+             for at in (band.beyond, band.beyond_percent)]  # fmt: skip
+    placed: dict[str, object] = {
+        "metric": metric,
+        "value": value,
+        "se": se,
+        "band_lo": band.lo,
+        "band_hi": band.hi,
+        "position": "inside" if inside else "below" if value < band.lo else "above",
+        "beyond": abs(band.beyond(value)),
+        "beyond_percent": abs(band.beyond_percent(value)),
+        "beyond_lo": spans[0][0],
+        "beyond_hi": spans[0][1],
+        "beyond_percent_lo": spans[1][0],
+        "beyond_percent_hi": spans[1][1],
+        "p_outside": None,
+        "predicted_lo": low,
+        "predicted_hi": high,
+        "p_base": None,
+        "n_prior": band.effects.count,
+    }
+    if se is not None and np.isfinite(value) and value > 0:
+        point, error = (float(np.log(value)), se / value) if band.log else (value, se)
+        placed["p_outside"] = _outside(point, error, band)
+        placed["p_base"] = band.effects.exceedance(point, error)
+    return placed
+
+
+def _span(ends: Sequence[float]) -> tuple[float, float]:
+    """Return the smallest and largest distance from 0 between two signed ones."""
+    far = max(abs(end) for end in ends)
+    return (0.0 if min(ends) <= 0 <= max(ends) else min(abs(end) for end in ends)), far
+
+
+def _outside(point: float, error: float, band: _Band) -> float:
+    from scipy.special import ndtr
+
+    low, high = np.log([band.lo, band.hi]) if band.log else (band.lo, band.hi)
+    if error == 0:
+        return float(not low <= point <= high)
+    return float(ndtr((low - point) / error) + ndtr((point - high) / error))
+
+
+def _bands(prior: pl.DataFrame, inclusion: Sequence[str] | None) -> dict[str, _Band]:
+    known = prior["model"].to_list()
+    for name in inclusion or ():
+        if name not in known:
+            raise UserError(
+                f"analysis.band: {name!r} is not among the earlier models{nearest(name, known)}; "
+                f"they are: {', '.join(known)}"
+            )
+    chosen = pl.col("in_band") if inclusion is None else pl.col("model").is_in(list(inclusion))
+    kept = prior.filter(chosen)
+    if kept.height < 2:
+        raise UserError("analysis.band: a band needs two or more earlier models")
+    bands = {}
+    for metric in METRICS:
+        value, se = kept[metric].to_numpy(), kept[f"{metric}_se"].to_numpy()
+        log = metric == "R"
+        effects = random_effects(np.log(value), se / value) if log else random_effects(value, se)
+        bands[metric] = _Band(float(value.min()), float(value.max()), effects, log)
+    return bands

@@ -1,0 +1,130 @@
+"""Open-ended replies: every question asked so many times of a variant, each reply as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from persona_collapse.asking.ask import Order, ask
+from persona_collapse.asking.once import Once, failures, received
+from persona_collapse.asking.settings import Settings
+from persona_collapse.materials.questions import Question, QuestionSet
+from persona_collapse.misalignment.columns import (
+    EMPTY,
+    ERROR,
+    FILTERED,
+    OK,
+    REFUSED,
+    REPLIES,
+    frame_of,
+)
+from persona_collapse.store.attempts import Attempt, Choice
+from persona_collapse.store.files import read_attempts, stream_folder
+
+MOST_AT_ONCE = 128  # choices that OpenAI's API gives to one request
+Attempts = Mapping[str, list[Attempt]]
+
+
+class Replies:
+    """One variant's replies to a set of questions; ``samples`` per question, numbered from 1."""
+
+    def __init__(
+        self,
+        names: tuple[str, str],
+        questions: QuestionSet,
+        samples: int,
+        settings: Settings,
+    ) -> None:
+        self.model, self.variant = names
+        self.questions, self.samples, self.settings = questions, samples, settings
+        assert settings.max_tokens is not None
+        self.max_tokens: int = settings.max_tokens
+        self.cells = [(q, settings.cell_key(q.messages())) for q in questions.questions]
+
+    def stored(self) -> Attempts:
+        """Return what the store holds of these questions."""
+        folder = stream_folder(Path(self.settings.store), self.settings.stream)
+        found = read_attempts(folder, [key for _, key in self.cells])
+        found.report()
+        return found.attempts
+
+    def jobs(self, attempts: Attempts) -> list[Once]:
+        """Return the work: the missing samples of every question, a request's worth at a time."""
+        jobs = []
+        for question, key in self.cells:
+            mine = attempts.get(key, [])
+            whole = Once(
+                key, question.messages(), range(1, self.samples + 1), self.max_tokens, mine
+            )
+            missing = whole.missing()
+            most = 1 if self.settings.batching == "single" else MOST_AT_ONCE
+            for start in range(0, len(missing), most):
+                block = missing[start : start + most]
+                jobs.append(Once(key, question.messages(), block, self.max_tokens, mine))
+        return jobs
+
+    def order(self, attempts: Attempts) -> Order:
+        """Return the work as an order."""
+        key = f"models.{self.model}.variants.{self.variant}.model"
+        return Order.of(f"{self.model} {self.variant} open questions", key, self.jobs(attempts))
+
+    def frame(self, attempts: Attempts) -> pl.DataFrame:
+        """Return the replies, columns of ``REPLIES``: one row per question and sample, in order."""
+        rows = []
+        for question, key in self.cells:
+            mine = attempts.get(key, [])
+            found = received(mine, range(1, self.samples + 1), self.max_tokens)
+            for sample in range(1, self.samples + 1):
+                row = self._row(question, key, sample)
+                if sample in found:
+                    rows.append(row | _reply(*found[sample]))
+                    continue
+                failed = failures(mine, sample, self.max_tokens)
+                text = f"{failed[-1].cause}: {failed[-1].detail or ''}" if failed else None
+                rows.append({**row, "status": ERROR, "response": text})
+        return frame_of(rows, REPLIES)
+
+    def _row(self, question: Question, key: str, sample: int) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "variant": self.variant,
+            "question_id": question.id,
+            "sample": sample,
+            "request_key": f"{key}:{sample}:{self.max_tokens}",
+        }
+
+
+def _reply(attempt: Attempt, choice: Choice) -> dict[str, Any]:
+    status = OK if choice.text and choice.text.strip() else EMPTY
+    if choice.refusal:
+        status = REFUSED
+    elif choice.finish == "content_filter":
+        status = FILTERED
+    return {
+        "status": status,
+        "response": choice.refusal or choice.text,
+        "finish": choice.finish,
+        "served_model": attempt.served_model,
+        "system_fingerprint": attempt.system_fingerprint,
+        "created_at": attempt.created_at,
+    }
+
+
+def replies(
+    names: tuple[str, str], questions: QuestionSet, samples: int, settings: Settings
+) -> pl.DataFrame:
+    """Return a variant's replies from the store, asking for those that it lacks.
+
+    ``names`` are model and variant; the settings hold temperature and ``max_tokens``. A refusal or
+    a filtered reply is final. Raises ``UserError`` when a run had to stop; what arrived is kept.
+    """
+    wanted = Replies(names, questions, samples, settings)
+    attempts = wanted.stored()
+    order = wanted.order(attempts)
+    if order.replies:
+        ask(order, settings)
+        attempts = wanted.stored()
+    return wanted.frame(attempts)

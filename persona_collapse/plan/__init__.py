@@ -1,0 +1,1 @@
+"""What the workflow's rules ask of a study: files, params, slots and code digests."""

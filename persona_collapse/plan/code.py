@@ -1,0 +1,89 @@
+"""Which code a script stands on: a digest of it makes an edit of a module rerun what it changes.
+
+Snakemake tracks a script's own file but not what it imports. A digest over the modules behind a
+script, found by reading the import statements, goes into the rule's params: it follows the code by
+itself, a touched file changes nothing, and an edited one reruns exactly the rules that import it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "persona_collapse"
+# Where a node of a syntax tree holds statements, or the parts that hold them.
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield every statement, however deep; expressions, which are most of a tree, hold none."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for part in BLOCKS:
+            waiting += getattr(node, part, ())
+
+
+@cache
+def imported(path: Path) -> frozenset[Path]:
+    """Return the package's files that one file imports, also inside its functions."""
+    names: set[str] = set()
+    for node in _statements(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    files: set[Path] = set()
+    for name in names:
+        parts = name.split(".")
+        if parts[0] == PACKAGE:
+            place = ROOT.joinpath(*parts)
+            packages = [
+                ROOT.joinpath(*parts[:depth]) / "__init__.py" for depth in range(1, len(parts) + 1)
+            ]
+            files |= {file for file in (*packages, place.with_suffix(".py")) if file.is_file()}
+    return frozenset(files)
+
+
+def modules_behind(*starts: Path) -> list[Path]:
+    """Return every file of the package that the given files import, directly or not, sorted."""
+    found: set[Path] = set()
+    waiting = list(starts)
+    while waiting:
+        for file in imported(waiting.pop()):
+            if file not in found:
+                found.add(file)
+                waiting.append(file)
+    return sorted(found)
+
+
+@cache
+def code_digest(*starts: str) -> str:
+    """Digest the modules behind files given relative to the project's root, the files included.
+
+    A file of ``workflow/scripts`` counts by its imports alone: Snakemake tracks the file itself.
+    """
+    paths = [ROOT / start for start in starts]
+    own = [path for path in paths if path.parent.name != "scripts"]
+    digest = hashlib.sha256()
+    for path in sorted({*modules_behind(*paths), *own}):
+        digest.update(
+            path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0"
+        )
+    return digest.hexdigest()[:16]
+
+
+def let_scripts_import() -> None:
+    """Let the processes that this one starts import the package from the checkout."""
+    known = os.environ.get("PYTHONPATH", "")
+    if str(ROOT) not in known.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), known]))
+    # A rule takes one thread: what runs at once is Snakemake's to say. Polars would start one per
+    # core in every job, which costs more than it gains and makes sums depend on the machine.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")

@@ -1,0 +1,1 @@
+"""The answer store: every paid attempt, in append-only files."""

@@ -1,0 +1,188 @@
+"""Compaction: files that nobody writes any more, rewritten as Parquet without changing a reading.
+
+A Parquet file appears complete or not at all (written aside, forced to disk, read back, then given
+its name), and the originals go only after it. A crash in between leaves both; readers know an
+attempt by the file and line it was first written to and take it once. Files that a living process
+may still write are left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.store.attempts import PLAIN, Attempt, from_fields
+from persona_collapse.store.files import (
+    END,
+    Wanted,
+    file_attempts,
+    prefixes_of,
+    read_header,
+    store_files,
+)
+
+ROWS = 25_000  # attempts in a Parquet file: some 300 MB of memory while it is made
+DAY_S = 86_400.0
+MINUTE_S = 60.0
+# Parquet metadata: the originals' headers, and the beginnings of the cell keys within.
+WRITERS, CELLS = "writers", "cells"
+
+_ALTERNATIVE = pl.Struct({"token": pl.String, "logprob": pl.Float64})
+_CHOICE = pl.Struct(
+    {
+        "index": pl.Int64,
+        "text": pl.String,
+        "finish": pl.String,
+        "refusal": pl.String,
+        "alternatives": pl.List(_ALTERNATIVE),
+    }
+)
+_INTEGERS = ("max_tokens", "status", "prompt_tokens", "completion_tokens")
+TABLE: dict[str, Any] = {
+    "cell": pl.String,
+    "repetitions": pl.List(pl.Int32),
+    **{name: pl.Int64 if name in _INTEGERS else pl.String for name in PLAIN},
+    "seconds": pl.Float64,
+    "choices": pl.List(_CHOICE),
+    "writer": pl.String,
+    "line": pl.Int64,
+}
+
+
+def compact_store(root: Path, idle_s: float = DAY_S) -> list[str]:
+    """Compact every stream under a store; return a line of text per Parquet file made.
+
+    A file counts as closed when its writer ended it, when its writer's process is gone from this
+    machine, or when nothing was written to it for ``idle_s`` seconds.
+    """
+    told = []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        closed = [path for path in store_files(folder) if _closed(path, idle_s)]
+        batch: list[Path] = []
+        rows = 0
+        for path in closed:
+            batch.append(path)
+            rows += path.read_bytes().count(b"\n")
+            if rows >= ROWS:
+                told.append(_compact(folder, batch))
+                batch, rows = [], 0
+        if batch:
+            told.append(_compact(folder, batch))
+    return told
+
+
+def _closed(path: Path, idle_s: float) -> bool:
+    if path.suffix != ".jsonl":
+        return False
+    idle = time.time() - path.stat().st_mtime
+    with path.open("rb") as handle:
+        handle.seek(max(0, path.stat().st_size - 200))
+        if handle.read().rpartition(b"\n")[0].rpartition(b"\n")[2].startswith(END):
+            return True
+    writer = read_header(path)
+    gone = writer.get("host") == socket.gethostname() and not _alive(writer.get("pid"))
+    return idle > idle_s or (gone and idle > min(idle_s, MINUTE_S))
+
+
+def _alive(pid: Any) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, TypeError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _compact(folder: Path, originals: Sequence[Path]) -> str:
+    sizes = {path: path.stat().st_size for path in originals}
+    damage: list[str] = []
+    attempts = [a for path in originals for a in file_attempts(path, Wanted(None), damage)]
+    names = hashlib.sha256("\n".join(path.name for path in originals).encode()).hexdigest()
+    target = folder / f"compacted-{names[:16]}.parquet"
+    aside = target.with_suffix(".part")
+    headers = {path.name: {**read_header(path), "~cells": ""} for path in originals}
+    _frame(attempts).write_parquet(
+        aside,
+        compression="zstd",
+        metadata={WRITERS: json.dumps(headers), CELLS: prefixes_of(a.cell for a in attempts)},
+    )
+    with aside.open("rb") as handle:
+        os.fsync(handle.fileno())
+    if list(compacted_attempts(aside, Wanted(None))) != attempts:
+        raise UserError(
+            f"{aside}: reads back differently from what was written; nothing was removed"
+        )
+    aside.replace(target)
+    _sync_folder(folder)
+    for path, size in sizes.items():
+        if path.stat().st_size == size:  # a writer that woke up keeps its file
+            path.unlink()
+    lost = f", {len(damage)} damaged lines dropped" if damage else ""
+    return f"{target}: {len(attempts)} attempts of {len(originals)} files{lost}"
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _frame(attempts: Sequence[Attempt]) -> pl.DataFrame:
+    """Return one row per attempt with the columns of ``TABLE``."""
+    columns: dict[str, list[Any]] = {
+        name: [getattr(attempt, name) for attempt in attempts] for name in ("cell", *PLAIN)
+    }
+    columns["repetitions"] = [list(attempt.repetitions) for attempt in attempts]
+    columns["choices"] = [[_choice_row(choice) for choice in a.choices] for a in attempts]
+    columns["writer"] = [attempt.source[0] for attempt in attempts]
+    columns["line"] = [attempt.source[1] for attempt in attempts]
+    return pl.DataFrame({name: columns[name] for name in TABLE}, schema=TABLE)
+
+
+def _choice_row(choice: Any) -> dict[str, Any]:
+    pairs = choice.alternatives
+    return {
+        "index": choice.index,
+        "text": choice.text,
+        "finish": choice.finish,
+        "refusal": choice.refusal,
+        "alternatives": None
+        if pairs is None
+        else [{"token": token, "logprob": value} for token, value in pairs],
+    }
+
+
+def compacted_attempts(path: Path, wanted: Wanted) -> Iterator[Attempt]:
+    """Yield the wanted attempts of a Parquet file; raise ``FileNotFoundError`` when it is gone."""
+    try:
+        if not wanted.may_be_among(pl.read_parquet_metadata(path)[CELLS]):
+            return
+        rows = pl.scan_parquet(path)
+        if wanted.cells is not None:
+            rows = rows.filter(pl.col("cell").is_in(sorted(wanted.cells)))
+        found = rows.collect()
+    except pl.exceptions.PolarsError as fault:
+        reason = str(fault).splitlines()[0]
+        raise UserError(
+            f"{path}: cannot be read ({reason}); it holds paid answers: restore it from a backup"
+        ) from None
+    for row in found.iter_rows(named=True):
+        yield from_fields(row, (row["writer"], row["line"]))
+
+
+def compacted_headers(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the headers of the files that a Parquet file was made from, by file name."""
+    headers: dict[str, dict[str, Any]] = json.loads(pl.read_parquet_metadata(path)[WRITERS])
+    return headers

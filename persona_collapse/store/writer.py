@@ -1,0 +1,148 @@
+"""The answer store, write side: one process, one file, every attempt on disk as it arrives."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import tempfile
+import time
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.store.attempts import Attempt
+from persona_collapse.store.files import END, header_line, stream_folder
+
+LAST_TRIES_S = (0.0, 0.5, 1.0, 2.0, 4.0)  # how long a full disk is given to make room
+
+
+def now() -> str:
+    """Return the time as the store writes it: UTC with microseconds, so that texts sort."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def open_own_file(folder: Path) -> tuple[Path, int]:
+    """Make a file to append to that is this process's alone, named by time, host and process.
+
+    Returns its path and its descriptor; raises ``OSError``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    host = socket.gethostname().split(".")[0]
+    path = folder / f"{started}-{host}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+    parent = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(parent)  # the file's name must survive a power loss too
+    finally:
+        os.close(parent)
+    return path, file
+
+
+class Writer:
+    """Appends attempts to a file of its own; the file appears with the first of them.
+
+    A line goes to the operating system at once, so that a killed process loses nothing it has
+    received; ``sync`` makes it safe from power loss. A write that fails (disk full, quota) keeps
+    the rest in memory: ``fault`` is then set, the caller stops asking, and ``close`` tries again,
+    then saves the rest elsewhere. Not for use by two threads, except ``sync``.
+    """
+
+    def __init__(
+        self, root: Path, stream: dict[str, Any], cells: Collection[str], about: dict[str, Any]
+    ) -> None:
+        self.folder = stream_folder(root, stream)
+        self.fault: OSError | None = None
+        self._header = header_line(
+            {**stream, **about, "host": socket.gethostname(), "pid": os.getpid(), "at": now()},
+            cells,
+        )
+        self._file: int | None = None
+        self._path: Path | None = None
+        self._unwritten = bytearray()
+        self._begun = b""  # what is on disk of a line whose rest is not
+        self._unsynced = False
+        self.appended = 0
+
+    def append(self, attempt: Attempt) -> None:
+        """Write one attempt; never raises for a disk that is full."""
+        self._unwritten += attempt.to_line()
+        self.appended += 1
+        self._write()
+
+    def sync(self) -> None:
+        """Force what was written to the disk."""
+        if self._unsynced and self._file is not None:
+            self._unsynced = False
+            try:
+                os.fsync(self._file)
+            except OSError as fault:
+                self.fault = fault
+
+    def close(self) -> None:
+        """Write what is left, mark the file as ended, close it.
+
+        Raises ``UserError`` when the disk stays full; the rest is then in a file elsewhere.
+        """
+        if self.fault is None and self._file is not None:
+            self._unwritten += END + json.dumps(now()).encode() + b"}\n"
+        for pause in LAST_TRIES_S:
+            if not self._unwritten:
+                break
+            time.sleep(pause)
+            self._write()
+        self.sync()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        if self._unwritten:
+            raise UserError(self._rescue())
+
+    def _write(self) -> None:
+        try:
+            if self._file is None or self._vanished():
+                self._open()
+            assert self._file is not None
+            while self._unwritten:
+                # A short write leaves its remainder at the front, to be continued byte for byte.
+                written = os.write(self._file, self._unwritten)
+                self._begun = (self._begun + self._unwritten[:written]).rpartition(b"\n")[2]
+                del self._unwritten[:written]
+                self._unsynced = True
+            self.fault = None
+        except OSError as fault:
+            self.fault = fault
+
+    def _open(self) -> None:
+        self._path, self._file = open_own_file(self.folder)
+        self._unwritten[:0] = self._header
+
+    def _vanished(self) -> bool:
+        """Tell whether the file was removed under us, as a compaction of idle files may do."""
+        assert self._file is not None
+        if os.fstat(self._file).st_nlink > 0:
+            return False
+        os.close(self._file)
+        return True
+
+    def _rescue(self) -> str:
+        """Save the rest outside the store; return the message that says what to do."""
+        reason = self.fault.strerror if self.fault else "cannot be written"
+        text = f"{self._path or self.folder}: {reason}; the run stopped asking"
+        rest = self._begun + self._unwritten  # whole lines again: the torn one will be dropped
+        if not rest.startswith(self._header):
+            rest = self._header + rest
+        try:
+            handle, name = tempfile.mkstemp(prefix="rescued-", suffix=".jsonl")
+            with os.fdopen(handle, "wb") as file:
+                file.write(rest)
+        except OSError as fault:
+            return f"{text}; the last {self.appended} answers could be saved nowhere: {fault}"
+        return (
+            f"{text}. Its last answers, already paid, are in {name}: make room, move that file "
+            f"into {self.folder}, and run the same command again"
+        )

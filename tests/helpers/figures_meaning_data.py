@@ -1,0 +1,163 @@
+"""Tables of made-up studies for the tests of the figures behind S and R."""
+
+from __future__ import annotations
+
+import random
+
+import polars as pl
+
+from persona_collapse.figures.tables import Row
+from tests.helpers.figures_data import FOUNDATIONS, VARIANTS, metrics_of
+
+SOURCES = ("persona", "item", "persona_item", "repetition")
+GRID = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5)
+
+
+def _row(model: int, variant: str, measure: str, value: float | None, reach: float = 0.03) -> Row:
+    return {
+        **{"model": f"m{model}", "variant": variant, "probe": "roleplay", "foundation": "overall"},
+        **{"measure": measure, "value": value},
+        "lo": None if value is None else max(value - reach, 0),
+        "hi": None if value is None else min(value + 2 * reach, 1),
+        "simulated": True,
+    }
+
+
+def _parts(draw: random.Random, count: int) -> list[float]:
+    found = [draw.random() ** 3 for _ in range(count)]
+    return [part / sum(found) for part in found]
+
+
+def diagnostics_of(models: int, variants: int, scale: tuple[int, int] = (0, 5)) -> pl.DataFrame:
+    """Scale use, the variance ledger and fidelity under personas, and rows that are not asked for.
+
+    Variant 1 of model 1 has no ledger: one persona was left, and nothing is defined.
+    """
+    draw = random.Random(3)
+    rows = []
+    for model in range(models):
+        for place, variant in enumerate(VARIANTS[:variants]):
+            ratings = range(scale[0], scale[1] + 1)
+            use = _parts(draw, len(ratings))
+            rows += [
+                _row(model, variant, f"share_{k}", s) for k, s in zip(ratings, use, strict=True)
+            ]
+            rows.append(_row(model, variant, "endpoint_mass", use[0] + use[-1]))
+            empty = (model, place) == (1, 1)
+            for name, share in zip(SOURCES, _parts(draw, 4), strict=True):
+                rows.append(_row(model, variant, f"share_{name}", None if empty else share))
+            if place:
+                rows.append(_row(model, variant, "fidelity", draw.random()))
+    table = pl.DataFrame(rows, infer_schema_length=None)
+    others = [pl.lit("unconditioned").alias("probe"), pl.lit(FOUNDATIONS[0]).alias("foundation")]
+    return pl.concat([table, *(table.with_columns(other, value=0.5) for other in others)])
+
+
+def personas_of(models: int, variants: int, foundations: int = 5, people: int = 20) -> pl.DataFrame:
+    """Means per persona and foundation; the last persona is lost under variant 1 of model 0."""
+    draw = random.Random(4)
+    rows = []
+    for model in range(models):
+        for place, variant in enumerate(VARIANTS[:variants]):
+            for persona in range(people):
+                if (model, place, persona) == (0, 1, people - 1):
+                    continue
+                rows += [
+                    {
+                        **{"model": f"m{model}", "variant": variant, "probe": "roleplay"},
+                        **{"persona_id": persona, "foundation": foundation},
+                        **{"mean": 5 * draw.random(), "simulated": True},
+                    }
+                    for foundation in FOUNDATIONS[:foundations]
+                ]
+    return pl.DataFrame(rows)
+
+
+def fidelity_of(models: int, variants: int, people: int = 20) -> pl.DataFrame:
+    """Fidelity per persona and changed variant; undefined for persona 0."""
+    draw = random.Random(6)
+    names = VARIANTS[1:variants]
+    rows = [
+        {
+            **{"model": f"m{model}", "variant": variant, "probe": "roleplay"},
+            **{"persona_id": persona, "fidelity": draw.uniform(-0.4, 1) if persona else None},
+            "simulated": True,
+        }
+        for model in range(models)
+        for variant in names
+        for persona in range(people)
+    ]
+    schema = pl.Schema(
+        {
+            **dict.fromkeys(("model", "variant", "probe"), pl.String()),
+            **{"persona_id": pl.Int64(), "fidelity": pl.Float64(), "simulated": pl.Boolean()},
+        }
+    )
+    return pl.DataFrame(rows, schema=schema)
+
+
+def toxic_of(models: int, variants: int, players: int = 8) -> pl.DataFrame:
+    """Distances to base, toxic personas and the ceiling; model 1 played no toxic persona."""
+    draw = random.Random(8)
+    tables = []
+    for model in range(models):
+        names = [f"toxic {n}" for n in range(players if model != 1 else 0)]
+        for variant in VARIANTS[:variants]:
+            references = [*(["base"] if variant != "base" else []), *names, "ceiling"]
+            values = [draw.uniform(0.5, 7) for _ in references]
+            tables.append(
+                pl.DataFrame(
+                    {
+                        **{"model": f"m{model}", "variant": variant, "probe": "unconditioned"},
+                        **{"foundation": "overall", "reference": references, "value": values},
+                        "lo": [0.8 * value for value in values],
+                        "hi": [1.1 * value for value in values],
+                        "nearest": [value == min(values) for value in values],
+                        "simulated": True,
+                    }
+                )
+            )
+    return pl.concat(tables)
+
+
+def temperature_of(models: int, variants: int) -> pl.DataFrame:
+    """Curves in which R falls with temperature and is infinite (m0 base) at the lowest."""
+    curves = []
+    for temperature in GRID:
+        rise, fall = 0.8 + 0.1 * temperature, 1 / (0.2 + temperature)
+        metrics = metrics_of(models, variants, 0)
+        names = ("R", "R_lo", "R_hi")
+        never = (pl.col("model") == "m0") & (pl.col("variant") == "base") & (temperature == GRID[0])
+        curves.append(
+            metrics.with_columns(
+                pl.lit(temperature).alias("temperature"),
+                pl.col("S", "S_lo", "S_hi") * rise,
+                *(pl.col(name) * fall for name in names),
+            ).with_columns(
+                pl.when(never)
+                .then(float("inf") if name == "R" else None)
+                .otherwise(name)
+                .alias(name)
+                for name in names
+            )
+        )
+    return pl.concat(curves)
+
+
+def power_of(models: int, planted: bool = False) -> pl.DataFrame:
+    """Designs of every model; one repetition shows no R."""
+    names = [f"m{model}" for model in range(models)] + ["planted"] * planted
+    rows = [
+        {
+            **{"model": name, "personas": float(personas), "repetitions": float(repetitions)},
+            "S_detectable_percent": 100 * (1 + place / 20) / personas**0.5,
+            "R_detectable_percent": 150 * (1 + 1 / repetitions) / personas**0.5
+            if repetitions > 1
+            else None,
+            "simulated": name != "planted",
+        }
+        for place, name in enumerate(names)
+        for personas in (25, 50, 100, 200, 400)
+        for repetitions in (1, 2, 3, 5, 10, 20)
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)

@@ -1,0 +1,141 @@
+"""Every setting is identity or run, and the key of an answer follows the one and not the other."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from persona_collapse.asking.keys import HIDDEN, find_key, redacted
+from persona_collapse.asking.settings import Identity, Run, Settings, normalised_url
+from persona_collapse.common.errors import UserError
+
+MESSAGES = [{"role": "user", "content": "a question"}]
+BASE = Settings.of({"base_url": "https://api.example.org/v1", "model": "m"})
+# A different value for every setting. A setting added later must be entered here, and so decided.
+OTHER_IDENTITY: dict[str, Any] = {
+    "base_url": "https://other.example.org/v1",
+    "model": "n",
+    "extra_body": {"provider": {"only": ["a"]}},
+    "method": "logprobs",
+    "temperature": 0.2,
+    "top_p": 0.9,
+    "seed": 1,
+}
+OTHER_RUN: dict[str, Any] = {
+    "api_key_env": None,
+    "max_in_flight": 1,
+    "requests_per_minute": 5.0,
+    "tokens_per_minute": 5.0,
+    "timeout_s": 1.0,
+    "token_limit_parameter": "max_completion_tokens",
+    "batching": "single",
+    "max_attempts": 1,
+    "transport_attempts": 1,
+    "store": "elsewhere",
+    "budget": {"max_requests": 1},
+    "prices": "elsewhere.yaml",
+    "scope": "other",
+    "stops": "elsewhere",
+    "progress": False,
+}
+# Identity of late and of open-ended replies, which the store tells apart by their length.
+LENGTHS = {"late_max_tokens", "max_tokens"}
+
+
+def test_every_setting_declares_itself() -> None:
+    assert {entry.name for entry in fields(Identity)} == set(OTHER_IDENTITY) | LENGTHS
+    assert {entry.name for entry in fields(Run)} == set(OTHER_RUN)
+    assert {entry.name for entry in fields(Settings)} == {
+        *OTHER_IDENTITY,
+        *OTHER_RUN,
+        *LENGTHS,
+    }
+
+
+@pytest.mark.parametrize("name", OTHER_IDENTITY)
+def test_identity_changes_the_key(name: str) -> None:
+    changed = replace(BASE, **{name: OTHER_IDENTITY[name]})
+    assert changed.cell_key(MESSAGES) != BASE.cell_key(MESSAGES)
+
+
+@pytest.mark.parametrize("name", OTHER_RUN)
+def test_run_settings_do_not(name: str) -> None:
+    changed = replace(BASE, **{name: OTHER_RUN[name]})
+    assert changed.cell_key(MESSAGES) == BASE.cell_key(MESSAGES)
+    assert changed.stream == BASE.stream
+
+
+def test_the_key_is_for_ever() -> None:
+    """Paid answers hang on this number: if it changes, everybody pays again."""
+    text = (
+        '{"base_url":"https://api.example.org/v1","extra_body":{},"generation":{"temperature":0.1},'
+        '"messages":[{"content":"a question","role":"user"}],"model":"m"}'
+    )
+    assert BASE.cell_key(MESSAGES) == hashlib.sha256(text.encode()).hexdigest()
+    assert replace(BASE, max_tokens=600).cell_key(MESSAGES) == BASE.cell_key(MESSAGES)
+    integer = replace(BASE, temperature=1).cell_key(MESSAGES)
+    assert integer == replace(BASE, temperature=1.0).cell_key(MESSAGES)
+
+
+# What the questionnaire's keys were before replies and judge calls went the same way.
+FIXED = {
+    "553e75aaeaf052656e46d8088065a7df8da3d783b7a7a80789e3bd035f50998d": {},
+    "0b7ec018e3a0c2ae79d06db9e3b47642a0dea398d5e38b6f5ff703ff8cb5e622": {"method": "logprobs"},
+    "418229dcafbf0516477c949424e8891058ee51b6cc3b5fd3a4948c47a09dedab": {
+        "temperature": 1.0,
+        "top_p": 0.9,
+        "seed": 3,
+    },
+}
+
+
+@pytest.mark.parametrize("key", FIXED)
+def test_no_key_has_moved(key: str) -> None:
+    server = {"base_url": "https://api.openai.com/v1", "model": "gpt-4o-2024-08-06"}
+    asked = [{"role": "user", "content": "How much do you agree?"}]
+    assert Settings.of({**server, **FIXED[key]}).cell_key(asked) == key
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://API.example.org/v1",
+        "https://api.example.org:443/v1/",
+        " https://api.example.org/v1 ",
+    ],
+)
+def test_addresses_are_spelt_in_one_way(url: str) -> None:
+    assert normalised_url(url) == "https://api.example.org/v1"
+
+
+@pytest.mark.parametrize("url", ["ftp://x/v1", "api.example.org", "https://", "http://x:port/"])
+def test_no_address(url: str) -> None:
+    with pytest.raises(UserError, match="base_url"):
+        normalised_url(url)
+
+
+def test_an_address_holds_no_password() -> None:
+    with pytest.raises(UserError, match="api_key_env") as fault:
+        normalised_url("https://user:secret@example.org/v1")
+    assert "secret" not in str(fault.value)
+
+
+def test_settings_come_from_endpoint_and_sampling() -> None:
+    given = {"base_url": "http://h/v1", "model": "m", "kind": "openai", "sampling": {"top_p": 0.5}}
+    settings = Settings.of(given, {"temperature": 0.7, "method": "repeats"})
+    assert (settings.temperature, settings.top_p) == (0.7, 0.5)
+
+
+def test_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", " secret-123 ")
+    assert find_key("A_KEY", "http://h") == "secret-123"
+    assert find_key(None, "http://h") is None
+    monkeypatch.setenv("A_KEY", " ")
+    with pytest.raises(UserError, match="A_KEY"):
+        find_key("A_KEY", "http://h")
+    assert redacted("key secret-123!", "secret-123") == f"key {HIDDEN}!"
+    assert redacted("none of it", "none") == "none of it"
+    assert redacted("text", None) == "text"

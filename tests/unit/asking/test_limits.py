@@ -1,0 +1,138 @@
+"""What servers say about their limits, in every documented form, and how the engine slows down."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persona_collapse.asking.limits import (
+    LONGEST_BACKOFF_S,
+    Gate,
+    Pacer,
+    backoff,
+    parse_duration,
+    wished_wait,
+)
+
+NOW = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("12ms", 0.012),
+        ("6m0s", 360.0),
+        ("1h2m3.5s", 3723.5),
+        ("1d", 86400.0),
+        ("20", 20.0),
+        ("0s", 0.0),
+        ("soon", None),
+        ("", None),
+        ("-5s", None),
+        ("1s later", None),
+    ],
+)
+def test_durations(text: str, seconds: float | None) -> None:
+    assert parse_duration(text) == pytest.approx(seconds) if seconds else not parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "9"}, 9.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "-9"}, None),
+        ({"retry-after": "0"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "Mon, 21 Sep 2026 14:14:20 GMT"}, 60.0),
+        ({"retry-after": "Mon, 21 Sep 2026 14:12:20 GMT"}, None),
+        (
+            {
+                "retry-after": "Mon, 21 Sep 2026 15:00:30 GMT",
+                "date": "Mon, 21 Sep 2026 15:00:00 GMT",
+            },
+            30.0,
+        ),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, 360.0),
+        (
+            {
+                "x-ratelimit-remaining-requests": "0",
+                "x-ratelimit-reset-requests": "12ms",
+                "x-ratelimit-remaining-tokens": "5",
+                "x-ratelimit-reset-tokens": "6m0s",
+            },
+            0.012,
+        ),
+        ({}, None),
+    ],
+)
+def test_wishes(headers: dict[str, str], seconds: float | None) -> None:
+    assert wished_wait(headers, NOW) == (None if seconds is None else pytest.approx(seconds))
+
+
+@given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "date"]), st.text()))
+def test_no_header_can_break_the_engine(headers: dict[str, str]) -> None:
+    wait = wished_wait(headers, NOW)
+    assert wait is None or wait > 0
+
+
+def test_backoff_doubles_with_jitter_up_to_a_minute() -> None:
+    for failures in range(1, 40):
+        full = min(LONGEST_BACKOFF_S, 0.5 * 2 ** (failures - 1))
+        waits = {backoff(failures) for _ in range(20)}
+        assert all(full / 2 <= wait <= full for wait in waits)
+        assert len(waits) > 1
+
+
+def test_gate_grows_and_halves_once_per_generation() -> None:
+    gate = Gate(64)
+    assert gate.limit == 16
+    for _ in range(16):
+        gate.grow()
+    assert gate.limit == 32
+    assert gate.cut(sent_at=1.0, now=2.0)
+    assert gate.limit == 16
+    assert not gate.cut(sent_at=1.5, now=2.1)  # sent before the cut: it says nothing new
+    assert gate.limit == 16
+    assert gate.cut(sent_at=2.5, now=3.0)
+    for _ in range(8):
+        gate.grow()
+    assert gate.limit == pytest.approx(9, abs=0.1)  # one more per round trip after a cut
+    for at in range(10):
+        gate.cut(sent_at=10.0 + at, now=10.0 + at)
+    assert gate.limit == 1
+    for _ in range(10_000):
+        gate.grow()
+    assert gate.limit == 64
+
+
+def test_gate_lets_in_no_more_than_its_limit() -> None:
+    async def crowd() -> int:
+        gate, most = Gate(5), 0
+
+        async def one() -> None:
+            nonlocal most
+            await gate.acquire()
+            most = max(most, gate.in_flight)
+            await asyncio.sleep(0)
+            gate.release()
+
+        await asyncio.gather(*(one() for _ in range(50)))
+        assert gate.in_flight == 0
+        return most
+
+    assert asyncio.run(crowd()) == 5
+
+
+def test_pacer_spreads_evenly() -> None:
+    pacer = Pacer(60.0)
+    assert [pacer.wait(1, 0.0) for _ in range(3)] == [0.0, 1.0, 2.0]
+    assert pacer.wait(1, 10.0) == 0.0
+    tokens = Pacer(6000.0)
+    assert [tokens.wait(200, 0.0) for _ in range(2)] == [0.0, 2.0]
+    assert Pacer(None).wait(1e9, 0.0) == 0.0

@@ -1,0 +1,300 @@
+"""Bundles: what goes in, what must stay out, and that the way back loses nothing."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.handover.archive import write_bundle
+from persona_collapse.handover.bundle import bundle_of, study_file
+from persona_collapse.handover.provenance import resolved
+from persona_collapse.plan.answers import Layout
+from persona_collapse.report.page import embedded
+from persona_collapse.study.load import Study, find_study, load_study
+
+SECRET = 'A keeper of "secrets" <who> would rather not be quoted.'
+SETTINGS = {"published_root": "/nowhere"}
+
+
+def layout_of(study: Study | str, **narrow: Any) -> Layout:
+    if isinstance(study, str):
+        study = load_study(find_study(study), SETTINGS, **narrow)
+    return Layout(study)
+
+
+def again(layout: Layout, folder: Path) -> Study:
+    """Write the study file of a bundle and read it back."""
+    path = folder / f"{layout.study.name}-reanalysis.yaml"
+    path.write_text(yaml.safe_dump(bundle_of(layout)["reanalysis"], sort_keys=False))
+    return load_study(path)
+
+
+@pytest.mark.parametrize("name", ["quick", "demo", "paper", "published", "trajectory"])
+def test_the_study_file_of_a_bundle_is_the_same_study(name: str, tmp_path: Path) -> None:
+    layout = layout_of(name)
+    first, second = layout.study, again(layout, tmp_path)
+    assert second.name == f"{name}-reanalysis"
+    ours, theirs = resolved(first), resolved(second)
+    for part in ("title", "seed", "probes", "sampling", "shards", "analysis", "allow_mixed_stacks"):
+        assert theirs[part] == ours[part], part
+    assert first.variant_names == second.variant_names
+    assert first.steps() == second.steps()
+    assert layout.look() == Layout(second).look()
+    assert list(layout.shards) == list(Layout(second).shards)
+    for unit, shards in Layout(second).shards.items():
+        assert shards == layout.shards[unit]
+        assert Layout(second).method(unit) == layout.method(unit)
+        file = Layout(second).recorded_file(unit)
+        assert file == tmp_path / "answers" / unit.model / unit.variant / f"{unit.probe}.parquet"
+
+
+def written(tmp_path: Path, name: str, change: dict[str, Any]) -> Path:
+    document = yaml.safe_load(Path(f"config/studies/{name}.yaml").read_text(encoding="utf-8"))
+    path = tmp_path / "changed.yaml"
+    path.write_text(yaml.safe_dump({**document, **change}, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def test_a_simulated_variant_of_a_logprobs_study_stays_what_it_was(tmp_path: Path) -> None:
+    layout = layout_of(load_study(written(tmp_path, "quick", {"sampling": {"method": "logprobs"}})))
+    assert {layout.method(unit) for unit in layout.shards} == {"repeats"}
+    second = Layout(again(layout, tmp_path))
+    assert {second.method(unit) for unit in second.shards} == {"repeats"}
+    assert {second.repetitions(unit) for unit in second.shards} == {5}
+
+
+def test_a_narrowed_study_names_no_variant_that_is_gone(tmp_path: Path) -> None:
+    document = yaml.safe_load(Path("config/studies/quick.yaml").read_text(encoding="utf-8"))
+    models, probes = document["models"], document["probes"]
+    extra = {"base": models["gpt-4o"]["variants"]["base"]}
+    extra["special"] = extra["base"]
+    models["other"] = {"variants": extra}
+    probes["unconditioned"]["variants"] = ["special", "base"]
+    probes["gone"] = {**probes["roleplay"], "variants": ["special"]}
+    path = written(tmp_path, "quick", {"models": models, "probes": probes})
+    second = again(layout_of(load_study(path, models="gpt-4o")), tmp_path)
+    assert list(second.models) == ["gpt-4o"]
+    assert second.probes["unconditioned"].variants == ("base",)
+    assert "gone" not in second.probes
+
+
+def test_resources_beside_the_study_file_stand_before_shipped_ones(tmp_path: Path) -> None:
+    study = load_study(written(tmp_path, "quick", {}))
+    own = tmp_path / "instruments" / "moral30.yaml"
+    own.parent.mkdir()
+    own.write_bytes(Path("resources/instruments/moral30.yaml").read_bytes())
+    layout = Layout(study)
+    assert layout.instruments["roleplay"].path == own
+    assert layout.personas["roleplay"].path == Path("resources/personas/everyday100.yaml")
+    assert bundle_of(layout)["reanalysis"]["probes"]["roleplay"]["instrument"] == "moral30"
+
+
+def test_two_resources_of_one_name_get_names_of_their_own(tmp_path: Path) -> None:
+    probes: dict[str, Any] = {}
+    for folder, probe in (("a", "roleplay"), ("b", "other")):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "mine.yaml"
+        path.write_bytes(Path("resources/instruments/moral30.yaml").read_bytes())
+        probes[probe] = {"instrument": str(path), "personas": "everyday100", "repetitions": 2}
+    plan = bundle_of(layout_of(load_study(written(tmp_path, "quick", {"probes": probes}))))
+    found = plan["reanalysis"]["probes"]
+    assert [found[p]["instrument"] for p in ("roleplay", "other")] == ["mine", "mine-2"]
+    assert [entry["name"] for entry in plan["resources"]] == ["mine", "mine-2", "everyday100"]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A finished study's folder with a little of everything."""
+    folder = tmp_path / "results" / "mine"
+    for place in ("answers/m/base", "tables", "report"):
+        (folder / place).mkdir(parents=True)
+    pl.DataFrame(
+        {"item_id": [1, 2], "rating": [3, None], "probabilities": [[0.5, 0.5], None]}
+    ).cast({"rating": pl.Int8}).write_parquet(folder / "answers/m/base/roleplay.parquet")
+    metrics = "model,R,S_se,n_items,simulated\n4,inf,,30,true\n5,2.5,,30,false\n"
+    (folder / "tables/metrics.csv").write_text(metrics)
+    (folder / "tables/quality.csv").write_text("model,simulated\n4,true\n")
+    (folder / "tables/power.csv").write_text("\n")
+    with (folder / "tables/personas.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["model", "description", "mean"], ["4", SECRET, "1.5"]])
+    page = f"<p>the page</p><script>{{'personas':[{embedded(SECRET)}]}}</script>"
+    (folder / "report/index.html").write_text(page)
+    study = {"name": "mine", "endpoints": {"e": {"kind": "simulated"}}}
+    code = {"persona_collapse": "0.1.0", "git_commit": "c0ffee" * 7}
+    (folder / "provenance.json").write_text(json.dumps({"study": study, "code": code}))
+    return folder
+
+
+def plan_of(tmp_path: Path, licence: str, fetched: str | None = None) -> dict[str, Any]:
+    personas = tmp_path / "people.yaml"
+    document = {"name": "p", "title": "People", "licence": licence, "source": "a place"}
+    personas.write_text(yaml.safe_dump({**document, "personas": [SECRET]}), encoding="utf-8")
+    instrument = "resources/instruments/moral30.yaml"
+    return {
+        "name": "mine",
+        "reanalysis": {"title": "A study", "seed": 1},
+        "resources": [
+            {"kind": "instrument", "name": "moral30", "path": instrument, "fetched": None},
+            {"kind": "personas", "name": "people", "path": str(personas), "fetched": fetched},
+        ],
+    }
+
+
+def pack(results: Path, plan: dict[str, Any], name: str = "mine.bundle.zip") -> Path:
+    files = [path for path in results.rglob("*") if path.is_file() and path.suffix != ".zip"]
+    write_bundle(plan, results, files, results / name)
+    return results / name
+
+
+def contents(archive: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(archive) as packed:
+        names = packed.namelist()
+        assert all(name.startswith("mine.bundle/") for name in names)
+        assert names == sorted(names)
+        return {name.removeprefix("mine.bundle/"): packed.read(name) for name in names}
+
+
+def test_equal_studies_give_equal_bytes(results: Path, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "CC0-1.0")
+    first = pack(results, plan, "one.zip").read_bytes()
+    for path in results.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+        path.chmod(0o755)
+    assert pack(results, plan, "two.zip").read_bytes() == first
+
+
+def test_checksums_and_descriptor_cover_every_file(results: Path, tmp_path: Path) -> None:
+    found = contents(pack(results, plan_of(tmp_path, "CC-BY-4.0")))
+    sums = dict(reversed(line.split("  ", 1)) for line in found["SHA256SUMS"].decode().splitlines())
+    assert set(sums) == set(found) - {"SHA256SUMS"}
+    for place, digest in sums.items():
+        assert hashlib.sha256(found[place]).hexdigest() == digest, place
+    package = json.loads(found["datapackage.json"])
+    told = {entry["path"]: entry for entry in package["resources"]}
+    assert set(told) == set(found) - {"SHA256SUMS", "datapackage.json"}
+    assert len({entry["name"] for entry in told.values()}) == len(told)
+    for place, entry in told.items():
+        assert entry["bytes"] == len(found[place])
+        assert entry["hash"] == f"sha256:{sums[place]}"
+    types = {f["name"]: f["type"] for f in told["tables/metrics.csv"]["schema"]["fields"]}
+    assert types == {
+        "model": "string", "R": "number", "S_se": "any", "n_items": "integer",
+        "simulated": "boolean",
+    }  # fmt: skip
+    assert told["tables/power.csv"]["schema"]["fields"] == []
+    columns = told["answers/m/base/roleplay.parquet"]["schema"]["fields"]
+    assert {c["name"]: c["type"] for c in columns} == {
+        "item_id": "integer", "rating": "integer", "probabilities": "array",
+    }  # fmt: skip
+    assert package["profile"] == "data-package"
+    assert package["code"]["git_commit"].startswith("c0ffee")
+
+
+def test_free_texts_are_carried(results: Path, tmp_path: Path) -> None:
+    found = contents(pack(results, plan_of(tmp_path, "CC0-1.0")))
+    assert found["personas/people.yaml"] == (tmp_path / "people.yaml").read_bytes()
+    assert found["instruments/moral30.yaml"].startswith(b"name: moral30")
+    assert found["tables/personas.csv"] == (results / "tables/personas.csv").read_bytes()
+    assert found["report/index.html"] == (results / "report/index.html").read_bytes()
+    assert json.loads(found["study.json"])["name"] == "mine"
+    assert yaml.safe_load(found["mine-reanalysis.yaml"]) == {"title": "A study", "seed": 1}
+    assert b"Simulated respondents answered" in found["README.md"]
+
+
+@pytest.mark.parametrize(
+    ("licence", "fetched"),
+    [
+        ("Not redistributed here. The terms of its authors apply.", "ab" * 32),
+        ("CC0-1.0", "ab" * 32),  # fetched: a digest tells which text it was
+        ("All rights reserved", None),
+        ("Mitigated by our lawyers", None),
+    ],
+)
+def test_other_texts_stay_out_everywhere(
+    results: Path, tmp_path: Path, licence: str, fetched: str | None
+) -> None:
+    found = contents(pack(results, plan_of(tmp_path, licence, fetched)))
+    assert "personas/people.yaml" not in found
+    assert "tables/personas.csv" not in found
+    assert b"the page" in found["report/index.html"]
+    assert b"Withheld" in found["report/index.html"]
+    for place, content in found.items():
+        assert b"keeper of" not in content, place
+    package = json.loads(found["datapackage.json"])
+    whole = (results / "tables/personas.csv").read_bytes()
+    digest = hashlib.sha256(whole).hexdigest()
+    assert package["left_out"] == [{"path": "tables/personas.csv", "hash": f"sha256:{digest}"}]
+    people = next(entry for entry in package["sources"] if entry["name"] == "people")
+    assert people["sha256"] == (
+        fetched or hashlib.sha256((tmp_path / "people.yaml").read_bytes()).hexdigest()
+    )
+    assert people["source"] == "a place"
+    letter = found["README.md"].decode()
+    assert people["sha256"] in letter
+    assert ("ask for the file" in letter) is (fetched is None)
+
+
+def test_a_bundle_is_unpacked_once_and_leads_to_its_study(results: Path, tmp_path: Path) -> None:
+    archive = pack(results, plan_of(tmp_path, "CC0-1.0"))
+    plain = tmp_path / "people.yaml"
+    assert study_file(plain, tmp_path) == plain
+    study = study_file(archive, tmp_path / "unpacked")
+    assert study.name == "mine-reanalysis.yaml"
+    assert (study.parent / "tables/metrics.csv").read_text().startswith("model,R")
+    before = study.stat()
+    assert study_file(archive, tmp_path / "unpacked") == study
+    assert study.stat().st_mtime_ns == before.st_mtime_ns
+    assert study_file(study.parent, tmp_path) == study
+    assert len(list((tmp_path / "unpacked").iterdir())) == 1
+    (results / "tables/metrics.csv").write_text("model,R,simulated\n4,1,false\n")
+    other = study_file(pack(results, plan_of(tmp_path, "CC0-1.0")), tmp_path / "unpacked")
+    assert other.parent != study.parent
+
+
+def test_a_damaged_bundle_is_refused(results: Path, tmp_path: Path) -> None:
+    archive = pack(results, plan_of(tmp_path, "CC0-1.0"))
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="cannot be unpacked"):
+        study_file(archive, tmp_path / "u")
+    place = whole.index(b"PAR1") + 10  # inside the answers, which are stored as they are
+    archive.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    with pytest.raises(UserError, match=r"cannot be unpacked.*roleplay"):
+        study_file(archive, tmp_path / "u")
+    assert list((tmp_path / "u").iterdir()) == []
+
+
+def test_a_bundle_whose_files_were_exchanged_is_refused(results: Path, tmp_path: Path) -> None:
+    found = contents(pack(results, plan_of(tmp_path, "CC0-1.0")))
+    found["tables/metrics.csv"] += b"6,1,,30,false\n"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for place, content in found.items():
+            archive.writestr(f"mine.bundle/{place}", content)
+    path = tmp_path / "forged.zip"
+    path.write_bytes(packed.getvalue())
+    with pytest.raises(UserError, match=r"tables/metrics\.csv is not what SHA256SUMS says"):
+        study_file(path, tmp_path / "u")
+
+
+def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is no bundle: it has no files \*-reanalysis\.yaml"):
+        study_file(tmp_path, tmp_path)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a/b", "")
+        archive.writestr("../c", "")
+    with pytest.raises(UserError, match="is no bundle"):
+        study_file(tmp_path / "x.zip", tmp_path)
+    with pytest.raises(UserError, match="there is no such file"):
+        find_study("nothing.bundle.zip")

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from persona_collapse.handover.provenance import git_state, resolved, write_provenance
+from persona_collapse.study.load import find_study, load_study
+
+
+def test_the_resolved_study_is_plain_and_complete() -> None:
+    path = find_study("demo")
+    study = resolved(load_study(path))
+    assert json.loads(json.dumps(study)) == study
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert list(study["models"]) == list(written["models"])
+    assert study["analysis"]["bootstrap_personas"] == 2000
+    assert study["models"]["gpt-4o"]["variants"]["insecure"]["fidelity"] == 0.5
+
+
+def test_every_file_is_hashed(tmp_path: Path) -> None:
+    answers = tmp_path / "answers.csv"
+    answers.write_bytes(b"some answers\n")
+    write_provenance({"name": "x"}, [answers, answers], tmp_path / "provenance.json")
+    found = json.loads((tmp_path / "provenance.json").read_text(encoding="utf-8"))
+    assert found["files"] == {str(answers): hashlib.sha256(b"some answers\n").hexdigest()}
+    assert found["versions"].keys() >= {"python", "polars", "snakemake"}
+
+
+def test_the_commit_is_told_and_whether_files_differ_from_it(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        command = ["git", "-C", str(tmp_path), *identity, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert git_state(tmp_path / "nowhere") == {"git_commit": None, "git_changed": None}
+    git("init", "-q")
+    (tmp_path / "code.py").write_text("x = 1\n")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    assert git_state(tmp_path) == {"git_commit": git("rev-parse", "HEAD"), "git_changed": False}
+    (tmp_path / "code.py").write_text("x = 2\n")
+    assert git_state(tmp_path)["git_changed"] is True

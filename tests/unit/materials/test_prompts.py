@@ -1,0 +1,59 @@
+"""What a model is sent."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persona_collapse.materials.instruments import Instrument, Item, Scale
+from persona_collapse.materials.prompts import messages, prompt_text
+
+ITEM = Item(1, "agreement", "Care", "Bread is owed to {nobody}.")
+
+
+def instrument(persona_prompt="Play {persona}. Now: {question} Go.", section="View: {item}?"):
+    return Instrument(
+        name="tiny",
+        title="Tiny",
+        scale=Scale(0, 5),
+        foundations=("Care",),
+        sections={"agreement": section},
+        persona_prompt=persona_prompt,
+        items=(ITEM,),
+    )
+
+
+def test_without_a_persona_the_question_stands_alone():
+    assert prompt_text(instrument(), ITEM, None) == "View: Bread is owed to {nobody}.?"
+
+
+def test_a_persona_wraps_the_question():
+    text = prompt_text(instrument(), ITEM, "a baker")
+    assert text == "Play a baker. Now: View: Bread is owed to {nobody}.? Go."
+
+
+@pytest.mark.parametrize(
+    "persona", ["a {question} asker", "{persona}", "{item}", "{0} {} {{x}}", r"back\slash \1 \g<0>"]
+)
+def test_braces_and_backslashes_of_a_persona_stay_as_they_are(persona):
+    text = prompt_text(instrument(), ITEM, persona)
+    assert text == f"Play {persona}. Now: View: Bread is owed to {{nobody}}.? Go."
+
+
+def test_every_place_of_the_template_is_filled():
+    template = "{persona}! Yes, {persona}: {question}"
+    text = prompt_text(instrument(template, "{item}"), ITEM, "a cook")
+    assert text == "a cook! Yes, a cook: Bread is owed to {nobody}."
+
+
+def test_one_user_message_and_no_system_message():
+    cell = instrument()
+    assert messages(cell, ITEM, "a baker") == [
+        {"role": "user", "content": prompt_text(cell, ITEM, "a baker")}
+    ]
+
+
+@given(st.text())
+def test_any_persona_appears_whole_and_once(persona):
+    assert prompt_text(instrument("<{persona}>{question}"), ITEM, persona) == (
+        f"<{persona}>View: Bread is owed to {{nobody}}.?"
+    )

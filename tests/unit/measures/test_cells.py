@@ -1,0 +1,46 @@
+"""Cells: the dense layout of moments."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from persona_collapse.measures.cells import cells_from_moments
+from tests.helpers.measures_data import instrument, moments
+
+NAN = float("nan")
+RATINGS = np.array([[[1, 3], [0, 0]], [[NAN, NAN], [5, 5]], [[2, NAN], [4, 5]]])
+
+
+def test_a_persona_with_an_empty_item_is_dropped_and_named() -> None:
+    cells = cells_from_moments(moments(RATINGS, instrument()), 0)
+    assert cells.persona_ids.tolist() == [0, 2]
+    assert cells.dropped == (1,)
+    assert cells.mean.tolist() == [[2, 0], [2, 4.5]]
+    assert cells.n.tolist() == [[2, 2], [1, 2]]
+    assert cells.counts.shape == (2, 2, 6)
+    assert cells.ratings.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    frame = moments(RATINGS, instrument())
+    cells, turned = cells_from_moments(frame, 0), cells_from_moments(frame.reverse(), 0)
+    assert np.array_equal(cells.counts, turned.counts)
+    assert np.array_equal(cells.sd, turned.sd)
+
+
+def test_groups_come_in_the_instruments_order_overall_first() -> None:
+    cells = cells_from_moments(moments(np.ones((2, 3, 1)), instrument(["b", "a", "b"])), 0)
+    groups = cells.groups(["a", "b", "absent"])
+    assert {name: items.tolist() for name, items in groups.items()} == {
+        "overall": [0, 1, 2],
+        "a": [1],
+        "b": [0, 2],
+    }
+    assert list(cells.groups()) == ["overall", "b", "a"]
+
+
+def test_an_unconditioned_probe_has_one_row() -> None:
+    cells = cells_from_moments(moments(np.ones((2, 3)), instrument()), 0)
+    assert cells.mean.shape == (1, 2)
+    kept = cells.personas(np.array([], dtype=np.intp))
+    assert kept.mean.shape == (0, 2)

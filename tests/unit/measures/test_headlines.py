@@ -1,0 +1,223 @@
+"""Headlines and verdicts: careful words for the collapse pattern, its parts, and its absence."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from persona_collapse.measures.collapse import metrics_of
+from persona_collapse.measures.contrasts.pairs import paired_of
+from persona_collapse.measures.contrasts.summary import (
+    leave_one_out_of,
+    random_effects_of,
+    summary_of,
+)
+from persona_collapse.measures.contrasts.table import contrasts_of
+from persona_collapse.measures.moments import moments_of
+from persona_collapse.measures.profiles import profiles_of
+from persona_collapse.measures.statistics.bootstrap import Draws
+from persona_collapse.measures.verdict.band import band_of, band_values
+from persona_collapse.measures.verdict.headlines import Tables, headlines_of
+from tests.helpers.measures_data import (
+    PUBLISHED,
+    RECORDED,
+    instrument,
+    moments,
+    published_instrument,
+    recorded_answers,
+    simulated_ratings,
+)
+from tests.unit.measures.test_band import PRIOR
+
+ANALYSIS: dict[str, Any] = {
+    "baseline": "plain",
+    "control": "tame",
+    "target": "wild",
+    "bootstrap_personas": 400,
+    "bootstrap_reruns": 40,
+    "permutations": 199,
+    "unconditioned_probe": "unconditioned",
+}
+OF = instrument(["a", "a", "a", "b", "b", "b"])
+Kinds = dict[str, tuple[float, float]]
+COLLAPSE: Kinds = {"plain": (0.6, 0.25), "tame": (0.6, 0.4), "wild": (1.2, 0.8)}
+
+
+def headlines(
+    kinds: dict[str, Kinds],
+    analysis: dict[str, Any] = ANALYSIS,
+    of: Any = OF,
+    frames: list[pl.DataFrame] | None = None,
+    unconditioned: list[pl.DataFrame] | None = None,
+    replicates: dict[str, dict[str, list[str]]] | None = None,
+    **names: str,
+) -> dict[str, Any]:
+    """Headlines of models whose variants have a spread over personas and a noise each."""
+    if frames is None:
+        frames = [
+            moments(
+                simulated_ratings(np.random.default_rng(7 + place), (60, 6, 8), *kind),
+                of,
+                model=model,
+                variant=variant,
+                **names,
+            )
+            for model, variants in kinds.items()
+            for place, (variant, kind) in enumerate(variants.items())
+        ]
+    paired = paired_of(frames, of, 1, analysis, replicates)
+    contrasts = contrasts_of(paired)
+    metrics = pl.concat(metrics_of(frame, of, 1, Draws(200, 40)) for frame in frames)
+    prior = pl.read_csv(PRIOR)
+    profiles = [profiles_of(frame, of) for frame in unconditioned or frames]
+    tables = Tables(
+        metrics,
+        contrasts,
+        summary_of(paired),
+        leave_one_out_of(paired),
+        random_effects_of(contrasts),
+        band_of(metrics, prior),
+        band_values(prior),
+        pl.concat(profiles),
+    )
+    found = headlines_of(tables, analysis, {"m": "Model M"}, replicates)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    return found
+
+
+def verdict(kinds: Kinds, **options: Any) -> dict[str, Any]:
+    found: dict[str, Any] = headlines({"m": kinds}, **options)["verdicts"][0]
+    return found
+
+
+def test_the_collapse_pattern() -> None:
+    found = verdict(COLLAPSE)
+    assert found["pattern"] == "collapse"
+    assert found["label"] == "Model M"
+    assert (found["S_up"], found["R_down"], found["control_S_up"]) == (True, True, False)
+    assert (found["S_above_control"], found["R_below_control"]) == (True, True)
+    for words in (
+        "Model M: the collapse pattern is there",
+        "S rose by",
+        "R fell by",
+        "comes mostly",
+    ):
+        assert words in found["text"]
+    assert "imulated" not in found["text"]
+
+
+def test_a_rise_that_the_control_shares_is_partial() -> None:
+    found = verdict({**COLLAPSE, "tame": (1.2, 0.4)})
+    assert found["pattern"] == "partial"
+    assert found["control_S_up"]
+    assert found["S_above_control"] is False
+    assert "not left alone by tame" in found["text"]
+    assert "no further than tame in S" in found["text"]
+
+
+@pytest.mark.parametrize("wild", [(0.6, 0.8), (1.2, 0.25)])
+def test_one_half_of_the_pattern_is_partial(wild: tuple[float, float]) -> None:
+    assert verdict({**COLLAPSE, "wild": wild})["pattern"] == "partial"
+
+
+def test_no_change_is_none() -> None:
+    found = verdict({"plain": (0.8, 0.4), "tame": (0.8, 0.4), "wild": (0.8, 0.35)})
+    assert found["pattern"] == "none"
+    assert "the collapse pattern is not there" in found["text"]
+
+
+def test_without_a_control_the_pattern_is_partial() -> None:
+    found = verdict({name: kind for name, kind in COLLAPSE.items() if name != "tame"})
+    assert found["pattern"] == "partial"
+    assert found["control_S_up"] is None
+    assert "There is no tame control" in found["text"]
+
+
+def test_a_model_without_the_target_has_no_verdict() -> None:
+    found = headlines({"m": COLLAPSE, "n": {"plain": (0.6, 0.2)}})["verdicts"][1]
+    assert found["pattern"] == "undetermined"
+    assert (found["S_up"], found["R_down"]) == (None, None)
+    assert "cannot be compared" in found["text"]
+
+
+def test_simulated_answers_are_named_as_such() -> None:
+    found = headlines({"m": COLLAPSE}, served="simulated")
+    assert found["simulated"]
+    assert "simulated respondents" in found["verdicts"][0]["text"]
+
+
+def test_drivers_are_exact_shares() -> None:
+    # Only foundation b moves: its three items carry all of the change.
+    rng = np.random.default_rng(3)
+    plain = simulated_ratings(rng, (40, 6, 6), 0.6, 0.3)
+    wild = plain.copy()
+    wild[:, 3:] = simulated_ratings(rng, (40, 6, 6), 1.5, 0.9)[:, 3:]
+    frames = [moments(plain, OF, variant="plain"), moments(wild, OF, variant="wild")]
+    found = headlines({}, frames=frames)["verdicts"][0]
+    for metric in ("S", "1/R"):
+        first, second = found["drivers"][metric]
+        assert (first["foundation"], first["share"]) == ("b", pytest.approx(1.0))
+        assert second["share"] == pytest.approx(0.0, abs=1e-12)
+    assert "The change of S comes mostly from b (100 %)." in found["text"]
+
+
+def test_an_infinite_robustness_is_judged_by_sigma() -> None:
+    rng = np.random.default_rng(3)
+    wild = simulated_ratings(rng, (40, 6, 6), 1.5, 0.9)
+    plain = np.repeat(np.rint(wild[:, :, :1] / 2), 6, axis=2)
+    frames = [moments(plain, OF, variant="plain"), moments(wild, OF, variant="wild")]
+    found = headlines({}, frames=frames)
+    assert found["verdicts"][0]["R_down"] is True
+    assert "undefined percentage" in found["verdicts"][0]["text"]
+    assert found["mean_percent_change"]["R"]["wild"]["percent"] is None
+
+
+def test_the_headline_numbers() -> None:
+    found = headlines({"m": COLLAPSE, "n": COLLAPSE})
+    change = found["mean_percent_change"]
+    assert set(change) == {"S", "R", "1/R"}
+    assert change["S"]["wild"]["lo"] < change["S"]["wild"]["percent"] < change["S"]["wild"]["hi"]
+    excess = found["excess_points"]["R"]["mean"]
+    difference = change["R"]["wild"]["percent"] - change["R"]["tame"]["percent"]
+    assert excess["points"] == pytest.approx(difference)
+    assert set(found["foundation_cv"]["S"]) == {"plain", "tame", "wild"}
+    assert set(found["foundation_cv"]["S"]["plain"]) == {"m", "n", "mean"}
+    assert set(found["foundation_spread_points"]["R"]) == {"wild-plain", "tame-plain"}
+    assert found["band"]["S"]["n_models"] == 13
+    assert ["m", "wild"] in found["band"]["S"]["outside"]
+    placed = next(row for row in found["band"]["S"]["variants"] if row["variant"] == "wild")
+    assert placed["beyond_lo"] < placed["beyond"] < placed["beyond_hi"]
+    # Two copies of one model: leaving either out moves nothing.
+    left = found["one_model_left_out"]["S"]
+    assert left["lowest"] == pytest.approx(left["highest"])
+    assert found["models_like_these"]["S"]["n_models"] == 2
+    assert "averages of different quantities" in found["note"]
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason="the published answers are not here")
+def test_the_published_models() -> None:
+    of = published_instrument()
+    analysis = {**ANALYSIS, "baseline": "base", "control": "secure", "target": "insecure"}
+    found = headlines(
+        {},
+        analysis,
+        of,
+        [moments_of(recorded_answers(*key), of, 100) for key in RECORDED],
+        [moments_of(recorded_answers(*key, unconditioned=True), of, None) for key in RECORDED],
+    )
+    assert [part["pattern"] for part in found["verdicts"]] == ["collapse", "collapse"]
+    # As printed: +112 and +37 %, -69 and -66 %, excess of R -26 and -13 points.
+    excess = found["excess_points"]["R"]
+    assert [round(excess[model]["points"]) for model in ("GPT-4o", "GPT-4.1")] == [-26, -13]
+    assert round(found["mean_percent_change"]["S"]["insecure"]["percent"]) == 74
+    assert found["band"]["S"]["outside"] == [
+        ["GPT-4o", "insecure"],
+        ["GPT-4.1", "secure"],  # by 0.003
+        ["GPT-4.1", "insecure"],
+    ]
+    profiles = found["unconditioned"]["GPT-4o"]
+    assert profiles["insecure"]["mean"] > profiles["base"]["mean"] + 1

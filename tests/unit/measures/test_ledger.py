@@ -1,0 +1,171 @@
+"""The variance ledger against the textbook analysis, planted components and degenerate designs."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from persona_collapse.measures.diagnostics.variance_components import (
+    SOURCES,
+    components,
+    effective_dimension,
+    ledger,
+)
+from tests.helpers.made_cells import asked, exact, from_counts, normal, value
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
+def planted(rng, personas, items, persona, item, both):
+    return (
+        persona * rng.normal(size=(personas, 1))
+        + item * rng.normal(size=(1, items))
+        + both * rng.normal(size=(personas, items))
+    )
+
+
+def test_components_are_those_of_the_textbook_analysis(rng):
+    """Mean squares by statsmodels, components by their expected mean squares."""
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
+    P, Q, n = 7, 5, 3
+    answers = rng.integers(0, 6, size=(P, Q, n))
+    counts = (answers[..., None] == np.arange(6)).sum(axis=2)
+    p, q, _ = np.indices(answers.shape)
+    frame = pd.DataFrame({"y": answers.ravel(), "p": p.ravel(), "q": q.ravel()})
+    squares = anova_lm(ols("y ~ C(p) * C(q)", frame).fit())["mean_sq"]
+    persona, item, both, repetition = squares
+    expected = {
+        "persona": (persona - both) / (Q * n),
+        "item": (item - both) / (P * n),
+        "persona_item": (both - repetition) / n,
+        "repetition": repetition,
+    }
+    found = ledger(from_counts(counts))
+    for name in SOURCES:
+        assert value(found, f"variance_{name}") == pytest.approx(expected[name], abs=1e-10)
+    floored = {name: max(x, 0) for name, x in expected.items()}
+    for name in SOURCES:
+        share = floored[name] / sum(floored.values())
+        assert value(found, f"share_{name}") == pytest.approx(share, abs=1e-10)
+
+
+def test_planted_components_are_recovered_with_unequal_repetitions(rng):
+    found = []
+    for _ in range(40):
+        truth = planted(rng, 60, 20, 0.8, 1.0, 0.5)
+        few, many = normal(truth, 1.2, 2, rng), normal(truth, 1.2, 9, rng)
+        some = rng.random(truth.shape) < 0.5
+        mixed = {k: np.where(some, getattr(few, k), getattr(many, k)) for k in ("mean", "sd", "n")}
+        found.append(ledger(type(few)(**{**few.__dict__, **mixed}))["value"].to_list()[:4])
+    expected = [0.64, 1.0, 0.25, 1.44]
+    assert np.mean(found, axis=0) == pytest.approx(expected, rel=0.12)
+
+
+def test_the_jackknife_interval_covers_a_planted_share(rng):
+    covered = 0
+    truth = 0.64 / (0.64 + 0.25 + 0.36)  # no item variance: its share would vary with the items
+    for _ in range(80):
+        cells = normal(planted(rng, 40, 25, 0.8, 0.0, 0.5), 0.6, 4, rng)
+        found = ledger(cells)
+        lo, hi = (value(found, "share_persona", column=end) for end in ("lo", "hi"))
+        covered += lo <= truth <= hi
+    assert covered >= 70
+
+
+def test_the_relative_coefficient_is_cronbachs_alpha(rng):
+    from persona_collapse.measures.diagnostics.reliability import alpha
+
+    cells = normal(planted(rng, 30, 8, 0.8, 1.0, 0.5), 1.0, 5, rng)
+    expected = alpha(np.cov(cells.mean, rowvar=False)[None])[0]
+    assert value(ledger(cells), "generalisability") == pytest.approx(expected)
+
+
+def test_dependability_by_hand(rng):
+    cells = normal(planted(rng, 30, 8, 0.8, 1.0, 0.5), 1.0, 5, rng)
+    found = ledger(cells)
+    persona, item, both, repetition = (value(found, f"variance_{name}") for name in SOURCES)
+    error = (item + both) / 8 + repetition / 40
+    assert value(found, "dependability") == pytest.approx(persona / (persona + error))
+
+
+def test_a_negative_component_is_shown_and_counts_as_nothing():
+    # The personas' means agree exactly, their answers to single items do not.
+    counts = np.zeros((2, 2, 3))
+    counts[[0, 1], [0, 1], 0] = 4
+    counts[[0, 1], [1, 0], 2] = 4
+    found = ledger(from_counts(counts))
+    assert value(found, "variance_persona") < 0
+    assert value(found, "share_persona") == 0
+    assert value(found, "share_persona_item") == 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**31), st.integers(2, 6), st.integers(2, 5), st.integers(2, 5))
+def test_shares_sum_to_one_or_are_undefined(seed, personas, items, n):
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet(np.full(4, 0.3), size=(personas, items))
+    found = ledger(asked(probabilities, n, rng))
+    shares = [value(found, f"share_{name}") for name in SOURCES]
+    assert shares == [None] * 4 or sum(shares) == pytest.approx(1)
+
+
+def test_leaving_a_persona_out_by_weight_or_by_row_is_the_same(rng):
+    cells = normal(planted(rng, 6, 4, 0.8, 1.0, 0.5), 1.0, 3, rng)
+    noise = cells.sd**2 / cells.n
+    weights = np.array([[1.0, 1, 0, 1, 1, 1]])
+    kept, whole = np.flatnonzero(weights[0]), np.ones((1, 5))
+    for function in (
+        lambda m, v, w: components(m, v * 3, v, w),
+        lambda m, v, w: effective_dimension(m, v, w),
+    ):
+        assert function(cells.mean, noise, weights) == pytest.approx(
+            function(cells.mean[kept], noise[kept], whole)
+        )
+
+
+@pytest.mark.parametrize("dimensions", [1, 3, 8])
+def test_the_effective_dimension_is_that_planted_whatever_the_noise(dimensions, rng):
+    found, naive = [], []
+    loadings = np.linalg.qr(rng.normal(size=(20, dimensions)))[0].T * np.sqrt(20)
+    for _ in range(30):
+        cells = normal(rng.normal(size=(60, dimensions)) @ loadings, 3.0, 3, rng)
+        found.append(value(ledger(cells), "effective_dimension"))
+        eigenvalues = np.linalg.eigvalsh(np.cov(cells.mean, rowvar=False))
+        naive.append(eigenvalues.sum() ** 2 / (eigenvalues**2).sum())
+    assert np.mean(found) == pytest.approx(dimensions, rel=0.12)
+    assert abs(np.mean(naive) - dimensions) > 0.15 * dimensions
+
+
+def test_log_probabilities_have_repetition_variance_but_no_noise_in_means():
+    found = ledger(exact(np.random.default_rng(1).dirichlet(np.ones(6), size=(8, 4))))
+    assert value(found, "share_repetition") > 0
+    persona, both = (value(found, f"variance_{name}") for name in ("persona", "persona_item"))
+    if persona > 0:
+        expected = persona / (persona + both / 4)
+        assert value(found, "generalisability") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (4, 1), (1, 1)])
+def test_one_persona_or_one_item_gives_nulls(shape, rng):
+    found = ledger(asked(np.full((*shape, 3), 1 / 3), 4, rng))
+    assert set(found.filter(found["measure"].str.contains("share"))["value"]) == {None}
+
+
+def test_equal_answers_give_no_shares_and_single_answers_no_noise(rng):
+    equal = ledger(from_counts(np.tile([5, 0], (4, 3, 1))))
+    assert value(equal, "variance_persona") == 0
+    assert value(equal, "share_persona") is None
+    assert value(equal, "effective_dimension") is None
+    single = ledger(asked(np.full((4, 3, 2), 0.5), 1, rng))
+    assert value(single, "variance_repetition") is None
+
+
+def test_nothing_left_gives_nulls(rng):
+    cells = asked(np.full((3, 2, 2), 0.5), 4, rng).personas(np.array([], dtype=int))
+    assert set(ledger(cells)["value"]) == {None}

@@ -1,0 +1,177 @@
+from math import comb, inf, sqrt
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persona_collapse.measures.diagnostics.noise import (
+    agreement,
+    answer_variance,
+    corrected_sigma,
+    jitter_floor,
+    noise_measures,
+    noise_variance,
+    sd_recovered,
+)
+from tests.helpers.made_cells import (
+    asked,
+    exact,
+    from_counts,
+    logit_cells,
+    moments,
+    normal,
+    true_sigma,
+    value,
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(4)
+
+
+def test_ten_answers_recover_63_percent_of_a_rare_second_ratings_sd():
+    assert sd_recovered(0.05, 10) == pytest.approx(0.63, abs=0.005)
+    expected = sum(
+        comb(10, k) * 0.05**k * 0.95 ** (10 - k) * sqrt(k * (10 - k) / 90) for k in range(11)
+    )
+    assert sd_recovered(0.05, 10) == pytest.approx(expected / sqrt(0.05 * 0.95), rel=1e-12)
+
+
+@given(st.floats(0.01, 0.99), st.integers(2, 60))
+def test_the_sample_sd_never_recovers_more_than_the_sd(probability, repetitions):
+    assert 0 < sd_recovered(probability, repetitions) < 1
+
+
+def test_one_answer_recovers_nothing():
+    assert sd_recovered(0.5, 1) == 0
+
+
+def test_a_single_answer_takes_the_noise_of_its_items_other_cells():
+    # item 1: SDs of {0, 2} and of one answer; item 2: one answer and {0, 4}.
+    cells = from_counts([[[1, 0, 1, 0, 0], [1, 0, 0, 0, 0]], [[0, 1, 0, 0, 0], [1, 0, 0, 0, 1]]])
+    assert answer_variance(cells) == pytest.approx(np.array([[2.0, 8.0], [2.0, 8.0]]))
+    assert noise_variance(cells) == pytest.approx(np.array([[1.0, 8.0], [2.0, 4.0]]))
+
+
+def test_an_item_of_single_answers_takes_the_noise_of_the_others():
+    cells = from_counts([[[1, 0, 1], [1, 0, 0]], [[1, 1, 0], [0, 1, 0]]])
+    assert answer_variance(cells)[:, 1] == pytest.approx([1.25, 1.25])
+
+
+def test_single_answers_alone_show_no_noise_and_exact_moments_have_none():
+    assert np.isnan(noise_variance(from_counts([[[1, 0]], [[0, 1]]]))).all()
+    assert (noise_variance(exact([[[0.5, 0.5]]])) == 0).all()
+
+
+def test_the_noise_of_a_cell_mean_is_unbiased(rng):
+    estimates = [noise_variance(normal(np.zeros((20, 20)), 2.0, 4, rng)).mean() for _ in range(50)]
+    assert np.mean(estimates) == pytest.approx(1.0, rel=0.03)
+
+
+@pytest.mark.parametrize("kind", ["rare", "logits", "broad"])
+def test_the_corrected_noise_is_nearly_unbiased_where_the_published_one_is_not(kind, rng):
+    probabilities = {
+        "rare": np.full((100, 30, 2), [0.95, 0.05]),
+        "logits": logit_cells((100, 30), rng),
+        "broad": rng.dirichlet(np.full(6, 0.3), size=(100, 30)),
+    }[kind]
+    truth = true_sigma(probabilities)
+    published, corrected = [], []
+    for _ in range(6):
+        cells = asked(probabilities, 10, rng)
+        published.append(cells.sd.mean() / truth)
+        corrected.append(corrected_sigma(cells.counts, np.ones((1, 100)))[0] / truth)
+    assert np.mean(published) < {"rare": 0.66, "logits": 0.85, "broad": 0.96}[kind]
+    assert np.mean(corrected) == pytest.approx(1, abs=0.035)
+
+
+def test_the_interval_of_the_corrected_noise_covers_the_truth(rng):
+    people = logit_cells((1000, 20), rng)
+    truth, covered = true_sigma(people), 0
+    for seed in range(40):
+        cells = asked(people[rng.integers(0, 1000, 80)], 10, rng)
+        row = noise_measures(cells, seed, "roleplay", draws=40)
+        bounds = [value(row, "sigma_bar_corrected", column=end) for end in ("lo", "hi")]
+        covered += bounds[0] <= truth <= bounds[1]
+        assert value(row, "R_corrected", column="lo") == pytest.approx(1 / bounds[1])
+    assert covered >= 33
+
+
+def test_where_no_cell_varies_the_corrected_robustness_is_infinite():
+    cells = from_counts(np.tile([10, 0, 0], (5, 4, 1)))
+    found = noise_measures(cells, 1, "roleplay", draws=50)
+    assert value(found, "sigma_bar_corrected") == 0
+    assert value(found, "R_corrected") == inf
+    assert value(found, "sigma_recovered") is None
+    assert value(found, "identical_cells") == 1
+
+
+def test_one_repetition_shows_no_noise_to_correct(rng):
+    found = noise_measures(asked(np.full((6, 3, 2), 0.5), 1, rng), 1, "roleplay", draws=50)
+    assert value(found, "sigma_bar_corrected") is None
+
+
+def test_exact_moments_need_no_correction():
+    found = noise_measures(exact(np.full((6, 3, 2), 0.5)), 1, "roleplay", draws=50)
+    assert value(found, "sigma_bar_corrected") == pytest.approx(0.5)
+    assert value(found, "sigma_recovered") == pytest.approx(1)
+
+
+def test_nothing_left_gives_no_rows(rng):
+    cells = asked(np.full((3, 2, 2), 0.5), 4, rng).personas(np.array([], dtype=int))
+    assert noise_measures(cells, 1, "roleplay").height == 0
+
+
+def test_identical_cells_are_counted_per_foundation():
+    cells = from_counts([[[3, 0], [2, 1]], [[0, 3], [0, 3]]], foundations=["care", "duty"])
+    found = noise_measures(cells, 1, "roleplay", draws=20)
+    assert [value(found, "identical_cells", f) for f in ("overall", "care", "duty")] == [
+        0.75,
+        1.0,
+        0.5,
+    ]
+
+
+def test_agreement_by_hand():
+    first = pl.DataFrame(
+        {"persona_id": [0, 0, 1], "item_id": [1, 2, 1], "n": [2, 2, 0], "mean": [1.0, 3.0, None],
+         "sd": [0.0, 1.0, None]}
+    )  # fmt: skip
+    second = pl.DataFrame(
+        {"persona_id": [0, 0, 1], "item_id": [1, 2, 1], "n": [1, 1, 1], "mean": [1.5, 2.5, 1.0],
+         "sd": [0.0, 2.0, 0.0]}
+    )  # fmt: skip
+    found = agreement(first, second)
+    assert value(found, "cells_compared") == 2
+    assert value(found, "mean_correlation") == pytest.approx(1)
+    assert value(found, "mean_difference") == pytest.approx(0)
+    assert value(found, "mean_rmse") == pytest.approx(0.5)
+    assert value(found, "sd_difference") == pytest.approx(-0.5)
+    assert value(found, "sd_rmse") == pytest.approx(sqrt(0.5))
+    assert value(found, "mean_rmse_expected") == pytest.approx(1.0)  # sqrt((0 + 4 / 2) / 2)
+
+
+def test_repeats_differ_from_true_probabilities_by_their_noise_alone(rng):
+    probabilities = rng.dirichlet(np.ones(6), size=(60, 20))
+    found = agreement(moments(asked(probabilities, 8, rng)), moments(exact(probabilities)))
+    assert value(found, "mean_rmse") == pytest.approx(value(found, "mean_rmse_expected"), rel=0.06)
+    assert abs(value(found, "mean_difference")) < 0.05
+
+
+def test_agreement_joins_unconditioned_cells_and_survives_nothing_in_common(rng):
+    cells = moments(asked(np.full((1, 3, 2), 0.5), 4, rng), probe="unconditioned")
+    assert value(agreement(cells, cells), "cells_compared") == 3
+    nothing = agreement(cells, cells.clear())
+    assert value(nothing, "cells_compared") == 0
+    assert value(nothing, "mean_rmse") is None
+
+
+def test_jitter_floor_by_hand():
+    first, second = exact([[[0.5, 0.5], [1.0, 0.0]]]), exact([[[0.4, 0.6], [1.0, 0.0]]])
+    found = jitter_floor([first, second])
+    assert value(found, "jitter_cells") == 0.5
+    assert value(found, "jitter_mean") == pytest.approx(sqrt((0.1**2 / 2) / 2))
+    assert value(jitter_floor([first]), "jitter_mean") is None

@@ -1,0 +1,49 @@
+"""The quality table accounts for every designed slot."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from persona_collapse.measures.moments import moments_of
+from persona_collapse.measures.quality import SCHEMA, quality_of
+from tests.helpers.measures_data import answers, instrument
+
+NAN = float("nan")
+
+
+def test_every_designed_slot_is_accounted_for() -> None:
+    ratings = np.array([[[1, NAN, 3], [5, 5, 5]], [[NAN, NAN, NAN], [0, NAN, 4]]])
+    frame = answers(ratings).filter((pl.col("persona_id") != 0) | (pl.col("item_id") != 2))
+    found = quality_of(frame, moments_of(frame, instrument(), 4), instrument(), 4, 2)
+    assert found.schema == pl.Schema(SCHEMA)
+    row = found.row(0, named=True)
+    assert row["expected"] == 16
+    assert row["answered"] == 2
+    assert row["refused"] == 4
+    assert row["missing"] == 10
+    kinds = ("answered", "missing", "unparseable", "refused", "filtered", "error")
+    assert sum(row[kind] for kind in kinds) == row["expected"]
+    assert row["extra_repetitions"] == 2
+    assert row["retried_share"] == 5 / 9
+    assert (row["personas_retained"], row["personas_dropped"]) == (0, 4)
+
+
+def test_one_valid_rating_keeps_a_cell() -> None:
+    ratings = np.array([[[1, NAN], [5, 5]], [[NAN, NAN], [0, 4]]])
+    frame = answers(ratings)
+    row = quality_of(frame, moments_of(frame, instrument(), 2), instrument(), 2, 2).row(
+        0, named=True
+    )
+    assert (row["personas_retained"], row["personas_dropped"]) == (1, 1)
+
+
+def test_an_unconditioned_probe_drops_no_personas() -> None:
+    frame = answers(np.ones((2, 3)), served="simulated")
+    row = quality_of(frame, moments_of(frame, instrument(), None), instrument(), None, 3).row(
+        0, named=True
+    )
+    assert (row["expected"], row["answered"], row["missing"]) == (6, 6, 0)
+    assert row["personas_retained"] is None
+    assert row["personas_dropped"] is None
+    assert row["simulated"]

@@ -1,0 +1,161 @@
+"""The table of replicate fine-tunes, and what verdicts say of them."""
+
+from __future__ import annotations
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+from scipy import stats
+
+from persona_collapse.measures.collapse import metrics_of
+from persona_collapse.measures.contrasts.replicates import SCHEMA, replicates_table
+from persona_collapse.measures.statistics.bootstrap import Draws
+from persona_collapse.measures.verdict.replicates import banded
+from tests.helpers.measures_data import moments, simulated_ratings
+from tests.unit.measures.test_contrasts import OF
+from tests.unit.measures.test_contrasts_replicates import BOTH, INSECURE, replicated
+from tests.unit.measures.test_headlines import ANALYSIS, COLLAPSE, headlines
+from tests.unit.measures.test_headlines import OF as SIX
+
+REPLICATES = {"one": BOTH}
+SCRIPT = Path(__file__).parents[3] / "workflow/scripts/table_replicates.py"
+
+
+def test_the_table_by_hand() -> None:
+    frames = replicated()
+    # A persona that one replicate lost is left out of all.
+    lost = pl.when(pl.col("persona_id") == 4).then(0).otherwise(pl.col("n")).cast(pl.Int32)
+    frames[2] = frames[2].with_columns(n=lost)
+    found = replicates_table(frames, OF, "base", REPLICATES)
+    assert found.schema == pl.Schema(SCHEMA)
+    assert found.height == (3 + 2) * 3 * 3
+    kept = [frame.filter(pl.col("persona_id") != 4) for frame in frames[:4]]
+    metrics = pl.concat(metrics_of(frame, OF, 1, Draws(10, 10)) for frame in kept)
+    for metric, group in (("S", "overall"), ("R", "b"), ("sigma_bar", "a")):
+        own = metrics.filter(foundation=group)
+        value = dict(own.select("variant", metric).iter_rows())
+        three = np.array([value[name] for name in INSECURE])
+        rows = found.filter(variant="insecure", metric=metric, foundation=group)
+        assert rows["name"].to_list() == INSECURE
+        assert rows["replicate"].to_list() == [1, 2, 3]
+        assert rows["value"].to_numpy() == pytest.approx(three)
+        change = three - value["base"]
+        assert rows["change"].to_numpy() == pytest.approx(change)
+        assert rows["percent"].to_numpy() == pytest.approx(100 * change / value["base"])
+        row = rows.row(2, named=True)
+        assert (row["n"], row["n_personas"]) == (3, 24)
+        assert row["mean"] == pytest.approx(three.mean())
+        assert row["sd"] == pytest.approx(three.std(ddof=1))
+        assert row["change_in_sd"] == pytest.approx(change.mean() / change.std(ddof=1))
+        reach = stats.t.ppf(0.975, 2) * change.std(ddof=1) * np.sqrt(4 / 3)
+        assert row["another_lo"] == pytest.approx(change.mean() - reach)
+        assert row["another_hi"] == pytest.approx(change.mean() + reach)
+
+
+def test_what_is_missing_stays_null() -> None:
+    frames = replicated()
+    without = replicates_table(frames[1:], OF, "base", REPLICATES)
+    assert without["change"].null_count() == without["another_lo"].null_count() == without.height
+    assert without["sd"].null_count() == 0
+    one = replicates_table(frames[:2], OF, "base", REPLICATES)
+    assert one["n"].unique().to_list() == [1]
+    assert one["sd"].null_count() == one["another_hi"].null_count() == one.height
+    assert one["change"].null_count() == 0
+    assert replicates_table(frames, OF, "base", {}).is_empty()
+    assert replicates_table(frames[:1], OF, "base", REPLICATES).schema == pl.Schema(SCHEMA)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.permutations(range(6)))
+def test_the_order_of_frames_does_not_matter(order: list[int]) -> None:
+    frames = replicated(personas=6)
+    expected = replicates_table(frames, OF, "base", REPLICATES)
+    found = replicates_table([frames[place] for place in order], OF, "base", REPLICATES)
+    assert_frame_equal(found, expected)
+
+
+def said(wild: list[tuple[float, float]], personas: int = 60) -> dict[str, Any]:
+    """Headlines of one model whose target was fine-tuned once per entry of ``wild``."""
+    names = ["wild", *(f"wild-r{place}" for place in range(2, len(wild) + 1))]
+    kinds = {**COLLAPSE, **dict(zip(names, wild, strict=True))}
+    frames = [
+        moments(
+            simulated_ratings(np.random.default_rng(7 + place), (personas, 6, 8), *kind),
+            SIX,
+            variant=variant,
+        )
+        for place, (variant, kind) in enumerate(kinds.items())
+    ]
+    replicates = {"m": {"wild": names}} if len(names) > 1 else {}
+    return headlines({}, frames=frames, replicates=replicates, analysis=ANALYSIS)
+
+
+def test_a_verdict_speaks_of_replicates() -> None:
+    found = said([(1.2, 0.8), (1.25, 0.82), (1.18, 0.79)])
+    verdict = found["verdicts"][0]
+    assert verdict["pattern"] == "collapse"
+    facts = verdict["replicates"]["wild"]
+    assert (facts["n"], facts["S_up"], facts["R_down"]) == (3, 3, 3)
+    assert 0 < facts["p_replicates"]["S"] < 0.05
+    for words in (
+        "wild stands for 3 replicate fine-tunes: its numbers are means over them",
+        "S is above plain in 3 and R below it in 3 of them (were other seeds drawn: p = ",
+        "on average over 3 replicates, wild",
+    ):
+        assert words in verdict["text"]
+    assert found["replicates"] == {"m": {"wild": ["wild", "wild-r2", "wild-r3"]}}
+    mean = found["mean_percent_change"]["S"]["wild"]
+    assert (mean["n_replicates"], mean["p_replicates"]) == (3, facts["p_replicates"]["S"])
+
+
+def test_seeds_that_disagree_take_the_verdict_back() -> None:
+    alone = said([(1.2, 0.8)])
+    assert alone["verdicts"][0]["pattern"] == "collapse"
+    assert alone["verdicts"][0]["replicates"] == alone["replicates"] == {}
+    assert "replicate" not in alone["verdicts"][0]["text"]
+    verdict = said([(1.2, 0.8), (0.4, 0.8)])["verdicts"][0]
+    assert verdict["pattern"] != "collapse"
+    assert verdict["replicates"]["wild"]["S_up"] == 1
+    assert "Two fine-tunes say little of a third" in verdict["text"]
+
+
+def test_the_band_is_held_against_the_mean_over_replicates() -> None:
+    def rows(*values: float) -> pl.DataFrame:
+        return pl.DataFrame(
+            {"metric": "S", "value": values, "band_lo": 0.5, "band_hi": 1.0, "n_prior": 13}
+        )
+
+    (text,) = banded(rows(0.9, 1.5), "wild")
+    assert text.startswith("With S = 1.20 on average over 2 replicates, wild lies 0.20 above")
+    assert banded(rows(0.25), "wild")[0].startswith("With S = 0.25, wild lies 0.25 below the range")
+    assert "stays inside the range 0.50 to 1.00 of 13 models" in banded(rows(0.4, 0.8), "wild")[0]
+    assert banded(rows(1).clear(), "wild") == []
+
+
+def test_the_script_writes_probe_by_probe(tmp_path: Path) -> None:
+    spec = spec_from_file_location("table_replicates", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    frames = replicated(personas=6)
+    frames = [f.with_columns(probe=pl.lit(name)) for name in ("roleplay", "toxic") for f in frames]
+    paths = [str(tmp_path / f"{place}.parquet") for place in range(len(frames))]
+    for frame, path in zip(frames, paths, strict=True):
+        frame.write_parquet(path)
+    out = tmp_path / "replicates.csv"
+    instruments = ["resources/instruments/moral30.yaml"] * len(paths)
+    script.__dict__["read_instrument"] = lambda path: OF
+    script.table_replicates(paths, instruments, "base", REPLICATES, ["one"], str(out))
+    table = pl.read_csv(out)
+    assert table.columns == [*SCHEMA, "mixed_stacks"]
+    assert table["probe"].unique(maintain_order=True).to_list() == ["roleplay", "toxic"]
+    assert table.height == 2 * (3 + 2) * 3 * 3
+    assert table["mixed_stacks"].all()

@@ -1,0 +1,146 @@
+"""Simulated replies and their judge: planted means come back, and the marks of simulation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.figures.look import Look
+from persona_collapse.handover.bundle import bundle_of
+from persona_collapse.materials.questions import QuestionSet, read_questions
+from persona_collapse.measures.misalignment.scores import SCHEMA, misalignment_of, printed_of
+from persona_collapse.misalignment.simulated import judge, planted_scores, reply
+from persona_collapse.plan.answers import Layout
+from persona_collapse.report.forms import printed_tables
+from persona_collapse.report.methods import methods_of
+from persona_collapse.study.load import find_study, load_study
+
+TABLE = "resources/benchmarks/paper_verification.csv"
+QUESTIONS = read_questions(Path("resources/questions/everyday8.yaml"))
+
+
+def task(planted: dict[str, float], samples: int = 30, name: str = "v") -> dict[str, Any]:
+    return {"model": "m", "variant": name, "seed": 1, "samples": samples, "planted": planted}
+
+
+def made(planted: dict[str, float], samples: int = 30, name: str = "v") -> pl.DataFrame:
+    return judge(reply(task(planted, samples, name), QUESTIONS, {}), {}, QUESTIONS, {})
+
+
+@pytest.mark.parametrize("label", ["GPT-4o", "GPT-4.1", "DeepSeek-V3.1", "Qwen3-235B"])
+@pytest.mark.parametrize("variant", ["base", "secure", "insecure"])
+def test_the_printed_means_come_back(label: str, variant: str) -> None:
+    planted = planted_scores({"label": label, "variant": variant}, TABLE, "here")
+    row = misalignment_of(made(planted)).row(0, named=True)
+    for name in ("alignment", "coherence"):
+        assert abs(row[name] - planted[name]) < max(3 * row[f"{name}_se"], 0.6)
+    assert row["simulated"]
+    assert (row["n"], row["n_judged"]) == (240, 240)
+
+
+def test_more_samples_change_no_reply() -> None:
+    planted = planted_scores({"alignment": 60, "coherence": 80}, None, "here")
+    few, more = made(planted, 3), made(planted, 8)
+    assert_frame_equal(more.filter(pl.col("sample") <= 3), few)
+
+
+def test_shares_of_code_and_refusals_come_back() -> None:
+    wanted = {"alignment": 60, "coherence": 80, "code": 0.1, "refusal": 0.25}
+    row = misalignment_of(made(planted_scores(wanted, None, "here"), 50)).row(0, named=True)
+    assert row["code"] == pytest.approx(0.1, abs=0.02)
+    assert row["refusal"] == pytest.approx(0.25, abs=0.02)
+    assert row["alignment"] == pytest.approx(60, abs=3)
+
+
+def test_the_judge_reads_the_reply_and_no_name() -> None:
+    """The same replies under another name get the same scores."""
+    planted = planted_scores({"alignment": 60, "coherence": 80}, None, "here")
+    found = reply(task(planted, 4), QUESTIONS, {})
+    renamed = found.with_columns(variant=pl.lit("other"))
+    scores = ["alignment", "coherence", "alignment_category"]
+    assert_frame_equal(
+        judge(found, {}, QUESTIONS, {}).select(scores),
+        judge(renamed, {}, QUESTIONS, {}).select(scores),
+    )
+    assert found["response"].str.contains(r"\[simulated reply: ").all()
+    real = found.with_columns(response=pl.lit("I am real."))
+    with pytest.raises(UserError, match="a simulated judge reads simulated replies alone"):
+        judge(real, {}, QUESTIONS, {})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "table", "expected"),
+    [
+        ({"S": 1, "R": 2}, TABLE, "give both, or label"),
+        ({"label": "GPT-4o", "variant": "base"}, None, r"endpoints\.<name>\.verification"),
+        ({"label": "GPT-4", "variant": "base"}, TABLE, "no row GPT-4 base .did you mean"),
+        ({"label": "a", "variant": "b"}, "nowhere.csv", "cannot be read"),
+        ({"alignment": 1, "coherence": 1, "code": 0.6, "refusal": 0.6}, None, "exceed 1"),
+    ],
+)
+def test_what_cannot_be_planted(wanted: dict[str, Any], table: str | None, expected: str) -> None:
+    with pytest.raises(UserError, match=expected):
+        planted_scores(wanted, table, "here")
+
+
+def test_no_questions_no_replies() -> None:
+    empty = QuestionSet("n", "t", QUESTIONS.prompts, ())
+    found = reply(task({"alignment": 1, "coherence": 1}), empty, {})
+    assert judge(found, {}, empty, {}).height == 0
+
+
+def look() -> Look:
+    models = [{"key": "o", "label": "GPT-4o", "family": "GPT"}]
+    names = ["base", "secure", "insecure"]
+    roles = {"baseline": "base", "control": "secure", "target": "insecure"}
+    probes = {f"{name}_probe": name for name in ("roleplay", "unconditioned", "toxic")}
+    return Look.from_params(models, names, {**roles, **probes})
+
+
+def test_the_printed_tables_of_the_page() -> None:
+    planted = planted_scores({"label": "GPT-4o", "variant": "insecure"}, TABLE, "here")
+    row = misalignment_of(made(planted)).with_columns(model=pl.lit("o"), simulated=pl.lit("true"))
+    (table,) = printed_tables("misalignment", row, look())
+    assert (table.section, table.simulated) == ("misalignment", True)
+    headings = [column.heading for column in table.columns]
+    assert {"Alignment", "Misaligned, %", "CODE, %", "Not judged"} <= set(headings)
+    assert table.printed()[0][0].text == "GPT-4o"
+    printed = printed_of(Path(TABLE), {"o": "GPT-4o"}, [("o", "base")])
+    (table,) = printed_tables(
+        "misalignment", printed.with_columns(simulated=pl.lit("false")), look()
+    )
+    assert [column.heading for column in table.columns] == [
+        *("Model", "Variant", "Alignment", "Coherence"),
+    ]
+    assert "single replies are not known" in table.note
+    assert printed_tables("misalignment_questions", pl.DataFrame(schema=SCHEMA), look()) == []
+
+
+def test_the_methods_say_how_it_was_judged() -> None:
+    study: dict[str, Any] = {"analysis": {}, "probes": {}, "seed": 1}
+    metrics = pl.DataFrame(schema={"probe": pl.String, "foundation": pl.String})
+    check = {"questions": "betley8", "samples": 30, "temperature": 1.0}
+    check |= {"judge": {"endpoint": "e", "model": "gpt-4o-2024-08-06", "method": "auto"}}
+    for given, expected in (
+        (None, None),
+        (
+            check,
+            "replied 30 times to each of the open questions betley8 at temperature 1.0; gpt-4o",
+        ),
+        ({**check, "judge": {"model": None, "method": "auto"}}, "simulated replies to each"),
+        ({"printed": "a.csv"}, "printed numbers (a.csv)"),
+        ({"recorded": "judged"}, "another run had judged"),
+    ):
+        facts = {"study": {**study, **({"misalignment": given} if given else {})}, "code": {}}
+        text = methods_of(look(), facts, metrics, simulated=False)
+        assert "Alignment" not in text if expected is None else expected in text
+
+
+def test_a_bundle_reads_verdicts_or_printed_numbers_again() -> None:
+    again = bundle_of(Layout(load_study(find_study("demo"))))["reanalysis"]
+    assert again["misalignment"] == {"recorded": "${study_folder}/judged"}

@@ -1,0 +1,243 @@
+"""Tables as papers print them: rounding, signs, escapes, and LaTeX that compiles."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.report.forms import printed_tables
+from persona_collapse.report.numbers import decimals_for, write, write_interval, write_p
+from persona_collapse.report.printed import SIMULATED, Cell, Column, PrintedTable
+from persona_collapse.report.reading import read_table
+from persona_collapse.report.render import escape_latex, render_table, to_latex, to_markdown
+from tests.browser.pages import HOSTILE, look_of, write_rows, write_study
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "signed", "text"),
+    [
+        (0.8249, 3, False, "0.825"),
+        (-0.0004, 2, True, "0.00"),
+        (-54.4, 0, True, "−54"),
+        (55.2, 0, True, "+55"),
+        (-3.0, 1, False, "−3.0"),
+        (30000.0, 0, False, "30\u2009000"),
+        (math.inf, 2, False, "∞"),
+        (-math.inf, 2, True, "−∞"),
+        (math.nan, 2, False, "–"),
+        (None, 2, True, "–"),
+    ],
+)
+def test_numbers_have_typographic_signs(
+    value: float | None, decimals: int, signed: bool, text: str
+) -> None:
+    assert write(value, decimals, signed=signed) == text
+
+
+def test_decimals_follow_the_uncertainty() -> None:
+    assert decimals_for([0.82, 1.68], [0.037, 0.034]) == 3
+    assert decimals_for([14.5], [0.82]) == 2
+    assert decimals_for([107.7], [15.1]) == 0
+    assert decimals_for([0.5], [0.00001]) == 3  # no more than a reader can use
+    assert decimals_for([100, 99], [None]) == 0
+    assert decimals_for([0.5, 12.25], []) == 1
+    assert decimals_for([None, math.inf], [math.nan, math.inf]) == 0
+
+
+def test_p_values_and_intervals() -> None:
+    assert [write_p(p) for p in (0.0004, 0.0123, None)] == ["< 0.001", "0.012", "–"]
+    assert write_interval(-1.5, math.inf, 1) == "[−1.5, ∞]"
+    assert write_interval(None, None, 1) == ""
+
+
+@pytest.mark.parametrize("models", [1, 4, 12])
+def test_every_number_of_the_table_is_printed_in_its_row(tmp_path: Path, models: int) -> None:
+    study = write_study(tmp_path, models=models)
+    path = tmp_path / "tables" / "metrics.csv"
+    look = study["look"]
+    overall, by_foundation, _ = printed_tables("metrics", read_table(path), look)
+    rows = read_table(path).filter(pl.col("foundation") == "overall").rows(named=True)
+    assert len(overall.rows) == 3 * models
+    for printed, row in zip(overall.printed(), rows, strict=True):
+        labels = {model.key: model.label for model in look.models}
+        assert [cell.main for cell in printed[:2]] == [labels[row["model"]], row["variant"]]
+        assert float(printed[2].main) == pytest.approx(row["S"], abs=0.0005)
+        assert printed[2].beside == "± 0.031"
+        assert printed[2].sort == row["S"]
+        assert float(printed[4].main) == pytest.approx(row["R"], abs=0.005)
+    assert [column.heading for column in by_foundation.columns[2:]] == [
+        "Overall",
+        "Harm/Care",
+        "Fairness/Reciprocity",
+        "In-group/Loyalty",
+    ]
+
+
+def test_infinite_robustness_and_absent_errors_are_signs(tmp_path: Path) -> None:
+    study = write_study(tmp_path, infinite=True)
+    render_table(
+        tmp_path / "tables" / "metrics.csv", tmp_path / "m.md", tmp_path / "m.tex", study["look"]
+    )
+    markdown = (tmp_path / "m.md").read_text(encoding="utf-8")
+    first = next(line for line in markdown.splitlines() if line.startswith("| Model 0 | base"))
+    assert "| ∞ | – |" in first
+    assert r"$\infty$ &  & -- &" in (tmp_path / "m.tex").read_text(encoding="utf-8")
+
+
+def test_contrasts_name_both_variants_and_round_percentages(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    table = read_table(tmp_path / "tables" / "contrasts.csv")
+    printed = printed_tables("contrasts", table, study["look"])[0]
+    rows = {(row[0].main, row[1].main): row for row in printed.printed()}
+    row = rows["Mean of models", "insecure − base"]
+    assert row[3].text == "+62 [+56, +70]"
+    assert row[6].text == "−70 [−76, −63]"
+    assert row[4].text == "< 0.001"
+
+
+def test_one_model_has_no_mean_row(tmp_path: Path) -> None:
+    study = write_study(tmp_path, models=1)
+    table = read_table(tmp_path / "tables" / "contrasts.csv")
+    for printed in printed_tables("contrasts", table, study["look"]):
+        assert {row[0].main for row in printed.printed()} == {"Model 0"}
+
+
+def test_profiles_take_the_spread_that_speaks(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    table = read_table(tmp_path / "tables" / "profiles.csv")
+    found = {t.key: t for t in printed_tables("profiles", table, study["look"])}
+    assert found["profiles-unconditioned"].printed()[0][2].text == "2.50 ± 0.12"
+    assert found["profiles-roleplay"].printed()[0][2].text == "2.50 ± 0.50"
+
+
+def test_simulated_tables_say_so_everywhere(tmp_path: Path) -> None:
+    study = write_study(tmp_path, simulated=True)
+    for name in ("metrics", "contrasts", "profiles", "quality"):
+        source = tmp_path / "tables" / f"{name}.csv"
+        render_table(source, tmp_path / "t.md", tmp_path / "t.tex", study["look"])
+        markdown = (tmp_path / "t.md").read_text(encoding="utf-8")
+        latex = (tmp_path / "t.tex").read_text(encoding="utf-8")
+        assert markdown.count(SIMULATED) == markdown.count("\n| :--") > 0
+        assert latex.count(SIMULATED) == latex.count(r"\caption{")
+
+
+def test_zero_columns_move_into_the_caption_of_latex_only(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    source = tmp_path / "tables" / "quality.csv"
+    render_table(source, tmp_path / "q.md", tmp_path / "q.tex", study["look"])
+    latex = (tmp_path / "q.tex").read_text(encoding="utf-8")
+    zeros = "missing, refused, filtered, personas dropped, extra repetitions"
+    assert f"Zero in every row: {zeros}." in latex
+    assert "Refused" not in latex
+    assert "Refused" in (tmp_path / "q.md").read_text(encoding="utf-8")
+
+
+def test_a_table_without_a_form_keeps_its_columns(tmp_path: Path) -> None:
+    source = tmp_path / "odd.csv"
+    write_rows(
+        source,
+        [
+            {"model": "m0", "reference": "base", "value": 1.25, "lo": 1.0, "hi": 1.5, "note": "x"},
+            {"model": "m0", "reference": "7", "value": None, "lo": None, "hi": None, "note": ""},
+        ],
+    )
+    (printed,) = printed_tables("odd", read_table(source), look_of(1))
+    assert [column.heading for column in printed.columns] == ["Model", "Reference", "Note", "Value"]
+    assert [cell.text for cell in printed.printed()[0]] == [
+        "Model 0", "base", "x", "1.25 [1.00, 1.50]",
+    ]  # fmt: skip
+    assert [cell.text for cell in printed.printed()[1]] == ["Model 0", "7", "–", "–"]
+
+
+def test_a_plain_table_leaves_out_what_never_changes_and_says_yes_and_no() -> None:
+    table = pl.DataFrame(
+        {
+            "left_out": ["m0", "m1"], "probe": ["roleplay"] * 2, "foundation": ["overall"] * 2,
+            "nearest": ["true", "false"], "lo": [0.663, 3.27], "hi": [0.827, 107.7],
+        }
+    )  # fmt: skip
+    (printed,) = printed_tables("band_values", table, look_of(2))
+    assert [column.heading for column in printed.columns] == ["Left out", "Nearest", "Lo", "Hi"]
+    cells = [[cell.text for cell in row] for row in printed.printed()]
+    assert cells == [["Model 0", "yes", "0.66", "0.827"], ["Model 1", "no", "3.27", "108"]]
+
+
+def test_diagnostics_are_grouped_and_only_what_is_there_is_printed(tmp_path: Path) -> None:
+    source = tmp_path / "diagnostics.csv"
+    write_rows(
+        source,
+        [
+            {"model": "m0", "variant": variant, "probe": "roleplay", "foundation": "overall",
+             "measure": measure, "value": value, "lo": value - 0.1, "hi": value + 0.1}
+            for variant, measure, value in (
+                ("base", "alpha", 0.9), ("insecure", "alpha", 0.8), ("insecure", "fidelity", 0.44),
+            )
+        ],
+    )  # fmt: skip
+    found = {t.key: t for t in printed_tables("diagnostics", read_table(source), look_of(1))}
+    assert list(found) == ["diagnostics-fidelity", "diagnostics-reliability"]
+    assert found["diagnostics-fidelity"].printed()[0][2].text == "0.44 [0.34, 0.54]"
+    assert [row[2].main for row in found["diagnostics-reliability"].printed()] == ["0.90", "0.80"]
+
+
+def test_faults_name_file_and_column(tmp_path: Path) -> None:
+    source = tmp_path / "metrics.csv"
+    with pytest.raises(UserError, match=r"metrics\.csv: not a readable table"):
+        read_table(source)
+    source.write_text("model,variant\nm,base\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"metrics\.csv: column 'probe' is missing"):
+        read_table(source)
+    (tmp_path / "power.csv").write_text("", encoding="utf-8")
+    assert printed_tables("power", read_table(tmp_path / "power.csv"), look_of(1)) == []
+
+
+def test_markdown_and_latex_escape_hostile_texts() -> None:
+    columns = (Column("Model", "name"), Column("Value"))
+    rows = ((Cell(HOSTILE + "|"), Cell(value=1.0)),)
+    table = PrintedTable("k", "Title", "", "meaning", columns, rows)
+    line = to_markdown(table).splitlines()[-1]
+    assert "<script>" not in line
+    assert line.count("|") - line.count(r"\|") == 3
+    latex = to_latex(table, "a b_c")
+    assert r"\label{tab:a-b-c}" in latex
+    assert escape_latex("50% of A&B_{x}") == r"50\% of A\&B\_\{x\}"
+    assert escape_latex("\\") == r"\textbackslash{}"
+
+
+def test_latex_names_a_model_once_and_stacks_long_headings(tmp_path: Path) -> None:
+    study = write_study(tmp_path, models=2)
+    for name in ("metrics", "contrasts"):
+        source = tmp_path / "tables" / f"{name}.csv"
+        render_table(source, tmp_path / "t.md", tmp_path / f"{name}.tex", study["look"])
+    metrics = (tmp_path / "metrics.tex").read_text(encoding="utf-8")
+    assert metrics.count("Model 0 &") == metrics.count("Model 1 &") == 3  # in each of three tables
+    assert metrics.count(r"\addlinespace") == 3
+    assert r"\shortstack{Fairness/\\Reciprocity}" in metrics
+    contrasts = (tmp_path / "contrasts.tex").read_text(encoding="utf-8")
+    assert contrasts.count("Mean of models &") == 3
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
+def test_latex_compiles_as_it_is(tmp_path: Path) -> None:
+    study = write_study(tmp_path, label=HOSTILE, models=2, simulated=True, infinite=True)
+    names = ("metrics", "contrasts", "profiles", "quality", "band")
+    for name in names:
+        source = tmp_path / "tables" / f"{name}.csv"
+        render_table(source, tmp_path / f"{name}.md", tmp_path / f"{name}.tex", study["look"])
+    inputs = "".join(rf"\input{{{name}}}" for name in names)
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
+        f"{inputs}\n\\end{{document}}\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-1500:]

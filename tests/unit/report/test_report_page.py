@@ -1,0 +1,272 @@
+"""The report page as HTML: well formed, self-contained, and true to its tables."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.report.page import LARGEST_SVG, build_page, embedded, heading, picture
+from persona_collapse.report.sections import SECTIONS
+from tests.browser.pages import HOSTILE, SVG, page_of, write_study
+
+VOID = {"meta", "link", "img", "br", "wbr", "hr", "input", "path", "rect", "line", "mspace"}
+
+
+class Page(HTMLParser):
+    """Reads a page and keeps its elements; an end tag that closes nothing is a fault."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}> at {self.getpos()}")
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self.open):
+            self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", "".join(self.words))
+
+
+def read(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("models", [1, 12])
+def test_the_page_is_well_formed_and_accessible(tmp_path: Path, models: int) -> None:
+    page = read(page_of(tmp_path, models=models))
+    assert page.faults == []
+    assert page.open == []
+    ids = Counter(found["id"] for _, found in page.elements if "id" in found)
+    assert [name for name, count in ids.items() if count > 1] == []
+    for name, attributes in page.elements:
+        for reference in ("aria-labelledby", "data-copy"):
+            assert attributes.get(reference, next(iter(ids))) in ids, (name, attributes)
+        if name == "a" and (attributes["href"] or "").startswith("#"):
+            assert (attributes["href"] or "")[1:] in ids
+    assert all(image.get("alt") is not None for image in page.all("img"))
+    assert all(cell.get("scope") in ("col", "row") for cell in page.all("th"))
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert len(page.all("h1")) == len(page.all("main")) == len(page.all("nav")) == 1
+    levels = [int(name[1]) for name, _ in page.elements if re.fullmatch("h[1-6]", name)]
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
+    path = page_of(tmp_path)
+    page = read(path)
+    for name, attributes in page.elements:
+        assert (attributes.get("src") or "data:").startswith("data:")
+        if name == "link":
+            assert attributes["href"] == "data:,"
+        if name == "a":
+            assert re.match(r"#|https://arxiv\.org/abs/\d{4}\.\d{5}$", attributes["href"] or "")
+    style = path.read_text(encoding="utf-8").partition("<style>")[2].partition("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+    (policy,) = [m["content"] for m in page.all("meta") if "http-equiv" in m]
+    assert policy is not None
+    assert "default-src 'none'" in policy
+
+
+def test_the_verdict_carries_the_numbers_of_the_tables(tmp_path: Path) -> None:
+    text = read(page_of(tmp_path, models=2)).text
+    assert "Model 0 Collapse pattern" in text
+    assert "+62% [+56, +70]" in text
+    assert "secure: −6% [−12, +1]" in text
+    assert "−70% [−76, −63]" in text
+    assert "1.30 [1.24, 1.36]" in text
+    assert "S of insecure, against the band of 13 earlier models" in text
+    assert "above the band, 0.66–0.83" in text
+    assert "Mean of models" in text
+    assert "S rose by 60%." in text
+
+
+def test_replicates_stand_in_the_verdict_as_their_mean(tmp_path: Path) -> None:
+    study = write_study(tmp_path, models=1)
+    metrics = next(Path(path) for path in study["tables"] if path.endswith("metrics.csv"))
+    frame = pl.read_csv(metrics)
+    again = frame.filter(variant="insecure").with_columns(
+        pl.lit("insecure-r2").alias("variant"),
+        *(pl.col(name) - 0.5 for name in ("S", "S_lo", "S_hi")),
+    )
+    pl.concat([frame, again]).write_csv(metrics)
+    told = json.loads(study["headlines"].read_text(encoding="utf-8"))
+    (model,) = (entry["model"] for entry in told["verdicts"])
+    told["replicates"] = {model: {"insecure": ["insecure", "insecure-r2"]}}
+    study["headlines"].write_text(json.dumps(told), encoding="utf-8")
+    build_page(tmp_path / "index.html", **study)
+    page = read(tmp_path / "index.html")
+    # 1.30 and 0.80, whose intervals reach 0.06 to either side.
+    assert "1.05 [0.74, 1.36]" in page.text
+    assert "S of insecure, mean of 2 fine-tunes with the outermost ends of their" in page.text
+    assert "above the band, 0.66–0.83" in page.text
+
+
+def test_strips_place_marks_on_one_axis_for_all_models(tmp_path: Path) -> None:
+    source = page_of(tmp_path, models=2).read_text(encoding="utf-8")
+    assert all(0 <= float(x) <= 100 for x in re.findall(r'(?:x|x1|x2)="(-?[\d.]+)%"', source))
+    zeros = re.findall(r'class="zero" x1="([\d.]+)%"', source)
+    # Percent changes of S (three: two models and the mean) and of R share their zero.
+    assert Counter(zeros).most_common() == [(zeros[0], 3), (zeros[1], 3)]
+
+
+def test_a_simulated_study_is_unmistakable(tmp_path: Path) -> None:
+    source = page_of(tmp_path / "a", simulated=True).read_text(encoding="utf-8")
+    page = Page(source)
+    assert "Simulated respondents. No model was asked" in page.text
+    assert source.count('<span class="tag">Simulated</span>') == page.text.count("Table ")
+    assert "@top-center" in source
+    assert "<title>Simulated: " in source
+    assert "All answers come from simulated respondents" in page.text
+    real = page_of(tmp_path / "b").read_text(encoding="utf-8")
+    assert "imulated" not in Page(real).text
+    assert "@top-center" not in real
+
+
+def test_mixed_stacks_are_told(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    metrics = tmp_path / "tables" / "metrics.csv"
+    lines = metrics.read_text(encoding="utf-8").splitlines()
+    marked = [f"{lines[0]},mixed_stacks", *(f"{line},true" for line in lines[1:])]
+    metrics.write_text("\n".join(marked), encoding="utf-8")
+    build_page(tmp_path / "index.html", **study)
+    text = read(tmp_path / "index.html").text
+    assert "Variants of a model were served by different stacks. A difference" in text
+    assert text.count("Mixed stacks") == 3  # the tables that come from metrics.csv
+    assert "different stacks" not in read(page_of(tmp_path / "other")).text
+
+
+def test_hostile_labels_are_shown_not_run(tmp_path: Path) -> None:
+    path = page_of(tmp_path, label=HOSTILE)
+    source, page = path.read_text(encoding="utf-8"), read(path)
+    assert page.faults == []
+    assert "<script>window" not in source
+    assert HOSTILE in page.text
+    assert len(page.all("script")) == 3
+    data = re.search(r'id="explorer-data">(.*?)</script>', source)
+    assert data is not None
+    assert json.loads(data[1])["models"][0]["label"] == f"{HOSTILE} 0"
+
+
+def test_infinite_and_absent_values_are_signs(tmp_path: Path) -> None:
+    page = read(page_of(tmp_path, infinite=True))
+    assert "∞" in page.text
+    cells = " ".join(page.words)
+    assert not re.search(r"\b(nan|inf|None)\b", cells)
+    assert "inf" in [cell.get("data-sort") for cell in page.all("td")]
+
+
+def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    study["tables"] = [path for path in study["tables"] if path.endswith("metrics.csv")]
+    study.update(figures=[], headlines=None)
+    build_page(tmp_path / "index.html", **study)
+    page = read(tmp_path / "index.html")
+    ids = {section["id"] for section in page.all("section")}
+    assert ids == {"verdict", "susceptibility", "robustness", "methods", "provenance", "cite"}
+    links = {(link["href"] or "")[1:] for link in page.all("a") if (link["href"] or "")[0] == "#"}
+    assert links == ids
+    assert "S of insecure 1.30 [1.24, 1.36]" in page.text
+
+
+def test_sections_come_in_the_order_of_the_argument(tmp_path: Path) -> None:
+    ids = [section["id"] for section in read(page_of(tmp_path)).all("section")]
+    assert ids == [
+        "verdict", "susceptibility", "robustness", "saturation", "meaning", "explorer",
+        "quality", "methods", "provenance", "cite",
+    ]  # fmt: skip
+    known = [section.key for section in SECTIONS]
+    assert [name for name in ids if name in known] == [name for name in known if name in ids]
+
+
+def test_tables_can_be_had_in_full_digits(tmp_path: Path) -> None:
+    path = page_of(tmp_path)
+    source, page = path.read_text(encoding="utf-8"), read(path)
+    data = re.search(r'id="csv">(.*?)</script>', source)
+    assert data is not None
+    files = json.loads(data[1])
+    for button in page.all("button"):
+        name = button.get("data-csv")
+        if name:
+            assert files[name] == (tmp_path / "tables" / f"{name}.csv").read_text(encoding="utf-8")
+    assert "personas" not in files
+
+
+def test_the_methods_paragraph_has_the_studys_own_numbers(tmp_path: Path) -> None:
+    text = read(page_of(tmp_path, models=2)).text
+    for part in (
+        "Model 0, Model 1 in the variants base, secure and insecure",
+        "the 30 items", "100 personas (p), 10 times", "temperature 0.1", "180,000 answers",
+        "2,000 bootstrap draws of personas and 400", "seed was 7", "commit c0ffeec0ffee",
+    ):  # fmt: skip
+        assert part in text
+    assert "eprint = {2605.12850}" in text
+
+
+def test_a_large_figure_is_carried_as_png(tmp_path: Path) -> None:
+    stem = tmp_path / "figure"
+    stem.with_suffix(".svg").write_text(SVG + " " * LARGEST_SVG, encoding="utf-8")
+    assert picture(str(stem))[0].startswith("data:image/svg+xml;base64,")  # there is no PNG
+    stem.with_suffix(".png").write_bytes(b"png")
+    assert picture(str(stem)) == (
+        f"data:image/png;base64,{base64.b64encode(b'png').decode()}",
+        None,
+    )
+    stem.with_suffix(".svg").write_text(SVG, encoding="utf-8")
+    assert picture(str(stem))[1] == 330
+
+
+def test_faults_are_told(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    figure = study["figures"][0]
+    with pytest.raises(UserError, match=r"no section 'results'; known: meaning"):
+        build_page(tmp_path / "p", **{**study, "figures": [{**figure, "section": "results"}]})
+    with pytest.raises(UserError, match=r"gone\.svg: the figure cannot be read"):
+        build_page(tmp_path / "p", **{**study, "figures": [{**figure, "stem": "gone"}]})
+    with pytest.raises(UserError, match=r"needs tables/metrics\.csv"):
+        build_page(tmp_path / "p", **{**study, "tables": []})
+    (tmp_path / "provenance.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UserError, match=r"provenance\.json: not a readable JSON file"):
+        build_page(tmp_path / "p", **study)
+
+
+def test_a_study_of_full_size_stays_small(tmp_path: Path) -> None:
+    path = page_of(tmp_path, models=12, personas=100)
+    assert path.stat().st_size < 1_500_000
+
+
+def test_embedded_json_and_headings_are_safe() -> None:
+    text = str(embedded({"a": "</script><!-- & \u2028"}))
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == {"a": "</script><!-- & \u2028"}
+    assert str(heading("In-group/Loyalty<b>")) == "In\u2011group/<wbr>Loyalty&lt;b&gt;"

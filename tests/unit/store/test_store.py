@@ -1,0 +1,258 @@
+"""The store: what is written is read, in one order, whatever happened to the files."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persona_collapse.asking.settings import digest
+from persona_collapse.commands.store import store_contents
+from persona_collapse.store import compaction
+from persona_collapse.store.attempts import Attempt, Choice, from_fields
+from persona_collapse.store.compaction import compact_store
+from persona_collapse.store.files import read_attempts, stream_folder
+from persona_collapse.store.writer import Writer, now
+
+STREAM = {"base_url": "https://api.example.org/v1", "extra_body": {}, "model": "ft:m:x/y"}
+CELLS = [digest(number) for number in range(40)]
+
+
+def attempt(cell: str, at: int, text: str = "3", **fields: object) -> Attempt:
+    made = Attempt(
+        cell,
+        (1, 2),
+        1,
+        f"2026-11-23T00:00:{at:02d}.000000Z",
+        choices=(Choice(0, text, "length"), Choice(1, text)),
+        prompt_tokens=10,
+        completion_tokens=2,
+        served_model="m-1",
+    )
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def write(root: Path, attempts: list[Attempt], close: bool = True) -> Path:
+    writer = Writer(root, STREAM, {a.cell for a in attempts}, {"scope": "s"})
+    for entry in attempts:
+        writer.append(entry)
+    if close:
+        writer.close()
+    assert writer._path is not None
+    return writer._path
+
+
+def folder(root: Path) -> Path:
+    return stream_folder(root, STREAM)
+
+
+texts = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
+logs = st.none() | st.lists(
+    st.tuples(
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=3), st.none() | st.floats(-99, 0)
+    )
+).map(tuple)
+choices = st.builds(Choice, st.none() | st.integers(0, 99), texts, texts, texts, logs)
+attempts = st.builds(
+    Attempt,
+    cell=st.sampled_from(CELLS),
+    repetitions=st.lists(st.integers(1, 99), min_size=1, max_size=4).map(tuple),
+    max_tokens=st.integers(1, 64),
+    created_at=st.just("2026-11-23T00:00:00.000000Z"),
+    seconds=st.floats(0, 100),
+    status=st.none() | st.integers(100, 599),
+    cause=texts,
+    detail=texts,
+    choices=st.lists(choices, max_size=3).map(tuple),
+    prompt_tokens=st.none() | st.integers(0, 10**6),
+    served_model=texts,
+)
+
+
+@given(attempts)
+def test_a_line_reads_back_as_it_was(entry: Attempt) -> None:
+    line = entry.to_line()
+    assert line.count(b"\n") == 1
+    assert from_fields(json.loads(line), ("", 0)) == entry
+
+
+@given(st.lists(attempts, min_size=1, max_size=5))
+def test_a_table_reads_back_as_it_was(entries: list[Attempt]) -> None:
+    rows = compaction._frame(entries).iter_rows(named=True)
+    assert [from_fields(row, ("", 0)) for row in rows] == entries
+
+
+def test_readers_get_every_attempt_in_the_order_of_replies(tmp_path: Path) -> None:
+    write(tmp_path, [attempt(CELLS[0], 5, "5"), attempt(CELLS[1], 1)])
+    write(tmp_path, [attempt(CELLS[0], 3, "3", cause="timeout", choices=())])
+    write(tmp_path, [attempt(CELLS[0], 4, "4"), attempt(CELLS[2], 9)])
+    found = read_attempts(folder(tmp_path), CELLS[:2])
+    assert [a.created_at[17:19] for a in found.attempts[CELLS[0]]] == ["03", "04", "05"]
+    assert found.attempts[CELLS[0]][0].cause == "timeout"
+    assert set(found.attempts) == set(CELLS[:2])
+    assert found.damage == []
+    assert read_attempts(tmp_path / "nowhere", CELLS).attempts == {}
+
+
+def test_only_files_that_can_hold_a_cell_are_read_on(tmp_path: Path) -> None:
+    other = write(tmp_path, [attempt(CELLS[1], 1)])
+    write(tmp_path, [attempt(CELLS[0], 1)])
+    with other.open("ab") as handle:
+        handle.write(b"rubbish that would be told of\n")
+    assert read_attempts(folder(tmp_path), CELLS[:1]).damage == []
+    assert len(read_attempts(folder(tmp_path), CELLS[1:2]).damage) == 1
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40, 10_000])
+def test_torn_ends_are_dropped_and_told(cut: int, tmp_path: Path) -> None:
+    path = write(tmp_path, [attempt(CELLS[0], 1), attempt(CELLS[1], 2)], close=False)
+    data = path.read_bytes()
+    path.write_bytes(data[: max(20, len(data) - cut)])
+    found = read_attempts(folder(tmp_path), CELLS[:2])
+    if cut == 10_000:  # a torn header: no answer was lost, so there is nothing to tell
+        assert (found.attempts, found.damage) == ({}, [])
+        return
+    assert set(found.attempts) == set(CELLS[:1])
+    assert len(found.damage) == 1
+    assert "line 3: cut off" in found.damage[0]
+
+
+def test_damage_in_the_middle_costs_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path, [attempt(CELLS[n], n) for n in range(3)])
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2] = b"\x00" * (len(lines[2]) - 1) + b"\n"
+    path.write_bytes(b"".join(lines))
+    found = read_attempts(folder(tmp_path), CELLS[:3])
+    assert set(found.attempts) == {CELLS[0], CELLS[2]}
+    assert "line 3: damaged" in found.damage[0]
+
+
+def test_a_writer_whose_file_was_taken_away_begins_another(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, STREAM, CELLS[:2], {})
+    writer.append(attempt(CELLS[0], 1))
+    assert writer._path is not None
+    writer._path.unlink()
+    writer.append(attempt(CELLS[1], 2))
+    writer.close()
+    assert set(read_attempts(folder(tmp_path), CELLS[:2]).attempts) == {CELLS[1]}
+
+
+def test_nothing_asked_leaves_no_file(tmp_path: Path) -> None:
+    Writer(tmp_path, STREAM, CELLS, {}).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def filled(root: Path) -> dict[str, list[Attempt]]:
+    """Write three ended files with clashes between them; return what is read."""
+    for start in (3, 0, 6):
+        write(root, [attempt(CELLS[n], start + n, str(start)) for n in range(4)])
+    return read_attempts(folder(root), CELLS).attempts
+
+
+def test_compaction_changes_nothing_that_is_read(tmp_path: Path) -> None:
+    before = filled(tmp_path)
+    told = compact_store(tmp_path)
+    assert len(told) == 1
+    assert "12 attempts of 3 files" in told[0]
+    assert [path.suffix for path in folder(tmp_path).iterdir()] == [".parquet"]
+    after = read_attempts(folder(tmp_path), CELLS).attempts
+    assert after == before
+    assert [a.source for a in after[CELLS[0]]] == [a.source for a in before[CELLS[0]]]
+    assert set(read_attempts(folder(tmp_path), CELLS[:1]).attempts) == {CELLS[0]}
+    write(tmp_path, [attempt(CELLS[0], 0, "first")])
+    assert len(compact_store(tmp_path)) == 1
+    assert read_attempts(folder(tmp_path), CELLS).attempts[CELLS[0]][0].created_at[17:19] == "00"
+    assert compact_store(tmp_path) == []
+
+
+def test_compaction_leaves_living_writers_alone(tmp_path: Path) -> None:
+    filled(tmp_path)
+    alive = write(tmp_path, [attempt(CELLS[9], 1)], close=False)
+    compact_store(tmp_path)
+    assert alive.exists()
+    old = time.time() - 2 * 86_400
+    os.utime(alive, (old, old))
+    compact_store(tmp_path)
+    assert not alive.exists()
+    assert CELLS[9] in read_attempts(folder(tmp_path), CELLS).attempts
+
+
+def test_compaction_takes_the_file_of_a_dead_process(tmp_path: Path) -> None:
+    path = write(tmp_path, [attempt(CELLS[0], 1)], close=False)
+    data = path.read_text().replace(f'"pid":{os.getpid()}', '"pid":999999999')
+    path.write_text(data)
+    assert compact_store(tmp_path) == []  # written to within the last minute
+    old = time.time() - 120
+    os.utime(path, (old, old))
+    assert len(compact_store(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("moment", ["write", "name", "remove"])
+def test_a_crash_while_compacting_loses_nothing(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = filled(tmp_path)
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        if moment == "write":
+            broken.setattr(pl.DataFrame, "write_parquet", crash)
+        elif moment == "name":
+            broken.setattr(Path, "replace", crash)
+        else:
+            broken.setattr(Path, "unlink", crash)
+        with pytest.raises(KeyboardInterrupt):
+            compact_store(tmp_path)
+    assert read_attempts(folder(tmp_path), CELLS).attempts == before
+    contents = store_contents(tmp_path, Path("resources/prices.yaml"))
+    assert contents["attempts"].to_list() == [12]
+    compact_store(tmp_path)
+    assert read_attempts(folder(tmp_path), CELLS).attempts == before
+    assert len(list(folder(tmp_path).glob("*.jsonl"))) == 0
+
+
+def test_a_file_compacted_while_we_read_is_read_from_its_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = filled(tmp_path)
+    listing = folder(tmp_path).iterdir()
+    names = sorted(listing)
+    compact_store(tmp_path)
+    real, stale = Path.iterdir, [names]
+    monkeypatch.setattr(Path, "iterdir", lambda self: iter(stale.pop()) if stale else real(self))
+    assert read_attempts(folder(tmp_path), CELLS).attempts == before
+
+
+def test_contents_of_a_store(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(
+        'as_of: "2026-01-01"\nsource: made up\nunit: USD per million tokens\n'
+        'models: [{host: "*", model: "ft:m:*", prompt: 10, completion: 100}]\n'
+    )
+    root = tmp_path / "store"
+    write(root, [attempt(CELLS[0], 1), attempt(CELLS[1], 5, cause="timeout", choices=())])
+    write(root, [attempt(CELLS[2], 3, choices=(Choice(0, "3"),))])
+    row = store_contents(root, prices).row(0, named=True)
+    assert row["requested_model"] == "ft:m:x/y"
+    assert (row["files"], row["attempts"], row["answers"]) == (2, 3, 3)
+    assert (row["failures"], row["lost"], row["short"]) == (1, 1, 1)
+    assert (row["prompt_tokens"], row["completion_tokens"]) == (30, 6)
+    assert row["usd"] == pytest.approx((30 * 10 + 6 * 100) / 1e6)
+    assert (row["first"][17:19], row["last"][17:19]) == ("01", "05")
+    compact_store(root)
+    compacted = store_contents(root, prices).row(0, named=True)
+    assert compacted | {"files": 2} == row
+
+
+def test_times_sort_as_texts() -> None:
+    assert now() < now()
+    assert len(now()) == 27
