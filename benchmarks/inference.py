@@ -19,7 +19,6 @@ from typing import TypeVar
 import polars as pl
 
 from benchmarks.measuring import timed
-from persona_collapse.endpoints import Task
 from persona_collapse.endpoints.simulated import answer, planted_values
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.materials.personas import read_personas
@@ -42,6 +41,7 @@ from persona_collapse.measures.verdict.band import band_of, band_values
 from persona_collapse.measures.verdict.headlines import Tables, headlines_of
 from persona_collapse.plan.shards import cut
 from persona_collapse.study.load import ANALYSIS
+from persona_collapse.tasks import Task
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED, REPETITIONS, DRAWS = 20260512, 10, 1000  # DRAWS: of the diagnostics
@@ -92,7 +92,7 @@ def asked() -> dict[Key, pl.DataFrame]:
                     "repetitions": REPETITIONS,
                     "fidelity": fidelity,
                 }
-                task = Task(shard, INSTRUMENT, personas, SEED, {})
+                task = Task(shard, INSTRUMENT, personas, SEED)
                 found[model, variant, probe] = answer(task, settings)
     return found
 

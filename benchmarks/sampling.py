@@ -58,7 +58,7 @@ def long_task(requests: int) -> Task:
     assert task.personas is not None
     people = tuple(f"{text}, {'who has much to tell ' * 30}" for text in task.personas.descriptions)
     personas = type(task.personas)("made", "Made up", people)
-    return Task(task.shard, task.instrument, personas, task.seed, task.sampling)
+    return Task(task.shard, task.instrument, personas, task.seed)
 
 
 def settings(url: str, store: str, in_flight: int) -> dict[str, object]:

@@ -13,11 +13,11 @@ from persona_collapse.answers import SCHEMA, conform
 from persona_collapse.asking.ask import Order, ask
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import ERROR, Job, Protocol, Slot, resolve
-from persona_collapse.endpoints import Task
 from persona_collapse.materials.instruments import Item
 from persona_collapse.materials.prompts import messages
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import read_attempts, stream_folder
+from persona_collapse.tasks import Task
 
 Attempts = Mapping[str, list[Attempt]]
 

@@ -71,10 +71,9 @@ class Settings(Identity, Run):
     """One variant on one endpoint, with the study's sampling; see config/README.md for each key."""
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], sampling: Mapping[str, Any] | None = None) -> Settings:
-        """Build from an endpoint's settings; ``sampling`` may also stand in them under its name."""
-        given = {key: value for key, value in settings.items() if key not in ("sampling", "kind")}
-        given = {**(sampling or {}), **settings.get("sampling", {}), **given}
+    def of(cls, settings: Mapping[str, Any]) -> Settings:
+        """Build from the settings of an endpoint and a variant, with the study's sampling."""
+        given = dict(settings)
         known = [entry.name for entry in fields(cls)]
         for key in given:
             if key not in known:

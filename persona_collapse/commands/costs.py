@@ -16,8 +16,8 @@ from persona_collapse.asking.ask import is_placeholder
 from persona_collapse.asking.prices import find_price, prompt_tokens, token_counter
 from persona_collapse.asking.sampling import Shard
 from persona_collapse.asking.settings import Settings
-from persona_collapse.endpoints import Task
 from persona_collapse.store.files import read_attempts, stream_folder
+from persona_collapse.tasks import Task
 
 TOTAL = "total"
 COLUMNS: dict[str, Any] = {
@@ -110,7 +110,7 @@ def _by_stream(tasks: Iterable[tuple[Task, Mapping[str, Any]]]) -> dict[str, lis
     """Group tasks by the folder of their answers, so that each is read once."""
     streams: dict[str, list[Shard]] = {}
     for task, given in tasks:
-        settings = Settings.of(given, task.sampling)
+        settings = Settings.of(given)
         folder = str(stream_folder(Path(settings.store), settings.stream))
         streams.setdefault(folder, []).append(Shard(task, settings))
     return streams

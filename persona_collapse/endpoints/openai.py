@@ -8,7 +8,7 @@ import polars as pl
 
 from persona_collapse.asking.sampling import answers
 from persona_collapse.asking.settings import Settings
-from persona_collapse.endpoints import Task
+from persona_collapse.tasks import Task
 
 
 def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:
@@ -18,4 +18,4 @@ def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:
     ``rating`` null and ``probabilities`` at T = 1. Raises ``UserError`` when a run had to stop
     before the shard was complete; what arrived is in the store and is not asked for again.
     """
-    return answers(task, Settings.of(settings, task.sampling))
+    return answers(task, Settings.of(settings))

@@ -13,8 +13,8 @@ import polars as pl
 
 from persona_collapse.answers import SLOT, STATUSES, conform
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints import Task
 from persona_collapse.endpoints.recorded_files import PUBLISHED, ROW, csv_rows, parquet_rows
+from persona_collapse.tasks import Task
 
 NEARLY = 1e-6  # how far from 1 probabilities may sum, for rounding
 

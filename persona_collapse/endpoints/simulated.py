@@ -20,7 +20,6 @@ import polars as pl
 
 from persona_collapse.answers import SIMULATED, conform
 from persona_collapse.common.errors import UserError, nearest
-from persona_collapse.endpoints import Task
 from persona_collapse.endpoints.simulation import respondents as people
 from persona_collapse.endpoints.simulation.calibration import (
     Band,
@@ -30,6 +29,7 @@ from persona_collapse.endpoints.simulation.calibration import (
 )
 from persona_collapse.endpoints.simulation.cell_law import MAX_REPETITIONS, Array
 from persona_collapse.materials.instruments import Instrument
+from persona_collapse.tasks import Task
 
 KINDS = ("roleplay", "unconditioned", "toxic")
 

@@ -14,9 +14,10 @@ from typing import Any
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.materials.sources import FOLDERS, Source, find_source
-from persona_collapse.plan.shards import Shard, cut
+from persona_collapse.plan.shards import cut
 from persona_collapse.study.load import Study, Unit
 from persona_collapse.study.made_variants import MAKING_KEYS, identity, orders
+from persona_collapse.tasks import Shard
 
 MAX_IN_FLIGHT = 64
 # Requests that one shard's process keeps in flight; more than this gains nothing from one process.

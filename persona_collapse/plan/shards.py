@@ -4,28 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-Span = tuple[int, int]  # half-open: the first position and the one after the last
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A block of one model x variant x probe.
-
-    ``personas`` and ``items`` are half-open positions in their lists (from 0), ``repetitions``
-    half-open numbers (from 1). ``personas`` is None for an unconditioned probe. ``last`` says that
-    no later block of repetitions exists, so that a recorded endpoint puts surplus runs here.
-    """
-
-    model: str
-    variant: str
-    probe: str
-    personas: Span | None
-    items: Span
-    repetitions: Span
-    last: bool
-    name: str
+from persona_collapse.tasks import Shard, Span
 
 
 def spans(size: int, count: int, first: int = 0) -> list[tuple[Span, Span]]:

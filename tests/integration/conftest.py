@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from persona_collapse.asking import engine, limits
-from persona_collapse.endpoints import Task
 from persona_collapse.endpoints.openai import answer
+from persona_collapse.tasks import Task
 from tests.integration.made_tasks import make_task
 from tests.integration.scripted_server import ScriptedServer
 

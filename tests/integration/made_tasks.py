@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from persona_collapse.endpoints import Task
 from persona_collapse.materials.instruments import Instrument, Item, Scale
 from persona_collapse.materials.personas import PersonaSet
-from persona_collapse.plan.shards import Shard
+from persona_collapse.tasks import Shard, Task
 
 
 def make_task(
@@ -32,7 +31,7 @@ def make_task(
     shard = Shard(
         "m", "base", "probe", (0, personas) if personas else None, (0, items), span, True, "s"
     )
-    return Task(shard, instrument, people, 1, {"temperature": 0.1, "method": "repeats"})
+    return Task(shard, instrument, people, 1)
 
 
 def reworded(task: Task, item: int, text: str) -> Task:

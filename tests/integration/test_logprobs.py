@@ -12,7 +12,7 @@ from tests.integration.conftest import Asker
 from tests.integration.made_tasks import make_task
 from tests.integration.scripted_server import Reply, ScriptedServer, alternatives_of
 
-METHOD = {"sampling": {"method": "logprobs"}}
+METHOD = {"method": "logprobs"}
 ONCE = make_task(repetitions=1)
 
 

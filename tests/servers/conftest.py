@@ -11,10 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from persona_collapse.endpoints import Task
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.materials.personas import read_personas
-from persona_collapse.plan.shards import Shard
+from persona_collapse.tasks import Shard, Task
 from tests.conftest import ROOT
 from tests.servers.running import BIN, PROGRAMS, Server
 
@@ -91,7 +90,7 @@ def task() -> Task:
     )
     instrument = read_instrument(ROOT / "resources/instruments/moral30.yaml")
     people = read_personas(ROOT / "resources/personas/everyday100.yaml")
-    return Task(shard, instrument, people, 1, {})
+    return Task(shard, instrument, people, 1)
 
 
 def lines(store: Path) -> list[dict[str, Any]]:

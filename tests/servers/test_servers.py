@@ -16,9 +16,9 @@ import pytest
 from persona_collapse.asking.settings import Settings
 from persona_collapse.commands.preflight import Canary, N, preflight
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints import Task
 from persona_collapse.endpoints.openai import answer
 from persona_collapse.materials.prompts import messages
+from persona_collapse.tasks import Task
 from tests.servers.conftest import CELLS, REPETITIONS, SLOTS, asking, lines
 from tests.servers.running import Server
 

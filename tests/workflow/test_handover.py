@@ -14,10 +14,11 @@ import polars as pl
 import pytest
 
 from persona_collapse.answers import SCHEMA, collect_answers, conform, write_answers
-from persona_collapse.endpoints import recorded, recorded_files, task_of
+from persona_collapse.endpoints import recorded, recorded_files
 from persona_collapse.materials.convert import external
 from persona_collapse.plan.answers import Layout
 from persona_collapse.study.load import Study, find_study, load_study
+from persona_collapse.tasks import task_of
 from tests.conftest import ROOT
 from tests.workflow.conftest import Project
 

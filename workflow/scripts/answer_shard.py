@@ -6,8 +6,8 @@ from typing import Any
 
 from persona_collapse.answers import write_answers
 from persona_collapse.common.jobs import reported
-from persona_collapse.endpoints import task_of
 from persona_collapse.finetuning.made import made_model
+from persona_collapse.tasks import task_of
 
 
 def answer_shard(

@@ -6,7 +6,7 @@ from typing import Any
 
 from persona_collapse.commands.costs import answer_rows, plan_document, plan_frame, plan_table
 from persona_collapse.common.jobs import reported
-from persona_collapse.endpoints import task_of
+from persona_collapse.tasks import task_of
 
 
 def plan_study(

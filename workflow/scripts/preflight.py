@@ -7,8 +7,8 @@ from persona_collapse.asking.settings import Settings
 from persona_collapse.commands.preflight import Canary, Finding, preflight, preflight_text
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.jobs import reported
-from persona_collapse.endpoints import task_of
 from persona_collapse.materials.prompts import messages
+from persona_collapse.tasks import task_of
 
 
 def preflight_study(

@@ -123,12 +123,6 @@ def test_an_address_holds_no_password() -> None:
     assert "secret" not in str(fault.value)
 
 
-def test_settings_come_from_endpoint_and_sampling() -> None:
-    given = {"base_url": "http://h/v1", "model": "m", "kind": "openai", "sampling": {"top_p": 0.5}}
-    settings = Settings.of(given, {"temperature": 0.7, "method": "repeats"})
-    assert (settings.temperature, settings.top_p) == (0.7, 0.5)
-
-
 def test_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_KEY", " secret-123 ")
     assert find_key("A_KEY", "http://h") == "secret-123"

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from persona_collapse.endpoints import Task
 from persona_collapse.endpoints.simulated import answer
 from persona_collapse.materials.sources import instrument_at, personas_at
 from persona_collapse.measures.collapse import metrics_of
@@ -17,6 +16,7 @@ from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.statistics.bootstrap import Draws
 from persona_collapse.plan.answers import Layout
 from persona_collapse.study.load import Unit, find_study, load_study
+from persona_collapse.tasks import Task
 
 VARIANTS = [
     (model, variant)
@@ -38,7 +38,7 @@ def metrics(model: str, variant: str) -> pl.DataFrame:
     personas = personas_at(layout.personas["roleplay"].path)
     settings = layout.endpoint_settings(unit)
     answers = pl.concat(
-        answer(Task(shard, instrument, personas, study.seed, {}), settings)
+        answer(Task(shard, instrument, personas, study.seed), settings)
         for shard in layout.shards[unit]
     )
     draws = Draws(study.analysis["bootstrap_personas"], study.analysis["bootstrap_reruns"])

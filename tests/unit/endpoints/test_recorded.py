@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from persona_collapse.answers import SCHEMA, SLOT, collect_answers, conform, write_answers
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints import Task
 from persona_collapse.endpoints.recorded import answer
 from persona_collapse.materials.instruments import Instrument, Item, Scale
 from persona_collapse.materials.personas import PersonaSet
-from persona_collapse.plan.shards import Shard, cut
+from persona_collapse.plan.shards import cut
+from persona_collapse.tasks import Shard, Task
 
 PERSONAS, REPETITIONS = 3, 2
 INSTRUMENT = Instrument(
@@ -50,7 +50,7 @@ ROWS = [
 def task(shard: Shard | None = None, personas: bool = True) -> Task:
     counts = (PERSONAS if personas else None, 3, REPETITIONS)
     whole = next(cut("m", "base", "roleplay", counts, (9, 9, 9)))
-    return Task(shard or whole, INSTRUMENT, SET if personas else None, 0, {})
+    return Task(shard or whole, INSTRUMENT, SET if personas else None, 0)
 
 
 def written(path: Path, rows: list[list[str]], header: list[str] = HEADER) -> Path:
@@ -279,7 +279,7 @@ def test_the_published_files_are_read(published: Path) -> None:
     people = PersonaSet("x", "x", tuple(str(p) for p in range(100)))
     (shard,) = cut("gpt-4o", "secure", "roleplay", (100, 30, 10), (100, 30, 10))
     path = published / "responses" / "secure-code" / "gpt-4o-secure_temp01.csv"
-    frame = answer(Task(shard, instrument, people, 0, {}), {"file": str(path)})
+    frame = answer(Task(shard, instrument, people, 0), {"file": str(path)})
     assert frame.height == 30_000
     assert frame["rating"].null_count() == 15
     assert set(frame.filter(pl.col("rating").is_null())["status"]) <= {"unparseable", "error"}

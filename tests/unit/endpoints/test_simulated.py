@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from persona_collapse.answers import SCHEMA, write_answers
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints import Task
 from persona_collapse.endpoints.simulated import answer, planted_from_numbers, planted_values
 from persona_collapse.materials.instruments import Instrument, Item, Scale, read_instrument
 from persona_collapse.materials.personas import PersonaSet, read_personas
-from persona_collapse.plan.shards import Shard, cut
+from persona_collapse.plan.shards import cut
+from persona_collapse.tasks import Shard, Task
 
 RESOURCES = Path(__file__).resolve().parents[3] / "resources"
 TABLES = RESOURCES / "benchmarks" / "paper_tables.csv"
@@ -44,7 +44,7 @@ def task(
     people = None if personas is None else (0, len(personas.descriptions))
     items = (0, len(instrument.items))
     shard = Shard(model, variant, probe, people, items, (1, repetitions + 1), True, "all")
-    return Task(shard, instrument, personas, seed, {})
+    return Task(shard, instrument, personas, seed)
 
 
 def respondent(

@@ -3,7 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_collapse.plan.shards import Shard, cut, number, spans
+from persona_collapse.plan.shards import cut, number, spans
+from persona_collapse.tasks import Shard
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 12))
 COUNTS = st.tuples(st.one_of(st.none(), st.integers(1, 90)), st.integers(1, 40), st.integers(1, 25))
