@@ -12,7 +12,7 @@ RELEASE_FOLDER := resources/external/published
 SNAKEFILES := Snakefile workflow/Snakefile workflow/rules/*.smk
 CODE := persona_collapse workflow/scripts tests benchmarks
 
-.PHONY: study help setup check test test-slow test-browser test-slurm test-servers published-answers lock clean
+.PHONY: study help setup check test test-slow test-install test-browser test-slurm test-servers published-answers lock clean
 
 study: setup  ## run a study (STUDY=demo) on all cores
 	$(BIN)/snakemake --cores all --config study=$(STUDY)
@@ -43,6 +43,9 @@ test: setup  ## unit and workflow tests, under five minutes on two cores
 test-slow: setup  ## what takes its time: kills of long runs, the rerun matrices, hand-over, edges
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
+test-install: setup  ## pip install . into a fresh virtual environment
+	$(BIN)/python -m pytest tests/install -q
+
 test-browser: setup  ## the report page in headless Chromium (installs it where apt-get can)
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; }
@@ -69,9 +72,10 @@ published-answers:  ## fetch the released answers; git verifies them by the comm
 	git -C $(RELEASE_FOLDER) checkout --quiet $(RELEASE_COMMIT) -- data
 	@echo "Now: make STUDY=published"
 
-lock: setup  ## write requirements.lock and environment.yml anew from what .venv holds
+lock: setup  ## pin the versions of .venv in requirements.lock and environment.yml
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
-	$(BIN)/python -m persona_collapse.environment requirements.lock environment.yml
+	sed -i.old '/- pip:/q' environment.yml && rm environment.yml.old
+	sed 's/^/      - /' requirements.lock >> environment.yml
 
 clean:  ## remove what studies and tools wrote; never the answer store
-	rm -rf results logs .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf results logs build *.egg-info .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -16,7 +16,7 @@ FLOORS = [
     {"study"},
     {"finetuning"},
     {"plan", "commands"},
-    {"handover", "environment"},
+    {"handover"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 # Imports that run upwards today; each goes when its modules are rebuilt.
