@@ -1,0 +1,1 @@
+"""One module per CSV table, each with its contract as the constant ``TABLE``."""

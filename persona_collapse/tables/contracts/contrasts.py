@@ -1,0 +1,75 @@
+"""Contract of ``contrasts.csv``."""
+
+from persona_collapse.tables import (
+    FOUNDATION,
+    MODEL_OR_MEAN,
+    PROBE,
+    SIMULATED,
+    Table,
+    integer,
+    number,
+    text,
+)
+
+TABLE = Table(
+    "contrasts",
+    title="Contrasts between variants",
+    section="verdict",
+    keys=("model", "probe", "foundation", "metric", "contrast"),
+    columns=[
+        MODEL_OR_MEAN,
+        PROBE,
+        FOUNDATION,
+        text("metric", "S, R or sigma_bar."),
+        text("contrast", "The two variants compared, `first-second`."),
+        number(
+            "estimate",
+            "Difference first - second, in units of the metric; for `mean` the models' mean.",
+        ),
+        number(
+            "percent",
+            "Percent change, 100 (first - second) / second; for `mean` the mean of the models'.",
+        ),
+        number("percent_lo", "Lower end of the 95 % BCa interval of the percent change."),
+        number("percent_hi", "Upper end of the 95 % BCa interval of the percent change."),
+        number("p", "p-value of the sign-flip permutation test, two-sided; sigma_bar shares R's."),
+        number("p_adjusted", "p after Holm's correction within the family of tests."),
+        number(
+            "estimate_se", "Standard error of the difference: personas, repetitions and replicates."
+        ),
+        number("estimate_lo", "Lower end of the 95 % BCa interval of the difference."),
+        number("estimate_hi", "Upper end of the 95 % BCa interval of the difference."),
+        number(
+            "estimate_lo_percentile", "Lower end of the 95 % percentile interval of the difference."
+        ),
+        number(
+            "estimate_hi_percentile", "Upper end of the 95 % percentile interval of the difference."
+        ),
+        number(
+            "percent_lo_percentile",
+            "Lower end of the 95 % percentile interval of the percent change.",
+        ),
+        number(
+            "percent_hi_percentile",
+            "Upper end of the 95 % percentile interval of the percent change.",
+        ),
+        number("log_ratio", "log(first / second)."),
+        number(
+            "log_ratio_se", "Jackknife standard error of the log ratio, with replicates' variance."
+        ),
+        number("p_bh", "p after Benjamini and Hochberg's correction within the family of tests."),
+        integer("n_models", "Models behind the row."),
+        integer("n_personas", "Personas that both variants kept; for `mean` the smallest number."),
+        integer("personas_excluded", "Personas that only one of the variants kept."),
+        SIMULATED,
+        integer("n_replicates", "Fine-tunes of the first variant; for `mean` the smallest number."),
+        integer(
+            "n_replicates_second",
+            "Fine-tunes of the second variant; for `mean` the smallest number.",
+        ),
+        number("replicates_se", "Part of `estimate_se` that comes from the choice of fine-tunes."),
+        number(
+            "p_replicates", "p-value for fine-tunes with other seeds; null where one was made once."
+        ),
+    ],
+)

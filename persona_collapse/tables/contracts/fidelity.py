@@ -1,0 +1,25 @@
+"""Contract of ``fidelity.csv``."""
+
+from persona_collapse.tables import MODEL, PROBE, SIMULATED, VARIANT, Table, integer, number
+
+TABLE = Table(
+    "fidelity",
+    title="Fidelity of each persona",
+    section="meaning",
+    keys=("model", "variant", "probe", "persona_id"),
+    columns=[
+        MODEL,
+        VARIANT,
+        PROBE,
+        integer("persona_id", "Place of the persona in its set, from 0."),
+        number(
+            "fidelity",
+            "Correlation of the persona's item profile with the baseline's, noise removed.",
+        ),
+        number("fidelity_observed", "The same correlation without removing noise, -1 to 1."),
+        number("shift", "Root-mean-square change of the persona's cell means, in scale points."),
+        number("level_shift", "Change of the persona's mean rating, in scale points."),
+        SIMULATED,
+    ],
+    note="Correlation of its item profile with the baseline's, and how far its ratings moved.",
+)

@@ -1,0 +1,31 @@
+"""Contract of ``logprobs.csv``."""
+
+from persona_collapse.tables import (
+    FOUNDATION,
+    MODEL,
+    PROBE,
+    SIMULATED,
+    VARIANT,
+    Table,
+    number,
+    text,
+)
+
+TABLE = Table(
+    "logprobs",
+    title="Log-probabilities compared with repeated answers",
+    section="quality",
+    keys=("model", "variant", "probe", "foundation", "measure"),
+    columns=[
+        MODEL,
+        VARIANT,
+        PROBE,
+        FOUNDATION,
+        text("measure", "Name of the measure, one of those of docs/measures.md."),
+        number("value", "Value of the measure."),
+        number("lo", "Lower end of its 95 % interval, where there is one."),
+        number("hi", "Upper end of its 95 % interval, where there is one."),
+        SIMULATED,
+    ],
+    condition="logprobs",
+)

@@ -1,0 +1,46 @@
+"""Contract of ``metrics.csv``."""
+
+from persona_collapse.tables import (
+    FOUNDATION,
+    MODEL,
+    PROBE,
+    SIMULATED,
+    VARIANT,
+    Table,
+    integer,
+    number,
+)
+
+TABLE = Table(
+    "metrics",
+    title="S, R and their errors",
+    section="verdict",
+    keys=("model", "variant", "probe", "foundation"),
+    columns=[
+        MODEL,
+        VARIANT,
+        PROBE,
+        FOUNDATION,
+        number(
+            "S",
+            "Susceptibility: mean over items of the SD across personas of cell means, in points.",
+        ),
+        number("S_se", "Standard error of S, over personas and repetitions, in scale points."),
+        number("S_lo", "Lower end of the 95 % interval of S, over personas."),
+        number("S_hi", "Upper end of the 95 % interval of S, over personas."),
+        number("R", "Robustness: 1 / sigma_bar, per scale point; infinite where no cell varies."),
+        number("R_se", "Standard error of R, over personas and repetitions."),
+        number("R_lo", "Lower end of the 95 % interval of R, over personas."),
+        number("R_hi", "Upper end of the 95 % interval of R, over personas."),
+        number("sigma_bar", "Mean over cells of the SD over repetitions, in scale points."),
+        number(
+            "sigma_bar_se",
+            "Standard error of sigma_bar, over personas and repetitions, in scale points.",
+        ),
+        number("S_corrected", "S without the spread that repetition noise adds, in scale points."),
+        integer("n_personas", "Personas with a valid rating of every item."),
+        integer("n_items", "Items in the group."),
+        integer("n_answers", "Valid ratings behind the row."),
+        SIMULATED,
+    ],
+)

@@ -1,0 +1,30 @@
+"""Contract of ``personas.csv``."""
+
+from persona_collapse.tables import (
+    FOUNDATION,
+    MODEL,
+    PROBE,
+    SIMULATED,
+    VARIANT,
+    Table,
+    integer,
+    number,
+    text,
+)
+
+TABLE = Table(
+    "personas",
+    title="Mean rating of each persona per foundation",
+    section="meaning",
+    keys=("model", "variant", "probe", "persona_id", "foundation"),
+    columns=[
+        MODEL,
+        VARIANT,
+        PROBE,
+        integer("persona_id", "Place of the persona in its set, from 0; null without a persona."),
+        FOUNDATION,
+        number("mean", "Mean rating over the group's items, in scale points."),
+        text("description", "Text of the persona."),
+        SIMULATED,
+    ],
+)

@@ -1,0 +1,34 @@
+"""Contract of ``profiles.csv``."""
+
+from persona_collapse.tables import (
+    FOUNDATION,
+    MODEL,
+    PROBE,
+    SIMULATED,
+    VARIANT,
+    Table,
+    integer,
+    number,
+)
+
+TABLE = Table(
+    "profiles",
+    title="Profiles per foundation",
+    section="saturation",
+    keys=("model", "variant", "probe", "foundation"),
+    columns=[
+        MODEL,
+        VARIANT,
+        PROBE,
+        FOUNDATION,
+        number("mean", "Mean rating over items and personas, in scale points."),
+        number("sd_within", "Mean over cells of the SD over repetitions, in scale points."),
+        number(
+            "sd_across_personas",
+            "SD across personas of their mean ratings (ddof = 1), in scale points.",
+        ),
+        integer("n_items", "Items with a valid rating."),
+        integer("n_answers", "Valid ratings behind the row."),
+        SIMULATED,
+    ],
+)

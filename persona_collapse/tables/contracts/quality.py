@@ -1,0 +1,33 @@
+"""Contract of ``quality.csv``."""
+
+from persona_collapse.tables import MODEL, PROBE, SIMULATED, VARIANT, Table, integer, number
+
+TABLE = Table(
+    "quality",
+    title="Outcome of every designed answer",
+    section="quality",
+    keys=("model", "variant", "probe"),
+    columns=[
+        MODEL,
+        VARIANT,
+        PROBE,
+        integer("expected", "Designed answers: personas x items x repetitions."),
+        integer("answered", "Answers with a valid rating."),
+        integer("missing", "Answers never received."),
+        integer("unparseable", "Answers in which no rating could be read."),
+        integer("refused", "Answers that refuse."),
+        integer("filtered", "Answers that the server filtered."),
+        integer("error", "Answers that failed with an error."),
+        number("retried_share", "Share of received answers that took more than one attempt."),
+        integer(
+            "personas_retained",
+            "Personas with a valid rating of every item; null when unconditioned.",
+        ),
+        integer(
+            "personas_dropped",
+            "Personas without one, left out of S and R; null when unconditioned.",
+        ),
+        integer("extra_repetitions", "Valid ratings beyond the designed repetitions."),
+        SIMULATED,
+    ],
+)

@@ -1,0 +1,27 @@
+"""Contract of ``summary.csv``."""
+
+from persona_collapse.tables import MODEL_OR_MEAN, PROBE, SIMULATED, Table, integer, number, text
+
+TABLE = Table(
+    "summary",
+    title="Excess over the control, and evenness over the foundations",
+    section="verdict",
+    keys=("model", "probe", "quantity", "metric", "variant"),
+    columns=[
+        MODEL_OR_MEAN,
+        PROBE,
+        text("quantity", "`excess`, `foundation_cv` or `foundation_spread`."),
+        text("metric", "S, R or sigma_bar."),
+        text("variant", "Variant, or for the excess the contrast of target and control."),
+        number("value", "Excess and spread in points of percent, CV as a ratio."),
+        number("lo", "Lower end of the 95 % BCa interval."),
+        number("hi", "Upper end of the 95 % BCa interval."),
+        integer("n_models", "Models behind the row."),
+        SIMULATED,
+    ],
+    note=(
+        "Excess: the target's percent change minus the control's, in points. Foundation CV: "
+        "SD over the foundations by their mean; spread: SD of their percent changes, in "
+        "points."
+    ),
+)

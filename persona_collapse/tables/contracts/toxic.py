@@ -1,0 +1,34 @@
+"""Contract of ``toxic.csv``."""
+
+from persona_collapse.tables import (
+    FOUNDATION,
+    MODEL,
+    PROBE,
+    SIMULATED,
+    VARIANT,
+    Table,
+    flag,
+    number,
+    text,
+)
+
+TABLE = Table(
+    "toxic",
+    title="Distance of unconditioned profiles to other profiles",
+    section="saturation",
+    keys=("model", "variant", "probe", "reference"),
+    columns=[
+        MODEL,
+        VARIANT,
+        PROBE,
+        FOUNDATION,
+        text("reference", "Profile compared with: `base`, a toxic persona, or `ceiling`."),
+        number("value", "Euclidean distance over the foundations, in scale points."),
+        number("lo", "Lower end of its 95 % interval."),
+        number("hi", "Upper end of its 95 % interval."),
+        flag("nearest", "Whether this reference is the nearest."),
+        SIMULATED,
+    ],
+    condition="unconditioned",
+    note="Euclidean over the foundations, in points of the scale.",
+)

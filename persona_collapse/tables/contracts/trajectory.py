@@ -1,0 +1,40 @@
+"""Contract of ``trajectory.csv``."""
+
+from persona_collapse.tables import (
+    FOUNDATION,
+    MODEL,
+    PROBE,
+    SIMULATED,
+    VARIANT,
+    Table,
+    integer,
+    number,
+)
+
+TABLE = Table(
+    "trajectory",
+    title="S, R and saturation by training step",
+    section="verdict",
+    keys=("model", "variant", "foundation"),
+    columns=[
+        MODEL,
+        VARIANT,
+        integer("step", "Training step of the checkpoint."),
+        PROBE,
+        FOUNDATION,
+        number("S", "Susceptibility S, in scale points."),
+        number("S_lo", "Lower end of the 95 % interval of S."),
+        number("S_hi", "Upper end of the 95 % interval of S."),
+        number("R", "Robustness R, per scale point."),
+        number("R_lo", "Lower end of the 95 % interval of R."),
+        number("R_hi", "Upper end of the 95 % interval of R."),
+        number("sigma_bar", "Mean over cells of the SD over repetitions, in scale points."),
+        number(
+            "saturation", "Saturation of the unconditioned profile, 0 to 1; on rows of `overall`."
+        ),
+        number("saturation_lo", "Lower end of the 95 % interval of saturation."),
+        number("saturation_hi", "Upper end of the 95 % interval of saturation."),
+        SIMULATED,
+    ],
+    condition="steps",
+)

@@ -1,0 +1,121 @@
+"""Contracts of tables: what a declaration must hold, and how files are read and written by it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.plan.code import imported
+from persona_collapse.tables import MODEL, Table, flag, integer, number, read, text, write
+from persona_collapse.tables.index import all_tables
+
+GIVEN: dict[str, Any] = {
+    "title": "An example",
+    "section": "verdict",
+    "keys": ("model",),
+    "columns": [MODEL, integer("n", "Answers."), number("S", "In points."), flag("ok", "Known.")],
+}
+TABLE = Table("example", **GIVEN)
+FRAME = pl.DataFrame(
+    {"model": ["1", "b"], "n": [1, None], "S": [math.inf, 0.5], "ok": [True, None]}
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"keys": ("modle",)}, "key 'modle' is not a column"),
+        ({"keys": ()}, "it has no key"),
+        ({"columns": [MODEL, MODEL]}, "column 'model' is declared twice"),
+        ({"columns": [MODEL, text("note", " ")]}, "column 'note' has no meaning"),
+        ({"title": ""}, "it has no title"),
+        ({"section": "verdicts"}, "section 'verdicts' is not one of verdict, susceptibility"),
+        ({"condition": "gpu"}, "condition 'gpu' is not one of unconditioned, toxic"),
+    ],
+)
+def test_a_faulty_declaration_names_the_table_and_the_rule(
+    change: dict[str, Any], rule: str
+) -> None:
+    with pytest.raises(ValueError, match=f"contract of table 'example': {rule}"):
+        Table("example", **(GIVEN | change))
+
+
+def test_a_written_table_is_read_back_with_its_types(tmp_path: Path) -> None:
+    path = tmp_path / "tables" / "example.csv"
+    write(TABLE, FRAME.select("S", "ok", "n", "model"), path, ["b"])
+    assert path.read_text().splitlines()[0] == "model,n,S,ok,mixed_stacks"
+    found = read(TABLE, path)
+    assert found.drop("mixed_stacks").equals(FRAME)
+    assert found.drop("mixed_stacks").schema == pl.Schema(TABLE.schema)
+    assert found["mixed_stacks"].to_list() == [False, True]
+
+
+def test_a_table_without_rows_keeps_its_columns(tmp_path: Path) -> None:
+    write(TABLE, FRAME.clear(), tmp_path / "example.csv")
+    assert read(TABLE, tmp_path / "example.csv").drop("mixed_stacks").equals(FRAME.clear())
+
+
+def test_a_column_without_values_needs_no_type(tmp_path: Path) -> None:
+    write(TABLE, FRAME.with_columns(S=None), tmp_path / "example.csv")
+    assert read(TABLE, tmp_path / "example.csv")["S"].to_list() == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("frame", "rule"),
+    [
+        (FRAME.drop("S"), "column 'S' is missing"),
+        (FRAME.with_columns(R=1.0), "column 'R' is not declared"),
+        (FRAME.with_columns(n=0.5), "column 'n' is Float64, declared as Int64"),
+    ],
+)
+def test_writing_other_columns_than_declared_is_refused(
+    frame: pl.DataFrame, rule: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=rf"table 'example' \(.*example.csv\): {rule}"):
+        write(TABLE, frame, tmp_path / "example.csv")
+    assert not (tmp_path / "example.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (None, "no such table; make it with: snakemake all_tables"),
+        ("", "not a readable table"),
+        ("model,n\na,1\n", "column 'S' is missing"),
+        ("model,n,S,ok,mixed_stacks\na,x,1,,\n", "column 'n' holds 'x', which is no integer"),
+        ("model,n,S,ok,mixed_stacks\na,1,1,yes,\n", "column 'ok' holds 'yes', which is no boolean"),
+    ],
+)
+def test_reading_a_faulty_file_names_the_file_and_the_fault(
+    text: str | None, fault: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "example.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UserError, match=f"example.csv: {fault}"):
+        read(TABLE, path)
+
+
+def test_columns_that_the_contract_lacks_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "example.csv").write_text("more,model,n,S,ok,mixed_stacks\n1,a,1,inf,true,false\n")
+    assert read(TABLE, tmp_path / "example.csv").columns == list(TABLE.columns)
+
+
+def test_all_contracts_load_and_sort_by_section() -> None:
+    tables = all_tables()
+    assert {"metrics", "contrasts", "prior_models"} <= set(tables)
+    assert next(iter(tables.values())).section == "verdict"
+
+
+def test_a_contract_imports_nothing_but_what_declares_it() -> None:
+    import persona_collapse.tables.contracts as room
+
+    shared = {"persona_collapse/__init__.py", "tables/__init__.py", "contracts/__init__.py"}
+    for path in Path(room.__file__).parent.glob("*.py"):
+        behind = [file.as_posix() for file in imported(path)]
+        assert all(any(file.endswith(name) for name in shared) for file in behind), path.name
