@@ -6,11 +6,8 @@ Files of paid answers outlive the code that wrote them; these are such files, wh
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 import shutil
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -259,14 +256,6 @@ PROBABILITIES = [
     0.6200362540858143,
     0.20090857214342933,
 ]
-
-
-@pytest.fixture
-def known_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give this process a name that can be written down."""
-    monkeypatch.setattr(socket, "gethostname", lambda: "host.example.org")
-    monkeypatch.setattr(os, "getpid", lambda: 77)
-    monkeypatch.setattr(secrets, "token_hex", lambda _: "0badcafe")
 
 
 def timeless(text: str) -> str:
