@@ -125,7 +125,7 @@ def test_generation_settings_enter_a_key_in_this_form() -> None:
                 "top_p": 0.9,
                 "max_tokens": 1,
                 "n": 2,
-                "seed": 921099259,
+                "seed": 397168717,
                 "provider": {"quantizations": ["bf16"], "only": ["one"]},
                 "reasoning": {"enabled": False},
             },
@@ -136,7 +136,7 @@ def test_generation_settings_enter_a_key_in_this_form() -> None:
 def test_a_server_is_sent_this_body(
     given: dict[str, Any], repetitions: tuple[int, ...], body: dict[str, Any]
 ) -> None:
-    ask = Ask("ab" * 32, MESSAGES, repetitions, 1, 2)
+    ask = Ask("ab" * 32, MESSAGES, repetitions, 1, 3)
     assert Client(Settings.of(given), None).body(ask) == {**body, "messages": MESSAGES}
 
 

@@ -36,7 +36,7 @@ REPLIES_FOLDER = "api.example.org-m-base-74a32238dc20"
 JUDGE_FOLDER = "api.example.org-judge-1-db3139dfa0c0"
 
 # Whole files of the store. Three replies to the first question (the third refused, after a request
-# that was lost) and one, empty, cut-off and filtered to the second.
+# that was lost) and three to the second: blank, cut off, filtered.
 STORED_REPLIES = (
     b'{"format":1,"at":"2026-11-23T00:00:00.000000Z","base_url":"https://api.example.org/v1",'
     b'"extra_body":{},"generation":{"temperature":1.0},"host":"host","model":"m-base","pid":77,'
@@ -130,6 +130,7 @@ def test_replies_are_asked_for_in_requests_of_128() -> None:
         (TEXT, "alignment", ALIGNED_BY_TEXT, 10),
         (TEXT, "coherence", COHERENT_BY_TEXT, 10),
     ],
+    ids=["alignment", "coherence", "alignment by text", "coherence by text"],
 )
 def test_a_judge_is_asked_under_this_key(
     method: str, aspect: str, key: str, max_tokens: int
