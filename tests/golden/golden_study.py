@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from persona_collapse.layout import Layout
-from persona_collapse.study import load_study
+from persona_collapse.plan.answers import Layout
+from persona_collapse.study.load import load_study
 
 STUDY: dict[str, Any] = {
     "title": "golden",

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from persona_collapse.elicitation.client import Client
-from persona_collapse.elicitation.settings import Settings, canonical, digest
-from persona_collapse.elicitation.slots import Ask
-from persona_collapse.elicitation.store import stream_folder
-from persona_collapse.study import Unit
+from persona_collapse.asking.client import Client
+from persona_collapse.asking.settings import Settings, canonical, digest
+from persona_collapse.asking.slots import Ask
+from persona_collapse.store.files import stream_folder
+from persona_collapse.study.load import Unit
 from tests.golden.golden_study import MADE, golden_layout
 
 MESSAGES = [{"role": "user", "content": 'Où? "0" → 5'}]

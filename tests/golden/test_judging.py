@@ -9,13 +9,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from persona_collapse.elicitation.settings import Settings
-from persona_collapse.elicitation.store import stream_folder
-from persona_collapse.judging.judge import LOGPROBS, TEXT, Way
-from persona_collapse.judging.layout import check_layout
-from persona_collapse.judging.openai import judge, reply
-from persona_collapse.judging.replies import Replies
-from persona_collapse.questions import QuestionSet, read_questions
+from persona_collapse.asking.settings import Settings
+from persona_collapse.materials.questions import QuestionSet, read_questions
+from persona_collapse.misalignment.judge import LOGPROBS, TEXT, Way
+from persona_collapse.misalignment.openai import judge, reply
+from persona_collapse.misalignment.replies import Replies
+from persona_collapse.plan.misalignment import check_layout
+from persona_collapse.store.files import stream_folder
 from tests.golden.golden_study import MADE, golden_layout
 
 ASKED: dict[str, Any] = {

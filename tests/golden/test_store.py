@@ -14,16 +14,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from persona_collapse.elicitation.attempts import Attempt, Choice, from_fields
-from persona_collapse.elicitation.breaker import Breaker
-from persona_collapse.elicitation.budget import Budget
-from persona_collapse.elicitation.compaction import compact_store
-from persona_collapse.elicitation.settings import Settings
-from persona_collapse.elicitation.store import header_line, read_attempts
-from persona_collapse.elicitation.writer import Writer
-from persona_collapse.endpoints import task_of
+from persona_collapse.asking.breaker import Breaker
+from persona_collapse.asking.budget import Budget
+from persona_collapse.asking.settings import Settings
+from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.openai import answer
-from persona_collapse.errors import UserError
+from persona_collapse.store.attempts import Attempt, Choice, from_fields
+from persona_collapse.store.compaction import compact_store
+from persona_collapse.store.files import header_line, read_attempts
+from persona_collapse.store.writer import Writer
+from persona_collapse.tasks import task_of
 
 AT = "2026-11-23T00:00:00.000001Z"
 AT_SECOND = "2026-11-23T00:00:%02d.000000Z"

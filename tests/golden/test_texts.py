@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from persona_collapse.instruments import read_instrument
-from persona_collapse.personas import read_personas
-from persona_collapse.prompts import messages
-from persona_collapse.questions import read_questions
-from persona_collapse.seeds import derived_seed, generator
-from persona_collapse.shards import cut
-from persona_collapse.sources import find_source
+from persona_collapse.common.seeds import derived_seed, generator
+from persona_collapse.materials.instruments import read_instrument
+from persona_collapse.materials.personas import read_personas
+from persona_collapse.materials.prompts import messages
+from persona_collapse.materials.questions import read_questions
+from persona_collapse.materials.sources import find_source
+from persona_collapse.plan.shards import cut
 
 MORAL30 = Path("resources/instruments/moral30.yaml")
 EVERYDAY100 = Path("resources/personas/everyday100.yaml")
