@@ -77,7 +77,7 @@ def test_answers_of_an_endpoint_and_model_lie_in_this_folder(
 
 
 def test_sampling_of_a_study_and_of_a_variant_give_one_key() -> None:
-    by_study = Settings.of(REPEATS, {"temperature": 0.5, "method": "repeats"})
+    by_study = Settings.of({**REPEATS, "temperature": 0.5, "method": "repeats"})
     by_variant = Settings.of({**REPEATS, "temperature": 0.5})
     key = "ddc97ec296994e37b99aabe61192a648"
     assert by_study.cell_key(MESSAGES)[:32] == by_variant.cell_key(MESSAGES)[:32] == key
