@@ -1,11 +1,13 @@
-"""What a study will cost before it is spent: requests, answers, tokens, dollars; what is paid for.
+"""Costs of a study before it runs: requests, tokens, dollars and hours by variant and stage.
 
-Output tokens are exact (one per answer) as long as every reply can be read: unreadable replies are
-asked for again. Prompt tokens are counted or estimated, ``tokens_by`` says which.
+Completion tokens of answers are exact (one per answer) as long as every reply can be read:
+unreadable replies are requested again. Prompt tokens are counted or estimated; the column
+``tokens_by`` says which. Nothing here sends a request.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,16 @@ from persona_collapse.asking.ask import is_placeholder
 from persona_collapse.asking.prices import find_price, prompt_tokens, token_counter
 from persona_collapse.asking.sampling import Shard
 from persona_collapse.asking.settings import Settings
+from persona_collapse.finetuning.journal import FINISHED, ending, known_id, open_intent
+from persona_collapse.finetuning.running import Running
+from persona_collapse.finetuning.validation import check_dataset, read_examples
+from persona_collapse.materials.questions import ASPECTS, read_questions
+from persona_collapse.misalignment.columns import ERROR
+from persona_collapse.misalignment.judge import TEXT, TEXT_TOKENS, Judge
+from persona_collapse.misalignment.replies import Replies
+from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import read_attempts, stream_folder
-from persona_collapse.tasks import Task
+from persona_collapse.tasks import Task, task_of
 
 TOTAL = "total"
 COLUMNS: dict[str, Any] = {
@@ -43,102 +53,80 @@ SUMMED = (
     *("answers", "stored", "remaining", "requests"),
     *("prompt_tokens", "completion_tokens", "training_tokens"),
 )
-ANSWERS = "answers"
-# A guess at a hosted model's one-token reply; the plan says so.
-SECONDS_PER_REQUEST = 1.0
+TRAINING, ANSWERS, REPLIES, JUDGE = "finetune", "answers", "replies", "judge"  # stages
 PLACEHOLDER = "a placeholder for a model of your own: not priced"
+# Assumed time of a hosted model's one-token reply; the plan says so.
+SECONDS_PER_REQUEST = 1.0
+# Assumed length and time of an open reply, used until the store holds some of the model's own.
+REPLY_TOKENS, REPLY_SECONDS = 250, 15.0
+# Assumed wait in a server's queue and speed of training.
+QUEUE_HOURS, TOKENS_PER_HOUR = 0.25, 2e6
+ASSUMPTIONS = {
+    TRAINING: f"a training job {QUEUE_HOURS:g} h and 1 h per {TOKENS_PER_HOUR / 1e6:g} million "
+    "tokens, an assumption",
+    REPLIES: f"replies of {REPLY_TOKENS} tokens and {REPLY_SECONDS:g} s each until the store knows "
+    "better, two judge calls a reply",
+}
+SHORT = 12  # characters of a content id that messages show
+
+Row = dict[str, Any]
 
 
-def plan(tasks: Iterable[tuple[Task, Mapping[str, Any]]]) -> pl.DataFrame:
-    """Return the plan of tasks on ``openai`` endpoints: ``answer_rows`` and their total."""
-    return plan_frame(answer_rows(tasks))
+def plan_study(
+    shards: list[dict[str, Any]],
+    files: list[dict[str, str]],
+    settings: list[dict[str, Any]],
+    making: list[dict[str, Any]],
+    budget: dict[str, Any],
+    output: str,
+    check: dict[str, Any] | None = None,
+) -> None:
+    """Print the costs of a study and write them as JSON.
+
+    The first three lists go together, one entry per shard. ``making`` has one entry per variant
+    that is fine-tuned on a server. ``check`` describes the misalignment check, empty or None where
+    none sends requests.
+    """
+    check_training_data(making)
+    tunes = [Running.of(m["order"], Path(m["data"]), m["settings"]) for m in making]
+    rows = [training_row(tune, Path(m["made"])) for tune, m in zip(tunes, making, strict=True)]
+    models = known_models(tunes)
+    tasks = []
+    for params, sources, asked in zip(shards, files, settings, strict=True):
+        # A finished fine-tune has a name of its own: its stored answers count.
+        name = models.get((params["model"], params["variant"]), asked["model"])
+        task = task_of(params, sources["instrument"], sources.get("personas"))
+        tasks.append((task, {**asked, "model": name}))
+    rows += answer_rows(tasks)
+    if check:
+        rows += check_rows(check, models)
+    if not rows:
+        print("This study asks no model: its answers are recorded or simulated, and cost nothing.")
+        return
+    frame = plan_frame(rows)
+    document = plan_document(frame, budget)
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
+    Path(output).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    print(plan_table(frame))
+    if budget:
+        verdict = "does NOT suffice" if document["over_budget"] else "suffices"
+        limits = ", ".join(f"{name} {limit}" for name, limit in budget.items())
+        print(f"The budget ({limits}) {verdict}.")
+    print(f"Written to {output}")
 
 
-def plan_frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+def plan_frame(rows: Sequence[Row]) -> pl.DataFrame:
     """Return rows of any stage as a table of ``COLUMNS``, a total row last.
 
     ``usd`` is null where a model has no price, and so is the total's when any is; a placeholder is
     no model yet and is left out of it. Missing numbers count as 0.
     """
-    total: dict[str, Any] = {name: sum(row.get(name) or 0 for row in rows) for name in SUMMED}
-    priced = [row["usd"] for row in rows if row.get("note") != PLACEHOLDER]
+    total: Row = {name: sum(row[name] for row in rows) for name in SUMMED}
+    priced = [row["usd"] for row in rows if row["note"] != PLACEHOLDER]
     total |= {"model": TOTAL, "usd": None if None in priced else sum(priced)}
-    total["hours"] = sum(row.get("hours") or 0.0 for row in rows)
-    full = [
-        {name: row.get(name, 0 if name in SUMMED else None) for name in COLUMNS}
-        for row in [*rows, total]
-    ]
+    total["hours"] = sum(row["hours"] for row in rows)
+    full = [{name: row.get(name) for name in COLUMNS} for row in [*rows, total]]
     return pl.DataFrame(full, schema=COLUMNS)
-
-
-def answer_rows(tasks: Iterable[tuple[Task, Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Count what tasks on ``openai`` endpoints need, a row per model x variant.
-
-    ``answers`` are slots, ``stored`` those the store answers; the columns from ``requests`` on are
-    about the remaining ones. ``price_of`` tells the price's date and source. Nothing is sent.
-    """
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for shards in _by_stream(tasks).values():
-        settings = shards[0].settings
-        folder = stream_folder(Path(settings.store), settings.stream)
-        found = read_attempts(folder, (cell.key for shard in shards for cell in shard.cells))
-        count, how = token_counter(settings.model)
-        for shard in shards:
-            names = (shard.task.shard.model, shard.task.shard.variant)
-            row = rows.setdefault(names, _row(names, settings, how))
-            answers = len(shard.cells) * len(shard.repetitions)
-            row["answers"] += answers
-            row["stored"] += answers
-            for cell, repetitions in shard.missing(found.attempts):
-                requests = len(shard.requests(repetitions))
-                tokens = prompt_tokens(shard.messages(cell.persona, cell.item), count)
-                row["stored"] -= len(repetitions)
-                row["remaining"] += len(repetitions)
-                row["requests"] += requests
-                row["prompt_tokens"] += requests * tokens
-                row["completion_tokens"] += len(repetitions)
-    for row in rows.values():
-        price, per_hour = row.pop("price"), row.pop("per_hour")
-        row["hours"] = row["requests"] / per_hour
-        if price is not None:
-            row["usd"] = price.cost(row["prompt_tokens"], row["completion_tokens"])
-            row["price_of"] = f"{price.as_of}, {price.source}"
-    return list(rows.values())
-
-
-def _by_stream(tasks: Iterable[tuple[Task, Mapping[str, Any]]]) -> dict[str, list[Shard]]:
-    """Group tasks by the folder of their answers, so that each is read once."""
-    streams: dict[str, list[Shard]] = {}
-    for task, given in tasks:
-        settings = Settings.of(given)
-        folder = str(stream_folder(Path(settings.store), settings.stream))
-        streams.setdefault(folder, []).append(Shard(task, settings))
-    return streams
-
-
-def _row(names: tuple[str, str], settings: Settings, how: str) -> dict[str, Any]:
-    price = find_price(Path(settings.prices), settings.base_url, settings.model)
-    return {
-        "model": names[0],
-        "variant": names[1],
-        "stage": ANSWERS,
-        "base_url": settings.base_url,
-        "requested_model": settings.model,
-        "tokens_by": how,
-        "usd": None,
-        "price_of": None,
-        "price": price,
-        "per_hour": per_hour(settings),
-        "note": PLACEHOLDER if is_placeholder(settings.model) else None,
-        **dict.fromkeys(SUMMED, 0),
-    }
-
-
-def per_hour(settings: Settings, seconds: float = SECONDS_PER_REQUEST) -> float:
-    """Return how many requests one process gets answered in an hour, its own pace kept."""
-    fastest = 3600 / seconds * settings.max_in_flight
-    limit = settings.requests_per_minute
-    return fastest if limit is None else min(fastest, 60 * limit)
 
 
 def plan_document(frame: pl.DataFrame, budget: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -153,11 +141,8 @@ def plan_document(frame: pl.DataFrame, budget: Mapping[str, Any] | None) -> dict
     return {"variants": rows, TOTAL: total, "budget": limits, "over_budget": bool(over)}
 
 
-def plan_table(frame: pl.DataFrame, hours: str = "") -> str:
-    """Return the plan as a text table, with what the numbers stand on below it.
-
-    ``hours`` adds what the hours of other stages stand on.
-    """
+def plan_table(frame: pl.DataFrame) -> str:
+    """Return the plan as a text table, with the assumptions behind its numbers below it."""
     heads = ["model", "variant", "stage", *SUMMED, "usd", "hours"]
     lines = [[head.replace("_", " ") for head in heads]]
     lines += [[_shown(value) for value in row] for row in frame.select(heads).iter_rows()]
@@ -190,9 +175,11 @@ def plan_table(frame: pl.DataFrame, hours: str = "") -> str:
     if unpriced.height:
         known = frame.filter(pl.col("model") != TOTAL)["usd"].sum()
         notes.append(f"What has a price comes to {known:,.2f} USD.")
+    stages = set(frame["stage"])
+    assumed = "".join(f"; {text}" for stage, text in ASSUMPTIONS.items() if stage in stages)
     notes.append(
         f"Hours: requests of {SECONDS_PER_REQUEST:g} s, one variant and stage after another, "
-        f"an assumption{hours}."
+        f"an assumption{assumed}."
     )
     return "\n".join([*texts, "", *notes]) + "\n"
 
@@ -203,3 +190,253 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _priced(row: Row, prices: str) -> Row:
+    """Return a row with its dollars, null where the file of prices lacks the model.
+
+    Counts that the row lacks are 0.
+    """
+    note = PLACEHOLDER if is_placeholder(row["requested_model"]) else None
+    full = {**dict.fromkeys(SUMMED, 0), "note": note, "usd": None, **row}
+    price = find_price(Path(prices), row["base_url"], row["requested_model"])
+    if price is not None and (row["stage"] != TRAINING or price.training is not None):
+        full["usd"] = price.cost(full["prompt_tokens"], full["completion_tokens"])
+        full["usd"] += price.training_cost(full["training_tokens"])
+        full["price_of"] = f"{price.as_of}, {price.source}"
+    return full
+
+
+def per_hour(settings: Settings, seconds: float = SECONDS_PER_REQUEST) -> float:
+    """Return how many requests of ``seconds`` one process gets answered in an hour."""
+    fastest = 3600 / seconds * settings.max_in_flight
+    limit = settings.requests_per_minute
+    return fastest if limit is None else min(fastest, 60 * limit)
+
+
+def answer_rows(tasks: Iterable[tuple[Task, Mapping[str, Any]]]) -> list[Row]:
+    """Count what tasks need, each with the settings of its endpoint; a row per model x variant.
+
+    ``answers`` are slots, ``stored`` those that the store answers; the columns from ``requests`` on
+    are about the remaining ones.
+    """
+    streams: dict[Path, list[Shard]] = {}  # so that each folder is read once
+    for task, given in tasks:
+        settings = Settings.of(given)
+        folder = stream_folder(Path(settings.store), settings.stream)
+        streams.setdefault(folder, []).append(Shard(task, settings))
+    rows: dict[tuple[str, str], Row] = {}
+    asked: dict[tuple[str, str], Settings] = {}
+    for folder, shards in streams.items():
+        settings = shards[0].settings
+        found = read_attempts(folder, (cell.key for shard in shards for cell in shard.cells))
+        count, how = token_counter(settings.model)
+        for shard in shards:
+            names = (shard.task.shard.model, shard.task.shard.variant)
+            asked.setdefault(names, settings)
+            row = rows.setdefault(names, {**dict.fromkeys(SUMMED, 0), "tokens_by": how})
+            row["answers"] += len(shard.cells) * len(shard.repetitions)
+            for cell, repetitions in shard.missing(found.attempts):
+                requests = len(shard.requests(repetitions))
+                tokens = prompt_tokens(shard.messages(cell.persona, cell.item), count)
+                row["remaining"] += len(repetitions)
+                row["requests"] += requests
+                row["prompt_tokens"] += requests * tokens
+    return [
+        _sampled(
+            names,
+            ANSWERS,
+            {
+                **row,
+                "stored": row["answers"] - row["remaining"],
+                "completion_tokens": row["remaining"],
+            },
+            asked[names],
+        )
+        for names, row in rows.items()
+    ]
+
+
+def _sampled(
+    names: tuple[str, str],
+    stage: str,
+    counts: Row,
+    settings: Settings,
+    seconds: float = SECONDS_PER_REQUEST,
+) -> Row:
+    """Return the row of a stage that sends requests, priced, with its hours."""
+    row = {
+        "model": names[0],
+        "variant": names[1],
+        "stage": stage,
+        "base_url": settings.base_url,
+        "requested_model": settings.model,
+        "hours": counts["requests"] / per_hour(settings, seconds),
+        **counts,
+    }
+    return _priced(row, settings.prices)
+
+
+def check_rows(check: Mapping[str, Any], made: Mapping[tuple[str, str], str]) -> list[Row]:
+    """Count replies and judge calls of the misalignment check, two rows per checked variant.
+
+    ``check`` has ``questions`` (a path), ``replies`` (a mapping per sampled variant: model,
+    variant, samples, settings), ``judge`` (its settings, empty where it is simulated) and
+    ``method``. ``made`` names the models of finished fine-tunes. Replies that do not exist yet
+    count with an estimated length, in the judge's prompts too.
+    """
+    questions = read_questions(Path(check["questions"]))
+    rows = []
+    for entry in check["replies"]:
+        names = (entry["model"], entry["variant"])
+        asked = entry["settings"]
+        settings = Settings.of({**asked, "model": made.get(names, asked["model"])})
+        replies = Replies(names, questions, entry["samples"], settings)
+        attempts = replies.stored()
+        stored = [attempt for cell in attempts.values() for attempt in cell]
+        length = reply_length(stored, replies.max_tokens)
+        frame = replies.frame(attempts).filter(pl.col("status") != ERROR)
+        jobs = replies.jobs(attempts)
+        count, how = token_counter(settings.model)
+        remaining = sum(len(job.repetitions) for job in jobs)
+        counts = {
+            "answers": len(replies.cells) * replies.samples,
+            "stored": frame.height,
+            "remaining": remaining,
+            "requests": len(jobs),
+            "prompt_tokens": sum(prompt_tokens(job.messages, count) for job in jobs),
+            "completion_tokens": round(remaining * length),
+            "tokens_by": how,
+        }
+        rows.append(_sampled(names, REPLIES, counts, settings, REPLY_SECONDS))
+        if check["judge"]:
+            by = Settings.of(check["judge"])
+            judge = Judge(questions, by, check["method"])
+            coming = len(questions.questions) * entry["samples"] - frame.height
+            rows.append(_sampled(names, JUDGE, _judge_counts(judge, frame, coming, length), by))
+    return rows
+
+
+def reply_length(attempts: list[Attempt], max_tokens: int) -> float:
+    """Return the completion tokens of a reply: the mean of stored ones, else the assumption."""
+    counted = [
+        a for a in attempts if a.max_tokens == max_tokens and a.completion_tokens is not None
+    ]
+    choices = sum(len(attempt.replies()) for attempt in counted)
+    if choices:
+        return sum(attempt.completion_tokens or 0 for attempt in counted) / choices
+    return float(min(REPLY_TOKENS, max_tokens))
+
+
+def _judge_counts(judge: Judge, replies: pl.DataFrame, coming: int, length: float) -> Row:
+    """Count the calls for replies, and those for ``coming`` ones of an estimated length."""
+    count, how = token_counter(judge.model)
+    calls = judge.calls(replies)
+    unpaid = judge.unpaid(calls)
+    blank = [
+        prompt_tokens(judge.questions.judge_messages(aspect, question.text, ""), count) + length
+        for question in judge.questions.questions
+        for aspect in ASPECTS
+    ]
+    per_call = TEXT_TOKENS if judge.method == TEXT else 1
+    prompts = sum(prompt_tokens(text, count) for text, _ in unpaid)
+    later = len(ASPECTS) * coming
+    return {
+        "answers": len(calls) + later,
+        "stored": len(calls) - len(unpaid),
+        "remaining": len(unpaid) + later,
+        "requests": len(unpaid) + later,
+        "prompt_tokens": prompts + round(later * sum(blank) / len(blank)),
+        "completion_tokens": sum(tokens for _, tokens in unpaid) + later * per_call,
+        "tokens_by": how,
+    }
+
+
+def check_training_data(making: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse faulty training data; faults of one dataset come before those of a pair.
+
+    ``making`` has a mapping per fine-tuned variant: the file of its ``data``, of their ``partner``,
+    and the ``expected`` properties.
+    """
+    datasets = {made["data"]: made for made in making}
+    for data in datasets:
+        read_examples(Path(data)).refuse()
+    for entry in datasets.values():
+        partner = Path(entry["partner"]) if entry["partner"] else None
+        check_dataset(Path(entry["data"]), partner, **entry["expected"]).refuse()
+
+
+def known_models(tunes: Sequence[Running]) -> dict[tuple[str, str], str]:
+    """Return the models of finished fine-tunes, by model and variant."""
+    found = {}
+    for tune in tunes:
+        end = ending(tune.journal.entries())
+        if end is not None and end["event"] == FINISHED:
+            found[tune.order.model, tune.order.variant] = str(end["model"])
+    return found
+
+
+def training_row(tune: Running, made: Path) -> Row:
+    """Count what a fine-tune still needs: nothing for a job that is finished or under way.
+
+    ``made`` is the file of an earlier run, if any.
+    """
+    order = tune.order
+    tokens, how = tune.tokens()
+    trained = tokens * order.epochs
+    row = {
+        "model": order.model,
+        "variant": order.variant,
+        "stage": TRAINING,
+        "base_url": order.base_url,
+        "requested_model": order.base,
+        "requests": 1,
+        "training_tokens": trained,
+        "hours": QUEUE_HOURS + trained / TOKENS_PER_HOUR,
+        "tokens_by": how,
+    }
+    none = {"requests": 0, "training_tokens": 0, "hours": 0.0, "usd": 0.0}
+    prices = tune.settings["prices"]
+    entries = tune.journal.entries()
+    end, job = ending(entries), known_id(entries)
+    if end is not None and end["event"] == FINISHED:
+        return _priced(row, prices) | none | {"note": f"trained: {end['model']}"}
+    if end is not None:
+        reason = f": {end.get('code') or end.get('reason')}" if end["event"] == "failed" else ""
+        again = f"attempt: {{{order.variant}: {order.attempt + 1}}}"
+        note = f"{end['event']}: {end['id']}{reason}; {again} orders it once more"
+        return _priced(row, prices) | none | {"note": note}
+    if job is not None:
+        return _priced(row, prices) | none | {"note": f"running: {job}"}
+    note = f"to train: {_why(tune, made)}"
+    if open_intent(entries) is not None:
+        note += "; an earlier request got no reply: a job that it began is taken up, not paid again"
+    return _priced({**row, "note": note}, prices)
+
+
+def _why(tune: Running, made: Path) -> str:
+    """Say what is new: everything, or what differs from the model of an earlier run."""
+    order = tune.order
+    data = f"dataset sha {order.sha256[:SHORT]}…"
+    try:
+        before: Mapping[str, Any] = json.loads(made.read_text(encoding="utf-8"))
+        was = {
+            "base": before["base"],
+            "dataset": before["dataset"]["sha256"],
+            "recipe": before["recipe"],
+            "seed": before["seed"],
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"no job with these data and this recipe yet ({data})"
+    now = {
+        "base": order.base,
+        "dataset": order.sha256,
+        "recipe": {"name": order.recipe, **order.hyperparameters},
+        "seed": order.seed,
+    }
+    changed = [
+        f"{name} was {str(was[name])[:SHORT]}…" if name == "dataset" else f"{name} was {was[name]}"
+        for name in was
+        if was[name] != now[name]
+    ]
+    return f"no job with these data and this recipe yet ({'; '.join([data, *changed])})"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.asking.keys import find_key
-from persona_collapse.commands.finetuning_costs import known_models
+from persona_collapse.commands.costs import known_models
 from persona_collapse.commands.preflight import Finding, look_up, shutdown
 from persona_collapse.finetuning import messages
 from persona_collapse.finetuning.backends.base import RefusedError, UnansweredError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from persona_collapse.asking.settings import Settings
-from persona_collapse.commands.costs import plan, plan_document, plan_table
+from persona_collapse.commands.costs import answer_rows, plan_document, plan_frame, plan_table
 from persona_collapse.commands.preflight import Canary, independent, mixed_stacks, preflight
 from persona_collapse.materials.instruments import Scale
 from tests.integration import scripted_server as scripted
@@ -48,22 +48,22 @@ def given(
 def test_plan_counts_what_is_missing(server: ScriptedServer, ask: Asker, given: Given) -> None:
     ask(server, make_task(personas=2, items=3, repetitions=4))
     task = make_task(personas=3, items=3, repetitions=10)
-    frame = plan([(task, given()), (task, given(model="other"))])
+    frame = plan_frame(answer_rows([(task, given()), (task, given(model="other"))]))
     row, total = frame.row(0, named=True), frame.row(1, named=True)
     assert total["model"] == "total"
     # Both tasks are of one model x variant here, so their numbers are summed in one row.
     assert (row["answers"], row["stored"], row["remaining"]) == (180, 24, 156)
     assert row["requests"] == 18
     assert row["completion_tokens"] == 156
-    only = plan([(task, given())]).row(0, named=True)
+    only = plan_frame(answer_rows([(task, given())])).row(0, named=True)
     assert (only["answers"], only["stored"], only["requests"]) == (90, 24, 9)
     assert only["usd"] == only["prompt_tokens"] + 2 * only["completion_tokens"]
-    single = plan([(task, given(batching="single"))]).row(0, named=True)
+    single = plan_frame(answer_rows([(task, given(batching="single"))])).row(0, named=True)
     assert single["requests"] == 66
     before = server.count
     ask(server, task)
     assert server.count - before == only["requests"]
-    done = plan([(task, given())]).row(0, named=True)
+    done = plan_frame(answer_rows([(task, given())])).row(0, named=True)
     assert (done["remaining"], done["requests"], done["usd"]) == (0, 0, 0.0)
 
 
@@ -72,7 +72,7 @@ def test_plan_of_logprobs_is_a_request_per_asking_of_a_cell(
     askings: int, server: ScriptedServer, ask: Asker, given: Given
 ) -> None:
     task = make_task(personas=3, items=3, repetitions=askings)
-    row = plan([(task, given(method="logprobs"))]).row(0, named=True)
+    row = plan_frame(answer_rows([(task, given(method="logprobs"))])).row(0, named=True)
     assert (row["answers"], row["requests"], row["completion_tokens"]) == (9 * askings,) * 3
     ask(server, task, method="logprobs")
     assert server.count == row["requests"]
@@ -80,13 +80,13 @@ def test_plan_of_logprobs_is_a_request_per_asking_of_a_cell(
 
 def test_plan_needs_no_key_and_no_price(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SCRIPTED_KEY")
-    frame = plan([(make_task(), given(model="unpriced"))])
+    frame = plan_frame(answer_rows([(make_task(), given(model="unpriced"))]))
     assert frame["usd"].to_list() == [None, None]
     assert "No price for unpriced" in plan_table(frame)
 
 
 def test_plan_as_document_and_table(given: Given) -> None:
-    frame = plan([(make_task(personas=2, items=5, repetitions=10), given())])
+    frame = plan_frame(answer_rows([(make_task(personas=2, items=5, repetitions=10), given())]))
     document = plan_document(frame, {"max_requests": 9})
     assert document["total"]["requests"] == 10
     assert document["over_budget"]

@@ -18,7 +18,7 @@ import yaml
 from polars.testing import assert_frame_equal
 
 from persona_collapse.asking import limits
-from persona_collapse.commands.misalignment_costs import check_rows
+from persona_collapse.commands.costs import check_rows
 from persona_collapse.commands.misalignment_preflight import try_judge
 from persona_collapse.commands.preflight import COLUMNS
 from persona_collapse.common.errors import UserError
