@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.finetuning.planned import MAKING_KEYS, identity, orders
 from persona_collapse.materials.sources import FOLDERS, Source, find_source
 from persona_collapse.plan.shards import cut
 from persona_collapse.study.load import Study, Unit
-from persona_collapse.study.made_variants import MAKING_KEYS, identity, orders
 from persona_collapse.tasks import Shard
 
 MAX_IN_FLIGHT = 64
