@@ -19,8 +19,7 @@ from polars.testing import assert_frame_equal
 
 from persona_collapse.asking import limits
 from persona_collapse.commands.costs import check_rows
-from persona_collapse.commands.misalignment_preflight import try_judge
-from persona_collapse.commands.preflight import COLUMNS
+from persona_collapse.commands.preflight import try_judge
 from persona_collapse.common.errors import UserError
 from persona_collapse.misalignment.openai import judge, reply
 from tests.integration import judge_driver
@@ -427,8 +426,7 @@ def test_the_preflight_tries_the_judge(
     make = {word: {str(n): -0.1, str(n + 10): -3.0} for word, n in kind.items()}
     server.alternatives = lambda call: make["Talk" if "Talk" in call.prompt else "blue"]
     server.answer = lambda call, index: next(iter(server.alternatives(call)))
-    frame, findings = try_judge(check, pl.DataFrame(schema=COLUMNS), [])
-    row = frame.row(0, named=True)
+    row, findings = try_judge(check)
     assert (row["model"], row["answers"], row["logprobs"]) == ("judge", True, "usable")
     assert row["served_model"] == "scripted-2026-01-01"
     assert findings == []
@@ -440,13 +438,13 @@ def test_the_preflight_of_a_judge_that_cannot_be_read(
 ) -> None:
     server.answer, server.alternatives = (lambda *_: "Well"), (lambda _: {"Well": -0.01})
     check = planned(server, store, priced, method="logprobs")
-    _, findings = try_judge(check, pl.DataFrame(schema=COLUMNS), [])
+    _, findings = try_judge(check)
     assert findings[0].fatal
     assert "4 of 4 verdicts cannot be read" in findings[0].text
     assert "try method: text" in findings[0].text
     server._faults = repeat(scripted.status(401, message="wrong key"))
     check["judge"]["model"] = "other"
-    frame, findings = try_judge(check, pl.DataFrame(schema=COLUMNS), [])
-    assert frame["answers"].to_list() == [False]
+    row, findings = try_judge(check)
+    assert not row["answers"]
     assert findings[0].fatal
     assert "does not accept the key in SCRIPTED_KEY" in findings[0].text

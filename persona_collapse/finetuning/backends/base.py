@@ -102,5 +102,8 @@ class Backend(Protocol):
     def cancel(self, job: str) -> None:
         """Ask the server to stop a job."""
 
+    def permission(self) -> None:
+        """Make a call that a key without the permission to fine-tune may not make."""
+
     def close(self) -> None:
         """Close connections."""

@@ -96,5 +96,8 @@ class SimulatedBackend:
         """Stop the job."""
         self._cancelled = True
 
+    def permission(self) -> None:
+        """Need none."""
+
     def _share(self) -> float:
         return min(1.0, (time.monotonic() - self._started) / DELAY_S)
