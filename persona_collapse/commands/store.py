@@ -1,4 +1,4 @@
-"""What is in the answer store: by endpoint and model, answers, failures, tokens, cost, dates."""
+"""The answer store's contents by endpoint and model: answers, failures, tokens, cost, dates."""
 
 from __future__ import annotations
 
@@ -32,6 +32,24 @@ COLUMNS: dict[str, Any] = {
 }
 # Failures after which nobody knows whether the request was paid.
 LOST = ("timeout", "connection_lost", "not_json")
+
+
+def show_store(store: str, prices: str) -> None:
+    """Print one row per endpoint and model."""
+    frame = store_contents(Path(store), Path(prices))
+    if frame.is_empty():
+        print(f"{store}: no answers yet")
+        return
+    with pl.Config(
+        tbl_formatting="MARKDOWN",
+        tbl_hide_column_data_types=True,
+        tbl_hide_dataframe_shape=True,
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_width_chars=1000,
+        fmt_str_lengths=80,
+    ):
+        print(frame)
 
 
 def store_contents(root: Path, prices: Path) -> pl.DataFrame:
