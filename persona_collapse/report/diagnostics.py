@@ -7,16 +7,18 @@ from dataclasses import dataclass
 import polars as pl
 
 from persona_collapse.figures.look import Look
-from persona_collapse.report.plain import (
+from persona_collapse.report.printed import (
     MODEL,
     OVERALL,
     VARIANT,
+    Cell,
+    Column,
+    PrintedTable,
     Row,
     model_label,
     probes_of,
     rows_by,
 )
-from persona_collapse.report.printed import Cell, Column, PrintedTable
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.figures.look import Look
-from persona_collapse.report.numbers import known
+from persona_collapse.report.printed import known
 
 BIBTEX = """\
 @misc{costa2026personamodel,

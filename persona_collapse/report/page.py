@@ -11,9 +11,8 @@ from typing import Any
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look
-from persona_collapse.report.explorer import explorer_of
+from persona_collapse.report.explorer import explorer_of, marks_of
 from persona_collapse.report.forms import printed_tables
-from persona_collapse.report.marks import marks_of
 from persona_collapse.report.methods import BIBTEX, methods_of
 from persona_collapse.report.printed import MIXED, PrintedTable
 from persona_collapse.report.reading import read_table

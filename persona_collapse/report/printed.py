@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
 
-from persona_collapse.report.numbers import (
-    DASH,
-    PLUS_MINUS,
-    decimals_for,
-    write,
-    write_interval,
-    write_p,
-)
+import polars as pl
+
+from persona_collapse.figures.look import Look
+
+MINUS, DASH, INFINITY, PLUS_MINUS, THIN = "−", "–", "∞", "±", "\u2009"
+MOST_DECIMALS = 3
 
 SIMULATED = "Simulated respondents: no model was asked."
 MIXED = "Variants of a model were served by different stacks."
@@ -174,3 +175,100 @@ def _write(column: Column, cell: Cell, decimals: int) -> PrintedCell:
     elif column.kind == "interval" and main != DASH:
         beside = interval
     return PrintedCell(main, beside, cell.value)
+
+
+Row = dict[str, Any]
+OVERALL, MEAN = "overall", "mean"
+MODEL, VARIANT = Column("Model", "name"), Column("Variant", "name")
+
+
+def model_label(look: Look, key: str) -> str:
+    """Return what a model is called in print."""
+    if key == MEAN:
+        return "Mean of models"
+    return next((model.label for model in look.models if model.key == key), key)
+
+
+def contrast_label(look: Look, name: str) -> str:
+    """Return a contrast in print: ``insecure − base`` for ``insecure-base``."""
+    for first in look.variants:
+        if name.startswith(f"{first}-") and name[len(first) + 1 :] in look.variants:
+            return f"{first} − {name[len(first) + 1 :]}"
+    return name
+
+
+def value_of(row: Row | None, name: str) -> Cell:
+    """Return a cell: a number with its standard error and interval, where the row has them."""
+    if row is None:
+        return Cell()
+    error, lo, hi = (row.get(f"{name}_{end}") for end in ("se", "lo", "hi"))
+    return Cell(value=row[name], error=error, lo=lo, hi=hi)
+
+
+def rows_by(table: pl.DataFrame, *keys: str) -> dict[Any, Row]:
+    """Return the rows by a tuple of keys."""
+    return {tuple(row[key] for key in keys): row for row in table.iter_rows(named=True)}
+
+
+def probes_of(table: pl.DataFrame, look: Look) -> list[tuple[str, str]]:
+    """Return the probes of a table, the role-play first, and the key suffix of each."""
+    names = sorted(
+        table["probe"].unique(maintain_order=True), key=lambda name: name != look.roleplay
+    )
+    return [(name, "" if name == look.roleplay else f"-{name}") for name in names]
+
+
+def known(value: float | None) -> bool:
+    """Tell whether a value is there and finite."""
+    return value is not None and math.isfinite(value)
+
+
+def decimals_for(
+    values: Iterable[float | None], errors: Iterable[float | None], digits: int = 2
+) -> int:
+    """Return the decimals a column needs so that its median error shows ``digits`` digits.
+
+    Without errors, integers need none and other numbers three digits of the largest.
+    """
+    sizes = [abs(error) for error in errors if error is not None and known(error) and error != 0]
+    if sizes:
+        wanted = digits - 1 - math.floor(math.log10(median(sizes)))
+        return min(max(wanted, 0), MOST_DECIMALS)
+    numbers = [abs(value) for value in values if value is not None and known(value)]
+    largest = max(numbers, default=0)
+    if largest == 0 or all(number == int(number) for number in numbers):
+        return 0
+    return min(max(2 - math.floor(math.log10(largest)), 0), MOST_DECIMALS)
+
+
+def write(value: float | None, decimals: int, *, signed: bool = False) -> str:
+    """Write a number with typographic signs: −0.12, +55, ∞; – where there is none."""
+    if value is None or math.isnan(value):
+        return DASH
+    if math.isinf(value):
+        text = f"{value:+}".replace("inf", INFINITY)
+    else:
+        text = f"{value:+,.{decimals}f}" if abs(value) >= 10_000 else f"{value:+.{decimals}f}"
+        text = text.replace(",", THIN)
+        if not text.strip("+-0."):
+            return text[1:]  # a zero has no sign
+    if text[0] == "-":
+        return MINUS + text[1:]
+    return text if signed else text[1:]
+
+
+def write_interval(
+    lo: float | None, hi: float | None, decimals: int, *, signed: bool = False
+) -> str:
+    """Write ``[lo, hi]``, nothing where neither end is known."""
+    if lo is None and hi is None:
+        return ""
+    ends = (write(end, decimals, signed=signed) for end in (lo, hi))
+    return f"[{', '.join(ends)}]"
+
+
+def write_p(value: float | None) -> str:
+    """Write a p value with three decimals, ``< 0.001`` below them."""
+    if value is None or math.isnan(value):
+        return DASH
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -8,8 +8,16 @@ from pathlib import Path
 
 from persona_collapse.figures.look import Look
 from persona_collapse.report.forms import printed_tables
-from persona_collapse.report.numbers import DASH, INFINITY, MINUS, PLUS_MINUS, THIN
-from persona_collapse.report.printed import Column, PrintedCell, PrintedTable
+from persona_collapse.report.printed import (
+    DASH,
+    INFINITY,
+    MINUS,
+    PLUS_MINUS,
+    THIN,
+    Column,
+    PrintedCell,
+    PrintedTable,
+)
 from persona_collapse.report.reading import read_table
 from persona_collapse.report.widths import Setting, fitting, grouped, is_pair, lines_of, pages
 

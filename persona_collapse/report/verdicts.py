@@ -8,8 +8,16 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from persona_collapse.figures.look import Look
-from persona_collapse.report.numbers import DASH, known, write, write_interval
-from persona_collapse.report.plain import MEAN, OVERALL, Row, rows_by
+from persona_collapse.report.printed import (
+    DASH,
+    MEAN,
+    OVERALL,
+    Row,
+    known,
+    rows_by,
+    write,
+    write_interval,
+)
 
 MARGIN = 4.0  # percent of a strip left free at both ends
 

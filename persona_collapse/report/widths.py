@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from persona_collapse.report.numbers import THIN
-from persona_collapse.report.printed import Column, PrintedCell
+from persona_collapse.report.printed import THIN, Column, PrintedCell
 
 # Points: the narrower texts of common two-column layouts, and what their height leaves for rows.
 TEXT_WIDTH, ROWS_HEIGHT = 469.0, 540.0

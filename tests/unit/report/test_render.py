@@ -12,8 +12,16 @@ import pytest
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.report.forms import printed_tables
-from persona_collapse.report.numbers import decimals_for, write, write_interval, write_p
-from persona_collapse.report.printed import SIMULATED, Cell, Column, PrintedTable
+from persona_collapse.report.printed import (
+    SIMULATED,
+    Cell,
+    Column,
+    PrintedTable,
+    decimals_for,
+    write,
+    write_interval,
+    write_p,
+)
 from persona_collapse.report.reading import read_table
 from persona_collapse.report.render import escape_latex, render_table, to_latex, to_markdown
 from tests.browser.pages import HOSTILE, look_of, write_rows, write_study
