@@ -4,7 +4,7 @@ from typing import Any
 
 from persona_collapse.common.jobs import reported
 from persona_collapse.figures.look import Look
-from persona_collapse.report.render import render_table
+from persona_collapse.report.latex import render_table
 
 
 def print_table(

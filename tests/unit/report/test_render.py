@@ -1,10 +1,8 @@
-"""Tables as papers print them: rounding, signs, escapes, and LaTeX that compiles."""
+"""Tables as papers print them: rounding, signs, escapes."""
 
 from __future__ import annotations
 
 import math
-import shutil
-import subprocess
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +10,7 @@ import pytest
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.report.forms import printed_tables
+from persona_collapse.report.latex import escape_latex, render_table, to_latex, to_markdown
 from persona_collapse.report.printed import (
     SIMULATED,
     Cell,
@@ -23,7 +22,6 @@ from persona_collapse.report.printed import (
     write_p,
 )
 from persona_collapse.report.reading import read_table
-from persona_collapse.report.render import escape_latex, render_table, to_latex, to_markdown
 from tests.browser.pages import HOSTILE, look_of, write_rows, write_study
 
 
@@ -229,23 +227,3 @@ def test_latex_names_a_model_once_and_stacks_long_headings(tmp_path: Path) -> No
     assert r"\shortstack{Fairness/\\Reciprocity}" in metrics
     contrasts = (tmp_path / "contrasts.tex").read_text(encoding="utf-8")
     assert contrasts.count("Mean of models &") == 3
-
-
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
-def test_latex_compiles_as_it_is(tmp_path: Path) -> None:
-    study = write_study(tmp_path, label=HOSTILE, models=2, simulated=True, infinite=True)
-    names = ("metrics", "contrasts", "profiles", "quality", "band")
-    for name in names:
-        source = tmp_path / "tables" / f"{name}.csv"
-        render_table(source, tmp_path / f"{name}.md", tmp_path / f"{name}.tex", study["look"])
-    inputs = "".join(rf"\input{{{name}}}" for name in names)
-    (tmp_path / "paper.tex").write_text(
-        "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
-        f"{inputs}\n\\end{{document}}\n",
-        encoding="utf-8",
-    )
-    done = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-1500:]

@@ -1,9 +1,10 @@
-"""Tables as Markdown and as LaTeX for a document that loads booktabs."""
+"""Printed tables as Markdown, and as LaTeX for documents that load booktabs and adjustbox."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from persona_collapse.figures.look import Look
@@ -19,7 +20,12 @@ from persona_collapse.report.printed import (
     PrintedTable,
 )
 from persona_collapse.report.reading import read_table
-from persona_collapse.report.widths import Setting, fitting, grouped, is_pair, lines_of, pages
+
+Row = Sequence[PrintedCell]
+
+MOST_ROWS, MODEL_GAP = 50, 0.5  # rows of a float; the space between two models in rows
+MOST_LETTERS = 130  # across a float: scaled to a text 6.5 in wide, its type is 6.5 points or more
+LONG_HEADING = 12  # letters; a longer heading is broken in two lines
 
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -94,58 +100,90 @@ def _escape_markdown(text: str) -> str:
 def to_latex(table: PrintedTable, label: str) -> str:
     """Return a ``table*`` with booktabs rules; repeated names are printed once per group.
 
-    Long headings are broken in two, a table too large for a page is set smaller and at last
-    continued in further ones, and counts that are 0 in every row are named in the caption instead
-    of taking a column.
+    A table wider than the text is scaled down by adjustbox. One with too many rows or columns is
+    continued in further floats. Counts that are 0 in every row are named in the caption instead of
+    taking a column.
     """
     table = table.without_zeros()
     printed = table.printed()
-    setting, parts = fitting(table.columns, printed, table.names)
     floats = [
         _tabular(
             [table.columns[place] for place in part],
             [[row[place] for place in part] for row in rows],
             table.names,
-            setting.tight,
         )
-        for rows in pages(printed, table.names, setting)
-        for part in parts
+        for rows in _split_rows(printed, table.names)
+        for part in _split_columns(table.columns, printed, table.names)
     ]
-    safe, marks = _safe_label(label), " ".join(table.marks)
+    safe = re.sub(r"[^A-Za-z0-9.:-]+", "-", label)
+    continued = " ".join([f"{table.title}, continued.", *table.marks])
     return "\n".join(
         _float(
             tabular,
-            f"{table.title}, continued. {marks}".strip() if number else table.caption,
+            continued if number else table.caption,
             f"{safe}-{number + 1}" if number else safe,
-            setting,
         )
         for number, tabular in enumerate(floats)
     )
 
 
-def _float(tabular: str, caption: str, label: str, setting: Setting) -> str:
-    return "\n".join(
-        [
-            r"\begin{table*}[t]",
-            r"\centering",
-            rf"\caption{{{escape_latex(caption)}}}",
-            rf"\label{{tab:{label}}}",
-            r"\smallskip",
-            setting.size,
-            rf"\setlength{{\tabcolsep}}{{{setting.gap}pt}}",
-            tabular,
-            r"\end{table*}",
-            "",
+def _split_rows(rows: Sequence[Row], names: int) -> list[list[Row]]:
+    """Cut rows into floats; the rows of a model stay together where they fit one."""
+    parts: list[list[Row]] = [[]]
+    height = 0.0
+    for model in _by_model(rows, names):
+        for group in [model] if len(model) < MOST_ROWS else [[row] for row in model]:
+            if parts[-1] and height + len(group) > MOST_ROWS:
+                parts.append([])
+                height = 0.0
+            parts[-1] += group
+            height += len(group) + (MODEL_GAP if group is model else 0)
+    return parts
+
+
+def _split_columns(columns: Sequence[Column], rows: Sequence[Row], names: int) -> list[list[int]]:
+    """Cut the places of the columns into floats; the first ``names`` head every one."""
+    letters = [
+        2 + max(*map(len, _heading_lines(column)), *(len(row[place].text) for row in rows))
+        for place, column in enumerate(columns)
+    ]
+    numbers = max(len(columns) - names, 1)
+    for count in range(1, numbers + 1):
+        size = -(-numbers // count)
+        parts = [
+            [*range(names), *range(start, min(start + size, len(columns)))]
+            for start in range(names, names + numbers, size)
         ]
-    )
+        if all(sum(letters[place] for place in part) <= MOST_LETTERS for part in parts):
+            break
+    return parts
 
 
-def _tabular(
-    columns: Sequence[Column], printed: Sequence[Sequence[PrintedCell]], names: int, tight: bool
-) -> str:
-    between = r"\," if tight else r"\ "
+def _by_model(rows: Sequence[Row], names: int) -> list[list[Row]]:
+    """Group rows by the first column where a second one tells variants, else all in one."""
+    if names < 2:
+        return [list(rows)]
+    return [list(group) for _, group in groupby(rows, key=lambda row: row[0].main)]
+
+
+def _float(tabular: str, caption: str, label: str) -> str:
+    return rf"""\begin{{table*}}[t]
+\centering
+\caption{{{escape_latex(caption)}}}
+\label{{tab:{label}}}
+\smallskip
+\footnotesize
+\setlength{{\tabcolsep}}{{4pt}}
+\begin{{adjustbox}}{{max width=\textwidth}}
+{tabular}
+\end{{adjustbox}}
+\end{{table*}}
+"""
+
+
+def _tabular(columns: Sequence[Column], rows: Sequence[Row], names: int) -> str:
     spec = "".join(
-        "l" if column.kind == "name" else rf"r@{{{between}}}l" if is_pair(column) else "r"
+        "l" if column.kind == "name" else r"r@{\ }l" if _is_pair(column) else "r"
         for column in columns
     )
     return "\n".join(
@@ -154,49 +192,53 @@ def _tabular(
             r"\toprule",
             " & ".join(map(_heading, columns)) + r" \\",
             r"\midrule",
-            *_body(columns, printed, names, tight),
+            *_body(columns, rows, names),
             r"\bottomrule",
             r"\end{tabular}",
         ]
     )
 
 
-def _body(
-    columns: Sequence[Column], printed: Sequence[Sequence[PrintedCell]], names: int, tight: bool
-) -> Iterator[str]:
+def _body(columns: Sequence[Column], rows: Sequence[Row], names: int) -> Iterator[str]:
     """Yield the rows; where a model has several, its name once, and some space between models."""
-    models = grouped(printed, names)
-    several = len(models) < len(printed) and names > 1
+    models = _by_model(rows, names)
+    several = len(models) < len(rows) and names > 1
     for place, model in enumerate(models):
         if several and place:
             yield r"\addlinespace"
         for number, row in enumerate(model):
-            cells = [_cell(*both, tight) for both in zip(columns, row, strict=True)]
+            cells = [_cell(*both) for both in zip(columns, row, strict=True)]
             yield " & ".join(["" if several and number else cells[0], *cells[1:]]) + r" \\"
 
 
-def _heading(column: Column) -> str:
-    text = column.tex or stacked(lines_of(column))
-    if is_pair(column):
-        return rf"\multicolumn{{2}}{{c}}{{{text}}}"
-    return text if column.kind == "name" else rf"\multicolumn{{1}}{{c}}{{{text}}}"
+def _is_pair(column: Column) -> bool:
+    """Tell whether a column takes two in LaTeX: the number, and its uncertainty."""
+    return column.kind in ("error", "interval")
 
 
-def stacked(lines: Sequence[str]) -> str:
-    """Return the lines of a heading in LaTeX, one above the other."""
-    text = r"\\".join(escape_latex(line) for line in lines)
-    return rf"\shortstack{{{text}}}" if len(lines) > 1 else text
-
-
-def _cell(column: Column, cell: PrintedCell, tight: bool) -> str:
+def _cell(column: Column, cell: PrintedCell) -> str:
     main, beside = escape_latex(cell.main), escape_latex(cell.beside)
-    if tight and column.kind != "name":
-        main, beside = (text.replace(", ", r",\,") for text in (main, beside))
-    return f"{main} & {beside}" if is_pair(column) else main
+    return f"{main} & {beside}" if _is_pair(column) else main
 
 
-def _safe_label(label: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.:-]+", "-", label)
+def _heading(column: Column) -> str:
+    lines = _heading_lines(column)
+    text = column.tex or r"\\".join(map(escape_latex, lines))
+    if len(lines) > 1:
+        text = rf"\shortstack{{{text}}}"
+    if column.kind == "name":
+        return text
+    return rf"\multicolumn{{{2 if _is_pair(column) else 1}}}{{c}}{{{text}}}"
+
+
+def _heading_lines(column: Column) -> list[str]:
+    """Return a column's heading in one line, or in two where it is long and can be broken."""
+    heading = column.heading
+    ends = [match.end() for match in re.finditer(r"[ /]", heading)]
+    if column.tex or len(heading) <= LONG_HEADING or not ends:
+        return [heading]
+    end = min(ends, key=lambda end: abs(2 * end - len(heading)))
+    return [heading[:end].rstrip(), heading[end:]]
 
 
 def escape_latex(text: str) -> str:
