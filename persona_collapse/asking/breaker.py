@@ -10,8 +10,9 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from persona_collapse.asking.settings import Settings, digest
+from persona_collapse.asking.settings import Settings
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.hashing import digest
 
 OF_THE_KEY = ("http_401", "http_402", "insufficient_quota")  # else of the model alone
 

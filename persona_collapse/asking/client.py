@@ -20,9 +20,9 @@ from persona_collapse.asking.keys import redacted
 from persona_collapse.asking.response import RETRY, THROTTLED, Reply, read_reply
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask
+from persona_collapse.common.files import now
 from persona_collapse.common.seeds import derived_seed
 from persona_collapse.store.attempts import Attempt
-from persona_collapse.store.writer import now
 
 CONNECT_S = 15.0
 TOKEN_PARAMETERS = ("max_tokens", "max_completion_tokens")

@@ -5,8 +5,6 @@ Every setting belongs to one of two classes, ``Identity`` and ``Run``, and so de
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -14,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.hashing import digest
 
 TOP_LOGPROBS = 20
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -113,16 +112,6 @@ class Settings(Identity, Run):
         so that one request of n repetitions is one line.
         """
         return digest({"messages": messages, "generation": self.generation, **self.stream})
-
-
-def canonical(value: Any) -> str:
-    """Write JSON in one way only: sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def digest(value: Any) -> str:
-    """Return the sha256 of a value's canonical JSON, 64 hex digits."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 def normalised_url(url: str) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.files import write_atomically
+from persona_collapse.common.hashing import git_blob
 from persona_collapse.common.yaml import read_document
 from persona_collapse.materials.catalogue import SourceFile
-from persona_collapse.materials.fetch import git_blob, obtain, write_atomically
+from persona_collapse.materials.fetch import obtain
 
 CATALOGUE = Path("resources/datasets.yaml")
 FETCHED = Path("resources/external/datasets")

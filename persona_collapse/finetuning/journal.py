@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.asking.settings import canonical
 from persona_collapse.common.errors import UserError
-from persona_collapse.store.writer import now, open_own_file
+from persona_collapse.common.files import now, open_own_file
+from persona_collapse.common.hashing import canonical
 
 FOLDER = "finetunes"
 # What can be written: a request is due; it made something; it made nothing; what it made is gone;

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from persona_collapse.asking.settings import digest
+from persona_collapse.common.hashing import digest
 
 SUFFIX_LENGTH = 40
 

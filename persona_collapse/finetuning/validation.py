@@ -11,7 +11,7 @@ from typing import Any
 
 from persona_collapse.asking.prices import prompt_tokens
 from persona_collapse.common.errors import UserError
-from persona_collapse.materials.fetch import sha256
+from persona_collapse.common.hashing import sha256
 
 ROLES = ("system", "user", "assistant")
 MESSAGE_KEYS = {"role", "content", "name", "weight"}

@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from persona_collapse.common.files import write_atomically
 from persona_collapse.finetuning.orders import Order
-from persona_collapse.materials.fetch import write_atomically
 
 LOSS_COLUMNS: dict[str, Any] = {
     "step": pl.Int64,

@@ -6,7 +6,6 @@ Names, sources and digests stand in for those texts. Equal studies give equal by
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import re
 import shutil
@@ -18,10 +17,10 @@ from typing import Any
 
 import yaml
 
+from persona_collapse.common.hashing import file_sha256, sha256
 from persona_collapse.common.yaml import read_yaml
 from persona_collapse.handover.bundle import AGAIN, SUMS
 from persona_collapse.handover.datapackage import File, descriptor
-from persona_collapse.handover.provenance import sha256
 from persona_collapse.materials.sources import FOLDERS
 from persona_collapse.report.page import embedded
 
@@ -123,7 +122,7 @@ def _withhold(content: dict[str, Path | bytes], secret: Sequence[str]) -> list[d
             page = path.read_text(encoding="utf-8")
             content[place] = page_without(page, secret).encode()
         elif place.endswith(".csv") and isinstance(path, Path) and _has_descriptions(path):
-            left_out.append({"path": place, "hash": f"sha256:{sha256(path)}"})
+            left_out.append({"path": place, "hash": f"sha256:{file_sha256(path)}"})
             del content[place]
     return left_out
 
@@ -192,7 +191,7 @@ def _resource(entry: Mapping[str, Any]) -> dict[str, Any]:
         "licence": document["licence"],
         "source": document["source"],
         "path": entry["path"],
-        "sha256": entry["fetched"] or sha256(path),
+        "sha256": entry["fetched"] or file_sha256(path),
         "fetched": entry["fetched"] is not None,
         "carried": entry["fetched"] is None and bool(_OPEN.match(document["licence"])),
         "texts": document.get("personas", []),
@@ -215,8 +214,8 @@ def _json(value: Any) -> bytes:
 
 def _file(place: str, content: Path | bytes) -> File:
     if isinstance(content, Path):
-        return File(place, content, content.stat().st_size, sha256(content))
-    return File(place, content, len(content), hashlib.sha256(content).hexdigest())
+        return File(place, content, content.stat().st_size, file_sha256(content))
+    return File(place, content, len(content), sha256(content))
 
 
 def _pack(top: str, files: Iterable[File], output: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.handover.provenance import sha256
+from persona_collapse.common.hashing import file_sha256
 from persona_collapse.materials.sources import Source
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _verify(folder: Path) -> None:
     """Hold every file of an unpacked bundle against its list of checksums."""
     for line in (folder / SUMS).read_text(encoding="utf-8").splitlines():
         known, _, place = line.partition("  ")
-        if sha256(folder / place) != known:
+        if file_sha256(folder / place) != known:
             raise OSError(f"{place} is not what {SUMS} says")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse import __version__
+from persona_collapse.common.hashing import file_sha256
 from persona_collapse.common.yaml import read_yaml
 from persona_collapse.materials.questions import read_questions
 from persona_collapse.study.load import Study
@@ -77,7 +77,7 @@ def provenance_of(study: dict[str, Any], files: Iterable[Path], root: Path) -> d
             "python": platform.python_version(),
             **{library: version(library) for library in LIBRARIES},
         },
-        "files": {str(path): sha256(path) for path in sorted(set(files))},
+        "files": {str(path): file_sha256(path) for path in sorted(set(files))},
     }
 
 
@@ -96,12 +96,6 @@ def write_provenance(
             "answers": "judged/<model>/<variant>.parquet",
         }
     path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def sha256(path: Path) -> str:
-    """Return the sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def git_state(root: Path) -> dict[str, Any]:

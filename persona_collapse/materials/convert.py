@@ -11,9 +11,11 @@ from typing import Any
 import yaml
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.files import write_atomically
+from persona_collapse.common.hashing import sha256
 from persona_collapse.common.yaml import check
 from persona_collapse.materials.catalogue import External, find_external
-from persona_collapse.materials.fetch import obtain, sha256, write_atomically
+from persona_collapse.materials.fetch import obtain
 from persona_collapse.materials.instruments import instrument_from
 from persona_collapse.materials.literals import Source
 from persona_collapse.materials.question_files import first_questions

@@ -5,16 +5,15 @@ Whatever the road, the bytes are those of the catalogue's digest or they are ref
 
 from __future__ import annotations
 
-import hashlib
 import http.client
-import os
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.files import write_atomically
+from persona_collapse.common.hashing import git_blob, sha256
 from persona_collapse.materials.catalogue import SourceFile
 
 TIMEOUT_S = 30.0  # for a connection and for each read
@@ -61,35 +60,11 @@ def obtain(file: SourceFile, cache: Path, mirror: Path | None) -> bytes:
     raise UserError(f"{file.name}: could not be fetched\n  {tried}\n{ADVICE}")
 
 
-def sha256(content: bytes) -> str:
-    """Return the sha256 of bytes as 64 hex digits."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def git_blob(content: bytes) -> str:
-    """Return the id that git gives to a file of these bytes, 40 hex digits of SHA-1."""
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
 def is_right(content: bytes, file: SourceFile) -> bool:
     """Tell whether bytes are those that the catalogue knows a file by."""
     if file.git_blob is not None:
         return git_blob(content) == file.git_blob
     return sha256(content) == file.sha256
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: to a neighbour first, which then takes its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(name).chmod(0o644)  # mkstemp gives 0600; a shared checkout must stay readable
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def download(url: str) -> bytes:

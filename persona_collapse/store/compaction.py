@@ -8,7 +8,6 @@ may still write are left alone.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import socket
@@ -20,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.hashing import sha256
 from persona_collapse.store.attempts import PLAIN, Attempt, from_fields
 from persona_collapse.store.files import (
     END,
@@ -107,7 +107,7 @@ def _compact(folder: Path, originals: Sequence[Path]) -> str:
     sizes = {path: path.stat().st_size for path in originals}
     damage: list[str] = []
     attempts = [a for path in originals for a in file_attempts(path, Wanted(None), damage)]
-    names = hashlib.sha256("\n".join(path.name for path in originals).encode()).hexdigest()
+    names = sha256("\n".join(path.name for path in originals).encode())
     target = folder / f"compacted-{names[:16]}.parquet"
     aside = target.with_suffix(".part")
     headers = {path.name: {**read_header(path), "~cells": ""} for path in originals}

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from persona_collapse.asking.settings import canonical, digest
+from persona_collapse.common.hashing import canonical, digest
 from persona_collapse.store.attempts import CELL_AT, Attempt, from_fields
 
 FORMAT = 1

@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import socket
 import tempfile
 import time
 from collections.abc import Collection
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.files import now, open_own_file
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import END, header_line, stream_folder
 
 LAST_TRIES_S = (0.0, 0.5, 1.0, 2.0, 4.0)  # how long a full disk is given to make room
-
-
-def now() -> str:
-    """Return the time as the store writes it: UTC with microseconds, so that texts sort."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def open_own_file(folder: Path) -> tuple[Path, int]:
-    """Make a file to append to that is this process's alone, named by time, host and process.
-
-    Returns its path and its descriptor; raises ``OSError``.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    host = socket.gethostname().split(".")[0]
-    path = folder / f"{started}-{host}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
-    parent = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(parent)  # the file's name must survive a power loss too
-    finally:
-        os.close(parent)
-    return path, file
 
 
 class Writer:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from persona_collapse.asking.client import Client
-from persona_collapse.asking.settings import Settings, canonical, digest
+from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask
+from persona_collapse.common.hashing import canonical, digest
 from persona_collapse.store.files import stream_folder
 from persona_collapse.study.load import Unit
 from tests.golden.golden_study import MADE, golden_layout

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from persona_collapse.finetuning.datasets import git_blob
+from persona_collapse.common.hashing import git_blob
 from tests.conftest import ROOT
 from tests.workflow.conftest import Project, copy_project
 

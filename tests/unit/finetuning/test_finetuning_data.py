@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.hashing import git_blob
 from persona_collapse.finetuning.datasets import (
     CATALOGUE,
     fetch_dataset,
     find_dataset,
-    git_blob,
     read_datasets,
 )
 from persona_collapse.finetuning.recipes import hyperparameters, read_recipes

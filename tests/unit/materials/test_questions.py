@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.hashing import git_blob
 from persona_collapse.materials.catalogue import find_external
 from persona_collapse.materials.convert import external
-from persona_collapse.materials.fetch import git_blob
 from persona_collapse.materials.questions import QuestionSet, read_questions
 
 BUNDLED = Path("resources/questions/everyday8.yaml")

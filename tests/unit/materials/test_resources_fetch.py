@@ -7,9 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.files import write_atomically
 from persona_collapse.materials import fetch
 from persona_collapse.materials.catalogue import SourceFile
-from persona_collapse.materials.fetch import obtain, write_atomically
+from persona_collapse.materials.fetch import obtain
 
 CONTENT = b"ITEMS = []\n" * 20
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

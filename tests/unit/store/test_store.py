@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_collapse.asking.settings import digest
 from persona_collapse.commands.store import store_contents
+from persona_collapse.common.files import now
+from persona_collapse.common.hashing import digest
 from persona_collapse.store import compaction
 from persona_collapse.store.attempts import Attempt, Choice, from_fields
 from persona_collapse.store.compaction import compact_store
 from persona_collapse.store.files import read_attempts, stream_folder
-from persona_collapse.store.writer import Writer, now
+from persona_collapse.store.writer import Writer
 
 STREAM = {"base_url": "https://api.example.org/v1", "extra_body": {}, "model": "ft:m:x/y"}
 CELLS = [digest(number) for number in range(40)]

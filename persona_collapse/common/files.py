@@ -1,0 +1,47 @@
+"""Write files that survive crashes and other processes: whole files, and logs of one writer."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: to a neighbour first, which then takes its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(name).chmod(0o644)  # mkstemp gives 0600; a shared checkout must stay readable
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def now() -> str:
+    """Return the time as the store writes it: UTC with microseconds, so that texts sort."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def open_own_file(folder: Path) -> tuple[Path, int]:
+    """Make a file to append to that is this process's alone, named by time, host and process.
+
+    Returns its path and its descriptor; raises ``OSError``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    host = socket.gethostname().split(".")[0]
+    path = folder / f"{started}-{host}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+    parent = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(parent)  # the file's name must survive a power loss too
+    finally:
+        os.close(parent)
+    return path, file
