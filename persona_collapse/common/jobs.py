@@ -11,8 +11,9 @@ from typing import Any
 
 from persona_collapse.common.errors import UserError
 
-# Params that only make Snakemake rerun a job: the digest of its code and the order of its inputs.
-RERUN_PARAMS = ("code", "order")
+# Params that only make Snakemake rerun a job: the digest of its code, the order of its inputs
+# (which Snakemake compares as a set) and the content id of its data.
+RERUN_PARAMS = ("code", "input_order", "content")
 
 _logs: list[Path] = []  # of the scripts that run in this process, the innermost last
 
@@ -35,6 +36,17 @@ def run(function: Callable[..., object], snakemake: Any, **given: Any) -> None:
                 given=given,
             )
         )
+
+
+def run_settings(snakemake: Any, *wildcards: str) -> dict[str, Any]:
+    """Return the run settings of a job: what changes how it works, but not what it writes.
+
+    The workflow keeps them in ``config["run"]``, by rule and by the values of ``wildcards`` joined
+    by spaces. Snakemake does not compare them, so a changed limit, budget or mirror reruns nothing.
+    """
+    settings = snakemake.config["run"].get(snakemake.rule, {})
+    names = " ".join(getattr(snakemake.wildcards, name) for name in wildcards)
+    return dict(settings.get(names, {}))
 
 
 def bind(

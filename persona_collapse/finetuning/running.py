@@ -26,7 +26,7 @@ SIMULATED_POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Running:
-    """An order, its data, and how it is run (``config["finetuning"]``, which reruns nothing)."""
+    """An order, its data, and how it is run (``config["run"]``, which reruns nothing)."""
 
     order: Order
     data: Checked

@@ -18,9 +18,9 @@ rule plan:
     input:
         instrument_files(),
         persona_files(),
-        data=[str(data.path) for data in MAKE.datasets.values()],
-        questions=str(CHECK.source.path) if CHECK_ASKED else [],
-        prices=PRICES,
+        [str(data.path) for data in MAKE.datasets.values()],
+        str(CHECK.source.path) if CHECK_ASKED else [],
+        PRICES,
     log:
         f"{RESULTS}/logs/plan.log",
     conda:
@@ -40,7 +40,7 @@ rule plan:
 rule power:
     """Say what each design can detect and which is the cheapest that suffices (analysis.power)."""
     input:
-        f"{RESULTS}/tables/power.csv",
+        power=f"{RESULTS}/tables/power.csv",
     log:
         f"{RESULTS}/logs/power.log",
     conda:
@@ -57,8 +57,8 @@ rule preflight:
     input:
         instrument_files(),
         persona_files(),
-        data=[str(data.path) for data in MAKE.datasets.values()],
-        questions=str(CHECK.source.path) if CHECK_ASKED else [],
+        [str(data.path) for data in MAKE.datasets.values()],
+        str(CHECK.source.path) if CHECK_ASKED else [],
     log:
         f"{RESULTS}/logs/preflight.log",
     conda:

@@ -83,11 +83,16 @@ if workflow.is_main_process:
     os.environ[RUN] = f"{datetime.now():%Y%m%dT%H%M%S}-{os.getpid()}"
 STOPS = f"{RESULTS}/logs/stops/{os.environ[RUN]}" if RUN in os.environ else None
 
-# How each asked endpoint is asked: known to the jobs through the config, which no rerun looks at.
+# Run settings: what changes how a job works but not what it writes. Jobs read them from the config,
+# which Snakemake does not compare, so that a changed limit or mirror reruns nothing. Keys: the rule,
+# then the values of the job's wildcards, joined by spaces (persona_collapse/common/jobs.py).
+MIRROR = {"": {"mirror": (config.get("resources") or {}).get("mirror")}}
+config["run"] = {"external_resource": MIRROR, "fetch_dataset": MIRROR}
+
 ASKED = [unit for unit in UNITS if STUDY.variant(unit).endpoint.kind == "openai"]
 STORE = config.get("store", "answer_store")
 PRICES = config.get("prices", "resources/prices.yaml")
-config["asked"] = {
+config["run"]["answer_shard"] = {
     " ".join(astuple(unit)): {
         **LAYOUT.openai_settings(unit),
         "store": STORE,

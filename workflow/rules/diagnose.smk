@@ -1,6 +1,6 @@
 # Takes: moments of every model x variant x probe, and those of its baseline.
 # Gives: what stands behind S and R: tables/{diagnostics,fidelity,toxic,logprobs}.csv.
-# `order` in params: Snakemake compares inputs as a set, and rows stand in the study's order.
+# `input_order` in params: Snakemake compares inputs as a set, and rows stand in the study's order.
 
 
 rule measure_diagnostics:
@@ -42,7 +42,7 @@ rule table_diagnostics:
     conda:
         "../../environment.yml"
     params:
-        order=per_unit("diagnostics", UNITS),
+        input_order=per_unit("diagnostics", UNITS),
         mixed=MIXED,
         code=code_of("join_table"),
     script:
@@ -52,9 +52,9 @@ rule table_diagnostics:
 rule table_fidelity:
     """Say of every persona how well each variant keeps its profile."""
     input:
+        baselines_of(MOVED_UNITS),
+        instrument_files(),
         moments=per_unit("moments", MOVED_UNITS),
-        bases=baselines_of(MOVED_UNITS),
-        instruments=instrument_files(),
     output:
         f"{RESULTS}/tables/fidelity.csv",
     log:
@@ -73,9 +73,9 @@ rule table_fidelity:
 rule table_toxic:
     """Compare unconditioned profiles with the baseline's, its toxic personas' and the ceiling."""
     input:
+        baselines_of(BARE_UNITS),
+        [path for path in toxic_moments(BARE_UNITS) if path],
         moments=per_unit("moments", BARE_UNITS),
-        bases=baselines_of(BARE_UNITS),
-        toxics=[path for path in toxic_moments(BARE_UNITS) if path],
         printed=TOXIC_PRINTED,
         instrument=BARE_INSTRUMENT,
     output:
@@ -100,10 +100,10 @@ rule table_toxic:
 rule table_logprobs:
     """Hold log-probabilities against repeated answers, and against themselves when asked again."""
     input:
-        answers=per_unit("answers", LOGPROB_UNITS),
-        moments=per_unit("moments", LOGPROB_UNITS),
-        repeats=[path for path in repeated_moments(LOGPROB_UNITS) if path],
-        instruments=instrument_files(),
+        per_unit("answers", LOGPROB_UNITS),
+        per_unit("moments", LOGPROB_UNITS),
+        [path for path in repeated_moments(LOGPROB_UNITS) if path],
+        instrument_files(),
     output:
         f"{RESULTS}/tables/logprobs.csv",
     log:

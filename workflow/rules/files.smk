@@ -114,7 +114,7 @@ def canary_shards():
 
 def asked_settings(shard):
     """Return how the model of a shard is asked."""
-    return config["asked"][" ".join(astuple(unit_of(shard)))]
+    return config["run"]["answer_shard"][" ".join(astuple(unit_of(shard)))]
 
 
 def moments_file(unit):

@@ -52,8 +52,8 @@ rule upload_dataset:
 rule make_variant:
     """Make a variant: begin its fine-tuning job once, follow it, write the model's id and losses."""
     input:
+        order_upload,
         data=order_data,
-        upload=order_upload,
     output:
         made=f"{RESULTS}/finetune/{{model}}/{{variant}}.json",
         losses=f"{RESULTS}/finetune/{{model}}/{{variant}}.parquet",
@@ -69,7 +69,6 @@ rule make_variant:
         cpus_per_task=1,
     params:
         order=order_of,
-        endpoint=order_endpoint,
         code=code_of("make_variant"),
     script:
         "../scripts/make_variant.py"

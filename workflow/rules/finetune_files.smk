@@ -15,7 +15,10 @@ MAKING = {
     }
     for name in MAKE.endpoints
 }
-config["finetuning"] = {"settings": MAKING, "uploads": MAKE.uploads(MAKING)}
+config["run"]["upload_dataset"] = MAKE.uploads(MAKING)
+config["run"]["make_variant"] = {
+    " ".join(names): MAKING[MAKE.endpoint(*names)] for names in MAKE.orders
+}
 
 
 def order_of(wildcards):

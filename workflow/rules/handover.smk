@@ -5,6 +5,8 @@
 rule bundle:
     """Pack the finished study into one archive that can be analysed again (docs/handover.md)."""
     input:
+        instrument_files(),
+        persona_files(),
         files=[
             *per_unit("answers", UNITS),
             *per_unit("moments", UNITS),
@@ -16,7 +18,6 @@ rule bundle:
             f"{RESULTS}/report/index.html",
             f"{RESULTS}/provenance.json",
         ],
-        texts=[*instrument_files(), *persona_files()],
     output:
         f"{RESULTS}/{STUDY.name}.bundle.zip",
     log:

@@ -1,13 +1,13 @@
 # Takes: moments of every model x variant x probe, tables/metrics.csv and the earlier models' numbers.
 # Gives: the study's comparisons: contrasts, band, headlines, power.
-# `order` in params: Snakemake compares inputs as a set, and rows stand in the study's order.
+# `input_order` in params: Snakemake compares inputs as a set, and rows stand in the study's order.
 
 
 rule table_contrasts:
     """Compare variants in pairs of the same personas: intervals, swap tests, averages over models."""
     input:
+        instrument_files(),
         moments=per_unit("moments", PERSONA_UNITS),
-        instruments=instrument_files(),
     output:
         contrasts=report(
             f"{RESULTS}/tables/contrasts.csv",
@@ -30,7 +30,7 @@ rule table_contrasts:
         seed=STUDY.seed,
         analysis=ANALYSIS,
         replicates=REPLICATES,
-        order=per_unit("moments", PERSONA_UNITS),
+        input_order=per_unit("moments", PERSONA_UNITS),
         mixed=MIXED,
         code=code_of("table_contrasts"),
     script:
@@ -91,7 +91,7 @@ rule headlines:
 rule table_power:
     """Plan a study from this one, or from planted values: what each design can show."""
     input:
-        moments=[path for paths in PILOTS.values() for path in paths],
+        [path for paths in PILOTS.values() for path in paths],
         instrument=ROLEPLAY_INSTRUMENT,
     output:
         f"{RESULTS}/tables/power.csv",

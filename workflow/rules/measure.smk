@@ -1,6 +1,6 @@
 # Takes: collected answers, answers/<model>/<variant>/<probe>.parquet.
 # Gives: moments, quality and metrics per model x variant x probe, and the study's tables/*.csv.
-# `order` in params: Snakemake compares inputs as a set, and rows stand in the study's order.
+# `input_order` in params: Snakemake compares inputs as a set, and rows stand in the study's order.
 
 
 rule measure_moments:
@@ -85,7 +85,7 @@ rule table_temperature:
     conda:
         "../../environment.yml"
     params:
-        order=per_unit("temperature", LOGPROB_UNITS),
+        input_order=per_unit("temperature", LOGPROB_UNITS),
         mixed=MIXED,
         code=code_of("join_table"),
     script:
@@ -108,7 +108,7 @@ rule table_metrics:
     conda:
         "../../environment.yml"
     params:
-        order=per_unit("metrics", PERSONA_UNITS),
+        input_order=per_unit("metrics", PERSONA_UNITS),
         mixed=MIXED,
         code=code_of("join_table"),
     script:
@@ -131,7 +131,7 @@ rule table_quality:
     conda:
         "../../environment.yml"
     params:
-        order=per_unit("quality", UNITS),
+        input_order=per_unit("quality", UNITS),
         mixed=MIXED,
         code=code_of("join_table"),
     script:
@@ -141,9 +141,9 @@ rule table_quality:
 rule table_profiles:
     """Compute mean ratings per foundation, of variants and of their personas."""
     input:
+        instrument_files(),
+        persona_files(),
         moments=per_unit("moments", UNITS),
-        instruments=instrument_files(),
-        personas=persona_files(),
     output:
         profiles=report(
             f"{RESULTS}/tables/profiles.csv",
@@ -159,7 +159,7 @@ rule table_profiles:
     params:
         instruments=instruments_by_unit(UNITS),
         persona_sets=persona_sets_by_unit(UNITS),
-        order=per_unit("moments", UNITS),
+        input_order=per_unit("moments", UNITS),
         mixed=MIXED,
         code=code_of("table_profiles"),
     script:

@@ -73,7 +73,7 @@ rule table_misalignment:
     conda:
         "../../environment.yml"
     params:
-        order=judged_files(),
+        input_order=judged_files(),
         pairs=CHECK.pairs if CHECK else [],
         labels={look["key"]: look["label"] for look in MODELS_LOOK},
         mixed=MIXED,

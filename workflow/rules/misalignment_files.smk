@@ -46,13 +46,17 @@ def reply_task(wildcards):
 def reply_code(wildcards):
     """Return the digest of the code behind a variant's replies: its endpoint's alone."""
     kind = CHECK.variant(wildcards.model, wildcards.variant).endpoint.kind
-    return code_digest("workflow/scripts/open_replies.py", f"persona_collapse/misalignment/{kind}.py")
+    return code_digest(
+        "workflow/scripts/open_replies.py", f"persona_collapse/misalignment/{kind}.py"
+    )
 
 
 def judge_code(wildcards):
     """Return the digest of the code behind the verdicts."""
     kind = CHECK.judge_params()["endpoint"]
-    return code_digest("workflow/scripts/judge_replies.py", f"persona_collapse/misalignment/{kind}.py")
+    return code_digest(
+        "workflow/scripts/judge_replies.py", f"persona_collapse/misalignment/{kind}.py"
+    )
 
 
 def check_slots(endpoint_of):
@@ -108,9 +112,8 @@ def check_plan():
     )
 
 
-# How the check is asked: known to the jobs through the config, which no rerun looks at.
 if CHECK_ASKED:
-    config["asked_check"] = {
-        "judge": check_settings("judge"),
-        **{" ".join(pair): check_settings("replies", *pair) for pair in CHECK.pairs},
+    config["run"]["judge_replies"] = {"": check_settings("judge")}
+    config["run"]["open_replies"] = {
+        " ".join(pair): check_settings("replies", *pair) for pair in CHECK.pairs
     }

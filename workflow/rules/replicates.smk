@@ -9,8 +9,8 @@ localrules:
 rule table_replicates:
     """Hold replicate fine-tunes against each other: is an effect larger than another seed's?"""
     input:
+        instrument_files(),
         moments=per_unit("moments", REPLICATE_UNITS),
-        instruments=instrument_files(),
     output:
         report(
             f"{RESULTS}/tables/replicates.csv",
@@ -26,7 +26,7 @@ rule table_replicates:
         instruments=instruments_by_unit(REPLICATE_UNITS),
         baseline=ANALYSIS["baseline"],
         replicates=REPLICATES,
-        order=per_unit("moments", REPLICATE_UNITS),
+        input_order=per_unit("moments", REPLICATE_UNITS),
         mixed=MIXED,
         code=code_of("table_replicates"),
     script:

@@ -5,7 +5,7 @@
 rule render_table:
     """Print a table as Markdown and as booktabs LaTeX, rounded, each value with its uncertainty."""
     input:
-        f"{RESULTS}/tables/{{table}}.csv",
+        csv=f"{RESULTS}/tables/{{table}}.csv",
     output:
         markdown=f"{RESULTS}/tables/{{table}}.md",
         latex=f"{RESULTS}/tables/{{table}}.tex",
@@ -30,8 +30,8 @@ rule render_table:
 rule provenance:
     """Write where the numbers come from: the resolved study, the code, versions, every file."""
     input:
+        table_files(TABLES),
         files=PROVENANCE_FILES,
-        tables=table_files(TABLES),
         questions=str(CHECK.source.path) if CHECK_ASKED else [],
     output:
         f"{RESULTS}/provenance.json",
@@ -49,14 +49,12 @@ rule provenance:
 rule report_page:
     """Write the report page: verdict, evidence, methods and provenance in one HTML file."""
     input:
-        tables=expand(f"{RESULTS}/tables/{{name}}.csv", name=TABLES),
+        expand("{figure[stem]}.{form}", figure=FIGURES, form=["svg", "png"]),
+        expand("persona_collapse/report/templates/page.{part}", part=["html", "css", "js"]),
+        tables=table_files(TABLES),
         headlines=f"{RESULTS}/tables/headlines.json",
-        figures=expand("{figure[stem]}.{form}", figure=FIGURES, form=["svg", "png"]),
         provenance=f"{RESULTS}/provenance.json",
         instrument=ROLEPLAY_INSTRUMENT,
-        templates=expand(
-            "persona_collapse/report/templates/page.{part}", part=["html", "css", "js"]
-        ),
     output:
         report(
             f"{RESULTS}/report/index.html",

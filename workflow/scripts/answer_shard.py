@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.answers import write_answers
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run, run_settings
 from persona_collapse.finetuning.made import made_model
 from persona_collapse.tasks import task_of
 
@@ -13,18 +13,18 @@ from persona_collapse.tasks import task_of
 def answer_shard(
     task: dict[str, Any],
     instrument: str,
-    personas: str | None,
-    recorded: str | None,
-    made: str | None,
-    asked: dict[str, Any],
+    run_settings: dict[str, Any],
     output: str,
+    personas: str | None = None,
+    recorded: str | None = None,
+    made: str | None = None,
 ) -> None:
     """Write the answers of the shard that ``task`` describes (``Layout.shard_params``).
 
     ``recorded`` is a recorded endpoint's file, ``made`` says which model a variant was made into;
-    ``asked`` says how a model is asked, such as the store, the budget and the requests in flight.
+    ``run_settings`` changes no answer: the store, the budget, the requests in flight.
     """
-    settings = {**task.get("settings", {}), **asked}
+    settings = {**task.get("settings", {}), **run_settings}
     if recorded:
         settings["file"] = recorded
     if made and "made" in task:
@@ -35,14 +35,4 @@ def answer_shard(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        answer_shard(
-            task=snakemake.params.task,
-            instrument=snakemake.input.instrument,
-            personas=snakemake.input.get("personas"),
-            recorded=snakemake.input.get("recorded"),
-            made=snakemake.input.get("made"),
-            # Not through params: how a model is asked reruns nothing.
-            asked=snakemake.config["asked"].get(" ".join(snakemake.wildcards[:3]), {}),
-            output=snakemake.output[0],
-        )
+    run(answer_shard, snakemake, run_settings=run_settings(snakemake, "model", "variant", "probe"))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.handover.archive import write_bundle
 
 
@@ -13,9 +13,4 @@ def bundle(plan: dict[str, Any], files: list[str], output: str) -> None:
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        bundle(
-            plan=snakemake.params.plan,
-            files=list(snakemake.input.files),
-            output=snakemake.output[0],
-        )
+    run(bundle, snakemake)

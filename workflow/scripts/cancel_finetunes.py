@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.finetuning.cancelling import cancel
 from persona_collapse.finetuning.running import Running
 
@@ -20,5 +20,4 @@ def cancel_finetunes(making: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        cancel_finetunes(snakemake.params.making)
+    run(cancel_finetunes, snakemake)

@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.store.compaction import compact_store
 
+
+def compact(store: str) -> None:
+    """Compact the store and print what was done."""
+    for line in compact_store(Path(store)):
+        print(line)
+
+
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        for line in compact_store(Path(snakemake.params.store)):
-            print(line)
+    run(compact, snakemake)

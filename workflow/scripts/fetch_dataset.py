@@ -1,18 +1,22 @@
 """Fetch training data and hold them against their content id."""
 
 from pathlib import Path
+from typing import Any
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run, run_settings
 from persona_collapse.finetuning.datasets import fetch_dataset
 
+
+def fetch(data: dict[str, Any], mirror: str | None, output: str) -> None:
+    """Write the dataset to ``output``; ``data`` holds its name, addresses and content id."""
+    fetch_dataset(
+        name=data["name"],
+        urls=data["urls"],
+        blob=data["git_blob"],
+        mirror=Path(mirror).expanduser() if mirror else None,
+        output=Path(output),
+    )
+
+
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        # Not through params: the content is the same, whichever road it comes by.
-        mirror = (snakemake.config.get("resources") or {}).get("mirror")
-        fetch_dataset(
-            name=snakemake.params.data["name"],
-            urls=snakemake.params.data["urls"],
-            blob=snakemake.params.data["git_blob"],
-            mirror=Path(mirror).expanduser() if mirror else None,
-            output=Path(snakemake.output[0]),
-        )
+    run(fetch, snakemake, **run_settings(snakemake))

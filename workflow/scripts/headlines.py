@@ -6,34 +6,52 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
-from persona_collapse.measures import collapse, profiles
-from persona_collapse.measures.contrasts import summary as contrasts_summary
-from persona_collapse.measures.contrasts import table as contrasts
-from persona_collapse.measures.verdict import band
+from persona_collapse.common.jobs import run
+from persona_collapse.measures import collapse
+from persona_collapse.measures import profiles as means
+from persona_collapse.measures.contrasts import summary as summaries
+from persona_collapse.measures.contrasts import table as comparisons
+from persona_collapse.measures.verdict import band as bands
 from persona_collapse.measures.verdict.headlines import Tables, headlines_of
 
 SCHEMAS = {
     "metrics": collapse.SCHEMA,
-    "contrasts": contrasts.SCHEMA,
-    "summary": contrasts_summary.SUMMARY_SCHEMA,
-    "leave_one_out": contrasts_summary.LEAVE_ONE_OUT_SCHEMA,
-    "random_effects": contrasts_summary.RANDOM_EFFECTS_SCHEMA,
-    "band": band.SCHEMA,
-    "band_values": band.VALUES_SCHEMA,
-    "profiles": profiles.SCHEMA,
+    "contrasts": comparisons.SCHEMA,
+    "summary": summaries.SUMMARY_SCHEMA,
+    "leave_one_out": summaries.LEAVE_ONE_OUT_SCHEMA,
+    "random_effects": summaries.RANDOM_EFFECTS_SCHEMA,
+    "band": bands.SCHEMA,
+    "band_values": bands.VALUES_SCHEMA,
+    "profiles": means.SCHEMA,
 }
 
 
 def headlines(
-    tables: dict[str, str],
-    probe: str,
+    metrics: str,
+    contrasts: str,
+    summary: str,
+    leave_one_out: str,
+    random_effects: str,
+    band: str,
+    band_values: str,
+    profiles: str,
     analysis: dict[str, Any],
     labels: dict[str, str],
     replicates: dict[str, dict[str, list[str]]],
     output: str,
 ) -> None:
-    """Write ``headlines.json`` from the tables (name -> path), of the role-play probe alone."""
+    """Write ``headlines.json`` from the tables, of the role-play probe alone."""
+    probe = analysis["roleplay_probe"]
+    tables = {
+        "metrics": metrics,
+        "contrasts": contrasts,
+        "summary": summary,
+        "leave_one_out": leave_one_out,
+        "random_effects": random_effects,
+        "band": band,
+        "band_values": band_values,
+        "profiles": profiles,
+    }
     frames = {
         name: pl.read_csv(tables[name], schema_overrides=schema) for name, schema in SCHEMAS.items()
     }
@@ -49,12 +67,4 @@ def headlines(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        headlines(
-            tables=dict(snakemake.input.items()),
-            probe=snakemake.params.analysis["roleplay_probe"],
-            analysis=snakemake.params.analysis,
-            labels=snakemake.params.labels,
-            replicates=snakemake.params.replicates,
-            output=snakemake.output[0],
-        )
+    run(headlines, snakemake)

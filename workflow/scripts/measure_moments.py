@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.moments_exact import moments_of_probabilities
@@ -33,11 +33,4 @@ def measure_moments(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        measure_moments(
-            answers=snakemake.input.answers,
-            instrument=snakemake.input.instrument,
-            design=snakemake.params.design,
-            moments=snakemake.output.moments,
-            quality=snakemake.output.quality,
-        )
+    run(measure_moments, snakemake)

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.statistics.bootstrap import Draws
 from persona_collapse.measures.temperature import temperature_curves_of
@@ -32,13 +32,4 @@ def measure_temperature(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        measure_temperature(
-            answers=snakemake.input.answers,
-            instrument=snakemake.input.instrument,
-            design=snakemake.params.design,
-            grid=snakemake.params.grid,
-            seed=snakemake.params.seed,
-            draws=snakemake.params.draws,
-            output=snakemake.output[0],
-        )
+    run(measure_temperature, snakemake)

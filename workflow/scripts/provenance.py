@@ -1,15 +1,18 @@
 """Write where a study's numbers come from."""
 
 from pathlib import Path
+from typing import Any
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.handover.provenance import write_provenance
 
+
+def provenance(
+    study: dict[str, Any], files: list[str], output: str, questions: str | None = None
+) -> None:
+    """Write the provenance of the resolved ``study``, whose numbers are computed from ``files``."""
+    write_provenance(study, [Path(path) for path in files], Path(output), questions)
+
+
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        write_provenance(
-            study=snakemake.params.study,
-            files=[Path(path) for path in snakemake.input.files],
-            path=Path(snakemake.output[0]),
-            questions=snakemake.input.questions or None,
-        )
+    run(provenance, snakemake)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.figures.look import Look
 from persona_collapse.report.latex import render_table
 
@@ -20,12 +20,4 @@ def print_table(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        print_table(
-            csv=snakemake.input[0],
-            models=snakemake.params.models,
-            variants=snakemake.params.variants,
-            analysis=snakemake.params.analysis,
-            markdown=snakemake.output.markdown,
-            latex=snakemake.output.latex,
-        )
+    run(print_table, snakemake)

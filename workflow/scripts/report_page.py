@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.figures.look import Look
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.report.page import build_page
@@ -34,15 +34,4 @@ def report_page(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        report_page(
-            tables=list(snakemake.input.tables),
-            headlines=snakemake.input.headlines,
-            figures=snakemake.params.figures,
-            provenance=snakemake.input.provenance,
-            instrument=snakemake.input.instrument,
-            models=snakemake.params.models,
-            variants=snakemake.params.variants,
-            analysis=snakemake.params.analysis,
-            output=snakemake.output[0],
-        )
+    run(report_page, snakemake)

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.measures.power.text import power_text
 
 
@@ -18,9 +18,4 @@ def show_power(power: str, S_percent: float, R_percent: float) -> None:
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        show_power(
-            power=snakemake.input[0],
-            S_percent=snakemake.params.S_percent,
-            R_percent=snakemake.params.R_percent,
-        )
+    run(show_power, snakemake)

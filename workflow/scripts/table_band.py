@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.measures import collapse
 from persona_collapse.measures.verdict.band import band_of, band_values
 from persona_collapse.tables import write_table
@@ -26,12 +26,4 @@ def table_band(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        table_band(
-            metrics=snakemake.input.metrics,
-            prior=snakemake.input.prior,
-            inclusion=snakemake.params.inclusion,
-            mixed=snakemake.params.mixed,
-            band=snakemake.output.band,
-            values=snakemake.output.values,
-        )
+    run(table_band, snakemake)

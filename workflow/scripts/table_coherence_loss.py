@@ -4,43 +4,33 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.measures.contrasts import summary as contrasts_summary
 from persona_collapse.measures.contrasts import table as inference
-from persona_collapse.measures.misalignment import scores as misalignment
+from persona_collapse.measures.misalignment import scores
 from persona_collapse.measures.misalignment.coherence_loss import coherence_loss_of
 from persona_collapse.tables import write_table
 
 
 def table_coherence_loss(
-    tables: tuple[str, str, str],
+    misalignment: str,
+    contrasts: str,
+    summary: str,
     analysis: dict[str, str],
     seed: int,
     draws: int,
     mixed: list[str],
     output: str,
 ) -> None:
-    """Write the table; ``tables`` are misalignment, contrasts and summary."""
-    schemas = (misalignment.SCHEMA, inference.SCHEMA, contrasts_summary.SUMMARY_SCHEMA)
+    """Write the table; ``draws`` is the number of bootstrap draws."""
+    schemas = (scores.SCHEMA, inference.SCHEMA, contrasts_summary.SUMMARY_SCHEMA)
     frames = [
         pl.read_csv(path, schema_overrides=schema)
-        for path, schema in zip(tables, schemas, strict=True)
+        for path, schema in zip((misalignment, contrasts, summary), schemas, strict=True)
     ]
     found = coherence_loss_of(frames[0], frames[1], frames[2], analysis, seed, draws)
     write_table(found, Path(output), mixed)
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        table_coherence_loss(
-            tables=(
-                snakemake.input.misalignment,
-                snakemake.input.contrasts,
-                snakemake.input.summary,
-            ),
-            analysis=snakemake.params.analysis,
-            seed=snakemake.params.seed,
-            draws=snakemake.params.draws,
-            mixed=snakemake.params.mixed,
-            output=snakemake.output[0],
-        )
+    run(table_coherence_loss, snakemake)

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.contrasts import summary as summaries
 from persona_collapse.measures.contrasts import table as comparisons
@@ -20,12 +20,15 @@ def table_contrasts(
     analysis: dict[str, Any],
     replicates: dict[str, dict[str, list[str]]],
     mixed: list[str],
-    output: dict[str, str],
+    contrasts: str,
+    summary: str,
+    leave_one_out: str,
+    random_effects: str,
 ) -> None:
     """Write contrasts, summary, leave_one_out and random_effects, one draw of personas per probe.
 
-    ``moments`` and ``instruments`` go together, one entry per model x variant x probe; ``output``
-    maps each table's name to its path, ``replicates`` each model's variants to their replicates.
+    ``moments`` and ``instruments`` go together, one entry per model x variant x probe;
+    ``replicates`` maps each model's variants to their replicates.
     """
     probes: dict[str, tuple[str, list[pl.DataFrame]]] = {}
     for path, instrument in zip(moments, instruments, strict=True):
@@ -39,23 +42,15 @@ def table_contrasts(
     }
     for instrument, frames in probes.values():
         paired = paired_of(frames, read_instrument(Path(instrument)), seed, analysis, replicates)
-        contrasts = comparisons.contrasts_of(paired)
-        parts["contrasts"].append(contrasts)
+        compared = comparisons.contrasts_of(paired)
+        parts["contrasts"].append(compared)
         parts["summary"].append(summaries.summary_of(paired))
         parts["leave_one_out"].append(summaries.leave_one_out_of(paired))
-        parts["random_effects"].append(summaries.random_effects_of(contrasts))
-    for name, frames in parts.items():
-        write_table(pl.concat(frames), Path(output[name]), mixed)
+        parts["random_effects"].append(summaries.random_effects_of(compared))
+    paths = (contrasts, summary, leave_one_out, random_effects)
+    for frames, path in zip(parts.values(), paths, strict=True):
+        write_table(pl.concat(frames), Path(path), mixed)
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        table_contrasts(
-            moments=list(snakemake.input.moments),
-            instruments=snakemake.params.instruments,
-            seed=snakemake.params.seed,
-            analysis=snakemake.params.analysis,
-            replicates=snakemake.params.replicates,
-            mixed=snakemake.params.mixed,
-            output=dict(snakemake.output.items()),
-        )
+    run(table_contrasts, snakemake)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
 from persona_collapse.measures.diagnostics.fidelity import persona_fidelity
@@ -36,11 +36,4 @@ def table_fidelity(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        table_fidelity(
-            moments=list(snakemake.input.moments),
-            bases=snakemake.params.bases,
-            instruments=snakemake.params.instruments,
-            mixed=snakemake.params.mixed,
-            output=snakemake.output[0],
-        )
+    run(table_fidelity, snakemake)

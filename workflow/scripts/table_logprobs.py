@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
 from persona_collapse.measures.diagnostics.noise import agreement, jitter_floor
@@ -43,9 +43,4 @@ def _jitter(unit: dict[str, Any]) -> pl.DataFrame:
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        table_logprobs(
-            units=snakemake.params.units,
-            mixed=snakemake.params.mixed,
-            output=snakemake.output[0],
-        )
+    run(table_logprobs, snakemake)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.finetuning.losses import losses_of
 from persona_collapse.tables import write_table
 
@@ -14,9 +14,4 @@ def table_losses(curves: list[list[str]], mixed: list[str], output: str) -> None
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        table_losses(
-            curves=snakemake.params.curves,
-            mixed=snakemake.params.mixed,
-            output=snakemake.output[0],
-        )
+    run(table_losses, snakemake)

@@ -4,19 +4,19 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.measures.misalignment import scores as misalignment
 from persona_collapse.tables import write_table
 
 
 def table_misalignment(
     judged: list[str],
-    printed: str | None,
     pairs: list[tuple[str, str]],
     labels: dict[str, str],
     mixed: list[str],
     variants: str,
     questions: str,
+    printed: str | None = None,
 ) -> None:
     """Write both tables; ``labels`` are what a table of printed numbers calls the models."""
     if printed:
@@ -31,13 +31,4 @@ def table_misalignment(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        table_misalignment(
-            judged=snakemake.params.order,
-            printed=snakemake.input.get("printed"),
-            pairs=snakemake.params.pairs,
-            labels=snakemake.params.labels,
-            mixed=snakemake.params.mixed,
-            variants=snakemake.output.variants,
-            questions=snakemake.output.questions,
-        )
+    run(table_misalignment, snakemake)

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
 from persona_collapse.measures.power.designs import Pilot, designs, pilot_of, planted
@@ -53,11 +53,4 @@ def _designed(name: str, pilot: Pilot, plan: dict[str, Any], simulated: bool) ->
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        table_power(
-            pilots=snakemake.params.pilots,
-            instrument=snakemake.input.instrument,
-            plan=snakemake.params.plan,
-            mixed=snakemake.params.mixed,
-            output=snakemake.output[0],
-        )
+    run(table_power, snakemake)

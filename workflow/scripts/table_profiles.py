@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.materials.personas import read_personas
 from persona_collapse.measures.persona_means import persona_means_of
@@ -32,12 +32,4 @@ def table_profiles(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        table_profiles(
-            moments=list(snakemake.input.moments),
-            instruments=snakemake.params.instruments,
-            persona_sets=snakemake.params.persona_sets,
-            mixed=snakemake.params.mixed,
-            profiles=snakemake.output.profiles,
-            personas=snakemake.output.personas,
-        )
+    run(table_profiles, snakemake)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.contrasts.replicates import SCHEMA, replicates_table
 from persona_collapse.tables import write_table
@@ -31,12 +31,4 @@ def table_replicates(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        table_replicates(
-            moments=list(snakemake.input.moments),
-            instruments=snakemake.params.instruments,
-            baseline=snakemake.params.baseline,
-            replicates=snakemake.params.replicates,
-            mixed=snakemake.params.mixed,
-            output=snakemake.output[0],
-        )
+    run(table_replicates, snakemake)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.diagnostics.table import printed_profiles, toxic_rows
 from persona_collapse.tables import write_table
@@ -14,13 +14,13 @@ def table_toxic(
     moments: list[str],
     bases: list[str],
     toxics: list[str | None],
-    printed: str,
     labels: list[str | None],
     instrument: str,
     seed: int,
     draws: int,
     mixed: list[str],
     output: str,
+    printed: str | None = None,
 ) -> None:
     """Write one row per variant and reference; the lists but ``mixed`` go together.
 
@@ -37,7 +37,9 @@ def table_toxic(
             questionnaire,
             seed,
             draws,
-            printed_profiles(Path(printed), label, questionnaire) if label and not toxic else {},
+            printed_profiles(Path(printed), label, questionnaire)
+            if printed and label and not toxic
+            else {},
         )
         for path, base, toxic, label in zip(moments, bases, toxics, labels, strict=True)
     ]
@@ -45,16 +47,4 @@ def table_toxic(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        table_toxic(
-            moments=list(snakemake.input.moments),
-            bases=snakemake.params.bases,
-            toxics=snakemake.params.toxics,
-            printed=snakemake.input.printed or "",
-            labels=snakemake.params.labels,
-            instrument=snakemake.input.instrument,
-            seed=snakemake.params.seed,
-            draws=snakemake.params.draws,
-            mixed=snakemake.params.mixed,
-            output=snakemake.output[0],
-        )
+    run(table_toxic, snakemake)

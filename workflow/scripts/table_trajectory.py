@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run
 from persona_collapse.measures import collapse
 from persona_collapse.measures.diagnostics import rows as tidy
 from persona_collapse.measures.trajectory import trajectory_of
@@ -33,12 +33,4 @@ def table_trajectory(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        table_trajectory(
-            metrics=snakemake.input.metrics,
-            diagnostics=snakemake.input.diagnostics,
-            steps=snakemake.params.steps,
-            probes=snakemake.params.probes,
-            mixed=snakemake.params.mixed,
-            output=snakemake.output[0],
-        )
+    run(table_trajectory, snakemake)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.common.jobs import reported
+from persona_collapse.common.jobs import run, run_settings
 from persona_collapse.finetuning.running import Running
 from persona_collapse.finetuning.validation import check_dataset
 
@@ -12,10 +12,10 @@ from persona_collapse.finetuning.validation import check_dataset
 def upload(
     order: dict[str, Any],
     data: str,
-    partner: str | None,
     expected: dict[str, Any],
     settings: dict[str, Any],
     output: str,
+    partner: str | None = None,
 ) -> None:
     """Write the id of the data on the server that ``order`` is for, and what they are.
 
@@ -39,14 +39,4 @@ def upload(
 
 
 if __name__ == "__main__":
-    with reported(snakemake.log[0]):
-        names = f"{snakemake.wildcards.endpoint} {snakemake.wildcards.dataset}"
-        use = snakemake.config["finetuning"]["uploads"][names]
-        upload(
-            order=use["order"],
-            data=snakemake.input.data,
-            partner=snakemake.input.get("partner"),
-            expected=snakemake.params.expected,
-            settings=use["settings"],
-            output=snakemake.output[0],
-        )
+    run(upload, snakemake, **run_settings(snakemake, "endpoint", "dataset"))

@@ -50,7 +50,7 @@ def test_names_of_inputs_params_and_outputs_become_parameters(tmp_path):
         job(
             tmp_path,
             {"moments": ["a", "b"], "base": "c"},
-            {"draws": 3, "code": "digest", "order": ["a", "b"]},
+            {"draws": 3, "code": "digest", "input_order": ["a", "b"]},
             unnamed_outputs=("out",),
         ),
         extra="given",

@@ -17,7 +17,7 @@ def test_the_mirror_setting(monkeypatch, mirror, expected):
     spec.loader.exec_module(script)
     calls = []
     monkeypatch.setattr(script, "external", lambda **given: calls.append(given))
-    script.external_resource("mfq30", "catalogue.yaml", "cache", mirror, "out/mfq30.yaml")
+    script.external_resource("mfq30", "catalogue.yaml", "cache", mirror, {}, "out/mfq30.yaml")
     assert calls == [
         {
             "name": "mfq30",
