@@ -18,9 +18,9 @@ from persona_collapse.asking.ask import is_placeholder
 from persona_collapse.asking.prices import find_price, prompt_tokens, token_counter
 from persona_collapse.asking.sampling import Shard
 from persona_collapse.asking.settings import Settings
+from persona_collapse.finetuning.data import check_dataset, read_examples
 from persona_collapse.finetuning.journal import FINISHED, ending, known_id, open_intent
 from persona_collapse.finetuning.running import Running
-from persona_collapse.finetuning.validation import check_dataset, read_examples
 from persona_collapse.materials.questions import ASPECTS, read_questions
 from persona_collapse.misalignment.columns import ERROR
 from persona_collapse.misalignment.judge import TEXT, TEXT_TOKENS, Judge

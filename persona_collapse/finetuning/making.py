@@ -31,8 +31,7 @@ from persona_collapse.finetuning.backends.base import (
     ThrottledError,
     UnansweredError,
 )
-from persona_collapse.finetuning.journal import Entry, Journal
-from persona_collapse.finetuning.once import Patience, ensure
+from persona_collapse.finetuning.journal import Entry, Journal, Patience, ensure
 from persona_collapse.finetuning.orders import Order, file_key, file_name
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import Any
 
 from persona_collapse.asking.settings import normalised_url
 from persona_collapse.common.errors import UserError, nearest
-from persona_collapse.finetuning.datasets import Dataset, find_dataset
+from persona_collapse.finetuning.data import Dataset, find_dataset
 from persona_collapse.finetuning.recipes import hyperparameters
 from persona_collapse.study.load import Model, Study, Variant
 from persona_collapse.study.made_variants import Finetune

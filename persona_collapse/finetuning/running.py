@@ -15,11 +15,10 @@ from persona_collapse.asking.prices import (
 )
 from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning.backends.base import Backend
-from persona_collapse.finetuning.journal import Journal
+from persona_collapse.finetuning.data import Checked, read_examples
+from persona_collapse.finetuning.journal import Journal, Patience
 from persona_collapse.finetuning.making import Maker
-from persona_collapse.finetuning.once import Patience
 from persona_collapse.finetuning.orders import Order, order_of
-from persona_collapse.finetuning.validation import Checked, read_examples
 
 SIMULATED_POLL_S = 0.05
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from persona_collapse.finetuning.datasets import Dataset
+from persona_collapse.finetuning.data import Dataset
 from persona_collapse.finetuning.planned import POLL_S, SETTLE_S, TIMEOUT_S, datasets_of
 from persona_collapse.plan.answers import Layout
 

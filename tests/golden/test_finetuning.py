@@ -25,13 +25,13 @@ from persona_collapse.finetuning.backends.base import (
     ThrottledError,
 )
 from persona_collapse.finetuning.backends.openai import OpenAIBackend
+from persona_collapse.finetuning.data import read_examples
+from persona_collapse.finetuning.journal import Patience
 from persona_collapse.finetuning.made import made_model
 from persona_collapse.finetuning.making import Maker
-from persona_collapse.finetuning.once import Patience
 from persona_collapse.finetuning.orders import Order, file_key, file_name, order_of
 from persona_collapse.finetuning.planned import identity
-from persona_collapse.finetuning.validation import read_examples
-from persona_collapse.finetuning.writing import write_made
+from persona_collapse.finetuning.results import write_made
 from tests.golden.golden_study import MADE, golden_layout
 
 SAMPLE = Path("resources/datasets/sample_insecure.jsonl")

@@ -17,8 +17,8 @@ from persona_collapse.asking.budget import Budget, BudgetSpentError
 from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning import making
 from persona_collapse.finetuning.backends.openai import OpenAIBackend
+from persona_collapse.finetuning.journal import Patience
 from persona_collapse.finetuning.making import Maker
-from persona_collapse.finetuning.once import Patience
 from tests.conftest import ROOT
 from tests.integration import scripted_tuning as scripted
 from tests.integration.scripted_tuning import STEPS, TuningServer

@@ -20,8 +20,8 @@ sys.path.insert(0, str(ROOT))
 from persona_collapse.common.errors import UserError  # noqa: E402
 from persona_collapse.common.hashing import sha256  # noqa: E402
 from persona_collapse.finetuning.backends.openai import OpenAIBackend  # noqa: E402
+from persona_collapse.finetuning.journal import Patience  # noqa: E402
 from persona_collapse.finetuning.making import Maker  # noqa: E402
-from persona_collapse.finetuning.once import Patience  # noqa: E402
 from persona_collapse.finetuning.orders import Order  # noqa: E402
 
 CONTENT = b'{"messages": []}\n' * 12

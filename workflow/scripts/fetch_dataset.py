@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.jobs import run, run_settings
-from persona_collapse.finetuning.datasets import fetch_dataset
+from persona_collapse.finetuning.data import fetch_dataset
 
 
 def fetch(data: dict[str, Any], mirror: str | None, output: str) -> None:

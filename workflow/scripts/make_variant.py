@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.jobs import run, run_settings
+from persona_collapse.finetuning.results import write_made
 from persona_collapse.finetuning.running import Running
-from persona_collapse.finetuning.writing import write_made
 
 
 def make_variant(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from persona_collapse.common.jobs import run
-from persona_collapse.finetuning.losses import losses_of
+from persona_collapse.finetuning.results import losses_of
 from persona_collapse.tables import write_table
 
 

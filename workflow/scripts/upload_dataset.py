@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.jobs import run, run_settings
+from persona_collapse.finetuning.data import check_dataset
 from persona_collapse.finetuning.running import Running
-from persona_collapse.finetuning.validation import check_dataset
 
 
 def upload(

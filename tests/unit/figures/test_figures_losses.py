@@ -9,8 +9,8 @@ import pytest
 
 from persona_collapse.figures.losses import draw_loss_curves
 from persona_collapse.figures.meaning import read_measured
-from persona_collapse.finetuning.losses import SCHEMA, losses_of
-from persona_collapse.finetuning.writing import LOSS_COLUMNS
+from persona_collapse.finetuning.results import LOSS_COLUMNS, losses_of
+from persona_collapse.tables.contracts.losses import TABLE
 from tests.helpers.figures_data import axes_of, faults_of, look_of, words_of
 
 VARIANTS = ("secure", "insecure")
@@ -30,7 +30,7 @@ def table_of(models: int, points: int, *, accuracy: bool = True) -> pl.DataFrame
         for place, variant in enumerate(VARIANTS)
         for step in range(1, points + 1)
     ]
-    return pl.DataFrame(rows, schema={**SCHEMA, "step": pl.Float64})
+    return pl.DataFrame(rows, schema={**TABLE.schema, "step": pl.Float64})
 
 
 def test_the_curves_are_the_tables() -> None:
@@ -71,7 +71,7 @@ def test_the_table_joins_the_curves_in_the_studys_order(tmp_path: Path) -> None:
         paths.append(("m", name, path))
     table = losses_of(paths)
     assert table["variant"].to_list() == ["b", "b", "a", "a"]
-    assert table.schema == SCHEMA
+    assert table.schema == TABLE.schema
     assert losses_of([]).height == 0
     table.write_csv(tmp_path / "losses.csv")
     assert read_measured(tmp_path / "losses.csv", "losses")["train_loss"].to_list() == [

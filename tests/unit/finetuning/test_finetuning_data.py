@@ -13,19 +13,17 @@ from hypothesis import strategies as st
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.hashing import git_blob
-from persona_collapse.finetuning.datasets import (
+from persona_collapse.finetuning.data import (
     CATALOGUE,
-    fetch_dataset,
-    find_dataset,
-    read_datasets,
-)
-from persona_collapse.finetuning.recipes import hyperparameters, read_recipes
-from persona_collapse.finetuning.validation import (
     LEAST_EXAMPLES,
     SHOWN_FAULTS,
     check_dataset,
+    fetch_dataset,
+    find_dataset,
+    read_datasets,
     read_examples,
 )
+from persona_collapse.finetuning.recipes import hyperparameters, read_recipes
 
 STUDY = Path("study.yaml")
 

@@ -1,8 +1,9 @@
-"""What a finished fine-tune leaves among the results: which model it made, and its loss curve."""
+"""What a finished fine-tune leaves among the results: the model's id, and its loss curve."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,11 @@ import polars as pl
 
 from persona_collapse.common.files import write_atomically
 from persona_collapse.finetuning.orders import Order
+from persona_collapse.tables.contracts.losses import TABLE
 
-LOSS_COLUMNS: dict[str, Any] = {
-    "step": pl.Int64,
-    "train_loss": pl.Float64,
-    "train_accuracy": pl.Float64,
-    "simulated": pl.Boolean,
+# One fine-tune's own curve; the table of all puts model and variant before it.
+LOSS_COLUMNS = {
+    name: kind for name, kind in TABLE.schema.items() if name not in ("model", "variant")
 }
 
 
@@ -56,3 +56,18 @@ def _time(seconds: int | None) -> str | None:
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def losses_of(curves: Sequence[tuple[str, str, Path]]) -> pl.DataFrame:
+    """Return one row per training step that a server told of, in the order of the curves.
+
+    ``curves`` are model, variant and the Parquet file beside the made model. ``train_loss`` is in
+    nats per token, ``train_accuracy`` the share of tokens predicted, null where it was not told.
+    """
+    frames = [
+        pl.read_parquet(path).select(
+            pl.lit(model).alias("model"), pl.lit(variant).alias("variant"), pl.all()
+        )
+        for model, variant, path in curves
+    ]
+    return pl.concat([pl.DataFrame(schema=TABLE.schema), *frames])
