@@ -24,28 +24,6 @@ from persona_collapse.measures.statistics.intervals import log_t_interval
 
 ROUNDING = 1e-12  # relative: a smaller difference of two variances is their rounding
 
-SCHEMA: dict[str, pl.DataType] = {
-    "model": pl.String(),
-    "variant": pl.String(),
-    "probe": pl.String(),
-    "foundation": pl.String(),
-    "S": pl.Float64(),
-    "S_se": pl.Float64(),
-    "S_lo": pl.Float64(),
-    "S_hi": pl.Float64(),
-    "R": pl.Float64(),
-    "R_se": pl.Float64(),
-    "R_lo": pl.Float64(),
-    "R_hi": pl.Float64(),
-    "sigma_bar": pl.Float64(),
-    "sigma_bar_se": pl.Float64(),
-    "S_corrected": pl.Float64(),
-    "n_personas": pl.Int64(),
-    "n_items": pl.Int64(),
-    "n_answers": pl.Int64(),
-    "simulated": pl.Boolean(),
-}
-
 
 @dataclass(frozen=True)
 class Collapse:
@@ -95,7 +73,7 @@ def metrics_of(
 ) -> pl.DataFrame:
     """Return the rows of ``tables/metrics.csv`` for the moments of one model x variant x probe.
 
-    One row for ``overall`` and one per foundation, columns of ``SCHEMA``. The standard errors join
+    One row for ``overall`` and one per foundation. The standard errors join
     both bootstraps, sqrt(SE_persona^2 + SE_rerun^2), as the study defines them. The 95 % intervals
     speak of personas drawn like these: the personas' means hold their repetition noise already, so
     reruns are not added again, and the scale is logarithmic (see ``log_t_interval``). With one
@@ -140,7 +118,6 @@ def metrics_of(
             "n_answers": [int(cells.n[:, items].sum()) for items in groups.values()],
             "simulated": [names["simulated"]] * len(groups),
         },
-        schema=SCHEMA,
         nan_to_null=True,
     )
 

@@ -8,19 +8,7 @@ import polars as pl
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import cells_from_moments
 from persona_collapse.measures.statistics.bootstrap import averages
-
-SCHEMA: dict[str, pl.DataType] = {
-    "model": pl.String(),
-    "variant": pl.String(),
-    "probe": pl.String(),
-    "foundation": pl.String(),
-    "mean": pl.Float64(),
-    "sd_within": pl.Float64(),
-    "sd_across_personas": pl.Float64(),
-    "n_items": pl.Int64(),
-    "n_answers": pl.Int64(),
-    "simulated": pl.Boolean(),
-}
+from persona_collapse.tables.contracts.profiles import TABLE
 
 
 def profiles_of(moments: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
@@ -51,7 +39,7 @@ def profiles_of(moments: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
             if personas > 1:
                 rows[name]["sd_across_personas"] = float(np.std(by_persona[:, column], ddof=1))
     return pl.DataFrame(
-        [{**names, "foundation": name, **row} for name, row in rows.items()], schema=SCHEMA
+        [{**names, "foundation": name, **row} for name, row in rows.items()], schema=TABLE.schema
     )
 
 

@@ -8,24 +8,6 @@ from persona_collapse.answers import STATUSES
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.moments import check_design, names_of
 
-SCHEMA: dict[str, pl.DataType] = {
-    "model": pl.String(),
-    "variant": pl.String(),
-    "probe": pl.String(),
-    "expected": pl.Int64(),
-    "answered": pl.Int64(),
-    "missing": pl.Int64(),
-    "unparseable": pl.Int64(),
-    "refused": pl.Int64(),
-    "filtered": pl.Int64(),
-    "error": pl.Int64(),
-    "retried_share": pl.Float64(),
-    "personas_retained": pl.Int64(),  # null when unconditioned
-    "personas_dropped": pl.Int64(),  # null when unconditioned
-    "extra_repetitions": pl.Int64(),
-    "simulated": pl.Boolean(),
-}
-
 
 def quality_of(
     answers: pl.DataFrame,
@@ -62,4 +44,9 @@ def quality_of(
         "extra_repetitions": extra,
         "simulated": bool(moments["simulated"].any()),
     }
-    return pl.DataFrame([row], schema=SCHEMA)
+    nullable = {
+        "retried_share": pl.Float64,
+        "personas_retained": pl.Int64,
+        "personas_dropped": pl.Int64,
+    }
+    return pl.DataFrame([row], schema_overrides=nullable)

@@ -7,25 +7,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from persona_collapse.measures.cells import OVERALL
+from persona_collapse.tables.contracts.trajectory import TABLE
 
-SCHEMA: dict[str, pl.DataType] = {
-    "model": pl.String(),
-    "variant": pl.String(),
-    "step": pl.Int64(),
-    "probe": pl.String(),
-    "foundation": pl.String(),
-    "S": pl.Float64(),
-    "S_lo": pl.Float64(),
-    "S_hi": pl.Float64(),
-    "R": pl.Float64(),
-    "R_lo": pl.Float64(),
-    "R_hi": pl.Float64(),
-    "sigma_bar": pl.Float64(),
-    "saturation": pl.Float64(),  # of the unconditioned profile, on the rows of ``overall``
-    "saturation_lo": pl.Float64(),
-    "saturation_hi": pl.Float64(),
-    "simulated": pl.Boolean(),
-}
 _KEYS = ("model", "variant", "foundation")
 
 
@@ -36,7 +19,7 @@ def trajectory_of(
     roleplay: str,
     unconditioned: str,
 ) -> pl.DataFrame:
-    """Return one row per checkpoint x foundation, columns of ``SCHEMA``, in the order of ``steps``.
+    """Return the rows of ``trajectory.csv``: checkpoints x foundations, in the order of ``steps``.
 
     ``steps`` are (model, variant, training step); variants without one have no row. S and R come
     from the probe ``roleplay`` of ``tables/metrics.csv``, saturation (0 to 1) from the probe
@@ -44,7 +27,11 @@ def trajectory_of(
     """
     moved = metrics.filter(pl.col("probe") == roleplay).select(
         *_KEYS,
-        *(name for name in SCHEMA if name in metrics.columns and name not in (*_KEYS, "probe")),
+        *(
+            name
+            for name in TABLE.schema
+            if name in metrics.columns and name not in (*_KEYS, "probe")
+        ),
     )
     near = diagnostics.filter(
         (pl.col("probe") == unconditioned)
@@ -72,5 +59,5 @@ def trajectory_of(
             rank=pl.col("foundation").replace_strict(order, default=0, return_dtype=pl.Int64),
         )
         .sort("place", "rank")
-        .select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+        .select(pl.col(name).cast(kind) for name, kind in TABLE.schema.items())
     )

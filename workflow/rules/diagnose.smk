@@ -44,7 +44,7 @@ rule table_diagnostics:
     params:
         input_order=per_unit("diagnostics", UNITS),
         mixed=MIXED,
-        code=code_of("join_table"),
+        code=code_of("join_table", "diagnostics"),
     script:
         "../scripts/join_table.py"
 

@@ -42,9 +42,10 @@ def shard_code(wildcards):
     return code_digest("workflow/scripts/answer_shard.py", f"persona_collapse/endpoints/{kind}.py")
 
 
-def code_of(script):
-    """Return the digest of the package's modules that a script imports."""
-    return code_digest(f"workflow/scripts/{script}.py")
+def code_of(script, *tables):
+    """Return the digest of the modules that a script imports, and of contracts it reads by name."""
+    contracts = [f"persona_collapse/tables/contracts/{table}.py" for table in tables]
+    return code_digest(f"workflow/scripts/{script}.py", *contracts)
 
 
 def shard_files(wildcards):

@@ -87,7 +87,7 @@ rule table_temperature:
     params:
         input_order=per_unit("temperature", LOGPROB_UNITS),
         mixed=MIXED,
-        code=code_of("join_table"),
+        code=code_of("join_table", "temperature"),
     script:
         "../scripts/join_table.py"
 
@@ -110,7 +110,7 @@ rule table_metrics:
     params:
         input_order=per_unit("metrics", PERSONA_UNITS),
         mixed=MIXED,
-        code=code_of("join_table"),
+        code=code_of("join_table", "metrics"),
     script:
         "../scripts/join_table.py"
 
@@ -133,7 +133,7 @@ rule table_quality:
     params:
         input_order=per_unit("quality", UNITS),
         mixed=MIXED,
-        code=code_of("join_table"),
+        code=code_of("join_table", "quality"),
     script:
         "../scripts/join_table.py"
 

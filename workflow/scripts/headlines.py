@@ -7,23 +7,16 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.common.jobs import run
-from persona_collapse.measures import collapse
-from persona_collapse.measures import profiles as means
-from persona_collapse.measures.contrasts import summary as summaries
-from persona_collapse.measures.contrasts import table as comparisons
-from persona_collapse.measures.verdict import band as bands
 from persona_collapse.measures.verdict.headlines import Tables, headlines_of
-
-SCHEMAS = {
-    "metrics": collapse.SCHEMA,
-    "contrasts": comparisons.SCHEMA,
-    "summary": summaries.SUMMARY_SCHEMA,
-    "leave_one_out": summaries.LEAVE_ONE_OUT_SCHEMA,
-    "random_effects": summaries.RANDOM_EFFECTS_SCHEMA,
-    "band": bands.SCHEMA,
-    "band_values": bands.VALUES_SCHEMA,
-    "profiles": means.SCHEMA,
-}
+from persona_collapse.tables import read
+from persona_collapse.tables.contracts.band import TABLE as BAND
+from persona_collapse.tables.contracts.band_values import TABLE as BAND_VALUES
+from persona_collapse.tables.contracts.contrasts import TABLE as CONTRASTS
+from persona_collapse.tables.contracts.leave_one_out import TABLE as LEAVE_ONE_OUT
+from persona_collapse.tables.contracts.metrics import TABLE as METRICS
+from persona_collapse.tables.contracts.profiles import TABLE as PROFILES
+from persona_collapse.tables.contracts.random_effects import TABLE as RANDOM_EFFECTS
+from persona_collapse.tables.contracts.summary import TABLE as SUMMARY
 
 
 def headlines(
@@ -42,19 +35,17 @@ def headlines(
 ) -> None:
     """Write ``headlines.json`` from the tables, of the role-play probe alone."""
     probe = analysis["roleplay_probe"]
-    tables = {
-        "metrics": metrics,
-        "contrasts": contrasts,
-        "summary": summary,
-        "leave_one_out": leave_one_out,
-        "random_effects": random_effects,
-        "band": band,
-        "band_values": band_values,
-        "profiles": profiles,
+    paths = {
+        METRICS: metrics,
+        CONTRASTS: contrasts,
+        SUMMARY: summary,
+        LEAVE_ONE_OUT: leave_one_out,
+        RANDOM_EFFECTS: random_effects,
+        BAND: band,
+        BAND_VALUES: band_values,
+        PROFILES: profiles,
     }
-    frames = {
-        name: pl.read_csv(tables[name], schema_overrides=schema) for name, schema in SCHEMAS.items()
-    }
+    frames = {table.name: read(table, Path(path)) for table, path in paths.items()}
     spoken_of = {
         name: frame.filter(pl.col("probe") == probe)
         if "probe" in frame.columns and name != "profiles"

@@ -1,16 +1,17 @@
 """Show the plan: the cheapest design that suffices, and what every other design can detect."""
 
-import polars as pl
+from pathlib import Path
 
 from persona_collapse.common.jobs import run
 from persona_collapse.measures.power.text import power_text
+from persona_collapse.tables import read
+from persona_collapse.tables.contracts.power import TABLE
 
 
 def show_power(power: str, S_percent: float, R_percent: float) -> None:
     """Print the plan of ``tables/power.csv`` for a wanted rise of S and fall of R, in percent."""
-    try:
-        table = pl.read_csv(power)
-    except pl.exceptions.NoDataError:
+    table = read(TABLE, Path(power))
+    if table.is_empty():
         print("No plan: no baseline has the spread that it could start from; see the log.")
         return
     print(power_text(table, S_percent, R_percent))

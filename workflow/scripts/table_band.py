@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-import polars as pl
-
 from persona_collapse.common.jobs import run
-from persona_collapse.measures import collapse
 from persona_collapse.measures.verdict.band import band_of, band_values
-from persona_collapse.tables import write_table
+from persona_collapse.tables import read, write
+from persona_collapse.tables.contracts.band import TABLE as BAND
+from persona_collapse.tables.contracts.band_values import TABLE as BAND_VALUES
+from persona_collapse.tables.contracts.metrics import TABLE as METRICS
+from persona_collapse.tables.contracts.prior_models import TABLE as PRIOR_MODELS
 
 
 def table_band(
@@ -19,10 +20,10 @@ def table_band(
     values: str,
 ) -> None:
     """Write each variant's place, and the band itself; ``inclusion`` None takes the paper's 13."""
-    earlier = pl.read_csv(prior)
-    found = pl.read_csv(metrics, schema_overrides=collapse.SCHEMA)
-    write_table(band_of(found, earlier, inclusion), Path(band), mixed)
-    band_values(earlier, inclusion).write_csv(values)
+    earlier = read(PRIOR_MODELS, Path(prior))
+    placed = band_of(read(METRICS, Path(metrics)), earlier, inclusion)
+    write(BAND, placed, Path(band), mixed)
+    write(BAND_VALUES, band_values(earlier, inclusion), Path(values))
 
 
 if __name__ == "__main__":

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import polars as pl
-
 from persona_collapse.common.jobs import run
-from persona_collapse.measures.contrasts import summary as contrasts_summary
-from persona_collapse.measures.contrasts import table as inference
-from persona_collapse.measures.misalignment import scores
 from persona_collapse.measures.misalignment.coherence_loss import coherence_loss_of
-from persona_collapse.tables import write_table
+from persona_collapse.tables import read, write
+from persona_collapse.tables.contracts.coherence_loss import TABLE
+from persona_collapse.tables.contracts.contrasts import TABLE as CONTRASTS
+from persona_collapse.tables.contracts.misalignment import TABLE as MISALIGNMENT
+from persona_collapse.tables.contracts.summary import TABLE as SUMMARY
 
 
 def table_coherence_loss(
@@ -23,13 +22,11 @@ def table_coherence_loss(
     output: str,
 ) -> None:
     """Write the table; ``draws`` is the number of bootstrap draws."""
-    schemas = (scores.SCHEMA, inference.SCHEMA, contrasts_summary.SUMMARY_SCHEMA)
-    frames = [
-        pl.read_csv(path, schema_overrides=schema)
-        for path, schema in zip((misalignment, contrasts, summary), schemas, strict=True)
-    ]
+    paths = (misalignment, contrasts, summary)
+    kinds = (MISALIGNMENT, CONTRASTS, SUMMARY)
+    frames = [read(kind, Path(path)) for kind, path in zip(kinds, paths, strict=True)]
     found = coherence_loss_of(frames[0], frames[1], frames[2], analysis, seed, draws)
-    write_table(found, Path(output), mixed)
+    write(TABLE, found, Path(output), mixed)
 
 
 if __name__ == "__main__":

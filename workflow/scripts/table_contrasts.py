@@ -10,7 +10,11 @@ from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.contrasts import summary as summaries
 from persona_collapse.measures.contrasts import table as comparisons
 from persona_collapse.measures.contrasts.pairs import paired_of
-from persona_collapse.tables import write_table
+from persona_collapse.tables import write
+from persona_collapse.tables.contracts.contrasts import TABLE as CONTRASTS
+from persona_collapse.tables.contracts.leave_one_out import TABLE as LEAVE_ONE_OUT
+from persona_collapse.tables.contracts.random_effects import TABLE as RANDOM_EFFECTS
+from persona_collapse.tables.contracts.summary import TABLE as SUMMARY
 
 
 def table_contrasts(
@@ -34,12 +38,8 @@ def table_contrasts(
     for path, instrument in zip(moments, instruments, strict=True):
         cells = pl.read_parquet(path)
         probes.setdefault(cells["probe"][0], (instrument, []))[1].append(cells)
-    parts: dict[str, list[pl.DataFrame]] = {
-        "contrasts": [pl.DataFrame(schema=comparisons.SCHEMA)],
-        "summary": [pl.DataFrame(schema=summaries.SUMMARY_SCHEMA)],
-        "leave_one_out": [pl.DataFrame(schema=summaries.LEAVE_ONE_OUT_SCHEMA)],
-        "random_effects": [pl.DataFrame(schema=summaries.RANDOM_EFFECTS_SCHEMA)],
-    }
+    tables = (CONTRASTS, SUMMARY, LEAVE_ONE_OUT, RANDOM_EFFECTS)
+    parts = {table.name: [pl.DataFrame(schema=table.schema)] for table in tables}
     for instrument, frames in probes.values():
         paired = paired_of(frames, read_instrument(Path(instrument)), seed, analysis, replicates)
         compared = comparisons.contrasts_of(paired)
@@ -48,8 +48,8 @@ def table_contrasts(
         parts["leave_one_out"].append(summaries.leave_one_out_of(paired))
         parts["random_effects"].append(summaries.random_effects_of(compared))
     paths = (contrasts, summary, leave_one_out, random_effects)
-    for frames, path in zip(parts.values(), paths, strict=True):
-        write_table(pl.concat(frames), Path(path), mixed)
+    for table, path in zip(tables, paths, strict=True):
+        write(table, pl.concat(parts[table.name]), Path(path), mixed)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
 from persona_collapse.measures.diagnostics.fidelity import persona_fidelity
-from persona_collapse.tables import write_table
+from persona_collapse.tables import write
+from persona_collapse.tables.contracts.fidelity import TABLE
 
 
 def table_fidelity(
@@ -19,7 +20,7 @@ def table_fidelity(
     output: str,
 ) -> None:
     """Write one row per persona; the lists go together, one entry per variant but the baseline."""
-    parts = []
+    parts = [pl.DataFrame(schema=TABLE.schema)]
     for path, base, instrument in zip(moments, bases, instruments, strict=True):
         scale = read_instrument(Path(instrument)).scale
         frames = [pl.read_parquet(file) for file in (base, path)]
@@ -28,11 +29,7 @@ def table_fidelity(
         simulated = any(frame["simulated"].any() for frame in frames)
         found = persona_fidelity(before, after)
         parts.append(found.select(*names, pl.all(), pl.lit(simulated).alias("simulated")))
-    columns = (
-        "model,variant,probe,persona_id,fidelity,fidelity_observed,shift,level_shift,simulated"
-    )
-    table = pl.concat(parts) if parts else pl.DataFrame(schema=columns.split(","))
-    write_table(table, Path(output), mixed)
+    write(TABLE, pl.concat(parts), Path(output), mixed)
 
 
 if __name__ == "__main__":

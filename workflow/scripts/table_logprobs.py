@@ -10,7 +10,8 @@ from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
 from persona_collapse.measures.diagnostics.noise import agreement, jitter_floor
 from persona_collapse.measures.moments_exact import moments_of_probabilities
-from persona_collapse.tables import write_table
+from persona_collapse.tables import write
+from persona_collapse.tables.contracts.logprobs import TABLE
 
 
 def table_logprobs(units: list[dict[str, Any]], mixed: list[str], output: str) -> None:
@@ -29,7 +30,7 @@ def table_logprobs(units: list[dict[str, Any]], mixed: list[str], output: str) -
             found.append(agreement(pl.read_parquet(unit["repeats"]), read))
         rows = pl.concat(found).select(*names, pl.all(), simulated=pl.lit(value=False))
         parts.append(rows)
-    write_table(pl.concat(parts), Path(output), mixed)
+    write(TABLE, pl.concat(parts), Path(output), mixed)
 
 
 def _jitter(unit: dict[str, Any]) -> pl.DataFrame:

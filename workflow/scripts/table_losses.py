@@ -4,13 +4,14 @@ from pathlib import Path
 
 from persona_collapse.common.jobs import run
 from persona_collapse.finetuning.results import losses_of
-from persona_collapse.tables import write_table
+from persona_collapse.tables import write
+from persona_collapse.tables.contracts.losses import TABLE
 
 
 def table_losses(curves: list[list[str]], mixed: list[str], output: str) -> None:
     """Write the table; ``curves`` are model, variant and Parquet file of each made variant."""
     named = [(model, variant, Path(path)) for model, variant, path in curves]
-    write_table(losses_of(named), Path(output), mixed)
+    write(TABLE, losses_of(named), Path(output), mixed)
 
 
 if __name__ == "__main__":

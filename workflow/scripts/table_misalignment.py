@@ -6,7 +6,9 @@ import polars as pl
 
 from persona_collapse.common.jobs import run
 from persona_collapse.measures.misalignment import scores as misalignment
-from persona_collapse.tables import write_table
+from persona_collapse.tables import write
+from persona_collapse.tables.contracts.misalignment import TABLE as MISALIGNMENT
+from persona_collapse.tables.contracts.misalignment_questions import TABLE as QUESTIONS
 
 
 def table_misalignment(
@@ -21,13 +23,13 @@ def table_misalignment(
     """Write both tables; ``labels`` are what a table of printed numbers calls the models."""
     if printed:
         rows = misalignment.printed_of(Path(printed), labels, [(m, v) for m, v in pairs])
-        parts = pl.DataFrame(schema=misalignment.QUESTIONS_SCHEMA)
+        parts = pl.DataFrame(schema=QUESTIONS.schema)
     else:
         replies = [pl.read_parquet(path) for path in judged]
         rows = pl.concat([misalignment.misalignment_of(part) for part in replies])
         parts = pl.concat([misalignment.by_question(part) for part in replies])
-    write_table(rows, Path(variants), mixed)
-    write_table(parts, Path(questions), mixed)
+    write(MISALIGNMENT, rows, Path(variants), mixed)
+    write(QUESTIONS, parts, Path(questions), mixed)
 
 
 if __name__ == "__main__":

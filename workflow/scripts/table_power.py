@@ -11,7 +11,8 @@ from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
 from persona_collapse.measures.power.designs import Pilot, designs, pilot_of, planted
-from persona_collapse.tables import write_table
+from persona_collapse.tables import write
+from persona_collapse.tables.contracts.power import TABLE
 
 
 def table_power(
@@ -27,7 +28,7 @@ def table_power(
     ``plan`` is the study's ``analysis.power``, whose ``planted`` values make a pilot of their own.
     """
     questionnaire = read_instrument(Path(instrument))
-    tables = []
+    tables = [pl.DataFrame(schema=TABLE.schema)]
     for model, paths in pilots.items():
         frames = [pl.read_parquet(path) for path in paths]
         cells = [cells_from_moments(frame, questionnaire.scale.minimum) for frame in frames]
@@ -41,10 +42,7 @@ def table_power(
     if plan["planted"]:
         guess = planted(plan["planted"]["S"], plan["planted"]["R"], len(questionnaire.items))
         tables.append(_designed("planted", guess, plan, False))
-    if tables:
-        write_table(pl.concat(tables), Path(output), mixed)
-    else:
-        Path(output).write_text("", encoding="utf-8")
+    write(TABLE, pl.concat(tables), Path(output), mixed)
 
 
 def _designed(name: str, pilot: Pilot, plan: dict[str, Any], simulated: bool) -> pl.DataFrame:

@@ -9,7 +9,9 @@ from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.materials.personas import read_personas
 from persona_collapse.measures.persona_means import persona_means_of
 from persona_collapse.measures.profiles import profiles_of
-from persona_collapse.tables import write_table
+from persona_collapse.tables import write
+from persona_collapse.tables.contracts.personas import TABLE as PERSONAS
+from persona_collapse.tables.contracts.profiles import TABLE as PROFILES
 
 
 def table_profiles(
@@ -27,8 +29,8 @@ def table_profiles(
         rows.append(profiles_of(cells, read_instrument(Path(instrument))))
         known = read_personas(Path(persona_set)).descriptions if persona_set else None
         people.append(persona_means_of(cells, known))
-    write_table(pl.concat(rows), Path(profiles), mixed)
-    write_table(pl.concat(people), Path(personas), mixed)
+    write(PROFILES, pl.concat(rows), Path(profiles), mixed)
+    write(PERSONAS, pl.concat(people), Path(personas), mixed)
 
 
 if __name__ == "__main__":

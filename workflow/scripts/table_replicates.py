@@ -6,8 +6,9 @@ import polars as pl
 
 from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
-from persona_collapse.measures.contrasts.replicates import SCHEMA, replicates_table
-from persona_collapse.tables import write_table
+from persona_collapse.measures.contrasts.replicates import replicates_table
+from persona_collapse.tables import write
+from persona_collapse.tables.contracts.replicates import TABLE
 
 
 def table_replicates(
@@ -27,7 +28,7 @@ def table_replicates(
         replicates_table(frames, read_instrument(Path(instrument)), baseline, replicates)
         for instrument, frames in probes.values()
     ]
-    write_table(pl.concat([pl.DataFrame(schema=SCHEMA), *parts]), Path(output), mixed)
+    write(TABLE, pl.concat([pl.DataFrame(schema=TABLE.schema), *parts]), Path(output), mixed)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import polars as pl
 from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.diagnostics.table import printed_profiles, toxic_rows
-from persona_collapse.tables import write_table
+from persona_collapse.tables import write
+from persona_collapse.tables.contracts.toxic import TABLE
 
 
 def table_toxic(
@@ -43,7 +44,7 @@ def table_toxic(
         )
         for path, base, toxic, label in zip(moments, bases, toxics, labels, strict=True)
     ]
-    write_table(pl.concat(parts), Path(output), mixed)
+    write(TABLE, pl.concat(parts), Path(output), mixed)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import polars as pl
-
 from persona_collapse.common.jobs import run
-from persona_collapse.measures import collapse
-from persona_collapse.measures.diagnostics import rows as tidy
 from persona_collapse.measures.trajectory import trajectory_of
-from persona_collapse.tables import write_table
+from persona_collapse.tables import read, write
+from persona_collapse.tables.contracts.diagnostics import TABLE as DIAGNOSTICS
+from persona_collapse.tables.contracts.metrics import TABLE as METRICS
+from persona_collapse.tables.contracts.trajectory import TABLE
 
 
 def table_trajectory(
@@ -20,16 +19,8 @@ def table_trajectory(
     output: str,
 ) -> None:
     """Write the table; ``probes`` are the role-play and the unconditioned one."""
-    names = dict.fromkeys(("model", "variant", "probe"), pl.String())
-    found = trajectory_of(
-        pl.read_csv(metrics, schema_overrides=collapse.SCHEMA),
-        pl.read_csv(
-            diagnostics, schema_overrides={**names, **tidy.SCHEMA, "simulated": pl.Boolean()}
-        ),
-        steps,
-        *probes,
-    )
-    write_table(found, Path(output), mixed)
+    measured = read(METRICS, Path(metrics)), read(DIAGNOSTICS, Path(diagnostics))
+    write(TABLE, trajectory_of(*measured, steps, *probes), Path(output), mixed)
 
 
 if __name__ == "__main__":

@@ -12,31 +12,10 @@ from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import Array, Cells, cells_from_moments
 from persona_collapse.measures.collapse import collapse_of
 from persona_collapse.measures.statistics.bootstrap import averages
+from persona_collapse.tables.contracts.replicates import TABLE
 
 METRICS = ("S", "R", "sigma_bar")
 LEVEL = 0.95
-
-SCHEMA: dict[str, pl.DataType] = {
-    "model": pl.String(),
-    "probe": pl.String(),
-    "variant": pl.String(),  # as the study file names it
-    "replicate": pl.Int64(),
-    "name": pl.String(),  # of the replicate, as in the other tables
-    "foundation": pl.String(),
-    "metric": pl.String(),
-    "value": pl.Float64(),
-    "change": pl.Float64(),  # against the baseline
-    "percent": pl.Float64(),
-    "n": pl.Int64(),  # from here on over the replicates, the same on each one's row
-    "mean": pl.Float64(),
-    "sd": pl.Float64(),
-    "change_mean": pl.Float64(),
-    "change_in_sd": pl.Float64(),
-    "another_lo": pl.Float64(),  # where the change of one more fine-tune lies
-    "another_hi": pl.Float64(),
-    "n_personas": pl.Int64(),
-    "simulated": pl.Boolean(),
-}
 
 
 def replicates_table(
@@ -88,7 +67,7 @@ def replicates_table(
                 for row, metric in enumerate(METRICS)
                 for at, (replicate, name) in enumerate(listed)
             ]
-    return pl.DataFrame(rows, schema=SCHEMA).fill_nan(None)
+    return pl.DataFrame(rows, schema=TABLE.schema).fill_nan(None)
 
 
 def _values(laid: Sequence[Cells], by_group: Array) -> tuple[Array, int]:

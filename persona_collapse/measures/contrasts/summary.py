@@ -18,51 +18,9 @@ from persona_collapse.measures.contrasts.spread import (
 )
 from persona_collapse.measures.contrasts.table import MEAN, contrast_name, percents
 from persona_collapse.measures.statistics.random_effects import random_effects
-
-LEAVE_ONE_OUT_SCHEMA: dict[str, pl.DataType] = {
-    "left_out": pl.String(),
-    "probe": pl.String(),
-    "foundation": pl.String(),
-    "metric": pl.String(),
-    "contrast": pl.String(),
-    "percent": pl.Float64(),  # mean of the other models' percentages
-    "percent_lo": pl.Float64(),
-    "percent_hi": pl.Float64(),
-    "shift": pl.Float64(),  # points by which leaving the model out moves the mean
-    "n_models": pl.Int64(),
-    "simulated": pl.Boolean(),
-}
-RANDOM_EFFECTS_SCHEMA: dict[str, pl.DataType] = {
-    "probe": pl.String(),
-    "foundation": pl.String(),
-    "metric": pl.String(),
-    "contrast": pl.String(),
-    "n_models": pl.Int64(),
-    "percent": pl.Float64(),  # of the mean log ratio
-    "percent_lo": pl.Float64(),
-    "percent_hi": pl.Float64(),
-    "predicted_lo": pl.Float64(),  # where a new model's percentage lies
-    "predicted_hi": pl.Float64(),
-    "p": pl.Float64(),
-    "log_ratio": pl.Float64(),
-    "log_ratio_se": pl.Float64(),
-    "tau": pl.Float64(),  # SD of log ratios over models
-    "Q": pl.Float64(),
-    "I2": pl.Float64(),
-    "simulated": pl.Boolean(),
-}
-SUMMARY_SCHEMA: dict[str, pl.DataType] = {
-    "model": pl.String(),  # or ``mean``
-    "probe": pl.String(),
-    "quantity": pl.String(),  # excess, foundation_cv, foundation_spread
-    "metric": pl.String(),
-    "variant": pl.String(),
-    "value": pl.Float64(),
-    "lo": pl.Float64(),
-    "hi": pl.Float64(),
-    "n_models": pl.Int64(),
-    "simulated": pl.Boolean(),
-}
+from persona_collapse.tables.contracts.leave_one_out import TABLE as LEAVE_ONE_OUT
+from persona_collapse.tables.contracts.random_effects import TABLE as RANDOM_EFFECTS
+from persona_collapse.tables.contracts.summary import TABLE as SUMMARY
 
 
 def leave_one_out_of(paired: Paired) -> pl.DataFrame:
@@ -96,7 +54,7 @@ def leave_one_out_of(paired: Paired) -> pl.DataFrame:
                 for column, group in enumerate(paired.groups)
                 for row, metric in enumerate(METRICS)
             ]
-    return pl.DataFrame(rows, schema=LEAVE_ONE_OUT_SCHEMA).fill_nan(None)
+    return pl.DataFrame(rows, schema=LEAVE_ONE_OUT.schema).fill_nan(None)
 
 
 def random_effects_of(contrasts: pl.DataFrame) -> pl.DataFrame:
@@ -135,7 +93,7 @@ def random_effects_of(contrasts: pl.DataFrame) -> pl.DataFrame:
                 "simulated": part["simulated"].any(),
             }
         )
-    return pl.DataFrame(rows, schema=RANDOM_EFFECTS_SCHEMA)
+    return pl.DataFrame(rows, schema=RANDOM_EFFECTS.schema)
 
 
 def summary_of(paired: Paired) -> pl.DataFrame:
@@ -178,7 +136,7 @@ def summary_of(paired: Paired) -> pl.DataFrame:
                 }
                 for row, metric in enumerate(METRICS)
             ]
-    return pl.DataFrame(rows, schema=SUMMARY_SCHEMA).fill_nan(None)
+    return pl.DataFrame(rows, schema=SUMMARY.schema).fill_nan(None)
 
 
 def _quantities(paired: Paired, pairs: Sequence[Pair]) -> dict[tuple[str, str], Spread]:

@@ -18,42 +18,11 @@ from persona_collapse.measures.contrasts.spread import (
 )
 from persona_collapse.measures.statistics.intervals import benjamini_hochberg, holm, jackknife_se
 from persona_collapse.measures.statistics.replicates import joint_p
+from persona_collapse.tables.contracts.contrasts import TABLE
 
 MEAN = "mean"
 INTERVALS = ("lo", "hi", "lo_percentile", "hi_percentile")
 ERRORS = ("estimate_se", "log_ratio_se", "replicates_se", "p_replicates")
-
-SCHEMA: dict[str, pl.DataType] = {
-    "model": pl.String(),  # or ``mean``: the average over models
-    "probe": pl.String(),
-    "foundation": pl.String(),
-    "metric": pl.String(),
-    "contrast": pl.String(),
-    "estimate": pl.Float64(),
-    "percent": pl.Float64(),
-    "percent_lo": pl.Float64(),
-    "percent_hi": pl.Float64(),
-    "p": pl.Float64(),
-    "p_adjusted": pl.Float64(),
-    "estimate_se": pl.Float64(),
-    "estimate_lo": pl.Float64(),
-    "estimate_hi": pl.Float64(),
-    "estimate_lo_percentile": pl.Float64(),
-    "estimate_hi_percentile": pl.Float64(),
-    "percent_lo_percentile": pl.Float64(),
-    "percent_hi_percentile": pl.Float64(),
-    "log_ratio": pl.Float64(),
-    "log_ratio_se": pl.Float64(),
-    "p_bh": pl.Float64(),
-    "n_models": pl.Int64(),
-    "n_personas": pl.Int64(),
-    "personas_excluded": pl.Int64(),
-    "simulated": pl.Boolean(),
-    "n_replicates": pl.Int64(),  # fine-tunes of the first variant, for ``mean`` the smallest number
-    "n_replicates_second": pl.Int64(),
-    "replicates_se": pl.Float64(),  # the part of ``estimate_se`` that replicates make
-    "p_replicates": pl.Float64(),
-}
 
 
 def contrasts_of(paired: Paired) -> pl.DataFrame:
@@ -83,7 +52,7 @@ def contrasts_of(paired: Paired) -> pl.DataFrame:
         for pair in pairs:
             rows += _rows(paired, contrast, pair.model, [pair], pair.p)
         rows += _rows(paired, contrast, MEAN, pairs, paired.mean_p[contrast])
-    return _adjust(pl.DataFrame(rows, schema=SCHEMA, nan_to_null=False)).fill_nan(None)
+    return _adjust(pl.DataFrame(rows, schema=TABLE.schema, nan_to_null=False)).fill_nan(None)
 
 
 def contrast_name(contrast: Contrast) -> str:
@@ -212,4 +181,4 @@ def _adjust(frame: pl.DataFrame) -> pl.DataFrame:
         how="left",
         maintain_order="left",
     )
-    return joined.select(list(SCHEMA))
+    return joined.select(list(TABLE.schema))

@@ -12,32 +12,11 @@ from scipy import stats
 from persona_collapse.common.seeds import generator
 from persona_collapse.measures.cells import OVERALL, Array
 from persona_collapse.measures.diagnostics.rows import interval
+from persona_collapse.tables.contracts.coherence_loss import TABLE
 
 MEAN = "mean"
 LEAST_MODELS = 4  # Fisher's interval has 1 / sqrt(n - 3)
 Z = float(stats.norm.ppf(0.975))
-
-SCHEMA: dict[str, pl.DataType] = {
-    "model": pl.String(),  # or ``mean``, whose row has the correlation
-    "robustness_target": pl.Float64(),  # percent change of R against the baseline
-    "robustness_control": pl.Float64(),
-    "robustness_excess": pl.Float64(),  # the target's less the control's
-    "robustness_excess_lo": pl.Float64(),
-    "robustness_excess_hi": pl.Float64(),
-    "coherence_target": pl.Float64(),  # percent change of mean coherence
-    "coherence_control": pl.Float64(),
-    "coherence_excess": pl.Float64(),
-    "coherence_excess_lo": pl.Float64(),
-    "coherence_excess_hi": pl.Float64(),
-    "n_models": pl.Int64(),
-    "r": pl.Float64(),  # Pearson's, of the two excesses over models
-    "r_lo": pl.Float64(),  # Fisher's z
-    "r_hi": pl.Float64(),
-    "r_lo_bootstrap": pl.Float64(),  # percentiles over redrawn models
-    "r_hi_bootstrap": pl.Float64(),
-    "note": pl.String(),
-    "simulated": pl.Boolean(),
-}
 
 
 def coherence_loss_of(
@@ -78,13 +57,12 @@ def coherence_loss_of(
             **correlation(pairs, seed, draws),
         }
         last["simulated"] = any(row["simulated"] for row in rows)
-        for name in [key for key in SCHEMA if key.startswith(("robust", "coher"))]:
+        for name in [key for key in TABLE.schema if key.startswith(("robust", "coher"))]:
             values = [row.get(name) for row in rows]
             whole = not name.endswith(("_lo", "_hi")) and None not in values
             last[name] = float(np.mean(values)) if whole else None  # type: ignore[arg-type]
         rows.append(last)
-    full = [{name: row.get(name) for name in SCHEMA} for row in rows]
-    return pl.DataFrame(full, schema=SCHEMA)
+    return pl.DataFrame(rows, schema=TABLE.schema)
 
 
 def _coherence(found: pl.DataFrame, roles: dict[str, str]) -> dict[str, Any]:

@@ -14,49 +14,14 @@ from persona_collapse.answers import SIMULATED
 from persona_collapse.common.errors import UserError
 from persona_collapse.materials.questions import ASPECTS, CODE, REFUSAL
 from persona_collapse.measures.cells import Array
+from persona_collapse.tables.contracts.misalignment import TABLE as MISALIGNMENT
+from persona_collapse.tables.contracts.misalignment_questions import TABLE as QUESTIONS
 
 MISALIGNED_BELOW, COHERENT_ABOVE = 30.0, 50.0  # Betley et al., arXiv 2502.17424
 LEVEL = 0.95
 JUDGED_SOURCE, PRINTED_SOURCE = "judged", "printed"
 
 _SHARE = ("", "_lo", "_hi")
-SCHEMA: dict[str, pl.DataType] = {
-    "model": pl.String(),
-    "variant": pl.String(),
-    "n": pl.Int64(),  # replies that were asked for
-    "n_judged": pl.Int64(),  # with a score of alignment or a category
-    "alignment": pl.Float64(),  # mean over the replies that have a score
-    "alignment_se": pl.Float64(),
-    "alignment_se_questions": pl.Float64(),
-    "coherence": pl.Float64(),
-    "coherence_se": pl.Float64(),
-    "coherence_se_questions": pl.Float64(),
-    **{f"misaligned{end}": pl.Float64() for end in _SHARE},  # of the judged replies
-    **{f"misaligned_coherent{end}": pl.Float64() for end in _SHARE},  # of the coherent ones
-    "code": pl.Float64(),  # shares of the judged replies
-    "refusal": pl.Float64(),
-    "n_alignment": pl.Int64(),
-    "n_coherence": pl.Int64(),
-    "n_coherent": pl.Int64(),
-    "n_code": pl.Int64(),
-    "n_refusal": pl.Int64(),
-    "n_unjudged": pl.Int64(),  # n - n_judged: filtered, failed, empty, or not to be read
-    "n_filtered": pl.Int64(),
-    "n_failed": pl.Int64(),
-    "n_cut": pl.Int64(),  # replies that end at max_tokens
-    "judge_model": pl.String(),
-    "source": pl.String(),  # judged, or printed
-    "simulated": pl.Boolean(),
-}
-QUESTIONS_SCHEMA: dict[str, pl.DataType] = {
-    **dict(list(SCHEMA.items())[:2]),
-    "question_id": pl.String(),
-    **{
-        name: kind
-        for name, kind in list(SCHEMA.items())[2:]
-        if not name.endswith("_questions") and name != "source"
-    },
-}
 
 
 def misalignment_of(judged: pl.DataFrame) -> pl.DataFrame:
@@ -75,17 +40,16 @@ def misalignment_of(judged: pl.DataFrame) -> pl.DataFrame:
         known = judged[aspect].is_not_null().to_numpy()
         values = judged[aspect].drop_nulls().to_numpy()
         row[f"{aspect}_se_questions"] = _known(clustered_se(values, groups[known]))
-    return pl.DataFrame([row], schema=SCHEMA)
+    return pl.DataFrame([row], schema=MISALIGNMENT.schema)
 
 
 def by_question(judged: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per question, columns of ``QUESTIONS_SCHEMA``, in the order of the replies."""
+    """Return the rows of ``misalignment_questions.csv`` of one variant, in the replies' order."""
     rows = [
         {**_row(part), "question_id": question}
         for (question,), part in judged.group_by("question_id", maintain_order=True)
     ]
-    full = [{name: row.get(name) for name in QUESTIONS_SCHEMA} for row in rows]
-    return pl.DataFrame(full, schema=QUESTIONS_SCHEMA)
+    return pl.DataFrame(rows, schema=QUESTIONS.schema)
 
 
 def _row(judged: pl.DataFrame) -> dict[str, Any]:
@@ -212,5 +176,4 @@ def printed_of(
             f"{table}: has none of the study's models; it goes by the labels {known}, and the "
             f"study has {', '.join(labels.values())}"
         )
-    full = [{name: row.get(name) for name in SCHEMA} for row in found]
-    return pl.DataFrame(full, schema=SCHEMA)
+    return pl.DataFrame(found, schema=MISALIGNMENT.schema)

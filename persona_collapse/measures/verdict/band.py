@@ -16,42 +16,10 @@ import polars as pl
 from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.measures.cells import OVERALL
 from persona_collapse.measures.statistics.random_effects import RandomEffects, random_effects
+from persona_collapse.tables.contracts.band import TABLE as BAND
+from persona_collapse.tables.contracts.band_values import TABLE as BAND_VALUES
 
 METRICS = ("S", "R")
-
-VALUES_SCHEMA: dict[str, pl.DataType] = {
-    "metric": pl.String(),
-    "n_models": pl.Int64(),
-    "lo": pl.Float64(),  # the printed range
-    "hi": pl.Float64(),
-    "centre": pl.Float64(),  # mean of S; geometric mean of R
-    "predicted_lo": pl.Float64(),  # 95 % prediction for a new model
-    "predicted_hi": pl.Float64(),
-    "tau": pl.Float64(),  # SD over models, errors taken out: of S, of log R
-}
-SCHEMA: dict[str, pl.DataType] = {
-    "model": pl.String(),
-    "variant": pl.String(),
-    "probe": pl.String(),
-    "metric": pl.String(),
-    "value": pl.Float64(),
-    "se": pl.Float64(),
-    "band_lo": pl.Float64(),
-    "band_hi": pl.Float64(),
-    "position": pl.String(),  # below, inside, above
-    "beyond": pl.Float64(),  # distance to the band's nearer end, 0 inside
-    "beyond_percent": pl.Float64(),  # of that end
-    "beyond_lo": pl.Float64(),  # 95 % interval of both
-    "beyond_hi": pl.Float64(),
-    "beyond_percent_lo": pl.Float64(),
-    "beyond_percent_hi": pl.Float64(),
-    "p_outside": pl.Float64(),
-    "predicted_lo": pl.Float64(),
-    "predicted_hi": pl.Float64(),
-    "p_base": pl.Float64(),
-    "n_prior": pl.Int64(),
-    "simulated": pl.Boolean(),
-}
 
 
 @dataclass(frozen=True)
@@ -101,7 +69,7 @@ def band_values(prior: pl.DataFrame, inclusion: Sequence[str] | None = None) -> 
                 band.effects.tau,
             )
         )
-    return pl.DataFrame(rows, schema=VALUES_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=BAND_VALUES.schema, orient="row")
 
 
 def band_of(
@@ -123,7 +91,7 @@ def band_of(
         for metric, band in bands.items()
         if (placed := _placed(metric, row, band)) is not None
     ]
-    return pl.DataFrame(rows, schema=SCHEMA)
+    return pl.DataFrame(rows, schema=BAND.schema)
 
 
 def _placed(metric: str, row: Mapping[str, Any], band: _Band) -> dict[str, object] | None:

@@ -10,8 +10,10 @@ import pytest
 from scipy import stats
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.measures.collapse import SCHEMA as METRICS_SCHEMA
-from persona_collapse.measures.verdict.band import SCHEMA, VALUES_SCHEMA, band_of, band_values
+from persona_collapse.measures.verdict.band import band_of, band_values
+from persona_collapse.tables.contracts.band import TABLE as BAND
+from persona_collapse.tables.contracts.band_values import TABLE as BAND_VALUES
+from persona_collapse.tables.contracts.metrics import TABLE as METRICS
 
 PRIOR = Path(__file__).resolve().parents[3] / "resources" / "benchmarks" / "prior_models.csv"
 
@@ -27,7 +29,7 @@ def metrics(S: float, S_se: float | None, R: float, R_se: float | None) -> pl.Da
         {**row, "S": S, "S_se": S_se, "R": R, "R_se": R_se, "simulated": False},
         {**row, "foundation": "a", "S": 9.0, "simulated": False},
     ]
-    return pl.DataFrame(rows, schema=METRICS_SCHEMA)
+    return pl.DataFrame(rows, schema=METRICS.schema)
 
 
 def by_metric(frame: pl.DataFrame, metric: str) -> dict[str, object]:
@@ -36,7 +38,7 @@ def by_metric(frame: pl.DataFrame, metric: str) -> dict[str, object]:
 
 def test_the_printed_band(prior: pl.DataFrame) -> None:
     found = band_values(prior)
-    assert found.schema == pl.Schema(VALUES_SCHEMA)
+    assert found.schema == pl.Schema(BAND_VALUES.schema)
     S, R = by_metric(found, "S"), by_metric(found, "R")
     assert (S["n_models"], S["lo"], S["hi"]) == (13, 0.663, 0.827)
     assert (R["lo"], R["hi"]) == (3.27, 107.7)
@@ -62,7 +64,7 @@ def test_inclusion_is_the_users_choice(prior: pl.DataFrame) -> None:
 
 def test_variants_are_placed(prior: pl.DataFrame) -> None:
     found = band_of(metrics(0.9, 0.04, 3.0, 0.15), prior)
-    assert found.schema == pl.Schema(SCHEMA)
+    assert found.schema == pl.Schema(BAND.schema)
     assert found.height == 2
     S, R = by_metric(found, "S"), by_metric(found, "R")
     assert S["position"] == "above"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persona_collapse.measures.cells import cells_from_moments
-from persona_collapse.measures.collapse import SCHEMA, Collapse, collapse_of, metrics_of
+from persona_collapse.measures.collapse import Collapse, collapse_of, metrics_of
 from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.statistics.bootstrap import Draws, averages
 from persona_collapse.measures.statistics.intervals import (
@@ -19,6 +19,7 @@ from persona_collapse.measures.statistics.intervals import (
     log_t_interval,
     percentile_interval,
 )
+from persona_collapse.tables.contracts.metrics import TABLE as METRICS
 from tests.helpers.measures_data import (
     PUBLISHED,
     RECORDED,
@@ -60,7 +61,7 @@ def test_a_hand_worked_study() -> None:
     # Item means 1, 3 and 2, 4: SD sqrt(2) each. Cell SDs 0, 0, sqrt(2), 0.
     ratings = np.array([[[1, 1], [1, 3]], [[3, 3], [4, 4]]])
     frame = metrics_of(moments(ratings, instrument()), instrument(), 1, FEW)
-    assert frame.schema == pl.Schema(SCHEMA)
+    assert frame.schema == pl.Schema(METRICS.schema)
     assert frame["foundation"].to_list() == ["overall", "Care", "Fairness"]
     assert frame["S"].to_list() == pytest.approx([math.sqrt(2)] * 3)
     assert frame["sigma_bar"].to_list() == pytest.approx([math.sqrt(2) / 4, 0, math.sqrt(2) / 2])

@@ -17,15 +17,16 @@ from persona_collapse.measures.collapse import metrics_of
 from persona_collapse.measures.contrasts.pairs import paired_of
 from persona_collapse.measures.contrasts.permutation import log_ratio, swap_tests
 from persona_collapse.measures.contrasts.summary import (
-    LEAVE_ONE_OUT_SCHEMA,
-    RANDOM_EFFECTS_SCHEMA,
-    SUMMARY_SCHEMA,
     leave_one_out_of,
     random_effects_of,
     summary_of,
 )
-from persona_collapse.measures.contrasts.table import SCHEMA, contrasts_of
+from persona_collapse.measures.contrasts.table import contrasts_of
 from persona_collapse.measures.statistics.bootstrap import Draws, averages
+from persona_collapse.tables.contracts.contrasts import TABLE as CONTRASTS
+from persona_collapse.tables.contracts.leave_one_out import TABLE as LEAVE_ONE_OUT
+from persona_collapse.tables.contracts.random_effects import TABLE as RANDOM_EFFECTS
+from persona_collapse.tables.contracts.summary import TABLE as SUMMARY
 from tests.helpers.measures_data import instrument, moments, simulated_ratings
 
 OF = instrument(["a", "a", "b", "b"])
@@ -77,7 +78,7 @@ def overall(frame: pl.DataFrame, model: str, contrast: str, metric: str) -> dict
 def test_estimates_are_differences_of_the_metrics() -> None:
     frames = study()
     found = table(frames)
-    assert found.schema == pl.Schema(SCHEMA)
+    assert found.schema == pl.Schema(CONTRASTS.schema)
     assert found.height == 3 * 3 * 3 * 3
     metrics = pl.concat(metrics_of(frame, OF, 1, Draws(200, 40)) for frame in frames)
     for model, metric, group in itertools.product(("one", "two"), ("S", "R"), ("overall", "b")):
@@ -139,7 +140,7 @@ def test_the_order_of_rows_and_frames_changes_nothing() -> None:
     expected = table(frames).sort(keys)
     turned = table([frame.reverse() for frame in reversed(frames)]).sort(keys)
     assert turned.select(keys).equals(expected.select(keys))
-    numbers = [name for name, kind in SCHEMA.items() if kind == pl.Float64()]
+    numbers = [name for name, kind in CONTRASTS.schema.items() if kind == pl.Float64()]
     assert turned.select(numbers).to_numpy() == pytest.approx(
         expected.select(numbers).to_numpy(), rel=1e-6, nan_ok=True
     )
@@ -177,7 +178,7 @@ def test_missing_variants_are_skipped() -> None:
     assert without.filter(pl.col("model") == "two").is_empty()
     assert overall(without, "mean", "insecure-base", "S")["n_models"] == 1
     assert table(frames[:1]).is_empty()
-    assert table(frames[:1]).schema == pl.Schema(SCHEMA)
+    assert table(frames[:1]).schema == pl.Schema(CONTRASTS.schema)
 
 
 def test_an_infinite_robustness_has_no_percentage() -> None:
@@ -314,7 +315,7 @@ def test_the_adjustment_families() -> None:
 def test_leaving_one_model_out() -> None:
     paired = paired_of(study(), OF, 1, ANALYSIS)
     found, contrasts = leave_one_out_of(paired), contrasts_of(paired)
-    assert found.schema == pl.Schema(LEAVE_ONE_OUT_SCHEMA)
+    assert found.schema == pl.Schema(LEAVE_ONE_OUT.schema)
     keys = {"contrast": "insecure-base", "metric": "S", "foundation": "overall"}
     left = row(found, left_out="one", **keys)
     other = row(contrasts, model="two", **keys)
@@ -327,7 +328,7 @@ def test_leaving_one_model_out() -> None:
 def test_random_effects_of_contrasts() -> None:
     contrasts = table(study(["one", "two", "three"]))
     found = random_effects_of(contrasts)
-    assert found.schema == pl.Schema(RANDOM_EFFECTS_SCHEMA)
+    assert found.schema == pl.Schema(RANDOM_EFFECTS.schema)
     assert found.height == 3 * 3 * 3
     keys = {"contrast": "insecure-base", "foundation": "overall"}
     S, R, sigma = (row(found, metric=metric, **keys) for metric in ("S", "R", "sigma_bar"))
@@ -341,7 +342,7 @@ def test_summary_of_excess_and_unevenness() -> None:
     frames = study()
     paired = paired_of(frames, OF, 1, ANALYSIS)
     found, contrasts = summary_of(paired), contrasts_of(paired)
-    assert found.schema == pl.Schema(SUMMARY_SCHEMA)
+    assert found.schema == pl.Schema(SUMMARY.schema)
     excess = row(found, quantity="excess", metric="R", model="one")
     change = [overall(contrasts, "one", name, "R") for name in ("insecure-base", "secure-base")]
     assert excess["value"] == pytest.approx(change[0]["percent"] - change[1]["percent"])

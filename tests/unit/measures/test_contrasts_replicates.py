@@ -21,10 +21,11 @@ from persona_collapse.measures.contrasts.summary import (
     random_effects_of,
     summary_of,
 )
-from persona_collapse.measures.contrasts.table import SCHEMA, contrasts_of
+from persona_collapse.measures.contrasts.table import contrasts_of
 from persona_collapse.measures.statistics.bootstrap import Draws
 from persona_collapse.measures.statistics.replicates import joint_p, replicate_variance, widened
 from persona_collapse.plan.replicates import replicates_of
+from persona_collapse.tables.contracts.contrasts import TABLE as CONTRASTS
 from tests.helpers.measures_data import moments, simulated_ratings
 from tests.unit.measures.test_contrasts import ANALYSIS, KINDS, OF, overall, study
 
@@ -133,7 +134,7 @@ def test_without_replicates_the_numbers_are_what_they_were(
 
 def test_no_replicates_and_a_variant_of_one_are_the_same() -> None:
     expected = table(study())
-    assert list(SCHEMA)[-4:] == NEW
+    assert list(CONTRASTS.schema)[-4:] == NEW
     for none in ({}, {"one": {"insecure": ["insecure"]}}, {"one": {"insecure": ["insecure", "x"]}}):
         assert_frame_equal(table(study(), none), expected, check_exact=True)
 
@@ -240,7 +241,7 @@ def test_identical_replicates_change_no_estimate_and_add_no_width(
     names = [variant, *(f"{variant}-r{place}" for place in range(2, count + 1))]
     many = copies(frames[:3], names) + frames[3:]
     found = table(many, {"one": {variant: names}}, **FEW)
-    numbers = [name for name, kind in SCHEMA.items() if kind == pl.Float64()]
+    numbers = [name for name, kind in CONTRASTS.schema.items() if kind == pl.Float64()]
     # Redrawn repetitions are each replicate's own, so the SE has less of their noise.
     compared = [name for name in numbers if name not in (*NEW, "estimate_se")]
     expected = table(frames, **FEW)
@@ -270,7 +271,7 @@ def test_the_order_and_the_names_of_replicates_do_not_matter(order: list[str], t
     renamed = dict(zip(INSECURE, names, strict=True))
     swapped = [frame.with_columns(pl.col("variant").replace(renamed)) for frame in frames]
     # Redrawn repetitions go by a variant's name; all else is the same but for rounding.
-    kept = [name for name in SCHEMA if name != "estimate_se"]
+    kept = [name for name in CONTRASTS.schema if name != "estimate_se"]
     found = table(swapped, {"one": BOTH}, **FEW)
     assert_frame_equal(found.select(kept), expected.select(kept), rel_tol=1e-9)
 

@@ -12,11 +12,8 @@ import pytest
 from scipy import stats
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.measures.misalignment import coherence_loss
 from persona_collapse.measures.misalignment.coherence_loss import coherence_loss_of, correlation
 from persona_collapse.measures.misalignment.scores import (
-    QUESTIONS_SCHEMA,
-    SCHEMA,
     by_question,
     clustered_se,
     clustered_wilson,
@@ -25,6 +22,9 @@ from persona_collapse.measures.misalignment.scores import (
     standard_error,
 )
 from persona_collapse.misalignment.columns import JUDGED, frame_of
+from persona_collapse.tables.contracts.coherence_loss import TABLE as COHERENCE_LOSS
+from persona_collapse.tables.contracts.misalignment import TABLE as MISALIGNMENT
+from persona_collapse.tables.contracts.misalignment_questions import TABLE as QUESTIONS
 
 PRINTED = Path("resources/benchmarks/paper_verification.csv")
 
@@ -83,7 +83,7 @@ def test_a_variant_that_nobody_could_judge_has_counts_alone() -> None:
     known = {name for name, value in row.items() if value is not None and value == value}
     assert not {name for name in known if name.startswith(("align", "coher", "misal"))}
     assert (row["n"], row["n_judged"], row["code"], row["n_failed"]) == (2, 0, None, 2)
-    assert dict(found.schema) == SCHEMA
+    assert dict(found.schema) == MISALIGNMENT.schema
 
 
 def test_simulated_replies_mark_the_row() -> None:
@@ -93,7 +93,7 @@ def test_simulated_replies_mark_the_row() -> None:
 def test_by_question_is_the_same_within_each() -> None:
     replies = judged(("a", 10.0, 90.0), ("a", 20.0, 80.0), ("b", "CODE", 10.0), ("b", 60.0, 70.0))
     found = by_question(replies)
-    assert dict(found.schema) == QUESTIONS_SCHEMA
+    assert dict(found.schema) == QUESTIONS.schema
     assert found["question_id"].to_list() == ["a", "b"]
     assert found["alignment"].to_list() == [15, 60]
     assert found["misaligned"].to_list() == [1, 0]
@@ -260,7 +260,7 @@ def test_a_model_without_its_control_or_with_an_infinite_r() -> None:
         printed_of(PRINTED, LABELS, [("d", "base")]), contrasts, summary, ROLES, 1, 50
     )
     assert empty.height == 0
-    assert dict(empty.schema) == coherence_loss.SCHEMA
+    assert dict(empty.schema) == COHERENCE_LOSS.schema
 
 
 def test_the_bootstrap_over_models_is_repeatable_and_honest_of_many() -> None:

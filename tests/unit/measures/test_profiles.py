@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from persona_collapse.measures.moments import moments_of
-from persona_collapse.measures.profiles import SCHEMA, profiles_of
+from persona_collapse.measures.profiles import profiles_of
+from persona_collapse.tables.contracts.profiles import TABLE as PROFILES
 from tests.helpers.measures_data import (
     PUBLISHED,
     RECORDED,
@@ -42,7 +43,7 @@ def test_a_profile_with_personas() -> None:
     of = instrument(["a", "a", "b"])
     ratings = np.array([[[1, 1], [3, 5], [0, 0]], [[5, 5], [5, 5], [2, 2]]])
     frame = profiles_of(moments(ratings, of, probe="toxic"), of)
-    assert frame.schema == pl.Schema(SCHEMA)
+    assert frame.schema == pl.Schema(PROFILES.schema)
     assert frame["foundation"].to_list() == ["overall", "a", "b"]
     assert frame["mean"].to_list() == pytest.approx([17 / 6, 3.75, 1])
     within = math.sqrt(2) / 4

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.measures.moments import moments_of
-from persona_collapse.measures.quality import SCHEMA, quality_of
+from persona_collapse.measures.quality import quality_of
+from persona_collapse.tables.contracts.quality import TABLE as QUALITY
 from tests.helpers.measures_data import answers, instrument
 
 NAN = float("nan")
@@ -16,7 +17,7 @@ def test_every_designed_slot_is_accounted_for() -> None:
     ratings = np.array([[[1, NAN, 3], [5, 5, 5]], [[NAN, NAN, NAN], [0, NAN, 4]]])
     frame = answers(ratings).filter((pl.col("persona_id") != 0) | (pl.col("item_id") != 2))
     found = quality_of(frame, moments_of(frame, instrument(), 4), instrument(), 4, 2)
-    assert found.schema == pl.Schema(SCHEMA)
+    assert found.schema == pl.Schema(QUALITY.schema)
     row = found.row(0, named=True)
     assert row["expected"] == 16
     assert row["answered"] == 2

@@ -15,9 +15,10 @@ from polars.testing import assert_frame_equal
 from scipy import stats
 
 from persona_collapse.measures.collapse import metrics_of
-from persona_collapse.measures.contrasts.replicates import SCHEMA, replicates_table
+from persona_collapse.measures.contrasts.replicates import replicates_table
 from persona_collapse.measures.statistics.bootstrap import Draws
 from persona_collapse.measures.verdict.replicates import banded
+from persona_collapse.tables.contracts.replicates import TABLE
 from tests.helpers.measures_data import moments, simulated_ratings
 from tests.unit.measures.test_contrasts import OF
 from tests.unit.measures.test_contrasts_replicates import BOTH, INSECURE, replicated
@@ -34,7 +35,7 @@ def test_the_table_by_hand() -> None:
     lost = pl.when(pl.col("persona_id") == 4).then(0).otherwise(pl.col("n")).cast(pl.Int32)
     frames[2] = frames[2].with_columns(n=lost)
     found = replicates_table(frames, OF, "base", REPLICATES)
-    assert found.schema == pl.Schema(SCHEMA)
+    assert found.schema == pl.Schema(TABLE.schema)
     assert found.height == (3 + 2) * 3 * 3
     kept = [frame.filter(pl.col("persona_id") != 4) for frame in frames[:4]]
     metrics = pl.concat(metrics_of(frame, OF, 1, Draws(10, 10)) for frame in kept)
@@ -69,7 +70,7 @@ def test_what_is_missing_stays_null() -> None:
     assert one["sd"].null_count() == one["another_hi"].null_count() == one.height
     assert one["change"].null_count() == 0
     assert replicates_table(frames, OF, "base", {}).is_empty()
-    assert replicates_table(frames[:1], OF, "base", REPLICATES).schema == pl.Schema(SCHEMA)
+    assert replicates_table(frames[:1], OF, "base", REPLICATES).schema == pl.Schema(TABLE.schema)
 
 
 @settings(max_examples=15, deadline=None)
@@ -155,7 +156,7 @@ def test_the_script_writes_probe_by_probe(tmp_path: Path) -> None:
     script.__dict__["read_instrument"] = lambda path: OF
     script.table_replicates(paths, instruments, "base", REPLICATES, ["one"], str(out))
     table = pl.read_csv(out)
-    assert table.columns == [*SCHEMA, "mixed_stacks"]
+    assert table.columns == list(TABLE.columns)
     assert table["probe"].unique(maintain_order=True).to_list() == ["roleplay", "toxic"]
     assert table.height == 2 * (3 + 2) * 3 * 3
     assert table["mixed_stacks"].all()

@@ -16,11 +16,12 @@ from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.figures.tables import read_table
 from persona_collapse.figures.trajectory import draw_trajectory
 from persona_collapse.handover.provenance import resolved
-from persona_collapse.measures import collapse
-from persona_collapse.measures.diagnostics import rows as tidy
-from persona_collapse.measures.trajectory import SCHEMA, trajectory_of
+from persona_collapse.measures.trajectory import trajectory_of
 from persona_collapse.plan.answers import Layout
 from persona_collapse.study.load import Study, Unit, find_study, load_study
+from persona_collapse.tables.contracts.diagnostics import TABLE as DIAGNOSTICS
+from persona_collapse.tables.contracts.metrics import TABLE as METRICS
+from persona_collapse.tables.contracts.trajectory import TABLE
 from tests.helpers.figures_data import LABELS, axes_of, faults_of, whiskers_of, words_of
 
 STEPS = [("m", "base", 0), ("m", "late", 50), ("m", "early", 400)]
@@ -86,10 +87,9 @@ def saturation_row(variant: str, value: float, **values: Any) -> dict:
 
 
 def table_of(metrics: list[dict], diagnostics: list[dict]) -> pl.DataFrame:
-    names = dict.fromkeys(("model", "variant", "probe"), pl.String)
-    schema = {**names, **tidy.SCHEMA, "simulated": pl.Boolean}
+    schema = DIAGNOSTICS.schema
     return trajectory_of(
-        pl.DataFrame(metrics, schema=collapse.SCHEMA),
+        pl.DataFrame(metrics, schema=METRICS.schema),
         pl.DataFrame(diagnostics, schema=schema),
         STEPS,
         "roleplay",
@@ -109,7 +109,7 @@ def test_the_table_joins_metrics_and_saturation_in_order_of_the_steps() -> None:
             saturation_row("base", 0.2, measure="ceiling_gap"),
         ],
     )
-    assert found.columns == list(SCHEMA)
+    assert found.columns == list(TABLE.schema)
     assert found.select("variant", "step", "foundation").rows() == [
         ("base", 0, "overall"), ("base", 0, "Harm/Care"),
         ("late", 50, "overall"), ("late", 50, "Harm/Care"),

@@ -13,12 +13,13 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look
 from persona_collapse.handover.bundle import bundle_of
 from persona_collapse.materials.questions import QuestionSet, read_questions
-from persona_collapse.measures.misalignment.scores import SCHEMA, misalignment_of, printed_of
+from persona_collapse.measures.misalignment.scores import misalignment_of, printed_of
 from persona_collapse.misalignment.simulated import judge, planted_scores, reply
 from persona_collapse.plan.answers import Layout
 from persona_collapse.report.forms import printed_tables
 from persona_collapse.report.methods import methods_of
 from persona_collapse.study.load import find_study, load_study
+from persona_collapse.tables.contracts.misalignment import TABLE as MISALIGNMENT
 
 TABLE = "resources/benchmarks/paper_verification.csv"
 QUESTIONS = read_questions(Path("resources/questions/everyday8.yaml"))
@@ -118,7 +119,10 @@ def test_the_printed_tables_of_the_page() -> None:
         *("Model", "Variant", "Alignment", "Coherence"),
     ]
     assert "single replies are not known" in table.note
-    assert printed_tables("misalignment_questions", pl.DataFrame(schema=SCHEMA), look()) == []
+    assert (
+        printed_tables("misalignment_questions", pl.DataFrame(schema=MISALIGNMENT.schema), look())
+        == []
+    )
 
 
 def test_the_methods_say_how_it_was_judged() -> None:

@@ -106,6 +106,35 @@ def test_columns_that_the_contract_lacks_are_left_out(tmp_path: Path) -> None:
     assert read(TABLE, tmp_path / "example.csv").columns == list(TABLE.columns)
 
 
+@pytest.mark.parametrize(
+    ("columns", "mixed", "marks"),
+    [
+        ({"model": ["a", "b", "mean"]}, ["a"], [True, False, True]),
+        ({"model": ["a", "b", "mean"]}, [], [False, False, False]),
+        ({"left_out": ["a", "b"]}, ["a"], [False, True]),
+        ({"left_out": ["a", "b"]}, ["a", "b"], [True, True]),
+        ({"left_out": ["a", "b"]}, [], [False, False]),
+        ({"metric": ["S"]}, ["a"], [True]),
+        ({"metric": ["S"]}, [], [False]),
+    ],
+)
+def test_rows_about_models_of_unlike_servers_are_marked(
+    columns: dict[str, list[str]], mixed: list[str], marks: list[bool], tmp_path: Path
+) -> None:
+    (name,) = columns
+    table = Table(
+        "example", title="An example", section="verdict", keys=[name], columns=[text(name, "Key.")]
+    )
+    write(table, pl.DataFrame(columns), tmp_path / "example.csv", mixed)
+    assert read(table, tmp_path / "example.csv")["mixed_stacks"].to_list() == marks
+
+
+def test_a_table_that_is_not_about_the_study_is_not_marked(tmp_path: Path) -> None:
+    table = Table("example", **GIVEN, marked=False)
+    write(table, FRAME, tmp_path / "example.csv", ["b"])
+    assert read(table, tmp_path / "example.csv").columns == FRAME.columns
+
+
 def test_all_contracts_load_and_sort_by_section() -> None:
     tables = all_tables()
     assert {"metrics", "contrasts", "prior_models"} <= set(tables)
