@@ -11,8 +11,13 @@ import polars as pl
 from persona_collapse.asking.prices import find_price
 from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
-from persona_collapse.store.compaction import compacted_headers
-from persona_collapse.store.files import Wanted, file_attempts, read_header, store_files
+from persona_collapse.store.files import (
+    Wanted,
+    compacted_headers,
+    file_attempts,
+    read_header,
+    store_files,
+)
 
 COLUMNS: dict[str, Any] = {
     "base_url": pl.String,

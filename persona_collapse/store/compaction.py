@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,13 @@ import polars as pl
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.hashing import sha256
-from persona_collapse.store.attempts import PLAIN, Attempt, from_fields
+from persona_collapse.store.attempts import PLAIN, Attempt
 from persona_collapse.store.files import (
+    CELLS,
     END,
+    WRITERS,
     Wanted,
+    compacted_attempts,
     file_attempts,
     prefixes_of,
     read_header,
@@ -33,8 +36,6 @@ from persona_collapse.store.files import (
 ROWS = 25_000  # attempts in a Parquet file: some 300 MB of memory while it is made
 DAY_S = 86_400.0
 MINUTE_S = 60.0
-# Parquet metadata: the originals' headers, and the beginnings of the cell keys within.
-WRITERS, CELLS = "writers", "cells"
 
 _ALTERNATIVE = pl.Struct({"token": pl.String, "logprob": pl.Float64})
 _CHOICE = pl.Struct(
@@ -162,27 +163,3 @@ def _choice_row(choice: Any) -> dict[str, Any]:
         if pairs is None
         else [{"token": token, "logprob": value} for token, value in pairs],
     }
-
-
-def compacted_attempts(path: Path, wanted: Wanted) -> Iterator[Attempt]:
-    """Yield the wanted attempts of a Parquet file; raise ``FileNotFoundError`` when it is gone."""
-    try:
-        if not wanted.may_be_among(pl.read_parquet_metadata(path)[CELLS]):
-            return
-        rows = pl.scan_parquet(path)
-        if wanted.cells is not None:
-            rows = rows.filter(pl.col("cell").is_in(sorted(wanted.cells)))
-        found = rows.collect()
-    except pl.exceptions.PolarsError as fault:
-        reason = str(fault).splitlines()[0]
-        raise UserError(
-            f"{path}: cannot be read ({reason}); it holds paid answers: restore it from a backup"
-        ) from None
-    for row in found.iter_rows(named=True):
-        yield from_fields(row, (row["writer"], row["line"]))
-
-
-def compacted_headers(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the headers of the files that a Parquet file was made from, by file name."""
-    headers: dict[str, dict[str, Any]] = json.loads(pl.read_parquet_metadata(path)[WRITERS])
-    return headers

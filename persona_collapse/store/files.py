@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from persona_collapse.common.errors import UserError
 from persona_collapse.common.hashing import canonical, digest
 from persona_collapse.store.attempts import CELL_AT, Attempt, from_fields
 
@@ -29,6 +30,8 @@ PREFIX = 8  # hex digits of a cell key in a header: a false alarm costs one file
 HEADER = b'{"format":'
 END = b'{"end":'
 RELISTS = 5
+# Metadata of a compacted file: the originals' headers, and the cell keys' prefixes.
+WRITERS, CELLS = "writers", "cells"
 
 
 def stream_folder(root: Path, stream: dict[str, Any]) -> Path:
@@ -131,9 +134,6 @@ def store_files(folder: Path) -> list[Path]:
 def file_attempts(path: Path, wanted: Wanted, damage: list[str]) -> Iterator[Attempt]:
     """Yield the wanted attempts of one file of the store."""
     if path.suffix == ".parquet":
-        # Imported here: most stores are never compacted, and most readers need no table library.
-        from persona_collapse.store.compaction import compacted_attempts
-
         yield from compacted_attempts(path, wanted)
         return
     with path.open("rb") as handle:
@@ -162,3 +162,31 @@ def read_header(path: Path) -> dict[str, Any]:
         except ValueError:
             return {}
     return header if isinstance(header, dict) and "format" in header else {}
+
+
+def compacted_attempts(path: Path, wanted: Wanted) -> Iterator[Attempt]:
+    """Yield the wanted attempts of a Parquet file; raise ``FileNotFoundError`` when it is gone."""
+    import polars as pl  # here: most stores are never compacted, and most readers need no tables
+
+    try:
+        if not wanted.may_be_among(pl.read_parquet_metadata(path)[CELLS]):
+            return
+        rows = pl.scan_parquet(path)
+        if wanted.cells is not None:
+            rows = rows.filter(pl.col("cell").is_in(sorted(wanted.cells)))
+        found = rows.collect()
+    except pl.exceptions.PolarsError as fault:
+        reason = str(fault).splitlines()[0]
+        raise UserError(
+            f"{path}: cannot be read ({reason}); it holds paid answers: restore it from a backup"
+        ) from None
+    for row in found.iter_rows(named=True):
+        yield from_fields(row, (row["writer"], row["line"]))
+
+
+def compacted_headers(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the headers of the files that a Parquet file was made from, by file name."""
+    import polars as pl
+
+    headers: dict[str, dict[str, Any]] = json.loads(pl.read_parquet_metadata(path)[WRITERS])
+    return headers

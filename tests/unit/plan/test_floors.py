@@ -23,7 +23,6 @@ FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 EXCEPTIONS: set[tuple[str, str]] = set()
 # Imports that close a circle within a room today.
 CIRCLES = {
-    ("store.compaction", "store.files"),
     ("study.misalignment", "study.load"),
     ("study.names", "study.load"),
 }
