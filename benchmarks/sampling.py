@@ -29,10 +29,9 @@ import httpx2  # noqa: E402
 import openai  # noqa: E402
 
 from persona_collapse.asking.ask import ask  # noqa: E402
-from persona_collapse.asking.sampling import Shard  # noqa: E402
 from persona_collapse.asking.settings import Settings  # noqa: E402
-from persona_collapse.endpoints import Task  # noqa: E402
-from persona_collapse.endpoints.openai import answer  # noqa: E402
+from persona_collapse.endpoints.openai import Shard, answer  # noqa: E402
+from persona_collapse.tasks import Task  # noqa: E402
 from tests.integration.made_tasks import make_task  # noqa: E402
 
 KEY, N = "BENCHMARK_KEY", 10

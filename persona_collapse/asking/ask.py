@@ -45,8 +45,7 @@ def ask(order: Order, settings: Settings) -> None:
     from persona_collapse.asking.breaker import Breaker
     from persona_collapse.asking.budget import Budget
     from persona_collapse.asking.client import Client
-    from persona_collapse.asking.engine import Engine
-    from persona_collapse.asking.messages import StoppedError
+    from persona_collapse.asking.engine import Engine, StoppedError
     from persona_collapse.asking.progress import Progress
     from persona_collapse.store.writer import Writer
 

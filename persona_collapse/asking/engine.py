@@ -12,6 +12,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol as Interface
 
 from persona_collapse.asking import response as replies
@@ -25,16 +26,11 @@ from persona_collapse.asking.limits import (
     exhausted_wait,
     wished_wait,
 )
-from persona_collapse.asking.messages import (
-    came_to_nothing,
-    interrupted,
-    not_written,
-    stopped,
-)
 from persona_collapse.asking.prices import Price, most_prompt_tokens
 from persona_collapse.asking.progress import Progress
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask, Work
+from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.writer import Writer
 
@@ -46,6 +42,16 @@ PATIENCE_S = 1800.0  # without any answer; a wait that the server asks for is no
 PROMISES = 10  # waits in a row that end in another failure are believed no longer
 # Failures that may have been paid although no usage came back.
 MAYBE_PAID = ("timeout", "connection_lost", "not_json", "no_choices")
+GO_ON = "every answer that arrived is in the store: run the same command again to go on"
+THEN_GO_ON = "run the same command again to go on: every answer that arrived is in the store"
+
+
+class StoppedError(UserError):
+    """The endpoint has said that asking is pointless; ``cause`` is its answer's."""
+
+    def __init__(self, message: str, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class Sender(Interface):
@@ -266,3 +272,41 @@ class Engine:
                 worker.cancel()
         self.progress.say(f"stopping; waiting for {self.gate.in_flight} requests in flight")
         self.stop(interrupted(signal.Signals(number).name, self.writer.folder))
+
+
+def stopped(attempt: Attempt, settings: Settings) -> StoppedError:
+    """Explain an answer after which asking on is pointless."""
+    cause, holder = attempt.cause or "", settings.api_key_env
+    key = f"the key in {holder}" if holder else "no key (api_key_env: null)"
+    said = f"{settings.base_url} answered {cause}: {attempt.detail or 'no reason given'}"
+    advice = {
+        "http_401": f"it does not accept {key}; check the key, or api_key_env in the study file",
+        "http_402": f"the account of {key} has no credit left; add credit",
+        "http_403": f"{key} may not use the model {settings.model!r}; check the account's access",
+        "http_404": f"it has no model {settings.model!r}, or base_url is not the address of an "
+        "OpenAI-compatible API (it often ends in /v1); check both in the study file",
+        "insufficient_quota": f"the account of {key} has no credit left, or has reached its own "
+        "spending limit; add credit or raise that limit",
+    }[cause]
+    return StoppedError(f"{said}. {advice[0].upper()}{advice[1:]}; then {THEN_GO_ON}", cause)
+
+
+def came_to_nothing(attempt: Attempt, settings: Settings, how_long: str) -> UserError:
+    """Explain that nothing but failures came for too long."""
+    return UserError(
+        f"{settings.base_url}, model {settings.model}: no answer for {how_long}; the last failure "
+        f"was {attempt.cause}: {attempt.detail or 'no reason given'}. Check that the server is up "
+        f"and that it accepts the study's settings; {GO_ON}"
+    )
+
+
+def interrupted(name: str, folder: Path) -> UserError:
+    """Tell how to go on after a signal."""
+    return UserError(f"stopped by {name}; {GO_ON} ({folder})")
+
+
+def not_written(fault: OSError, folder: Path) -> UserError:
+    """Tell that the store could not take an answer when it came, but could in the end."""
+    return UserError(
+        f"{folder}: {fault.strerror}: the run stopped asking. Make room on that disk; {GO_ON}"
+    )

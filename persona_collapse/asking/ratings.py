@@ -1,4 +1,4 @@
-"""Reading a rating out of a reply, as the published study did."""
+"""Read a rating, or the probabilities of the ratings, out of a reply."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import re
 from collections.abc import Sequence
 
 from persona_collapse.materials.instruments import Scale
+from persona_collapse.store.attempts import Alternatives
+
+OUTSIDE_TOP = -9999.0  # what servers report for a token outside the top 20
+LEADING_SPACE = " \u2581\u0120"  # a space as decoded, in SentencePiece and in byte-level BPE
+ROUNDING = 1e-3  # a log-probability a little above 0 is rounding, not a fault
 
 
 def parse_rating(reply: str | None, scale: Scale) -> int | None:
@@ -37,5 +42,43 @@ def temper(probabilities: Sequence[float], temperature: float) -> list[float]:
     else:  # relative to the top, so that a small T underflows to 0 and never to 0 / 0
         logs = [math.log(p / top) if p > 0 else -math.inf for p in probabilities]
         weights = [math.exp(value / temperature) for value in logs]
+    total = sum(weights)
+    return [weight / total for weight in weights]
+
+
+class UnusableError(Exception):
+    """A reply whose log-probabilities cannot be used; its text is the reason."""
+
+
+def rating_probabilities(alternatives: Alternatives | None, scale: Scale) -> list[float]:
+    """Return p_k at T = 1 for the ratings of the scale, rising; they sum to 1.
+
+    Softmax over the rating digits (DESIGN.md, Definitions): a digit missing from the alternatives
+    takes the smallest log-probability returned, variants with a leading space are summed. Raises
+    ``UnusableError`` when values are absent, impossible, or name no rating at all.
+    """
+    if not alternatives:
+        raise UnusableError("the reply has no log-probabilities")
+    for token, value in alternatives:
+        if value is None or math.isnan(value) or value > ROUNDING:
+            raise UnusableError(f"the log-probability of {token!r} is {value}")
+    sampled = alternatives[0][1]
+    if sampled is not None and sampled <= OUTSIDE_TOP:
+        raise UnusableError("the sampled token lies outside its own alternatives (-9999)")
+    # The sampled token comes first and again among the alternatives: one entry per token.
+    known = {token: value for token, value in alternatives if value and value > OUTSIDE_TOP}
+    known |= {token: 0.0 for token, value in alternatives if value == 0}
+    if not known:
+        raise UnusableError("every log-probability is -9999")
+    found: dict[int, float] = {}
+    digits = {str(rating): rating for rating in scale.ratings}
+    for token, value in known.items():
+        rating = digits.get(token.lstrip(LEADING_SPACE))
+        if rating is not None:
+            found[rating] = found.get(rating, 0.0) + math.exp(value)
+    if not any(found.values()):
+        raise UnusableError("no rating is among the most probable tokens")
+    least = math.exp(min(known.values()))
+    weights = [found.get(rating, least) for rating in scale.ratings]
     total = sum(weights)
     return [weight / total for weight in weights]

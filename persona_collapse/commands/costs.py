@@ -16,8 +16,8 @@ import polars as pl
 
 from persona_collapse.asking.ask import is_placeholder
 from persona_collapse.asking.prices import find_price, prompt_tokens, token_counter
-from persona_collapse.asking.sampling import Shard
 from persona_collapse.asking.settings import Settings
+from persona_collapse.endpoints.openai import Shard
 from persona_collapse.finetuning.data import check_dataset, read_examples
 from persona_collapse.finetuning.journal import FINISHED, ending, known_id, open_intent
 from persona_collapse.finetuning.running import Running

@@ -21,7 +21,7 @@ import polars as pl
 
 from persona_collapse.asking.client import Client
 from persona_collapse.asking.keys import find_key, redacted
-from persona_collapse.asking.logprobs import UnusableError, rating_probabilities
+from persona_collapse.asking.ratings import UnusableError, rating_probabilities
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import SHORT, Ask
 from persona_collapse.commands.costs import JUDGE, known_models

@@ -2,13 +2,149 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from persona_collapse.asking.sampling import answers
+from persona_collapse.answers import SCHEMA, conform
+from persona_collapse.asking.ask import Order, ask
 from persona_collapse.asking.settings import Settings
+from persona_collapse.asking.slots import ERROR, Job, Protocol, Slot, resolve
+from persona_collapse.materials.instruments import Item
+from persona_collapse.materials.prompts import messages
+from persona_collapse.store.attempts import Attempt
+from persona_collapse.store.files import read_attempts, stream_folder
 from persona_collapse.tasks import Task
+
+Attempts = Mapping[str, list[Attempt]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A persona and an item with the key of their request."""
+
+    persona_id: int | None
+    persona: str | None
+    item: Item
+    key: str
+
+
+class Shard:
+    """A task as the ``openai`` endpoint sees it: cells, repetitions, and how replies are read."""
+
+    def __init__(self, task: Task, settings: Settings) -> None:
+        self.task, self.settings = task, settings
+        self.protocol = Protocol(
+            task.instrument.scale,
+            settings.logprobs,
+            settings.max_attempts,
+            settings.late_max_tokens,
+        )
+        self.repetitions = list(task.repetitions)
+        self.cells = [
+            Cell(persona_id, persona, item, settings.cell_key(self.messages(persona, item)))
+            for persona_id, persona, item in task.cells()
+        ]
+
+    @property
+    def label(self) -> str:
+        """Name the shard in messages."""
+        shard = self.task.shard
+        return f"{shard.model} {shard.variant} {shard.probe} {shard.name}"
+
+    def messages(self, persona: str | None, item: Item) -> list[dict[str, str]]:
+        """Return the chat messages of a cell."""
+        return messages(self.task.instrument, item, persona)
+
+    def slots(self, cell: Cell, attempts: Attempts) -> dict[int, Slot]:
+        """Return the state of a cell's repetitions."""
+        return resolve(attempts.get(cell.key, ()), self.repetitions, self.protocol)
+
+    def missing(self, attempts: Attempts) -> Iterator[tuple[Cell, list[int]]]:
+        """Yield each cell that lacks answers with the repetitions it lacks."""
+        for cell in self.cells:
+            slots = self.slots(cell, attempts)
+            open_slots = [repetition for repetition, slot in slots.items() if slot.status is None]
+            if open_slots:
+                yield cell, open_slots
+
+    def requests(self, repetitions: list[int]) -> list[list[int]]:
+        """Return the repetitions of a cell by the request that asks for them: at once or singly."""
+        # Choices of one request share its log-probabilities: another asking is another request.
+        if self.settings.batching == "single" or self.settings.logprobs:
+            return [[repetition] for repetition in repetitions]
+        return [repetitions]
+
+    def jobs(self, missing: Iterable[tuple[Cell, list[int]]], attempts: Attempts) -> Iterator[Job]:
+        """Yield the work: the missing repetitions of every cell, a request's worth at a time."""
+        for cell, repetitions in missing:
+            for block in self.requests(repetitions):
+                text = self.messages(cell.persona, cell.item)
+                yield Job(cell.key, text, block, self.protocol, attempts.get(cell.key, ()))
+
+    def order(self, attempts: Attempts) -> Order:
+        """Return the work as an order."""
+        shard, missing = self.task.shard, list(self.missing(attempts))
+        return Order(
+            self.label,
+            f"models.{shard.model}.variants.{shard.variant}.model",
+            [cell.key for cell, _ in missing],
+            sum(len(repetitions) for _, repetitions in missing),
+            self.jobs(missing, attempts),
+        )
+
+    def frame(self, attempts: Attempts) -> pl.DataFrame:
+        """Return the answers: one row per slot; a slot without an answer is an ``error``."""
+        columns: dict[str, list[Any]] = {name: [] for name in SCHEMA}
+        shard = self.task.shard
+        for cell in self.cells:
+            for slot in self.slots(cell, attempts).values():
+                row = {
+                    "model": shard.model,
+                    "variant": shard.variant,
+                    "probe": shard.probe,
+                    "persona_id": cell.persona_id,
+                    "item_id": cell.item.id,
+                    "repetition": slot.repetition,
+                    "rating": slot.rating,
+                    "status": slot.status or ERROR,
+                    "late": slot.late,
+                    "probabilities": slot.probabilities,
+                    "attempts": slot.attempts,
+                    "parse_failures": slot.parse_failures,
+                    "transport_failures": slot.transport_failures,
+                    "response": slot.response,
+                    "served_model": slot.served_model,
+                    "system_fingerprint": slot.system_fingerprint,
+                    "request_key": f"{cell.key}:{slot.repetition}",
+                    "created_at": slot.created_at,
+                }
+                for name, column in columns.items():
+                    column.append(row[name])
+        return conform(pl.DataFrame(columns, schema=SCHEMA))
+
+
+def answers(task: Task, settings: Settings) -> pl.DataFrame:
+    """Return a task's answers from the store, asking for those that it lacks.
+
+    With everything in the store nothing is sent and no key is needed. Raises ``UserError`` when a
+    run had to stop; what arrived until then is in the store.
+    """
+    shard = Shard(task, settings)
+    folder = stream_folder(Path(settings.store), settings.stream)
+    keys = [cell.key for cell in shard.cells]
+    found = read_attempts(folder, keys)
+    found.report()
+    order = shard.order(found.attempts)
+    if order.replies:
+        ask(order, settings)
+        # Read again instead of remembering: what another process wrote meanwhile counts too, and a
+        # later reading of this shard says the same.
+        found = read_attempts(folder, keys)
+    return shard.frame(found.attempts)
 
 
 def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:

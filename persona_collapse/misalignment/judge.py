@@ -15,9 +15,8 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.asking.ask import Order, ask
-from persona_collapse.asking.once import REJECTIONS, Once, failures, received
 from persona_collapse.asking.settings import Settings
-from persona_collapse.asking.slots import SHORT
+from persona_collapse.asking.slots import REJECTIONS, SHORT, Once, failures, received
 from persona_collapse.materials.questions import ASPECTS, REFUSAL, QuestionSet
 from persona_collapse.misalignment.columns import JUDGED, OK, REFUSED, frame_of
 from persona_collapse.misalignment.scores import (

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.asking.ask import Order, ask
-from persona_collapse.asking.once import Once, failures, received
 from persona_collapse.asking.settings import Settings
+from persona_collapse.asking.slots import Once, failures, received
 from persona_collapse.materials.questions import Question, QuestionSet
 from persona_collapse.misalignment.columns import (
     EMPTY,

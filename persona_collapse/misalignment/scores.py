@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from persona_collapse.asking.logprobs import LEADING_SPACE, OUTSIDE_TOP, ROUNDING
+from persona_collapse.asking.ratings import LEADING_SPACE, OUTSIDE_TOP, ROUNDING
 from persona_collapse.materials.questions import CATEGORIES
 from persona_collapse.store.attempts import Alternatives
 

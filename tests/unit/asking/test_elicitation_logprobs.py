@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_collapse.asking.logprobs import UnusableError, rating_probabilities
-from persona_collapse.asking.ratings import temper
+from persona_collapse.asking.ratings import UnusableError, rating_probabilities, temper
 from persona_collapse.materials.instruments import Scale
 
 SCALE = Scale(0, 5)
