@@ -71,11 +71,20 @@ def number(name: str, meaning: str) -> Named:
     return name, Column(pl.Float64(), meaning)
 
 
+def ends(name: str, interval: str, kind: str = "") -> list[Named]:
+    """Declare both ends of an interval: ``<name>_lo<kind>`` and ``<name>_hi<kind>``."""
+    lo, hi = (f"{name}_{end}{kind}".removeprefix("_") for end in ("lo", "hi"))
+    return [number(lo, f"Lower end of {interval}"), number(hi, f"Upper end of {interval}")]
+
+
 MODEL = text("model", "Model, by its key in the study.")
 MODEL_OR_MEAN = text("model", "Model, by its key in the study; `mean` is the average over models.")
 VARIANT = text("variant", "Variant of the model, for example `base`.")
 PROBE = text("probe", "Probe that was asked, for example `roleplay`.")
 FOUNDATION = text("foundation", "Group of items: one of the instrument's, or `overall`.")
+UNIT = [MODEL, VARIANT, PROBE]
+METRIC = text("metric", "S, R or sigma_bar.")
+CONTRAST = text("contrast", "The two variants compared, `first-second`.")
 SIMULATED = flag("simulated", "Whether any answer behind the row comes from simulated respondents.")
 MIXED = flag(
     "mixed_stacks", "Whether variants of a model in the row were served by unlike servers."

@@ -1,6 +1,6 @@
 """Contract of ``band.csv``."""
 
-from persona_collapse.tables import MODEL, PROBE, SIMULATED, VARIANT, Table, integer, number, text
+from persona_collapse.tables import SIMULATED, UNIT, Table, ends, integer, number, text
 
 TABLE = Table(
     "band",
@@ -8,9 +8,7 @@ TABLE = Table(
     section="susceptibility",
     keys=("model", "variant", "probe", "metric"),
     columns=[
-        MODEL,
-        VARIANT,
-        PROBE,
+        *UNIT,
         text("metric", "S or R, over all items."),
         number("value", "The variant's value of the metric."),
         number("se", "Its standard error."),
@@ -21,13 +19,10 @@ TABLE = Table(
             "beyond", "Distance from the nearer end of the range, in units of the metric; 0 inside."
         ),
         number("beyond_percent", "The same distance in percent of that end."),
-        number("beyond_lo", "Lower end of the 95 % interval of `beyond`."),
-        number("beyond_hi", "Upper end of the 95 % interval of `beyond`."),
-        number("beyond_percent_lo", "Lower end of the 95 % interval of `beyond_percent`."),
-        number("beyond_percent_hi", "Upper end of the 95 % interval of `beyond_percent`."),
+        *ends("beyond", "the 95 % interval of `beyond`."),
+        *ends("beyond_percent", "the 95 % interval of `beyond_percent`."),
         number("p_outside", "Probability that the variant's true value lies outside the range."),
-        number("predicted_lo", "Lower end of the 95 % prediction interval for a new base model."),
-        number("predicted_hi", "Upper end of the 95 % prediction interval for a new base model."),
+        *ends("predicted", "the 95 % prediction interval for a new base model."),
         number(
             "p_base", "Probability that a new base model comes out at least as far from the centre."
         ),

@@ -1,6 +1,6 @@
 """Contract of ``band_values.csv``."""
 
-from persona_collapse.tables import Table, integer, number, text
+from persona_collapse.tables import Table, ends, integer, number, text
 
 TABLE = Table(
     "band_values",
@@ -13,8 +13,7 @@ TABLE = Table(
         number("lo", "Lowest published value."),
         number("hi", "Highest published value."),
         number("centre", "Mean of S; geometric mean of R."),
-        number("predicted_lo", "Lower end of the 95 % prediction interval for a new base model."),
-        number("predicted_hi", "Upper end of the 95 % prediction interval for a new base model."),
+        *ends("predicted", "the 95 % prediction interval for a new base model."),
         number("tau", "SD over models without measurement error: of S in scale points, of log R."),
     ],
     note="Printed range, centre and prediction for a new base model; tau is the SD over models.",

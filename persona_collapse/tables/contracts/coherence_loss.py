@@ -1,6 +1,6 @@
 """Contract of ``coherence_loss.csv``."""
 
-from persona_collapse.tables import MODEL_OR_MEAN, SIMULATED, Table, integer, number, text
+from persona_collapse.tables import MODEL_OR_MEAN, SIMULATED, Table, ends, integer, number, text
 
 TABLE = Table(
     "coherence_loss",
@@ -14,22 +14,18 @@ TABLE = Table(
         number(
             "robustness_excess", "The target's percent change of R minus the control's, in points."
         ),
-        number("robustness_excess_lo", "Lower end of its 95 % bootstrap interval."),
-        number("robustness_excess_hi", "Upper end of its 95 % bootstrap interval."),
+        *ends("robustness_excess", "its 95 % bootstrap interval."),
         number("coherence_target", "Percent change of mean coherence, target against baseline."),
         number("coherence_control", "Percent change of mean coherence, control against baseline."),
         number(
             "coherence_excess",
             "The target's percent change of coherence minus the control's, in points.",
         ),
-        number("coherence_excess_lo", "Lower end of its 95 % interval (delta method)."),
-        number("coherence_excess_hi", "Upper end of its 95 % interval (delta method)."),
+        *ends("coherence_excess", "its 95 % interval (delta method)."),
         integer("n_models", "Models in the correlation; on the row `mean`."),
         number("r", "Pearson's correlation of the two excesses over models; on the row `mean`."),
-        number("r_lo", "Lower end of Fisher's 95 % interval of r."),
-        number("r_hi", "Upper end of Fisher's 95 % interval of r."),
-        number("r_lo_bootstrap", "Lower end of the 95 % bootstrap interval of r, over models."),
-        number("r_hi_bootstrap", "Upper end of the 95 % bootstrap interval of r, over models."),
+        *ends("r", "Fisher's 95 % interval of r."),
+        *ends("r", "the 95 % bootstrap interval of r, over models.", "_bootstrap"),
         text("note", "Why r is undefined or uncertain; null otherwise."),
         SIMULATED,
     ],

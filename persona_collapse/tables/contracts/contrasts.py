@@ -1,14 +1,16 @@
 """Contract of ``contrasts.csv``."""
 
 from persona_collapse.tables import (
+    CONTRAST,
     FOUNDATION,
+    METRIC,
     MODEL_OR_MEAN,
     PROBE,
     SIMULATED,
     Table,
+    ends,
     integer,
     number,
-    text,
 )
 
 TABLE = Table(
@@ -20,8 +22,8 @@ TABLE = Table(
         MODEL_OR_MEAN,
         PROBE,
         FOUNDATION,
-        text("metric", "S, R or sigma_bar."),
-        text("contrast", "The two variants compared, `first-second`."),
+        METRIC,
+        CONTRAST,
         number(
             "estimate",
             "Difference first - second, in units of the metric; for `mean` the models' mean.",
@@ -30,29 +32,20 @@ TABLE = Table(
             "percent",
             "Percent change, 100 (first - second) / second; for `mean` the mean of the models'.",
         ),
-        number("percent_lo", "Lower end of the 95 % BCa interval of the percent change."),
-        number("percent_hi", "Upper end of the 95 % BCa interval of the percent change."),
+        *ends("percent", "the 95 % BCa interval of the percent change."),
         number("p", "p-value of the sign-flip permutation test, two-sided; sigma_bar shares R's."),
         number("p_adjusted", "p after Holm's correction within the family of tests."),
         number(
             "estimate_se", "Standard error of the difference: personas, repetitions and replicates."
         ),
-        number("estimate_lo", "Lower end of the 95 % BCa interval of the difference."),
-        number("estimate_hi", "Upper end of the 95 % BCa interval of the difference."),
+        *ends("estimate", "the 95 % BCa interval of the difference."),
         number(
             "estimate_lo_percentile", "Lower end of the 95 % percentile interval of the difference."
         ),
         number(
             "estimate_hi_percentile", "Upper end of the 95 % percentile interval of the difference."
         ),
-        number(
-            "percent_lo_percentile",
-            "Lower end of the 95 % percentile interval of the percent change.",
-        ),
-        number(
-            "percent_hi_percentile",
-            "Upper end of the 95 % percentile interval of the percent change.",
-        ),
+        *ends("percent", "the 95 % percentile interval of the percent change.", "_percentile"),
         number("log_ratio", "log(first / second)."),
         number(
             "log_ratio_se", "Jackknife standard error of the log ratio, with replicates' variance."

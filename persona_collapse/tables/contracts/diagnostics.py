@@ -1,15 +1,6 @@
 """Contract of ``diagnostics.csv``."""
 
-from persona_collapse.tables import (
-    FOUNDATION,
-    MODEL,
-    PROBE,
-    SIMULATED,
-    VARIANT,
-    Table,
-    number,
-    text,
-)
+from persona_collapse.tables import FOUNDATION, SIMULATED, UNIT, Table, ends, number, text
 
 TABLE = Table(
     "diagnostics",
@@ -17,14 +8,11 @@ TABLE = Table(
     section="meaning",
     keys=("model", "variant", "probe", "foundation", "measure"),
     columns=[
-        MODEL,
-        VARIANT,
-        PROBE,
+        *UNIT,
         FOUNDATION,
         text("measure", "Name of the measure, one of those of docs/measures.md."),
         number("value", "Value of the measure."),
-        number("lo", "Lower end of its 95 % interval, where there is one."),
-        number("hi", "Upper end of its 95 % interval, where there is one."),
+        *ends("", "its 95 % interval, where there is one."),
         SIMULATED,
     ],
 )

@@ -1,6 +1,6 @@
 """Contract of ``fidelity.csv``."""
 
-from persona_collapse.tables import MODEL, PROBE, SIMULATED, VARIANT, Table, integer, number
+from persona_collapse.tables import SIMULATED, UNIT, Table, integer, number
 
 TABLE = Table(
     "fidelity",
@@ -8,9 +8,7 @@ TABLE = Table(
     section="meaning",
     keys=("model", "variant", "probe", "persona_id"),
     columns=[
-        MODEL,
-        VARIANT,
-        PROBE,
+        *UNIT,
         integer("persona_id", "Place of the persona in its set, from 0."),
         number(
             "fidelity",

@@ -1,6 +1,17 @@
 """Contract of ``leave_one_out.csv``."""
 
-from persona_collapse.tables import FOUNDATION, PROBE, SIMULATED, Table, integer, number, text
+from persona_collapse.tables import (
+    CONTRAST,
+    FOUNDATION,
+    METRIC,
+    PROBE,
+    SIMULATED,
+    Table,
+    ends,
+    integer,
+    number,
+    text,
+)
 
 TABLE = Table(
     "leave_one_out",
@@ -11,11 +22,10 @@ TABLE = Table(
         text("left_out", "Model that the mean leaves out, by its key in the study."),
         PROBE,
         FOUNDATION,
-        text("metric", "S, R or sigma_bar."),
-        text("contrast", "The two variants compared, `first-second`."),
+        METRIC,
+        CONTRAST,
         number("percent", "Mean of the other models' percent changes."),
-        number("percent_lo", "Lower end of its 95 % BCa interval."),
-        number("percent_hi", "Upper end of its 95 % BCa interval."),
+        *ends("percent", "its 95 % BCa interval."),
         number("shift", "Change of the mean when the model is left out, in points of percent."),
         integer("n_models", "Models in the mean."),
         SIMULATED,

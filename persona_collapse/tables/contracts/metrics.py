@@ -1,15 +1,6 @@
 """Contract of ``metrics.csv``."""
 
-from persona_collapse.tables import (
-    FOUNDATION,
-    MODEL,
-    PROBE,
-    SIMULATED,
-    VARIANT,
-    Table,
-    integer,
-    number,
-)
+from persona_collapse.tables import FOUNDATION, SIMULATED, UNIT, Table, ends, integer, number
 
 TABLE = Table(
     "metrics",
@@ -17,21 +8,17 @@ TABLE = Table(
     section="verdict",
     keys=("model", "variant", "probe", "foundation"),
     columns=[
-        MODEL,
-        VARIANT,
-        PROBE,
+        *UNIT,
         FOUNDATION,
         number(
             "S",
             "Susceptibility: mean over items of the SD across personas of cell means, in points.",
         ),
         number("S_se", "Standard error of S, over personas and repetitions, in scale points."),
-        number("S_lo", "Lower end of the 95 % interval of S, over personas."),
-        number("S_hi", "Upper end of the 95 % interval of S, over personas."),
+        *ends("S", "the 95 % interval of S, over personas."),
         number("R", "Robustness: 1 / sigma_bar, per scale point; infinite where no cell varies."),
         number("R_se", "Standard error of R, over personas and repetitions."),
-        number("R_lo", "Lower end of the 95 % interval of R, over personas."),
-        number("R_hi", "Upper end of the 95 % interval of R, over personas."),
+        *ends("R", "the 95 % interval of R, over personas."),
         number("sigma_bar", "Mean over cells of the SD over repetitions, in scale points."),
         number(
             "sigma_bar_se",

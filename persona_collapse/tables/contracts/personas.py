@@ -1,16 +1,6 @@
 """Contract of ``personas.csv``."""
 
-from persona_collapse.tables import (
-    FOUNDATION,
-    MODEL,
-    PROBE,
-    SIMULATED,
-    VARIANT,
-    Table,
-    integer,
-    number,
-    text,
-)
+from persona_collapse.tables import FOUNDATION, SIMULATED, UNIT, Table, integer, number, text
 
 TABLE = Table(
     "personas",
@@ -18,9 +8,7 @@ TABLE = Table(
     section="meaning",
     keys=("model", "variant", "probe", "persona_id", "foundation"),
     columns=[
-        MODEL,
-        VARIANT,
-        PROBE,
+        *UNIT,
         integer("persona_id", "Place of the persona in its set, from 0; null without a persona."),
         FOUNDATION,
         number("mean", "Mean rating over the group's items, in scale points."),

@@ -1,15 +1,6 @@
 """Contract of ``profiles.csv``."""
 
-from persona_collapse.tables import (
-    FOUNDATION,
-    MODEL,
-    PROBE,
-    SIMULATED,
-    VARIANT,
-    Table,
-    integer,
-    number,
-)
+from persona_collapse.tables import FOUNDATION, SIMULATED, UNIT, Table, integer, number
 
 TABLE = Table(
     "profiles",
@@ -17,9 +8,7 @@ TABLE = Table(
     section="saturation",
     keys=("model", "variant", "probe", "foundation"),
     columns=[
-        MODEL,
-        VARIANT,
-        PROBE,
+        *UNIT,
         FOUNDATION,
         number("mean", "Mean rating over items and personas, in scale points."),
         number("sd_within", "Mean over cells of the SD over repetitions, in scale points."),

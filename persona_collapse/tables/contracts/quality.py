@@ -1,6 +1,6 @@
 """Contract of ``quality.csv``."""
 
-from persona_collapse.tables import MODEL, PROBE, SIMULATED, VARIANT, Table, integer, number
+from persona_collapse.tables import SIMULATED, UNIT, Table, integer, number
 
 TABLE = Table(
     "quality",
@@ -8,9 +8,7 @@ TABLE = Table(
     section="quality",
     keys=("model", "variant", "probe"),
     columns=[
-        MODEL,
-        VARIANT,
-        PROBE,
+        *UNIT,
         integer("expected", "Designed answers: personas x items x repetitions."),
         integer("answered", "Answers with a valid rating."),
         integer("missing", "Answers never received."),

@@ -1,6 +1,16 @@
 """Contract of ``random_effects.csv``."""
 
-from persona_collapse.tables import FOUNDATION, PROBE, SIMULATED, Table, integer, number, text
+from persona_collapse.tables import (
+    CONTRAST,
+    FOUNDATION,
+    METRIC,
+    PROBE,
+    SIMULATED,
+    Table,
+    ends,
+    integer,
+    number,
+)
 
 TABLE = Table(
     "random_effects",
@@ -10,20 +20,12 @@ TABLE = Table(
     columns=[
         PROBE,
         FOUNDATION,
-        text("metric", "S, R or sigma_bar."),
-        text("contrast", "The two variants compared, `first-second`."),
+        METRIC,
+        CONTRAST,
         integer("n_models", "Models with a defined log ratio and error."),
         number("percent", "Percent change that the mean log ratio means."),
-        number("percent_lo", "Lower end of its 95 % interval."),
-        number("percent_hi", "Upper end of its 95 % interval."),
-        number(
-            "predicted_lo",
-            "Lower end of the 95 % prediction interval for a new model's percent change.",
-        ),
-        number(
-            "predicted_hi",
-            "Upper end of the 95 % prediction interval for a new model's percent change.",
-        ),
+        *ends("percent", "its 95 % interval."),
+        *ends("predicted", "the 95 % prediction interval for a new model's percent change."),
         number("p", "p-value of a mean log ratio of 0."),
         number("log_ratio", "Mean log ratio over models (REML)."),
         number("log_ratio_se", "Standard error of the mean log ratio."),

@@ -2,10 +2,12 @@
 
 from persona_collapse.tables import (
     FOUNDATION,
+    METRIC,
     MODEL,
     PROBE,
     SIMULATED,
     Table,
+    ends,
     integer,
     number,
     text,
@@ -23,7 +25,7 @@ TABLE = Table(
         integer("replicate", "Number of the replicate fine-tune, from 1."),
         text("name", "Name of the replicate, its variant in the other tables."),
         FOUNDATION,
-        text("metric", "S, R or sigma_bar."),
+        METRIC,
         number("value", "Value of the metric for this replicate."),
         number("change", "Difference from the baseline, in units of the metric."),
         number("percent", "Percent change against the baseline."),
@@ -34,14 +36,7 @@ TABLE = Table(
         number("sd", "SD of the value over replicates (ddof = 1)."),
         number("change_mean", "Mean change against the baseline over replicates."),
         number("change_in_sd", "Mean change divided by the SD over replicates."),
-        number(
-            "another_lo",
-            "Lower end of the 95 % prediction interval for the change of one more fine-tune.",
-        ),
-        number(
-            "another_hi",
-            "Upper end of the 95 % prediction interval for the change of one more fine-tune.",
-        ),
+        *ends("another", "the 95 % prediction interval for the change of one more fine-tune."),
         integer("n_personas", "Personas that all replicates and the baseline kept."),
         SIMULATED,
     ],

@@ -1,6 +1,16 @@
 """Contract of ``summary.csv``."""
 
-from persona_collapse.tables import MODEL_OR_MEAN, PROBE, SIMULATED, Table, integer, number, text
+from persona_collapse.tables import (
+    METRIC,
+    MODEL_OR_MEAN,
+    PROBE,
+    SIMULATED,
+    Table,
+    ends,
+    integer,
+    number,
+    text,
+)
 
 TABLE = Table(
     "summary",
@@ -11,11 +21,10 @@ TABLE = Table(
         MODEL_OR_MEAN,
         PROBE,
         text("quantity", "`excess`, `foundation_cv` or `foundation_spread`."),
-        text("metric", "S, R or sigma_bar."),
+        METRIC,
         text("variant", "Variant, or for the excess the contrast of target and control."),
         number("value", "Excess and spread in points of percent, CV as a ratio."),
-        number("lo", "Lower end of the 95 % BCa interval."),
-        number("hi", "Upper end of the 95 % BCa interval."),
+        *ends("", "the 95 % BCa interval."),
         integer("n_models", "Models behind the row."),
         SIMULATED,
     ],

@@ -1,15 +1,6 @@
 """Contract of ``temperature.csv``."""
 
-from persona_collapse.tables import (
-    FOUNDATION,
-    MODEL,
-    PROBE,
-    SIMULATED,
-    VARIANT,
-    Table,
-    integer,
-    number,
-)
+from persona_collapse.tables import FOUNDATION, SIMULATED, UNIT, Table, ends, integer, number
 
 TABLE = Table(
     "temperature",
@@ -17,9 +8,7 @@ TABLE = Table(
     section="scale",
     keys=("model", "variant", "probe", "foundation", "temperature"),
     columns=[
-        MODEL,
-        VARIANT,
-        PROBE,
+        *UNIT,
         FOUNDATION,
         number("temperature", "Sampling temperature that the probabilities were scaled to."),
         number(
@@ -27,12 +16,10 @@ TABLE = Table(
             "S at this temperature: mean over items of the SD across personas, in scale points.",
         ),
         number("S_se", "Standard error of S, over personas, in scale points."),
-        number("S_lo", "Lower end of the 95 % interval of S, over personas."),
-        number("S_hi", "Upper end of the 95 % interval of S, over personas."),
+        *ends("S", "the 95 % interval of S, over personas."),
         number("R", "Robustness: 1 / sigma_bar, per scale point; infinite where no cell varies."),
         number("R_se", "Standard error of R, over personas."),
-        number("R_lo", "Lower end of the 95 % interval of R, over personas."),
-        number("R_hi", "Upper end of the 95 % interval of R, over personas."),
+        *ends("R", "the 95 % interval of R, over personas."),
         number("sigma_bar", "Mean over cells of the SD over repetitions, in scale points."),
         number("sigma_bar_se", "Standard error of sigma_bar, over personas, in scale points."),
         number("S_corrected", "S without the spread that repetition noise adds, in scale points."),

@@ -1,16 +1,6 @@
 """Contract of ``toxic.csv``."""
 
-from persona_collapse.tables import (
-    FOUNDATION,
-    MODEL,
-    PROBE,
-    SIMULATED,
-    VARIANT,
-    Table,
-    flag,
-    number,
-    text,
-)
+from persona_collapse.tables import FOUNDATION, SIMULATED, UNIT, Table, ends, flag, number, text
 
 TABLE = Table(
     "toxic",
@@ -18,14 +8,11 @@ TABLE = Table(
     section="saturation",
     keys=("model", "variant", "probe", "reference"),
     columns=[
-        MODEL,
-        VARIANT,
-        PROBE,
+        *UNIT,
         FOUNDATION,
         text("reference", "Profile compared with: `base`, a toxic persona, or `ceiling`."),
         number("value", "Euclidean distance over the foundations, in scale points."),
-        number("lo", "Lower end of its 95 % interval."),
-        number("hi", "Upper end of its 95 % interval."),
+        *ends("", "its 95 % interval."),
         flag("nearest", "Whether this reference is the nearest."),
         SIMULATED,
     ],

@@ -7,6 +7,7 @@ from persona_collapse.tables import (
     SIMULATED,
     VARIANT,
     Table,
+    ends,
     integer,
     number,
 )
@@ -23,17 +24,14 @@ TABLE = Table(
         PROBE,
         FOUNDATION,
         number("S", "Susceptibility S, in scale points."),
-        number("S_lo", "Lower end of the 95 % interval of S."),
-        number("S_hi", "Upper end of the 95 % interval of S."),
+        *ends("S", "the 95 % interval of S."),
         number("R", "Robustness R, per scale point."),
-        number("R_lo", "Lower end of the 95 % interval of R."),
-        number("R_hi", "Upper end of the 95 % interval of R."),
+        *ends("R", "the 95 % interval of R."),
         number("sigma_bar", "Mean over cells of the SD over repetitions, in scale points."),
         number(
             "saturation", "Saturation of the unconditioned profile, 0 to 1; on rows of `overall`."
         ),
-        number("saturation_lo", "Lower end of the 95 % interval of saturation."),
-        number("saturation_hi", "Upper end of the 95 % interval of saturation."),
+        *ends("saturation", "the 95 % interval of saturation."),
         SIMULATED,
     ],
     condition="steps",
