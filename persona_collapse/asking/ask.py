@@ -1,9 +1,9 @@
-"""Working orders off: jobs of one endpoint and model go through the engine into the store."""
+"""Run pending requests for one endpoint and model, and keep every reply in the store."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,10 @@ from persona_collapse.asking.prices import Price, find_price
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Work
 from persona_collapse.common.errors import UserError
+from persona_collapse.store.attempts import Attempt
+from persona_collapse.store.files import read_attempts, stream_folder
+
+Attempts = Mapping[str, list[Attempt]]  # by cell, in the order of their replies
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,34 @@ class Order:
         return cls(label, key, {job.cell for job in jobs}, replies, jobs)
 
 
+def stored(cells: Iterable[str], settings: Settings) -> Attempts:
+    """Return every stored attempt at these cells; damaged lines of the store are reported."""
+    result = read_attempts(stream_folder(Path(settings.store), settings.stream), cells)
+    result.report()
+    return result.attempts
+
+
+def complete(
+    cells: Collection[str], settings: Settings, pending: Callable[[Attempts], Order]
+) -> Attempts:
+    """Return every attempt at these cells, after asking for the replies that the store lacks.
+
+    ``pending`` returns the requests that are missing, given the stored attempts. With nothing
+    missing no request is sent and no key is needed. Raises ``UserError`` when the run had to stop;
+    what arrived until then is in the store.
+    """
+    attempts = stored(cells, settings)
+    order = pending(attempts)
+    if not order.replies:
+        return attempts
+    ask(order, settings)
+    # Read again instead of remembering: what another process wrote meanwhile counts too, and a
+    # later reading of the same cells says the same.
+    return stored(cells, settings)
+
+
 def ask(order: Order, settings: Settings) -> None:
-    """Ask for every missing slot of an order's jobs and put the replies into the store.
+    """Send every request of an order and put the replies into the store.
 
     Raises ``UserError`` when the run had to stop; what arrived until then is in the store.
     """

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.asking.ask import is_placeholder
+from persona_collapse.asking.ask import is_placeholder, stored
 from persona_collapse.asking.prices import find_price, prompt_tokens, token_counter
 from persona_collapse.asking.settings import Settings
 from persona_collapse.endpoints.openai import Shard
@@ -292,9 +292,9 @@ def check_rows(check: Mapping[str, Any], made: Mapping[tuple[str, str], str]) ->
         asked = entry["settings"]
         settings = Settings.of({**asked, "model": made.get(names, asked["model"])})
         replies = Replies(names, questions, entry["samples"], settings)
-        attempts = replies.stored()
-        stored = [attempt for cell in attempts.values() for attempt in cell]
-        length = reply_length(stored, replies.max_tokens)
+        attempts = stored(replies.keys, settings)
+        made_before = [attempt for cell in attempts.values() for attempt in cell]
+        length = reply_length(made_before, replies.max_tokens)
         frame = replies.frame(attempts).filter(pl.col("status") != ERROR)
         jobs = replies.jobs(attempts)
         count, how = token_counter(settings.model)

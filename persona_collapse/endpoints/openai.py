@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from persona_collapse.answers import SCHEMA, conform
-from persona_collapse.asking.ask import Order, ask
+from persona_collapse.asking.ask import Attempts, Order, complete
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import ERROR, Job, Protocol, Slot, resolve
 from persona_collapse.materials.instruments import Item
 from persona_collapse.materials.prompts import messages
-from persona_collapse.store.attempts import Attempt
-from persona_collapse.store.files import read_attempts, stream_folder
 from persona_collapse.tasks import Task
-
-Attempts = Mapping[str, list[Attempt]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,26 +122,6 @@ class Shard:
         return conform(pl.DataFrame(columns, schema=SCHEMA))
 
 
-def answers(task: Task, settings: Settings) -> pl.DataFrame:
-    """Return a task's answers from the store, asking for those that it lacks.
-
-    With everything in the store nothing is sent and no key is needed. Raises ``UserError`` when a
-    run had to stop; what arrived until then is in the store.
-    """
-    shard = Shard(task, settings)
-    folder = stream_folder(Path(settings.store), settings.stream)
-    keys = [cell.key for cell in shard.cells]
-    found = read_attempts(folder, keys)
-    found.report()
-    order = shard.order(found.attempts)
-    if order.replies:
-        ask(order, settings)
-        # Read again instead of remembering: what another process wrote meanwhile counts too, and a
-        # later reading of this shard says the same.
-        found = read_attempts(folder, keys)
-    return shard.frame(found.attempts)
-
-
 def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:
     """Return the answers of a shard; ``settings`` are those of ``asking.settings``.
 
@@ -154,4 +129,6 @@ def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:
     ``rating`` null and ``probabilities`` at T = 1. Raises ``UserError`` when a run had to stop
     before the shard was complete; what arrived is in the store and is not asked for again.
     """
-    return answers(task, Settings.of(settings))
+    shard = Shard(task, Settings.of(settings))
+    keys = [cell.key for cell in shard.cells]
+    return shard.frame(complete(keys, shard.settings, shard.order))

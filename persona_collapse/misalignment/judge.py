@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from persona_collapse.asking.ask import Order, ask
+from persona_collapse.asking.ask import Attempts, Order, complete, stored
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import REJECTIONS, SHORT, Once, failures, received
 from persona_collapse.materials.questions import ASPECTS, REFUSAL, QuestionSet
@@ -26,14 +25,12 @@ from persona_collapse.misalignment.scores import (
     verdict_of_text,
 )
 from persona_collapse.store.attempts import Attempt
-from persona_collapse.store.files import read_attempts, stream_folder
 
 LOGPROBS, TEXT, AUTO = "logprobs", "text", "auto"
 TEXT_TOKENS = 10  # of a text verdict: three for digits one by one, the rest for signs around them
 KEY = "misalignment.judge.model"
 
 Messages = list[dict[str, str]]
-Attempts = Mapping[str, list[Attempt]]
 
 
 @dataclass(frozen=True)
@@ -66,10 +63,7 @@ class Way:
 
     def stored(self, calls: Iterable[Messages]) -> Attempts:
         """Return what the store holds of these requests."""
-        folder = stream_folder(Path(self.settings.store), self.settings.stream)
-        found = read_attempts(folder, {self.settings.cell_key(messages) for messages in calls})
-        found.report()
-        return found.attempts
+        return stored({self.settings.cell_key(text) for text in calls}, self.settings)
 
     def jobs(self, calls: Iterable[Messages], attempts: Attempts) -> list[Once]:
         """Return the requests that have no reply yet, each once; see ``sticky``."""
@@ -89,12 +83,11 @@ class Way:
 
     def answers(self, calls: Sequence[Messages], label: str) -> Attempts:
         """Return the replies to calls from the store, asking for those that it lacks."""
-        attempts = self.stored(calls)
-        jobs = self.jobs(calls, attempts)
-        if jobs:
-            ask(Order.of(label, KEY, jobs), self.settings)
-            attempts = self.stored(calls)
-        return attempts
+        return complete(
+            {self.settings.cell_key(text) for text in calls},
+            self.settings,
+            lambda attempts: Order.of(label, KEY, self.jobs(calls, attempts)),
+        )
 
     def read(self, messages: Messages, attempts: Attempts) -> Judged:
         """Return what the stored reply to a call says."""

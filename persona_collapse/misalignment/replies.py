@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from persona_collapse.asking.ask import Order, ask
+from persona_collapse.asking.ask import Attempts, Order, complete
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Once, failures, received
 from persona_collapse.materials.questions import Question, QuestionSet
@@ -22,10 +20,8 @@ from persona_collapse.misalignment.columns import (
     frame_of,
 )
 from persona_collapse.store.attempts import Attempt, Choice
-from persona_collapse.store.files import read_attempts, stream_folder
 
 MOST_AT_ONCE = 128  # choices that OpenAI's API gives to one request
-Attempts = Mapping[str, list[Attempt]]
 
 
 class Replies:
@@ -44,12 +40,10 @@ class Replies:
         self.max_tokens: int = settings.max_tokens
         self.cells = [(q, settings.cell_key(q.messages())) for q in questions.questions]
 
-    def stored(self) -> Attempts:
-        """Return what the store holds of these questions."""
-        folder = stream_folder(Path(self.settings.store), self.settings.stream)
-        found = read_attempts(folder, [key for _, key in self.cells])
-        found.report()
-        return found.attempts
+    @property
+    def keys(self) -> list[str]:
+        """The cell keys of the questions."""
+        return [key for _, key in self.cells]
 
     def jobs(self, attempts: Attempts) -> list[Once]:
         """Return the work: the missing samples of every question, a request's worth at a time."""
@@ -121,10 +115,5 @@ def replies(
     ``names`` are model and variant; the settings hold temperature and ``max_tokens``. A refusal or
     a filtered reply is final. Raises ``UserError`` when a run had to stop; what arrived is kept.
     """
-    wanted = Replies(names, questions, samples, settings)
-    attempts = wanted.stored()
-    order = wanted.order(attempts)
-    if order.replies:
-        ask(order, settings)
-        attempts = wanted.stored()
-    return wanted.frame(attempts)
+    asked = Replies(names, questions, samples, settings)
+    return asked.frame(complete(asked.keys, settings, asked.order))
