@@ -19,6 +19,7 @@ from typing import TypeVar
 import polars as pl
 
 from benchmarks.measuring import timed
+from persona_collapse.common.keys import plain
 from persona_collapse.endpoints.simulated import answer, planted_values
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.materials.personas import read_personas
@@ -40,7 +41,7 @@ from persona_collapse.measures.statistics.bootstrap import Draws
 from persona_collapse.measures.verdict.band import band_of, band_values
 from persona_collapse.measures.verdict.headlines import Tables, headlines_of
 from persona_collapse.plan.shards import cut
-from persona_collapse.study.load import ANALYSIS
+from persona_collapse.study.model import Analysis
 from persona_collapse.tasks import Task
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,6 +50,7 @@ GRID = ([25, 50, 100, 200, 400], [2, 3, 5, 10, 20])  # personas and repetitions 
 MODELS = ("DeepSeek-V3.1", "GPT-4.1", "GPT-4o", "Qwen3-235B")
 FIDELITY = {"base": 1.0, "secure": 0.9, "insecure": 0.5}
 PERSONAS = {"roleplay": "everyday100", "unconditioned": None, "toxic": "toxic8"}
+ANALYSIS = plain(Analysis())
 Key = tuple[str, str, str]
 Result = TypeVar("Result")
 

@@ -58,10 +58,11 @@ _UniqueKeyLoader.yaml_implicit_resolvers = {
 
 def read_yaml(path: Path) -> Any:
     """Parse a YAML file; raise ``UserError`` that names the file, the line and the fault."""
-    return _parsed(_text(path), path)
+    return parse(read_text(path), path)
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return a file's text; raise ``UserError`` that names the file where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -74,7 +75,8 @@ def _text(path: Path) -> str:
         raise UserError(f"{path}: cannot be read: {fault.strerror}") from None
 
 
-def _parsed(text: str, path: Path) -> Any:
+def parse(text: str, path: Path) -> Any:
+    """Parse the text of a YAML file; ``path`` is for messages."""
     try:
         return yaml.load(text, Loader=_UniqueKeyLoader)
     except yaml.MarkedYAMLError as fault:
@@ -92,8 +94,8 @@ def read_document(path: Path, schema: str) -> dict[str, Any]:
 
     A text that this process or the one that started it has checked is not checked again.
     """
-    text = _text(path)
-    document = _parsed(text, path)
+    text = read_text(path)
+    document = parse(text, path)
     mark = hashlib.sha256(f"{schema}\0{text}".encode()).hexdigest()[:16]
     known = os.environ.get(CHECKED, "").split()
     if mark not in known:

@@ -9,8 +9,7 @@ from persona_collapse.asking.settings import normalised_url
 from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.finetuning.data import Dataset, find_dataset
 from persona_collapse.finetuning.recipes import hyperparameters
-from persona_collapse.study.load import Model, Study, Variant
-from persona_collapse.study.made_variants import Finetune
+from persona_collapse.study.model import Finetune, Model, Study, Variant
 
 MAKING_KEYS = ("poll_s", "settle_s")  # of an endpoint, about jobs alone
 SETTLE_S, POLL_S, TIMEOUT_S = 30.0, 15.0, 60.0

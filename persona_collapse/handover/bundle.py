@@ -20,7 +20,7 @@ from persona_collapse.materials.sources import Source
 
 if TYPE_CHECKING:
     from persona_collapse.plan.answers import Layout
-    from persona_collapse.study.misalignment import Check
+    from persona_collapse.study.model import Misalignment
 
 AGAIN = "-reanalysis"  # what the study file of a bundle is called after the study's name
 SUMS = "SHA256SUMS"
@@ -176,7 +176,7 @@ def _reanalysis(layout: Layout, names: Mapping[str, Mapping[Path, str]]) -> dict
     return document
 
 
-def _check_again(check: Check | None) -> dict[str, Any] | None:
+def _check_again(check: Misalignment | None) -> dict[str, Any] | None:
     """Return the key that reads a check's numbers again; None where the bundle does not have them.
 
     A bundle carries the verdicts that its own study asked for; printed numbers stay where they are.

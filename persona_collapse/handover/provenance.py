@@ -6,7 +6,6 @@ import json
 import platform
 import subprocess
 from collections.abc import Iterable
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,57 +14,8 @@ from persona_collapse import __version__
 from persona_collapse.common.hashing import file_sha256
 from persona_collapse.common.yaml import read_yaml
 from persona_collapse.materials.questions import read_questions
-from persona_collapse.study.load import Study
 
 LIBRARIES = ("snakemake", "polars", "numpy", "scipy", "matplotlib", "openai")
-
-
-def resolved(study: Study) -> dict[str, Any]:
-    """Return a study with its defaults filled in, as plain values in the file's order."""
-    return {
-        "name": study.name,
-        "title": study.title,
-        "seed": study.seed,
-        "endpoints": {
-            endpoint.name: {"kind": endpoint.kind, **endpoint.settings}
-            for endpoint in study.endpoints.values()
-        },
-        "models": {
-            model.key: {
-                "label": model.label,
-                "family": model.family,
-                "mixed_stacks": model.mixed_stacks,
-                "variants": {
-                    variant.name: {
-                        "endpoint": variant.endpoint.name,
-                        **variant.settings,
-                        **({} if variant.step is None else {"step": variant.step}),
-                        **({"finetune": asdict(variant.finetune)} if variant.finetune else {}),
-                    }
-                    for variant in model.variants.values()
-                },
-            }
-            for model in study.models.values()
-        },
-        "probes": {
-            probe.name: {
-                "instrument": probe.instrument,
-                "personas": probe.personas,
-                "persona_count": probe.persona_count,
-                "repetitions": probe.repetitions,
-                "variants": list(probe.variants) if probe.variants else None,
-                "method": probe.method,
-            }
-            for probe in study.probes.values()
-        },
-        "sampling": study.sampling,
-        "shards": study.blocks,
-        "analysis": study.analysis,
-        "budget": study.budget,
-        **({"misalignment": study.misalignment.plain()} if study.misalignment else {}),
-        "allow_mixed_stacks": study.mixed_stacks,
-        "datasets": study.datasets,
-    }
 
 
 def provenance_of(study: dict[str, Any], files: Iterable[Path], root: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning.planned import MAKING_KEYS, identity, orders
 from persona_collapse.materials.sources import FOLDERS, Source, find_source
 from persona_collapse.plan.shards import cut
-from persona_collapse.study.load import Study, Unit
+from persona_collapse.study.model import Study, Unit
 from persona_collapse.tasks import Shard
 
 MAX_IN_FLIGHT = 64

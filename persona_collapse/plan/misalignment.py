@@ -9,8 +9,7 @@ from typing import Any
 from persona_collapse.common.errors import UserError
 from persona_collapse.materials.sources import FOLDERS, RESOURCES, Source, find_source, questions_at
 from persona_collapse.plan.answers import Layout
-from persona_collapse.study.load import Variant
-from persona_collapse.study.misalignment import Check
+from persona_collapse.study.model import Misalignment, Variant
 
 IDENTITY = ("base_url", "extra_body", "model", "temperature", "max_tokens")
 
@@ -18,7 +17,7 @@ IDENTITY = ("base_url", "extra_body", "model", "temperature", "max_tokens")
 class CheckLayout:
     """A study's check with its source of questions; ``pairs`` are the checked model x variant."""
 
-    def __init__(self, layout: Layout, check: Check) -> None:
+    def __init__(self, layout: Layout, check: Misalignment) -> None:
         self.layout, self.check, self.study = layout, check, layout.study
         self.pairs = check.pairs(self.study.models)
         self.source = self._source() if check.judge else None

@@ -1,155 +1,33 @@
-"""The study file as data: models, variants, endpoints and probes, checked and with its defaults."""
+"""Reading a study file: its keys checked, its defaults filled in, its names resolved."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError, nearest
-from persona_collapse.common.yaml import check, read_document
-from persona_collapse.study.defaults import ANALYSIS, BLOCKS, POWER, SAMPLING
-from persona_collapse.study.made_variants import Finetune, check_one_way, replicates
-from persona_collapse.study.misalignment import Check, check_of
-from persona_collapse.study.names import check_names, narrowed
+from persona_collapse.common.faults import check
+from persona_collapse.common.keys import plain
+from persona_collapse.common.yaml import read_yaml
+from persona_collapse.study.checks import check_misalignment, check_names
+from persona_collapse.study.kinds import KINDS
+from persona_collapse.study.model import (
+    Endpoint,
+    Finetune,
+    FinetuneKeys,
+    Misalignment,
+    Model,
+    ModelKeys,
+    Probe,
+    Study,
+    StudyKeys,
+    Variant,
+)
 
 STUDIES = Path("config/studies")
-KINDS = ("openai", "recorded", "simulated")
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where answers come from; ``settings`` are the endpoint's keys of the study file."""
-
-    name: str
-    kind: str
-    settings: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One fine-tune (or the base) of a model and the settings that its endpoint needs.
-
-    ``step`` is the training step of a checkpoint, None where the study names none. ``finetune``
-    says how it is made, where the study does not name the model itself; replicate fine-tunes share
-    ``replicate_of``, the name of the first, and count from 1.
-    """
-
-    name: str
-    endpoint: Endpoint
-    settings: dict[str, Any]
-    step: int | None
-    finetune: Finetune | None = None
-    replicate_of: str | None = None
-    replicate: int = 1
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model family of the study with its variants, in the study's order.
-
-    ``mixed_stacks``: different servers answered for its variants, which confounds its contrasts.
-    """
-
-    key: str
-    label: str
-    family: str
-    variants: dict[str, Variant]
-    mixed_stacks: bool
-
-
-@dataclass(frozen=True)
-class Probe:
-    """An instrument asked of variants, with a persona set (or None) and a number of repetitions.
-
-    ``persona_count`` takes the first personas of a set; None takes all. ``variants`` None: all.
-    ``method`` overrides the study's way of sampling.
-    """
-
-    name: str
-    instrument: str
-    personas: str | None
-    persona_count: int | None
-    repetitions: int
-    variants: tuple[str, ...] | None
-    method: str | None
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One model x variant x probe, the thing that has a collected file of answers."""
-
-    model: str
-    variant: str
-    probe: str
-
-
-@dataclass(frozen=True)
-class Study:
-    """A checked study; ``blocks`` are shard sizes, ``analysis`` holds roles and draws.
-
-    ``misalignment`` is the emergent-misalignment check, where the study has one.
-    ``budget`` limits what the study may spend in all; ``mixed_stacks`` allows a contrast of
-    variants that different servers answer. ``datasets`` are the file's own entries.
-    """
-
-    name: str
-    path: Path
-    title: str
-    seed: int
-    endpoints: dict[str, Endpoint]
-    models: dict[str, Model]
-    probes: dict[str, Probe]
-    sampling: dict[str, Any]
-    blocks: dict[str, int]
-    analysis: dict[str, Any]
-    budget: dict[str, Any]
-    mixed_stacks: bool
-    datasets: dict[str, dict[str, Any]]
-    misalignment: Check | None = None
-
-    @property
-    def variant_names(self) -> list[str]:
-        """All variant names: baseline, control and target first, then in order of appearance."""
-        roles = [self.analysis[role] for role in ("baseline", "control", "target")]
-        named = [name for model in self.models.values() for name in model.variants]
-        return [name for name in dict.fromkeys([*roles, *named]) if name in named]
-
-    def units(self) -> list[Unit]:
-        """Every model x variant x probe that the study asks for, in the file's order."""
-        return [
-            Unit(model.key, variant, probe.name)
-            for model in self.models.values()
-            for variant, made in model.variants.items()
-            for probe in self.probes.values()
-            if probe.variants is None or {variant, made.replicate_of} & {*probe.variants}
-        ]
-
-    def variant(self, unit: Unit) -> Variant:
-        """Return the variant of a unit."""
-        return self.models[unit.model].variants[unit.variant]
-
-    def steps(self) -> list[tuple[str, str, int]]:
-        """Return model, variant and training step of every checkpoint, per model in rising order.
-
-        A baseline without a step counts as step 0 where other variants of its model have one.
-        """
-        baseline = self.analysis["baseline"]
-        found = []
-        for model in self.models.values():
-            known = {v.name: v.step for v in model.variants.values() if v.step is not None}
-            if known and baseline in model.variants:
-                known = {baseline: 0, **known}
-            found += [
-                (model.key, name, known[name]) for name in sorted(known, key=known.__getitem__)
-            ]
-        return found
-
-    def has_personas(self, probe: str) -> bool:
-        """Tell whether a probe is asked under personas."""
-        return self.probes[probe].personas is not None
 
 
 def find_study(study: str | int) -> Path:
@@ -184,47 +62,45 @@ def load_study(
     (``${study_folder}``, where the study file lies, needs none);
     ``models`` narrows the study to these keys (a list, or one text with commas).
     """
-    document = read_document(path, "study")
+    document = read_yaml(path)
+    keys: StudyKeys = check(document, StudyKeys, str(path))
     known = {**(settings or {}), "study_folder": str(path.parent)}
-    endpoints = {
-        name: _endpoint(path, name, entry, known) for name, entry in document["endpoints"].items()
-    }
-    analysis = {**ANALYSIS, **document.get("analysis", {})}
-    analysis["power"] = {**POWER, **analysis.get("power", {})}
+    endpoints = {name: _endpoint(path, name, e, known) for name, e in keys.endpoints.items()}
     study = Study(
         name=path.stem,
         path=path,
-        title=document["title"],
-        seed=document["seed"],
+        title=keys.title,
+        seed=keys.seed,
         endpoints=endpoints,
-        models={
-            key: _model(path, key, entry, endpoints) for key, entry in document["models"].items()
-        },
-        probes={name: _probe(name, entry) for name, entry in document["probes"].items()},
-        sampling={**SAMPLING, **document.get("sampling", {})},
-        blocks={**BLOCKS, **document.get("shards", {})},
-        analysis=analysis,
-        budget=document.get("budget", {}),
-        mixed_stacks=document.get("allow_mixed_stacks", False),
-        datasets=document.get("datasets", {}),
+        models={key: _model(path, key, entry, endpoints) for key, entry in keys.models.items()},
+        probes={name: Probe(name=name, **vars(probe)) for name, probe in keys.probes.items()},
+        sampling=_given(plain(keys.sampling)),
+        blocks=plain(keys.shards),
+        analysis=plain(keys.analysis),
+        budget=_given(plain(keys.budget)),
+        mixed_stacks=keys.allow_mixed_stacks,
+        datasets=document.get("datasets") or {},
+        misalignment=_placed(keys.misalignment, path),
     )
     check_names(study)
-    check = check_of(path, document.get("misalignment"), endpoints, study.models)
-    study = replace(study, misalignment=check)
-    return narrowed(study, models)
+    check_misalignment(study, document.get("misalignment") or {})
+    return _narrowed(study, models)
+
+
+def _given(keys: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in keys.items() if value is not None}
 
 
 def _endpoint(
     path: Path, name: str, entry: dict[str, Any], run_settings: Mapping[str, str | None]
 ) -> Endpoint:
-    at = ("endpoints", name)
     kind = entry.get("kind")
     if kind not in KINDS:
         hint = nearest(str(kind), KINDS)
         raise UserError(
             f"{path}: endpoints.{name}.kind: {kind!r} is not one of: {', '.join(KINDS)}{hint}"
         )
-    check(entry, f"study#/$defs/endpoint_{kind}", str(path), at)
+    check(entry, KINDS[kind].endpoint, str(path), ("endpoints", name))
     settings = {key: value for key, value in entry.items() if key != "kind"}
     if "root" in settings:
         settings["root"] = _filled(settings["root"], run_settings, f"{path}: endpoints.{name}.root")
@@ -232,6 +108,8 @@ def _endpoint(
 
 
 def _filled(text: str, settings: Mapping[str, str | None], where: str) -> str:
+    """Return a text with the values of the run settings that it names as ``${name}``."""
+
     def value(match: re.Match[str]) -> str:
         name = match.group(1)
         if name not in settings:
@@ -239,59 +117,92 @@ def _filled(text: str, settings: Mapping[str, str | None], where: str) -> str:
                 f"{where}: there is no run setting {name!r}{nearest(name, settings)}; "
                 "see config/README.md"
             )
-        found = settings[name]
-        if not found:
+        if not settings[name]:
             raise UserError(f"{where}: the run setting is empty; give --config {name}=PATH")
-        return found
+        return str(settings[name])
 
     return re.sub(r"\$\{(\w+)\}", value, text)
 
 
-def _model(path: Path, key: str, entry: dict[str, Any], endpoints: dict[str, Endpoint]) -> Model:
+def _placed(keys: Misalignment | None, path: Path) -> Misalignment | None:
+    """Return the check with its paths; ``${study_folder}`` is the folder of the study file."""
+    if keys is None:
+        return None
+    named = {"printed": keys.printed, "recorded": keys.recorded}
+    folder = str(path.parent)
+    paths = {k: p and Path(str(p).replace("${study_folder}", folder)) for k, p in named.items()}
+    return replace(keys, printed=paths["printed"], recorded=paths["recorded"])
+
+
+def _model(path: Path, key: str, entry: ModelKeys, endpoints: dict[str, Endpoint]) -> Model:
     variants = {}
-    for name, settings in entry["variants"].items():
+    for name, settings in entry.variants.items():
         where = f"{path}: models.{key}.variants.{name}"
-        endpoint = settings.get("endpoint")
-        if endpoint not in endpoints:
-            found = f"no endpoint is called {endpoint!r}" if endpoint else "the key is missing"
-            hint = nearest(str(endpoint), endpoints)
-            raise UserError(f"{where}.endpoint: {found}{hint}; known: {', '.join(endpoints)}")
-        kind = endpoints[endpoint].kind
-        check(
-            settings, f"study#/$defs/variant_{kind}", str(path), ("models", key, "variants", name)
-        )
-        check_one_way(settings, kind, where)
+        named = settings.get("endpoint")
+        if named not in endpoints:
+            problem = f"no endpoint is called {named!r}" if named else "the key is missing"
+            hint = nearest(str(named), endpoints)
+            raise UserError(f"{where}.endpoint: {problem}{hint}; known: {', '.join(endpoints)}")
+        endpoint = endpoints[named]
+        place = ("models", key, "variants", name)
+        keys = check(settings, KINDS[endpoint.kind].variant, str(path), place)
         apart = ("endpoint", "step", "finetune")
-        rest = {k: value for k, value in settings.items() if k not in apart}
-        several = settings.get("finetune", {}).get("n_seeds", 1) > 1
-        for own, finetune, number in replicates(name, settings, where, entry["variants"]):
-            variants[own] = Variant(
-                own,
-                endpoints[endpoint],
-                rest,
-                settings.get("step"),
-                finetune,
-                name if several else None,
-                number,
+        own = {k: value for k, value in settings.items() if k not in apart}
+        made: FinetuneKeys | None = getattr(keys, "finetune", None)
+        if made is None:
+            variants[name] = Variant(name, endpoint, own, keys.step)
+            continue
+        first = name if made.n_seeds > 1 else None
+        replicates = _replicates(name, made, where, entry.variants)
+        for number, (replicate, finetune) in enumerate(replicates, start=1):
+            variants[replicate] = Variant(
+                replicate, endpoint, own, keys.step, finetune, first, number
             )
-    label = entry.get("label", key)
-    asked = {
-        variant.endpoint.settings["base_url"]
-        for variant in variants.values()
-        if variant.endpoint.kind == "openai"
-    }
-    mixed = entry.get("mixed_stacks", False) or len(asked) > 1
-    return Model(key, label, entry.get("family", label), variants, mixed)
+    addresses = {v.endpoint.settings.get("base_url") for v in variants.values()} - {None}
+    label = entry.label or key
+    mixed = entry.mixed_stacks or len(addresses) > 1
+    return Model(key, label, entry.family or label, variants, mixed)
 
 
-def _probe(name: str, entry: dict[str, Any]) -> Probe:
-    variants = entry.get("variants")
-    return Probe(
-        name=name,
-        instrument=entry["instrument"],
-        personas=entry.get("personas"),
-        persona_count=entry.get("persona_count"),
-        repetitions=entry["repetitions"],
-        variants=tuple(variants) if variants else None,
-        method=entry.get("method"),
+def _replicates(
+    name: str, made: FinetuneKeys, where: str, taken: Mapping[str, Any]
+) -> Iterator[tuple[str, Finetune]]:
+    """Yield the variants that an entry with ``finetune`` stands for, and how each is made.
+
+    ``n_seeds: 3`` makes three: the first keeps the name, the others are called ``<name>-r2``,
+    ``<name>-r3``; each has the next seed. Raises ``UserError`` where such a name is taken.
+    """
+    names = [name, *(f"{name}-r{number}" for number in range(2, made.n_seeds + 1))]
+    attempts = (
+        made.attempt if isinstance(made.attempt, dict) else dict.fromkeys(names, made.attempt)
     )
+    for other in attempts:
+        if other not in names:
+            raise UserError(
+                f"{where}.finetune.attempt: {other!r} is no replicate of this variant"
+                f"{nearest(other, names)}; it has: {', '.join(names)}"
+            )
+    for number, replicate in enumerate(names):
+        if number > 0 and replicate in taken:
+            raise UserError(
+                f"{where}.finetune.n_seeds: the name of replicate {number + 1}, {replicate!r}, is "
+                "that of another variant; rename that one"
+            )
+        seed, attempt = made.seed + number, attempts.get(replicate, 1)
+        yield replicate, Finetune(made.base, made.dataset, made.recipe, seed, attempt)
+
+
+def _narrowed(study: Study, models: str | Sequence[str] | None) -> Study:
+    """Return a study of these models alone (a list, or one text with commas); None: of all."""
+    if not models:
+        return study
+    keys = [key.strip() for key in (models.split(",") if isinstance(models, str) else models)]
+    for key in keys:
+        if key not in study.models:
+            hint = nearest(key, study.models)
+            raise UserError(
+                f"models={key}: the study {study.name!r} has no such model{hint}; "
+                f"it has: {', '.join(study.models)}"
+            )
+    kept = {key: model for key, model in study.models.items() if key in keys}
+    return replace(study, models=kept)

@@ -17,7 +17,8 @@ from persona_collapse.answers import SCHEMA, collect_answers, conform, write_ans
 from persona_collapse.endpoints import recorded, recorded_files
 from persona_collapse.materials.convert import external
 from persona_collapse.plan.answers import Layout
-from persona_collapse.study.load import Study, find_study, load_study
+from persona_collapse.study.load import find_study, load_study
+from persona_collapse.study.model import Study
 from persona_collapse.tasks import task_of
 from tests.conftest import ROOT
 from tests.workflow.conftest import Project

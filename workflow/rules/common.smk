@@ -12,7 +12,7 @@ from pathlib import Path
 from snakemake.logging import logger
 
 from persona_collapse.handover.bundle import bundle_of, study_file
-from persona_collapse.common.yaml import check as check_document
+from persona_collapse.common.faults import check
 from persona_collapse.common.yaml import read_yaml
 from persona_collapse.common.errors import UserError
 from persona_collapse.plan.finetunes import MakingLayout
@@ -20,9 +20,9 @@ from persona_collapse.plan.code import ROOT, code_digest, let_scripts_import
 from persona_collapse.plan.misalignment import check_layout
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.checks import check_recorded, check_size
-from persona_collapse.handover.provenance import resolved
 from persona_collapse.plan.replicates import replicates_of
-from persona_collapse.study.load import Unit, find_study, load_study
+from persona_collapse.study.load import find_study, load_study
+from persona_collapse.study.model import RunSettings, Unit
 
 let_scripts_import()
 
@@ -35,7 +35,7 @@ def open_study():
                 f"run snakemake in the project's own folder, {ROOT}, where its paths lead; "
                 "--config results=PATH puts outputs elsewhere, study=PATH names a study elsewhere"
             )
-        check_document(config, "config", "config (config/config.yaml and --config)")
+        check(config, RunSettings, "config (config/config.yaml and --config)")
         unpacked = Path(config.get("results", "results")) / ".bundles"
         study = load_study(
             study_file(find_study(config["study"]), unpacked),

@@ -40,7 +40,7 @@ rule provenance:
     conda:
         "../../environment.yml"
     params:
-        study=resolved(STUDY),
+        study=STUDY.resolved(),
         code=code_of("provenance"),
     script:
         "../scripts/provenance.py"

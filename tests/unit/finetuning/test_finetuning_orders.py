@@ -19,7 +19,8 @@ from persona_collapse.finetuning.journal import Journal, ending, known_id, open_
 from persona_collapse.finetuning.orders import Order
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.finetunes import MakingLayout
-from persona_collapse.study.load import Unit, load_study
+from persona_collapse.study.load import load_study
+from persona_collapse.study.model import Unit
 
 ORDER = Order("https://api.test/v1", "base", "ab" * 32, {"n_epochs": 1, "batch_size": 4}, 1)
 EVENTS = (log.INTENT, log.ID, log.REFUSED, log.GONE, log.FINISHED, log.FAILED, log.CANCELLED)

@@ -18,10 +18,10 @@ import yaml
 from persona_collapse.common.errors import UserError
 from persona_collapse.handover.archive import write_bundle
 from persona_collapse.handover.bundle import bundle_of, study_file
-from persona_collapse.handover.provenance import resolved
 from persona_collapse.plan.answers import Layout
 from persona_collapse.report.page import embedded
-from persona_collapse.study.load import Study, find_study, load_study
+from persona_collapse.study.load import find_study, load_study
+from persona_collapse.study.model import Study
 
 SECRET = 'A keeper of "secrets" <who> would rather not be quoted.'
 SETTINGS = {"published_root": "/nowhere"}
@@ -45,7 +45,7 @@ def test_the_study_file_of_a_bundle_is_the_same_study(name: str, tmp_path: Path)
     layout = layout_of(name)
     first, second = layout.study, again(layout, tmp_path)
     assert second.name == f"{name}-reanalysis"
-    ours, theirs = resolved(first), resolved(second)
+    ours, theirs = first.resolved(), second.resolved()
     for part in ("title", "seed", "probes", "sampling", "shards", "analysis", "allow_mixed_stacks"):
         assert theirs[part] == ours[part], part
     assert first.variant_names == second.variant_names

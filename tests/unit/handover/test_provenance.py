@@ -7,13 +7,13 @@ from pathlib import Path
 
 import yaml
 
-from persona_collapse.handover.provenance import git_state, resolved, write_provenance
+from persona_collapse.handover.provenance import git_state, write_provenance
 from persona_collapse.study.load import find_study, load_study
 
 
 def test_the_resolved_study_is_plain_and_complete() -> None:
     path = find_study("demo")
-    study = resolved(load_study(path))
+    study = load_study(path).resolved()
     assert json.loads(json.dumps(study)) == study
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert list(study["models"]) == list(written["models"])

@@ -15,10 +15,10 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.figures.tables import read_table
 from persona_collapse.figures.trajectory import draw_trajectory
-from persona_collapse.handover.provenance import resolved
 from persona_collapse.measures.trajectory import trajectory_of
 from persona_collapse.plan.answers import Layout
-from persona_collapse.study.load import Study, Unit, find_study, load_study
+from persona_collapse.study.load import find_study, load_study
+from persona_collapse.study.model import Study, Unit
 from persona_collapse.tables.contracts.diagnostics import TABLE as DIAGNOSTICS
 from persona_collapse.tables.contracts.metrics import TABLE as METRICS
 from persona_collapse.tables.contracts.trajectory import TABLE
@@ -63,7 +63,7 @@ def test_a_step_is_told_and_changes_no_answer(tmp_path: Path) -> None:
     params = []
     for step in (50, 60):
         study = study_with(tmp_path, {"base": None, "a": step})
-        assert resolved(study)["models"]["m"]["variants"]["a"]["step"] == step
+        assert study.resolved()["models"]["m"]["variants"]["a"]["step"] == step
         shards = Layout(study).shards[Unit("m", "a", "roleplay")]
         params.append([Layout(study).shard_params(shard) for shard in shards])
     assert params[0] == params[1]

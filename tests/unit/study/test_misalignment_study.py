@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.handover.provenance import resolved
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.misalignment import CheckLayout, check_layout
-from persona_collapse.study.load import Study, load_study
+from persona_collapse.study.load import load_study
+from persona_collapse.study.model import Study
 
 TABLES = {
     "planted": "resources/benchmarks/paper_tables.csv",
@@ -73,7 +73,7 @@ def layout_of(tmp_path: Path, change: dict[str, Any] | None = None) -> CheckLayo
 
 def test_the_key_has_defaults_and_is_in_the_provenance(tmp_path: Path) -> None:
     study = load(tmp_path)
-    assert resolved(study)["misalignment"] == {
+    assert study.resolved()["misalignment"] == {
         "questions": "everyday8",
         "samples": 30,
         "temperature": 1.0,
@@ -84,7 +84,7 @@ def test_the_key_has_defaults_and_is_in_the_provenance(tmp_path: Path) -> None:
     without = load(tmp_path, {"misalignment": None})
     assert without.misalignment is None
     assert check_layout(Layout(without)) is None
-    assert "misalignment" not in resolved(without)
+    assert "misalignment" not in without.resolved()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import yaml
 from persona_collapse.common.errors import UserError
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.checks import check_recorded, check_size
-from persona_collapse.study.load import Study, find_study, load_study
+from persona_collapse.study.load import find_study, load_study
+from persona_collapse.study.model import Study
 
 STUDY: dict[str, Any] = {
     "title": "A study of one model",

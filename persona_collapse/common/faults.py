@@ -1,0 +1,190 @@
+"""Checking documents against declared keys: one message names the key and the rule it breaks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.keys import keys_of
+from persona_collapse.common.yaml import parse, read_text
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+# The environment variable that hands down to jobs what the planning process has checked: digests
+# of text and declaration. A job then needs neither the check nor the library behind it.
+CHECKED = "PERSONA_COLLAPSE_CHECKED"
+# The first words of a file that the workflow made, and checked before it was written.
+MADE = "# Made by the workflow"
+UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+
+
+def read(path: Path, kind: Any) -> Any:
+    """Read a YAML file as an instance of a declaration, or as a mapping of such instances.
+
+    What this process or the one that started it has checked is built without a check. Raises
+    ``UserError`` with the path of the key for the most telling fault.
+    """
+    text = read_text(path)
+    document = parse(text, path)
+    mark = hashlib.sha256(f"{kind}\0{text}".encode()).hexdigest()[:16]
+    checked = os.environ.get(CHECKED, "").split()
+    if mark in checked or text.startswith(MADE):
+        return build(kind, document)
+    found = check(document, kind, str(path))
+    os.environ[CHECKED] = " ".join([*checked, mark])
+    return found
+
+
+def build(kind: Any, value: Any) -> Any:
+    """Return a checked document's value as an instance of its declaration."""
+    kind = _bare(kind)
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        names = {name: part.name for name, part in keys_of(kind).items()}
+        return kind(**{names[key]: build(hints[names[key]], v) for key, v in value.items()})  # type: ignore[operator]
+    inner = get_args(kind)
+    if get_origin(kind) is tuple:
+        return tuple(value) if inner[0] is str else tuple(build(inner[0], v) for v in value)
+    if get_origin(kind) is dict and isinstance(value, dict):
+        return {key: build(inner[1], v) for key, v in value.items()}
+    return value
+
+
+def check(document: Any, kind: Any, where: str, at: tuple[str | int, ...] = ()) -> Any:
+    """Return a document as an instance of a declaration.
+
+    Raises ``UserError`` for an unknown key first, then for the shallowest fault, then for what the
+    declaration's own ``faults()`` yields: the path of a key and what is wrong with it. ``where`` is
+    the file, ``at`` the path of the document in it.
+    """
+    from pydantic import ValidationError
+
+    try:
+        # As JSON a list may become a tuple, while no other value is converted.
+        found = _adapter(kind).validate_json(json.dumps(document, default=str))
+    except ValidationError as fault:
+        errors = fault.errors(include_url=False)
+        first = min(errors, key=lambda e: (e["type"] not in UNKNOWN, len(e["loc"])))
+        raise UserError(f"{where}: {explain(kind, first, at)}") from None
+    for name, part in found.items() if isinstance(found, dict) else [(None, found)]:
+        for place, problem in part.faults() if hasattr(part, "faults") else ():
+            path = key_path([*at, *([] if name is None else [name]), *place])
+            raise UserError(f"{where}: {path}: {problem}")
+    return found
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Compile a declaration once: a study of many models is checked in many parts."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def explain(kind: Any, error: Mapping[str, Any], at: tuple[str | int, ...] = ()) -> str:
+    """Say in one line which key is wrong, what was expected and the nearest valid name."""
+    path, hint = _place(kind, error["loc"])
+    rule, value, limits = error["type"], error["input"], error.get("ctx", {})
+    place = key_path([*at, *path])
+    if rule in UNKNOWN:
+        valid = list(keys_of(_bare(_place(kind, path[:-1])[1])))
+        keys = f"; the keys here are: {', '.join(valid)}" if valid else ""
+        return f"{place}: unknown key{nearest(str(path[-1]), valid)}{keys}"
+    if rule == "missing":
+        return f"{key_path([*at, *path[:-1]])}: the key {path[-1]!r} is missing"
+    if error["loc"][-1:] == ("[key]",):
+        name, parent = path[-1], key_path([*at, *path[:-1]])
+        return f"{parent}: {name!r} cannot be used as a name ({error['msg']})"
+    shown = _shown(value)
+    if rule == "pattern":
+        return f"{place}: {shown} is not {error['msg']}"
+    if rule == "greater_than_equal":
+        return f"{place}: {shown} is less than the minimum of {limits['ge']:g}"
+    if rule == "greater_than":
+        return f"{place}: {shown} is not above {limits['gt']:g}"
+    if rule == "less_than_equal":
+        return f"{place}: {shown} is greater than the maximum of {limits['le']:g}"
+    if rule == "less_than":
+        return f"{place}: {shown} is not below {limits['lt']:g}"
+    if rule in ("too_short", "string_too_short"):
+        return f"{place}: must not be empty"
+    if rule == "literal_error":
+        choices = [str(choice) for choice in _choices(hint)]
+        return f"{place}: {shown} is not one of: {', '.join(choices)}{nearest(str(value), choices)}"
+    if rule.endswith("_type"):
+        return f"{place}: expected {_type_words(hint)}, found {shown}"
+    return f"{place}: {error['msg']}"
+
+
+def _place(kind: Any, loc: Iterable[str | int]) -> tuple[list[str | int], Any]:
+    """Return the path of keys of an error, and the type that is declared there."""
+    path: list[str | int] = []
+    for part in loc:
+        kind = _bare(kind)
+        origin, inner = get_origin(kind), get_args(kind)
+        if part == "[key]" or origin in (Union, UnionType):
+            break  # pydantic goes on with the names of alternatives
+        path.append(part)
+        if is_dataclass(kind):
+            known = keys_of(kind).get(str(part))
+            kind = get_type_hints(kind, include_extras=True)[known.name] if known else None
+        elif origin in (tuple, dict):
+            kind = inner[-1] if origin is dict else inner[0]
+    return path, kind
+
+
+def _bare(kind: Any) -> Any:
+    """Return a type without annotations, and without None beside one other type."""
+    while True:
+        inner = [part for part in get_args(kind) if part is not type(None)]
+        optional = get_origin(kind) in (Union, UnionType) and len(inner) == 1
+        if get_origin(kind) is not Annotated and not optional:
+            return kind
+        kind = inner[0]
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    return get_args(_bare(kind)) if get_origin(_bare(kind)) is Literal else ()
+
+
+def _type_words(kind: Any) -> str:
+    """Say which types a declaration accepts: "an integer or nothing"."""
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(_type_words(part) for part in get_args(kind))
+    words = {int: "an integer", float: "a number", bool: "true or false", type(None): "nothing"}
+    words |= {dict: "a mapping", tuple: "a list"}
+    found = get_origin(kind) or kind
+    return "a mapping" if is_dataclass(found) else words.get(found, "a text")
+
+
+def key_path(parts: Iterable[str | int]) -> str:
+    """Write a path of keys as a reader would: ``models.gpt-4o.variants[0]``."""
+    path = ""
+    for part in parts:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path or "the file as a whole"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,149 @@
+"""Declaring the keys of a file: a frozen dataclass whose fields state type, default and meaning.
+
+``common.faults`` checks documents against such classes with pydantic. Nothing here imports it, so
+that a job which only reads what was checked before does not pay for it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from typing import Annotated, Any, ClassVar
+
+
+class _Names(dict[str, Any]):
+    """A class body in which no name is declared twice."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name in self and not name.startswith("__"):
+            raise TypeError(f"the key {name!r} is declared twice in {self['__qualname__']}")
+        super().__setitem__(name, value)
+
+
+class _Declared(type):
+    @classmethod
+    def __prepare__(cls, name: str, bases: tuple[type, ...], /, **more: Any) -> _Names:
+        return _Names()
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> _Declared:
+        for base in bases:
+            twice = set(body.get("__annotations__", {})) & set(
+                getattr(base, "__dataclass_fields__", {})
+            )
+            if twice:
+                raise TypeError(
+                    f"the key {min(twice)!r} is declared twice: in {base.__qualname__} and {name}"
+                )
+        return super().__new__(cls, name, bases, dict(body))
+
+
+class Keys(metaclass=_Declared):
+    """Base class of declarations: no other keys are accepted and no value is converted."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
+
+
+def key(
+    meaning: str, default: Any = MISSING, *, name: str = "", type: str = "", shown: str = ""
+) -> Any:
+    """Declare a key by its meaning and default; without a default it is required.
+
+    ``name`` is the key's name where Python has a keyword of that name. ``type`` and ``shown`` are
+    what the documentation says of the type and of the default, where not what the code says.
+    """
+    words = {"description": meaning, "type_words": type, "default_words": shown}
+    return field(
+        default=default, kw_only=True, metadata={**words, **({"alias": name} if name else {})}
+    )
+
+
+def keys_of(declared: Any) -> dict[str, Field[Any]]:
+    """Return the fields of a declaration by the names that the file uses."""
+    return {part.metadata.get("alias", part.name): part for part in fields(declared)}
+
+
+def plain(value: Any) -> Any:
+    """Return a declaration's values as dicts and lists, for params, JSON and YAML."""
+    if hasattr(value, "__dataclass_fields__"):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, tuple | list) else value
+
+
+class Limits:
+    """Limits of a value, under pydantic's names: ``ge``, ``gt``, ``le``, ``lt``, ``min_length``."""
+
+    def __init__(self, **limits: float) -> None:
+        self.limits = limits
+
+    def __repr__(self) -> str:
+        return f"Limits({self.limits})"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        schema = {**handler(source), **self.limits}
+        if source is not float:
+            return schema
+        # An integer stays one: what is sent to a server, and the key of an answer, are as written.
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, check: (check(value), value)[1], schema
+        )
+
+
+@dataclass(frozen=True)
+class Matches:
+    """A pattern that a text must match; ``meaning`` says so to a reader: "a text with {item}"."""
+
+    pattern: str
+    meaning: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import PydanticCustomError, core_schema
+
+        def check(value: Any) -> Any:
+            if not re.search(self.pattern, str(value)):
+                raise PydanticCustomError("pattern", "{meaning}", {"meaning": self.meaning})
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        return {**handler(schema), "pattern": self.pattern}
+
+
+@dataclass(frozen=True)
+class Unique:
+    """A list without repetitions."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import PydanticCustomError, core_schema
+
+        def check(value: tuple[Any, ...]) -> Any:
+            for place, entry in enumerate(value):
+                if entry in value[:place]:
+                    raise PydanticCustomError("twice", "{entry} is listed twice", {"entry": entry})
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        return {**handler(schema), "uniqueItems": True}
+
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+Name = Annotated[
+    str, Matches(NAME, "a name of letters, digits and . _ + - that starts with a letter or digit")
+]
+Text = Annotated[str, Limits(min_length=1)]
+Names = Annotated[tuple[str, ...], Limits(min_length=1), Unique()]
+GitBlob = Annotated[str, Matches("^[0-9a-f]{40}$", "a git blob id of 40 hex digits")]
+Sha256 = Annotated[str, Matches("^[0-9a-f]{64}$", "a sha256 of 64 hex digits")]
+Count = Annotated[int, Limits(ge=1)]
+Natural = Annotated[int, Limits(ge=0)]
+Positive = Annotated[float, Limits(gt=0)]
+NonNegative = Annotated[float, Limits(ge=0)]
+Share = Annotated[float, Limits(ge=0, le=1)]
+Percentage = Annotated[float, Limits(ge=0, le=100)]
+Number = Annotated[float, Limits()]

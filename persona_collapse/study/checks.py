@@ -1,0 +1,197 @@
+"""Checks of what no single key of a study says: names that must fit, keys that exclude others."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from typing import Any
+
+from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.materials.sources import RESOURCES
+from persona_collapse.study.model import Analysis, Misalignment, Study
+
+PRIOR_MODELS = RESOURCES / "benchmarks" / "prior_models.csv"
+# Keys of ``misalignment`` that ask models, and keys that read what is there already.
+ASKING = ("questions", "judge", "samples", "temperature", "max_tokens", "git_blob")
+READING = ("printed", "recorded")
+
+
+def check_names(study: Study) -> None:
+    """Raise ``UserError`` with the key's path where names of a study do not fit together."""
+    _check_probes(study)
+    _check_roles(study)
+    _check_band(study)
+    _check_stacks(study)
+    _check_steps(study)
+    _check_files(study)
+
+
+def _check_probes(study: Study) -> None:
+    for name, probe in study.probes.items():
+        where = f"{study.path}: probes.{name}"
+        _check_variants(f"{where}.variants", probe.variants or (), study.variant_names)
+        if probe.persona_count and not probe.personas:
+            raise UserError(f"{where}.persona_count: needs the key 'personas'")
+
+
+def _check_variants(where: str, names: Collection[str], known: Collection[str]) -> None:
+    for place, name in enumerate(names):
+        if name not in known:
+            raise UserError(
+                f"{where}[{place}]: no model has a variant {name!r}{nearest(name, known)}"
+            )
+
+
+def _check_roles(study: Study) -> None:
+    """Check the names that ``analysis`` gives; a default may be absent, a name of one's own not."""
+    where, analysis = f"{study.path}: analysis", study.analysis
+    main = analysis["roleplay_probe"]
+    with_personas = [name for name in study.probes if study.has_personas(name)]
+    if main not in with_personas:
+        raise UserError(
+            f"{where}.roleplay_probe: S and R come from a probe with personas, and none "
+            f"is called {main!r}{nearest(main, with_personas)}"
+        )
+    variants = ("baseline", "control", "target")
+    roles = [analysis[role] for role in variants]
+    if len(set(roles)) < len(roles):
+        raise UserError(
+            f"{where}: baseline, control and target must be three different names, "
+            f"found {', '.join(roles)}"
+        )
+    defaults = {part.name: part.default for part in fields(Analysis)}
+    for role in (*variants, "unconditioned_probe", "toxic_probe"):
+        names = study.variant_names if role in variants else list(study.probes)
+        if analysis[role] != defaults[role] and analysis[role] not in names:
+            kind = "model has a variant" if role in variants else "probe is called"
+            raise UserError(
+                f"{where}.{role}: no {kind} {analysis[role]!r}{nearest(analysis[role], names)}; "
+                f"known: {', '.join(names)}"
+            )
+
+
+def _check_band(study: Study) -> None:
+    band = study.analysis["band"] or ()
+    if not band:
+        return
+    with PRIOR_MODELS.open(encoding="utf-8", newline="") as file:
+        known = [row["model"] for row in csv.DictReader(file)]
+    for place, name in enumerate(band):
+        if name not in known:
+            raise UserError(
+                f"{study.path}: analysis.band[{place}]: {name!r} is not among the earlier models"
+                f"{nearest(name, known)}; they are: {', '.join(known)}"
+            )
+
+
+def _check_stacks(study: Study) -> None:
+    for model in study.models.values():
+        if model.mixed_stacks and not study.mixed_stacks:
+            raise UserError(
+                f"{study.path}: models.{model.key}: its variants are answered by different "
+                "servers, so a contrast would compare servers as well as fine-tunes; ask one "
+                "server for all, or say allow_mixed_stacks: true, and every table and figure will "
+                "say so"
+            )
+
+
+def _check_steps(study: Study) -> None:
+    taken: dict[tuple[str, int], str] = {}
+    for key, variant, step in study.steps():
+        if (key, step) in taken:
+            raise UserError(
+                f"{study.path}: models.{key}.variants.{variant}.step: {taken[key, step]!r} has the "
+                f"step {step} already; the steps of a model belong to one training run: list "
+                "another run as another model (answers that both need are paid once)"
+            )
+        taken[key, step] = variant
+
+
+def _check_files(study: Study) -> None:
+    """Check that recorded variants name a file for each of their probes, and no other."""
+    for unit in study.units():
+        files = study.variant(unit).settings.get("files")
+        if files is not None and unit.probe not in files:
+            strays = [name for name in files if name not in study.probes]
+            raise UserError(
+                f"{study.path}: models.{unit.model}.variants.{unit.variant}.files: no file is "
+                f"named for the probe {unit.probe!r}{nearest(unit.probe, strays)}; add it, or "
+                f"leave the variant out with probes.{unit.probe}.variants"
+            )
+    for key, model in study.models.items():
+        for name, variant in model.variants.items():
+            for probe in variant.settings.get("files", {}):
+                if probe not in study.probes:
+                    raise UserError(
+                        f"{study.path}: models.{key}.variants.{name}.files.{probe}: no probe is "
+                        f"called {probe!r}{nearest(probe, study.probes)}; known: "
+                        f"{', '.join(study.probes)}"
+                    )
+
+
+def check_misalignment(study: Study, given: Mapping[str, Any]) -> None:
+    """Raise ``UserError`` where the key ``misalignment`` does not fit together or to the study.
+
+    ``given`` are the keys as the file has them.
+    """
+    keys, where = study.misalignment, f"{study.path}: misalignment"
+    if keys is None:
+        return
+    _check_variants(f"{where}.variants", keys.variants or (), study.variant_names)
+    reading = [name for name in READING if name in given]
+    if reading:
+        others = [name for name in (*reading[1:], *ASKING) if name in given]
+        if others:
+            raise UserError(
+                f"{where}.{others[0]}: does not go with {reading[0]!r}, which asks nothing; "
+                "remove one of the two"
+            )
+        return
+    for name in ("questions", "judge"):
+        if name not in given:
+            raise UserError(
+                f"{where}: the key {name!r} is missing; name questions and a judge, or say "
+                "printed (a table of printed numbers)"
+            )
+    _check_judge(study, keys, where)
+
+
+def _check_judge(study: Study, keys: Misalignment, where: str) -> None:
+    """Refuse endpoints that cannot judge, and a simulated side beside one that is asked."""
+    judge, endpoints = keys.judge, study.endpoints
+    assert judge is not None
+    name = judge.endpoint
+    if name not in endpoints:
+        raise UserError(
+            f"{where}.judge.endpoint: no endpoint is called {name!r}{nearest(name, endpoints)}; "
+            f"known: {', '.join(endpoints)}"
+        )
+    kind = endpoints[name].kind
+    if kind == "recorded":
+        raise UserError(
+            f"{where}.judge.endpoint: {name!r} is of the kind recorded and judges nothing; "
+            "judged replies of another run are read with misalignment.recorded"
+        )
+    if kind == "openai" and judge.model is None:
+        raise UserError(f"{where}.judge: the key 'model' is missing: the model that judges")
+    if kind == "simulated" and judge.model is not None:
+        raise UserError(f"{where}.judge.model: a simulated judge has no model; remove the key")
+    for key, variant in keys.pairs(study.models):
+        asked = study.models[key].variants[variant].endpoint.kind
+        at = f"models.{key}.variants.{variant}"
+        if asked == "recorded":
+            raise UserError(
+                f"{where}: {at} has recorded answers and cannot be asked open questions; "
+                "leave it out with misalignment.variants, or read numbers with printed or recorded"
+            )
+        if kind == "simulated" and asked != "simulated":
+            raise UserError(
+                f"{where}.judge: a simulated judge can read simulated replies alone, and {at} is "
+                "asked for real ones; name a model that judges"
+            )
+        if kind != "simulated" and asked == "simulated":
+            raise UserError(
+                f"{where}.judge: {at} is simulated, so a model would be paid to judge sentences "
+                "that mean nothing; name a simulated endpoint as the judge"
+            )

@@ -1,0 +1,589 @@
+"""The keys of a study file and of the run settings, and the study that they resolve to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from persona_collapse.common.keys import (
+    Count,
+    GitBlob,
+    Keys,
+    Limits,
+    Matches,
+    Name,
+    Names,
+    Natural,
+    NonNegative,
+    Positive,
+    Text,
+    Unique,
+    key,
+    plain,
+)
+
+Method = Literal["repeats", "logprobs"]
+Draws = Annotated[int, Limits(ge=2)]
+Entries = Annotated[dict[Name, dict[str, Any]], Limits(min_length=1)]
+AboveZero = Annotated[float | str, Matches(r"^(?=.*[1-9])[0-9]*[.]?[0-9]+$", "a number above 0")]
+
+
+@dataclass(frozen=True)
+class Sampling(Keys):
+    """How answers are sampled."""
+
+    temperature: NonNegative = key("sampling temperature", 0.1)
+    method: Method = key(
+        "sample every repetition, or read the rating's probabilities from one reply", "repeats"
+    )
+    max_attempts: Count = key("one-token tries per slot before a longer reply is read", 10)
+    late_max_tokens: Annotated[int, Limits(ge=2)] = key(
+        "length of that longer reply, whose first rating is taken and marked `late`", 64
+    )
+    askings: Count = key(
+        "with `logprobs`, how often a cell is read; more than one shows how much a server's "
+        "numbers vary",
+        1,
+    )
+    temperature_grid: Annotated[tuple[Positive, ...], Limits(min_length=1)] = key(
+        "temperatures of the S(T) and R(T) curves, with `logprobs`",
+        (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5),
+    )
+    top_p: Annotated[float, Limits(gt=0, le=1)] | None = key("nucleus sampling", None)
+    seed: Natural | None = key(
+        "sent along, a different one derived for every request; servers give it best effort", None
+    )
+
+
+@dataclass(frozen=True)
+class Shards(Keys):
+    """Sizes of the blocks that a job answers."""
+
+    personas: Count = key("personas per shard", 25)
+    items: Count = key("items per shard", 30)
+    repetitions: Count = key("repetitions per shard", 10)
+
+
+@dataclass(frozen=True)
+class Budget(Keys):
+    """What the study may spend in all."""
+
+    max_requests: Count | None = key(
+        "the run stops before it would send more, requests in flight included", None
+    )
+    max_usd: Positive | None = key("likewise in dollars; needs a price for every model", None)
+
+
+@dataclass(frozen=True)
+class Planted(Keys):
+    """Planted values to plan from."""
+
+    S: Positive = key("moral susceptibility")
+    R: Positive = key("moral robustness")
+
+
+@dataclass(frozen=True)
+class Power(Keys):
+    """Designs that ``power.csv`` plans."""
+
+    personas: Annotated[tuple[Draws, ...], Limits(min_length=1)] = key(
+        "numbers of personas to plan", (25, 50, 100, 200, 400)
+    )
+    repetitions: Annotated[tuple[Count, ...], Limits(min_length=1)] = key(
+        "numbers of repetitions to plan", (2, 3, 5, 10, 20)
+    )
+    S_percent: Positive = key("the rise of S that the cheapest design must detect", 20)
+    R_percent: Annotated[float, Limits(gt=0, lt=100)] = key(
+        "the fall of R that the cheapest design must detect", 20
+    )
+    one_request: bool = key("count the repetitions of a cell as one request", True)
+    planted: Planted | None = key(
+        "plan from these values instead of the study's own moments, so that nothing needs to be "
+        "asked first",
+        None,
+        type="`{S: , R: }`",
+    )
+
+
+@dataclass(frozen=True)
+class Analysis(Keys):
+    """Numbers of draws, and the roles of variants and probes."""
+
+    bootstrap_personas: Draws = key("bootstrap draws over personas", 2000)
+    bootstrap_reruns: Draws = key("bootstrap draws over repetitions within cells", 400)
+    bootstrap_diagnostics: Draws = key("bootstrap draws for the intervals of diagnostics", 1000)
+    permutations: Annotated[int, Limits(ge=99)] = key(
+        "permutations of the sign-flip permutation tests", 9999
+    )
+    baseline: str = key(
+        "what percent changes are relative to; a name of your own must be a variant of some "
+        "model, here and below",
+        "base",
+        type="variant",
+    )
+    control: str = key("the matched fine-tune that should change nothing", "secure", type="variant")
+    target: str = key("the fine-tune under study", "insecure", type="variant")
+    roleplay_probe: str = key(
+        "the probe that S, R and the verdict come from", "roleplay", type="probe"
+    )
+    unconditioned_probe: str = key(
+        "the probe that saturation comes from", "unconditioned", type="probe"
+    )
+    toxic_probe: str = key("the probe of toxic personas", "toxic", type="probe")
+    toxic_printed: (
+        Annotated[
+            str,
+            Matches(
+                r"^resources/benchmarks/.+[.]csv$",
+                "a CSV of resources/benchmarks/, where a bundle expects it",
+            ),
+        ]
+        | None
+    ) = key(
+        "a CSV of `resources/benchmarks/` with printed profiles of toxic personas (model, "
+        "toxic_persona, a column per foundation) for models, by label, whose baseline was not "
+        "asked `toxic_probe`",
+        None,
+        type="path",
+    )
+    band: Annotated[tuple[str, ...], Limits(min_length=2), Unique()] | None = key(
+        "which models of `resources/benchmarks/prior_models.csv` make the band",
+        None,
+        type="list of models",
+        shown="the 13 of the paper",
+    )
+    power: Power = key("the designs that `power.csv` plans, below", Power(), shown="below")
+
+
+@dataclass(frozen=True)
+class Judge(Keys):
+    """Who judges replies to open questions."""
+
+    endpoint: str = key(
+        "one of the study's endpoints; a simulated one where the variants are simulated",
+        type="name",
+    )
+    model: Text | None = key("the model that judges", None, shown="required of `openai`")
+    method: Literal["auto", "logprobs", "text"] = key(
+        "read a score from log-probabilities, from a short text, or from the text where "
+        "log-probabilities cannot be used",
+        "auto",
+    )
+
+
+@dataclass(frozen=True)
+class Misalignment(Keys):
+    """The emergent-misalignment check: open questions and a judge, or numbers to read instead."""
+
+    questions: Text = key(
+        "bundled `everyday8`, fetched `betley8`, or a YAML file of the same form; "
+        "`questions/<name>.yaml` beside the study file comes first",
+        "",
+        type="name or path",
+        shown="required",
+    )
+    samples: Count = key("replies to each question; more pay for what is new", 30)
+    temperature: NonNegative = key("sampling temperature of the replies", 1.0)
+    max_tokens: Annotated[int, Limits(ge=2)] = key("length at which a reply is cut off", 600)
+    variants: Names | None = key("the variants that are asked", None, shown="all")
+    judge: Judge | None = key("who judges, below", None, shown="required")
+    git_blob: GitBlob | None = key(
+        "accepts another version of fetched questions, by the id that git gives the file",
+        None,
+        shown="the catalogue's",
+    )
+    printed: Path | None = key(
+        "instead of asking: a table of printed means, with the columns of "
+        "`resources/benchmarks/paper_verification.csv`; models go by their labels",
+        None,
+    )
+    recorded: Path | None = key(
+        "instead of asking: a folder of judged replies, `<model>/<variant>.parquet`, as another "
+        "run left them in `judged/`",
+        None,
+    )
+
+    def pairs(self, models: dict[str, Model]) -> list[tuple[str, str]]:
+        """Return every model x variant that is checked, in the study's order."""
+        return [
+            (model.key, variant.name)
+            for model in models.values()
+            for variant in model.variants.values()
+            if self.variants is None or {variant.name, variant.replicate_of} & {*self.variants}
+        ]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the key with its defaults, as plain values."""
+        if self.judge is None:
+            named = {"printed": self.printed, "recorded": self.recorded}
+            read: dict[str, Any] = {name: str(path) for name, path in named.items() if path}
+        else:
+            judge = {"endpoint": self.judge.endpoint, "model": self.judge.model}
+            read = {
+                "questions": self.questions,
+                **({"git_blob": self.git_blob} if self.git_blob else {}),
+                "samples": self.samples,
+                "temperature": self.temperature,
+                "max_tokens": self.max_tokens,
+                "judge": {**judge, "method": self.judge.method},
+            }
+        return {**read, "variants": list(self.variants) if self.variants else None}
+
+
+@dataclass(frozen=True)
+class FinetuneKeys(Keys):
+    """How a variant is made: from which variant of its model, on which data, by which recipe."""
+
+    base: Text = key(
+        "the variant of the same model, on the same endpoint, that is trained further",
+        name="from",
+        type="name",
+    )
+    dataset: Text = key(
+        "a dataset of `resources/datasets.yaml`, or of the study's own `datasets`", type="name"
+    )
+    recipe: Text = key(
+        "a recipe of `resources/recipes.yaml` that the endpoint can follow", type="name"
+    )
+    n_seeds: Annotated[int, Limits(ge=1, le=100)] = key(
+        "replicate fine-tunes, which differ in their seed alone: `insecure`, `insecure-r2`, ...; "
+        "a probe that lists the first covers all",
+        1,
+    )
+    seed: Annotated[int, Limits(ge=0, le=2147483000)] = key(
+        "the first replicate's seed; each has the next one", 1
+    )
+    attempt: Count | dict[str, Count] = key(
+        "order it once more after a job that failed: `attempt: {insecure-r2: 2}`",
+        1,
+        type="integer, or mapping from variant to integer",
+    )
+
+
+@dataclass(frozen=True)
+class DatasetKeys(Keys):
+    """Training data of one's own, or the confirmed content of a fetched dataset."""
+
+    file: Text | None = key("a JSONL file of chats of your own", None, type="path")
+    git_blob: GitBlob | None = key(
+        "the content that a fetched dataset must have, where it is not the catalogue's "
+        "(`git hash-object FILE` prints it)",
+        None,
+        shown="the catalogue's",
+    )
+    matched_with: str | None = key(
+        "the dataset that must have the same prompts",
+        None,
+        type="name or null",
+        shown="the catalogue's",
+    )
+    duplicates: Literal["allowed"] | None = key("let an example stand twice", None)
+
+
+@dataclass(frozen=True)
+class ModelKeys(Keys):
+    """A model family and its variants."""
+
+    label: Text | None = key("what figures and tables show", None, shown="the model's key")
+    family: Text | None = key("groups models in figures", None, shown="the label")
+    variants: Entries = key(
+        "each names its `endpoint` and what the endpoint's kind needs", type="mapping"
+    )
+    mixed_stacks: bool = key(
+        "says of recorded answers that different servers gave those of the base and the fine-tunes",
+        False,
+        shown="whether the endpoints' addresses differ",
+    )
+
+
+@dataclass(frozen=True)
+class ProbeKeys(Keys):
+    """An instrument asked of variants, with a persona set or without."""
+
+    instrument: Text = key(
+        "bundled `moral30`, fetched `mfq30`, or a YAML file of the same form; "
+        "`instruments/<name>.yaml` beside the study file comes first",
+        type="name or path",
+    )
+    personas: Text | None = key(
+        "bundled `everyday100`, `toxic8`, fetched `personahub100`, `toxic8-paper`, or a YAML "
+        "file; `personas/<name>.yaml` beside the study file comes first; without it the probe is "
+        "unconditioned",
+        None,
+        type="name or path",
+    )
+    persona_count: Count | None = key(
+        "the first so many personas of the set; recorded answers of the others are left out",
+        None,
+        shown="all",
+    )
+    repetitions: Count = key("answers per cell")
+    variants: Names | None = key("the variants that are asked", None, shown="all")
+    method: Method | None = key(
+        "how this probe is sampled, so that one study can compare both",
+        None,
+        shown="`sampling.method`",
+    )
+
+
+@dataclass(frozen=True)
+class StudyKeys(Keys):
+    """A study file; the keys of endpoints and variants depend on the endpoint's kind."""
+
+    title: Text = key("shown on the page")
+    seed: Natural = key(
+        "every random number derives from it and from names, so adding a model moves no other "
+        "number"
+    )
+    endpoints: Entries = key("where answers come from, by a name of your own")
+    models: Annotated[dict[Name, ModelKeys], Limits(min_length=1)] = key(
+        "model families and their variants"
+    )
+    probes: Annotated[dict[Name, ProbeKeys], Limits(min_length=1)] = key(
+        "what is asked of the variants"
+    )
+    sampling: Sampling = key("how answers are sampled", Sampling(), shown="below")
+    shards: Shards = key("block sizes", Shards(), shown="below")
+    analysis: Analysis = key("draws, and the roles of the variants", Analysis(), shown="below")
+    budget: Budget = key("what the study may spend in all, below", Budget(), shown="none")
+    datasets: dict[Name, DatasetKeys] | None = key(
+        "training data of one's own, and content ids confirmed, below", None
+    )
+    misalignment: Misalignment | None = key("the emergent-misalignment check, below", None)
+    allow_mixed_stacks: bool = key(
+        "allow a model whose variants are answered by different servers; every table and figure "
+        "then says so",
+        False,
+    )
+
+
+@dataclass(frozen=True)
+class PlannedValues(Keys):
+    """S and R to plan from; on the command line Snakemake reads what stands in braces as text."""
+
+    S: AboveZero = key("moral susceptibility")
+    R: AboveZero = key("moral robustness")
+
+
+@dataclass(frozen=True)
+class ResourceSettings(Keys):
+    """Where fetched resources come from."""
+
+    mirror: str | None = key(
+        "a folder to take fetched resources from instead of the network: "
+        "`--config 'resources={mirror: PATH}'`",
+        None,
+        type="path",
+    )
+
+
+@dataclass(frozen=True)
+class RunSettings(Keys):
+    """Run settings of a machine: config/config.yaml and ``--config``."""
+
+    study: str | int = key(
+        "which study is run; results go to `<results>/<study's file name>/`",
+        type="name or path",
+        shown="`demo`",
+    )
+    models: str | tuple[str, ...] | None = key(
+        "narrows the study to these models", None, type="list, or names with commas", shown="all"
+    )
+    results: Text = key("where outputs go", "results", type="path")
+    store: Text = key(
+        "where every paid answer is kept, for ever; back it up", "answer_store", type="path"
+    )
+    prices: Text = key(
+        "dollars per million tokens, by server and model", "resources/prices.yaml", type="path"
+    )
+    sampling_on: Literal["nodes", "controller"] = key(
+        "on a cluster, where shards are answered: as jobs, or beside `snakemake` itself because "
+        "compute nodes have no internet",
+        "nodes",
+    )
+    published_root: str | None = key(
+        "the released answers, for `study=published`; a study file names it as `${published_root}`",
+        None,
+        type="path",
+        shown="`resources/external/published/data`",
+    )
+    planted: PlannedValues | None = key(
+        "`power` plans from these values, whatever `analysis.power` says, and asks nothing: "
+        "`snakemake power --config study=paper 'planted={S: 0.8, R: 10}'`",
+        None,
+        type="`{S: , R: }`",
+    )
+    resources: ResourceSettings | None = key("where fetched resources come from, below", None)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where answers come from; ``settings`` are the endpoint's keys of the study file."""
+
+    name: str
+    kind: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finetune:
+    """How one variant is made; ``attempt`` above 1 orders it again, after a job that failed."""
+
+    base: str
+    dataset: str
+    recipe: str
+    seed: int
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One fine-tune (or the base) of a model and the settings that its endpoint needs.
+
+    ``step`` is the training step of a checkpoint, None where the study names none. ``finetune``
+    says how it is made, where the study does not name the model itself; replicate fine-tunes share
+    ``replicate_of``, the name of the first, and count from 1.
+    """
+
+    name: str
+    endpoint: Endpoint
+    settings: dict[str, Any]
+    step: int | None
+    finetune: Finetune | None = None
+    replicate_of: str | None = None
+    replicate: int = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model family of the study with its variants, in the study's order.
+
+    ``mixed_stacks``: different servers answered for its variants, which confounds its contrasts.
+    """
+
+    key: str
+    label: str
+    family: str
+    variants: dict[str, Variant]
+    mixed_stacks: bool
+
+
+@dataclass(frozen=True)
+class Probe(ProbeKeys):
+    """A probe with its name."""
+
+    name: str = field(default="", kw_only=True)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One model x variant x probe, the thing that has a collected file of answers."""
+
+    model: str
+    variant: str
+    probe: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study; ``blocks`` are shard sizes, ``analysis`` holds roles and draws.
+
+    ``budget`` limits what the study may spend in all; ``mixed_stacks`` allows a contrast of
+    variants that different servers answer. ``datasets`` are the file's own entries.
+    """
+
+    name: str
+    path: Path
+    title: str
+    seed: int
+    endpoints: dict[str, Endpoint]
+    models: dict[str, Model]
+    probes: dict[str, Probe]
+    sampling: dict[str, Any]
+    blocks: dict[str, int]
+    analysis: dict[str, Any]
+    budget: dict[str, Any]
+    mixed_stacks: bool
+    datasets: dict[str, dict[str, Any]]
+    misalignment: Misalignment | None = None
+
+    @property
+    def variant_names(self) -> list[str]:
+        """All variant names: baseline, control and target first, then in order of appearance."""
+        roles = [self.analysis[role] for role in ("baseline", "control", "target")]
+        named = [name for model in self.models.values() for name in model.variants]
+        return [name for name in dict.fromkeys([*roles, *named]) if name in named]
+
+    def units(self) -> list[Unit]:
+        """Return every model x variant x probe that the study asks for, in the file's order."""
+        return [
+            Unit(model.key, variant.name, probe.name)
+            for model in self.models.values()
+            for variant in model.variants.values()
+            for probe in self.probes.values()
+            if probe.variants is None or {variant.name, variant.replicate_of} & {*probe.variants}
+        ]
+
+    def variant(self, unit: Unit) -> Variant:
+        """Return the variant of a unit."""
+        return self.models[unit.model].variants[unit.variant]
+
+    def steps(self) -> list[tuple[str, str, int]]:
+        """Return model, variant and training step of every checkpoint, per model in rising order.
+
+        A baseline without a step counts as step 0 where other variants of its model have one.
+        """
+        baseline = self.analysis["baseline"]
+        rows = []
+        for model in self.models.values():
+            steps = {v.name: v.step for v in model.variants.values() if v.step is not None}
+            if steps and baseline in model.variants:
+                steps = {baseline: 0, **steps}
+            ordered = sorted(steps.items(), key=lambda entry: entry[1])
+            rows += [(model.key, name, step) for name, step in ordered]
+        return rows
+
+    def has_personas(self, probe: str) -> bool:
+        """Tell whether a probe is asked under personas."""
+        return self.probes[probe].personas is not None
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the study with its defaults filled in, as plain values in the file's order."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "seed": self.seed,
+            "endpoints": {
+                endpoint.name: {"kind": endpoint.kind, **endpoint.settings}
+                for endpoint in self.endpoints.values()
+            },
+            "models": {
+                model.key: {
+                    "label": model.label,
+                    "family": model.family,
+                    "mixed_stacks": model.mixed_stacks,
+                    "variants": {
+                        variant.name: {
+                            "endpoint": variant.endpoint.name,
+                            **variant.settings,
+                            **({} if variant.step is None else {"step": variant.step}),
+                            **({"finetune": asdict(variant.finetune)} if variant.finetune else {}),
+                        }
+                        for variant in model.variants.values()
+                    },
+                }
+                for model in self.models.values()
+            },
+            "probes": {
+                name: {part: value for part, value in plain(probe).items() if part != "name"}
+                for name, probe in self.probes.items()
+            },
+            "sampling": self.sampling,
+            "shards": self.blocks,
+            "analysis": self.analysis,
+            "budget": self.budget,
+            **({"misalignment": self.misalignment.plain()} if self.misalignment else {}),
+            "allow_mixed_stacks": self.mixed_stacks,
+            "datasets": self.datasets,
+        }
