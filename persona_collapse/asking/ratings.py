@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 
 from persona_collapse.materials.instruments import Scale
 from persona_collapse.store.attempts import Alternatives
@@ -26,24 +25,6 @@ def parse_rating(reply: str | None, scale: Scale) -> int | None:
     ratings = "|".join(str(rating) for rating in reversed(scale.ratings))
     match = re.search(rf"(?<![\w\-−])(?<!\d\.)(?:{ratings})(?!\w)(?!\.\d)", reply)
     return int(match.group()) if match else None
-
-
-def temper(probabilities: Sequence[float], temperature: float) -> list[float]:
-    """Return the probabilities that sampling at ``temperature`` gives, from those at T = 1.
-
-    p_k(T) is p_k ** (1 / T), normalised (DESIGN.md, Definitions). At T = 0 the most probable
-    rating takes all; equals share.
-    """
-    if temperature < 0 or not any(p > 0 for p in probabilities):
-        raise ValueError("a temperature is at least 0 and some probability is positive")
-    top = max(probabilities)
-    if temperature == 0:
-        weights = [float(p == top) for p in probabilities]
-    else:  # relative to the top, so that a small T underflows to 0 and never to 0 / 0
-        logs = [math.log(p / top) if p > 0 else -math.inf for p in probabilities]
-        weights = [math.exp(value / temperature) for value in logs]
-    total = sum(weights)
-    return [weight / total for weight in weights]
 
 
 class UnusableError(Exception):

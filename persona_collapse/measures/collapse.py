@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 from persona_collapse.common.seeds import generator
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import Array, Cells, cells_from_moments
+from persona_collapse.measures.moments import moments_of_probabilities
 from persona_collapse.measures.statistics.bootstrap import (
     Draws,
     averages,
@@ -135,3 +137,26 @@ def persona_variances(
     variance = steady_variance(np.vstack(values), np.vstack(parts), np.hstack(left_out))
     S_variance, sigma_variance = np.split(variance, 2)
     return S_variance, sigma_variance
+
+
+def temperature_curves_of(
+    answers: pl.DataFrame,
+    instrument: Instrument,
+    personas: int,
+    grid: Sequence[float],
+    seed: int,
+    draws: Draws,
+) -> pl.DataFrame:
+    """Return the metrics of one model x variant x probe at each temperature of ``grid``.
+
+    The columns of ``tables/metrics.csv`` behind ``temperature``. ``answers`` holds probabilities at
+    T = 1; those at T are p_k ** (1 / T), normalised. Sampling noise at T is exact, so intervals
+    speak of the personas alone. The draws of personas are the same at every temperature.
+    """
+    curves = []
+    for temperature in sorted(grid):
+        cells = moments_of_probabilities(answers, instrument, personas, temperature)
+        metrics = metrics_of(cells, instrument, seed, draws)
+        curves.append(metrics.select(pl.lit(float(temperature)).alias("temperature"), pl.all()))
+    names = ["model", "variant", "probe", "foundation"]
+    return pl.concat(curves).select(*names, "temperature", pl.exclude(*names, "temperature"))

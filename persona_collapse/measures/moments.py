@@ -1,6 +1,9 @@
-"""Moments: the answers of one model x variant x probe reduced to one row per persona x item."""
+"""Moments: answers of one model x variant x probe reduced to one row per cell (persona x item)."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -8,7 +11,7 @@ from numpy.typing import NDArray
 
 from persona_collapse.answers import NAMES, SIMULATED, SLOT, STATUSES
 from persona_collapse.common.errors import UserError
-from persona_collapse.materials.instruments import Instrument
+from persona_collapse.materials.instruments import Instrument, Item
 
 SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(),
@@ -46,15 +49,83 @@ def moments_of(answers: pl.DataFrame, instrument: Instrument, personas: int | No
     counts = np.bincount(places, minlength=int(np.prod(shape))).reshape(-1, shape[2])
     n, mean, sd = moments_of_counts(counts, instrument.scale.minimum)
     simulated = bool((answers["served_model"] == SIMULATED).any())
-    persona_ids = [None] if personas is None else range(personas)
+    return _frame(names, items, personas, n, mean, sd, counts, simulated=simulated)
+
+
+def moments_of_probabilities(
+    answers: pl.DataFrame, instrument: Instrument, personas: int | None, temperature: float
+) -> pl.DataFrame:
+    """Return the moments of first-token log-probabilities, exact at any temperature.
+
+    ``answers`` holds ``probabilities`` at T = 1, one row per cell; where a cell was read more than
+    once, the first reading counts. ``counts`` are the ratings' probabilities at ``temperature`` and
+    ``sd`` is the SD of that distribution: what infinitely many repetitions would show. A cell
+    without probabilities has n = 0. Columns and errors as in ``moments_of``.
+    """
+    names = names_of(answers)
+    check_design(answers, instrument, personas)
+    items = sorted(instrument.items, key=lambda item: item.id)
+    first = {
+        (persona, item): probabilities
+        for persona, item, probabilities in answers.sort("repetition", descending=True)
+        .filter(pl.col("probabilities").is_not_null())
+        .select("persona_id", "item_id", "probabilities")
+        .iter_rows()
+    }
+    ratings = np.array(instrument.scale.ratings, dtype=np.float64)
+    absent = [math.nan] * ratings.size
+    cells = [first.get((p, item.id)) for p in _persona_ids(personas) for item in items]
+    counts = np.array([temper(cell, temperature) if cell else absent for cell in cells])
+    known = ~np.isnan(counts[:, 0])
+    mean = counts @ ratings
+    sd = np.sqrt((counts * (ratings - mean[:, None]) ** 2).sum(axis=1))
+    counts = np.nan_to_num(counts)
+    return _frame(names, items, personas, known, mean, sd, counts, exact=True)
+
+
+def temper(probabilities: Sequence[float], temperature: float) -> list[float]:
+    """Return the probabilities that sampling at ``temperature`` gives, from those at T = 1.
+
+    p_k(T) is p_k ** (1 / T), normalised. At T = 0 the most probable rating takes all; equals share.
+    """
+    if temperature < 0 or not any(p > 0 for p in probabilities):
+        raise ValueError("a temperature is at least 0 and some probability is positive")
+    top = max(probabilities)
+    if temperature == 0:
+        weights = [float(p == top) for p in probabilities]
+    else:  # relative to the top, so that a small T underflows to 0 and never to 0 / 0
+        logs = [math.log(p / top) if p > 0 else -math.inf for p in probabilities]
+        weights = [math.exp(value / temperature) for value in logs]
+    total = sum(weights)
+    return [weight / total for weight in weights]
+
+
+def _persona_ids(personas: int | None) -> Sequence[int | None]:
+    return [None] if personas is None else range(personas)
+
+
+def _frame(
+    names: dict[str, str],
+    items: Sequence[Item],
+    personas: int | None,
+    n: NDArray[np.generic],
+    mean: NDArray[np.float64],
+    sd: NDArray[np.float64],
+    counts: NDArray[np.generic],
+    *,
+    exact: bool = False,
+    simulated: bool = False,
+) -> pl.DataFrame:
+    """Return flattened cells (personas x items), columns of ``SCHEMA``; NaN becomes null."""
+    persona_ids = _persona_ids(personas)
     return pl.DataFrame(
         {
             **{name: [value] * n.size for name, value in names.items()},
             "persona_id": [persona for persona in persona_ids for _ in items],
-            "item_id": np.tile(item_ids, shape[0]),
-            "foundation": [item.foundation for item in items] * shape[0],
-            "n": n,
-            "exact": [False] * n.size,
+            "item_id": [item.id for item in items] * len(persona_ids),
+            "foundation": [item.foundation for item in items] * len(persona_ids),
+            "n": n.astype(np.int32),
+            "exact": [exact] * n.size,
             "mean": mean,
             "sd": sd,
             "counts": counts.astype(np.float64),

@@ -7,8 +7,7 @@ import polars as pl
 
 from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
-from persona_collapse.measures.moments import moments_of
-from persona_collapse.measures.moments_exact import moments_of_probabilities
+from persona_collapse.measures.moments import moments_of, moments_of_probabilities
 from persona_collapse.measures.quality import quality_of
 
 

@@ -7,8 +7,8 @@ import polars as pl
 
 from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
+from persona_collapse.measures.collapse import temperature_curves_of
 from persona_collapse.measures.statistics.bootstrap import Draws
-from persona_collapse.measures.temperature import temperature_curves_of
 
 
 def measure_temperature(

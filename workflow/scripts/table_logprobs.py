@@ -9,7 +9,7 @@ from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
 from persona_collapse.measures.diagnostics.noise import agreement, jitter_floor
-from persona_collapse.measures.moments_exact import moments_of_probabilities
+from persona_collapse.measures.moments import moments_of_probabilities
 from persona_collapse.tables import write
 from persona_collapse.tables.contracts.logprobs import TABLE
 

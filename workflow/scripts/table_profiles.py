@@ -7,8 +7,7 @@ import polars as pl
 from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.materials.personas import read_personas
-from persona_collapse.measures.persona_means import persona_means_of
-from persona_collapse.measures.profiles import profiles_of
+from persona_collapse.measures.profiles import persona_means_of, profiles_of
 from persona_collapse.tables import write
 from persona_collapse.tables.contracts.personas import TABLE as PERSONAS
 from persona_collapse.tables.contracts.profiles import TABLE as PROFILES

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from persona_collapse.asking.ratings import UnusableError, rating_probabilities, temper
+from persona_collapse.asking.ratings import UnusableError, rating_probabilities
 from persona_collapse.materials.instruments import Scale
 
 SCALE = Scale(0, 5)
@@ -70,27 +68,3 @@ def test_certainty_is_usable() -> None:
 def test_unusable_replies(pairs: tuple[tuple[str, float | None], ...], reason: str) -> None:
     with pytest.raises(UnusableError, match=reason):
         rating_probabilities(pairs, SCALE)
-
-
-@given(
-    st.lists(st.floats(1e-6, 1.0), min_size=6, max_size=6),
-    st.floats(0.05, 5.0),
-)
-def test_temper_is_the_softmax_of_divided_logprobs(weights: list[float], heat: float) -> None:
-    total = sum(weights)
-    p = [weight / total for weight in weights]
-    scaled = [math.log(value) / heat for value in p]
-    top = max(scaled)
-    expected = [math.exp(value - top) for value in scaled]
-    assert temper(p, heat) == pytest.approx([e / sum(expected) for e in expected], abs=1e-12)
-
-
-def test_temper_at_the_ends() -> None:
-    assert temper([0.5, 0.3, 0.2], 1.0) == pytest.approx([0.5, 0.3, 0.2])
-    assert temper([0.4, 0.4, 0.2], 0.0) == [0.5, 0.5, 0.0]
-    assert temper([0.0, 1.0], 0.1) == [0.0, 1.0]
-    assert temper([0.6, 0.4], 1e-4) == [1.0, 0.0]
-    with pytest.raises(ValueError, match="temperature"):
-        temper([0.5, 0.5], -1)
-    with pytest.raises(ValueError, match="positive"):
-        temper([0.0, 0.0], 1)

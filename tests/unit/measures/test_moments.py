@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 import numpy as np
@@ -11,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.measures.moments import SCHEMA, moments_of, moments_of_counts
+from persona_collapse.measures.moments import (
+    SCHEMA,
+    moments_of,
+    moments_of_counts,
+    moments_of_probabilities,
+    temper,
+)
 from tests.helpers.measures_data import answers, instrument
 
 NAN = float("nan")
@@ -40,6 +47,24 @@ def test_one_answer_has_no_spread_and_extra_repetitions_are_used() -> None:
     surplus = answers(np.array([[0, 2]])).with_columns(pl.col("repetition") + 10)
     frame = moments_of(surplus, instrument(["Care"]), None)
     assert frame["n"].to_list() == [2]
+
+
+def test_moments_of_probabilities_are_those_of_the_distribution_at_the_temperature() -> None:
+    read = [[0.25, 0.25, 0.5, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]]
+    given_answers = answers(np.array([[[0, 1]], [[NAN, 0]]])).with_columns(
+        rating=pl.lit(None, pl.Int8),
+        probabilities=pl.Series([read[0], read[1], None, None], dtype=pl.List(pl.Float64)),
+        status=pl.Series(["ok", "ok", "refused", "refused"]),
+    )
+    of = instrument(["Care"])
+    frame = moments_of_probabilities(given_answers, of, 2, 1.0)
+    assert frame.schema == pl.Schema(SCHEMA)
+    assert frame["n"].to_list() == [1, 0]
+    assert frame["mean"].to_list() == [1.25, None]
+    assert frame["sd"].to_list() == [pytest.approx(0.6875**0.5), None]
+    assert frame["counts"].to_list() == [read[0], [0.0] * 6]
+    assert frame["exact"].all()
+    assert moments_of_probabilities(given_answers, of, 2, 0.0)["mean"].to_list() == [2.0, None]
 
 
 def test_simulated_answers_are_marked() -> None:
@@ -103,3 +128,27 @@ def test_two_variants_in_one_frame_are_refused() -> None:
         moments_of(both, instrument(), 1)
     with pytest.raises(UserError, match="exactly one"):
         moments_of(both.clear(), instrument(), 1)
+
+
+@given(
+    st.lists(st.floats(1e-6, 1.0), min_size=6, max_size=6),
+    st.floats(0.05, 5.0),
+)
+def test_temper_is_the_softmax_of_divided_logprobs(weights: list[float], heat: float) -> None:
+    total = sum(weights)
+    p = [weight / total for weight in weights]
+    scaled = [math.log(value) / heat for value in p]
+    top = max(scaled)
+    expected = [math.exp(value - top) for value in scaled]
+    assert temper(p, heat) == pytest.approx([e / sum(expected) for e in expected], abs=1e-12)
+
+
+def test_temper_at_the_ends() -> None:
+    assert temper([0.5, 0.3, 0.2], 1.0) == pytest.approx([0.5, 0.3, 0.2])
+    assert temper([0.4, 0.4, 0.2], 0.0) == [0.5, 0.5, 0.0]
+    assert temper([0.0, 1.0], 0.1) == [0.0, 1.0]
+    assert temper([0.6, 0.4], 1e-4) == [1.0, 0.0]
+    with pytest.raises(ValueError, match="temperature"):
+        temper([0.5, 0.5], -1)
+    with pytest.raises(ValueError, match="positive"):
+        temper([0.0, 0.0], 1)
