@@ -191,6 +191,7 @@ class Misalignment(Keys):
     git_blob: GitBlob | None = key(
         "accepts another version of fetched questions, by the id that git gives the file",
         None,
+        type="40 hex digits",
         shown="the catalogue's",
     )
     printed: Path | None = key(
@@ -270,6 +271,7 @@ class DatasetKeys(Keys):
         "the content that a fetched dataset must have, where it is not the catalogue's "
         "(`git hash-object FILE` prints it)",
         None,
+        type="40 hex digits",
         shown="the catalogue's",
     )
     matched_with: str | None = key(
