@@ -12,7 +12,7 @@ RELEASE_FOLDER := resources/external/published
 SNAKEFILES := Snakefile workflow/Snakefile workflow/rules/*.smk
 CODE := persona_collapse workflow/scripts tests benchmarks
 
-.PHONY: study help setup check test test-slow test-install test-browser test-slurm test-servers published-answers lock clean
+.PHONY: study help setup check test test-slow test-install test-browser test-slurm test-servers published-answers reference lock clean
 
 study: setup  ## run a study (STUDY=demo) on all cores
 	$(BIN)/snakemake --cores all --config study=$(STUDY)
@@ -71,6 +71,9 @@ published-answers:  ## fetch the released answers; git verifies them by the comm
 		git clone --filter=blob:none --no-checkout $(RELEASE) $(RELEASE_FOLDER)
 	git -C $(RELEASE_FOLDER) checkout --quiet $(RELEASE_COMMIT) -- data
 	@echo "Now: make STUDY=published"
+
+reference: setup  ## generate config/study.schema.json and the key tables of config/README.md
+	$(BIN)/python -m persona_collapse.study.reference
 
 lock: setup  ## pin the versions of .venv in requirements.lock and environment.yml
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock

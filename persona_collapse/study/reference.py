@@ -50,10 +50,8 @@ def schema() -> dict[str, Any]:
     study = TypeAdapter(model.StudyKeys).json_schema()
     parts = {"endpoints": "endpoint", "variants": "variant"}
     for name, part in parts.items():
-        found = {
-            kind: TypeAdapter(getattr(keys, part)).json_schema() for kind, keys in KINDS.items()
-        }
-        for kind, entry in found.items():
+        for kind, keys in KINDS.items():
+            entry = TypeAdapter(getattr(keys, part)).json_schema()
             study["$defs"] |= entry.pop("$defs", {})
             study["$defs"][f"{kind} {part}"] = entry
             if part == "endpoint":

@@ -50,7 +50,7 @@ def test_json_schema_refuses_an_unknown_key() -> None:
 
 
 def test_key_declared_twice_is_refused_at_import() -> None:
-    with pytest.raises(TypeError, match="the key 'temperature' is declared twice in .*Sampling"):
+    with pytest.raises(TypeError, match=r"the key 'temperature' is declared twice in .*Sampling"):
 
         @dataclass(frozen=True)
         class Sampling(Keys):
