@@ -20,7 +20,7 @@ from persona_collapse.asking.settings import Settings
 from persona_collapse.endpoints.openai import Shard
 from persona_collapse.finetuning.data import check_dataset, read_examples
 from persona_collapse.finetuning.journal import FINISHED, ending, known_id, open_intent
-from persona_collapse.finetuning.running import Running
+from persona_collapse.finetuning.runner import Runner
 from persona_collapse.materials.questions import ASPECTS, read_questions
 from persona_collapse.misalignment.columns import ERROR
 from persona_collapse.misalignment.judge import TEXT, TEXT_TOKENS, Judge
@@ -88,7 +88,7 @@ def plan_study(
     none sends requests.
     """
     check_training_data(making)
-    tunes = [Running.of(m["order"], Path(m["data"]), m["settings"]) for m in making]
+    tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in making]
     rows = [training_row(tune, Path(m["made"])) for tune, m in zip(tunes, making, strict=True)]
     models = known_models(tunes)
     tasks = []
@@ -366,7 +366,7 @@ def check_training_data(making: Sequence[Mapping[str, Any]]) -> None:
         check_dataset(Path(entry["data"]), partner, **entry["expected"]).refuse()
 
 
-def known_models(tunes: Sequence[Running]) -> dict[tuple[str, str], str]:
+def known_models(tunes: Sequence[Runner]) -> dict[tuple[str, str], str]:
     """Return the models of finished fine-tunes, by model and variant."""
     found = {}
     for tune in tunes:
@@ -376,14 +376,12 @@ def known_models(tunes: Sequence[Running]) -> dict[tuple[str, str], str]:
     return found
 
 
-def training_row(tune: Running, made: Path) -> Row:
+def training_row(tune: Runner, made: Path) -> Row:
     """Count what a fine-tune still needs: nothing for a job that is finished or under way.
 
     ``made`` is the file of an earlier run, if any.
     """
     order = tune.order
-    tokens, how = tune.tokens()
-    trained = tokens * order.epochs
     row = {
         "model": order.model,
         "variant": order.variant,
@@ -391,9 +389,9 @@ def training_row(tune: Running, made: Path) -> Row:
         "base_url": order.base_url,
         "requested_model": order.base,
         "requests": 1,
-        "training_tokens": trained,
-        "hours": QUEUE_HOURS + trained / TOKENS_PER_HOUR,
-        "tokens_by": how,
+        "training_tokens": tune.tokens,
+        "hours": QUEUE_HOURS + tune.tokens / TOKENS_PER_HOUR,
+        "tokens_by": tune.tokens_by,
     }
     none = {"requests": 0, "training_tokens": 0, "hours": 0.0, "usd": 0.0}
     prices = tune.settings["prices"]
@@ -414,7 +412,7 @@ def training_row(tune: Running, made: Path) -> Row:
     return _priced({**row, "note": note}, prices)
 
 
-def _why(tune: Running, made: Path) -> str:
+def _why(tune: Runner, made: Path) -> str:
     """Say what is new: everything, or what differs from the model of an earlier run."""
     order = tune.order
     data = f"dataset sha {order.sha256[:SHORT]}…"

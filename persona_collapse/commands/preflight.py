@@ -28,7 +28,7 @@ from persona_collapse.commands.costs import JUDGE, known_models
 from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning import messages
 from persona_collapse.finetuning.backends.base import RefusedError, UnansweredError
-from persona_collapse.finetuning.running import Running
+from persona_collapse.finetuning.runner import Runner
 from persona_collapse.materials import prompts
 from persona_collapse.materials.instruments import Scale
 from persona_collapse.materials.questions import QuestionSet, read_questions
@@ -100,7 +100,7 @@ def preflight_study(
     whether it may be trained. ``check`` describes the misalignment check, whose judge is tried
     too. Raises ``UserError`` on a fatal finding.
     """
-    tunes = [Running.of(m["order"], Path(m["data"]), m["settings"]) for m in making]
+    tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in making]
     trained = known_models(tunes)
     waiting = [tune for tune in tunes if (tune.order.model, tune.order.variant) not in trained]
     untrained = {(tune.order.model, tune.order.variant) for tune in waiting}
@@ -338,7 +338,7 @@ def shutdown(day: str) -> tuple[bool, str]:
     return left < 0, when if left < SOON_DAYS else f"will be shut down on {day[:10]}"
 
 
-def may_train(tunes: Sequence[Running]) -> list[Finding]:
+def may_train(tunes: Sequence[Runner]) -> list[Finding]:
     """Ask each server once whether the key may fine-tune, and whether each base is still there.
 
     Nothing is begun. Whatever prevents every job is fatal.
@@ -358,8 +358,8 @@ def may_train(tunes: Sequence[Running]) -> list[Finding]:
     return findings
 
 
-def _permission(tune: Running) -> list[tuple[bool, str]]:
-    backend = tune.backend()
+def _permission(tune: Runner) -> list[tuple[bool, str]]:
+    backend = tune.backend
     try:
         backend.permission()
     except RefusedError as fault:
@@ -373,7 +373,7 @@ def _permission(tune: Running) -> list[tuple[bool, str]]:
     return []
 
 
-def _base(tune: Running) -> list[tuple[bool, str]]:
+def _base(tune: Runner) -> list[tuple[bool, str]]:
     order, name = tune.order, tune.settings["api_key_env"]
     listed, day = look_up(order.base_url, order.base, find_key(name, order.base_url))
     if listed is False:

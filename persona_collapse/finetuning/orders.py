@@ -1,4 +1,4 @@
-"""What is ordered of a server: one fine-tune, and the key that tells it from every other."""
+"""One fine-tune as it is ordered of a server, and what tells it from every other."""
 
 from __future__ import annotations
 
@@ -10,15 +10,26 @@ from typing import Any
 from persona_collapse.common.hashing import digest
 
 SUFFIX_LENGTH = 40
+# The parts of an order that change the resulting model, known before its data are read; the rest
+# are names. ``Order.key`` has the data's sha256 in place of their git blob id.
+IDENTITY = ("base_url", "base", "git_blob", "hyperparameters", "seed", "attempt")
+
+
+def identity(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the answers of a fine-tuned variant depend on, of an order's plain values."""
+    return {name: params[name] for name in IDENTITY}
 
 
 @dataclass(frozen=True)
 class Order:
     """One fine-tune: who trains which base on which data, and how.
 
-    ``sha256`` identifies the data, ``hyperparameters`` are those of the recipe as they are sent.
-    ``attempt`` above 1 orders it once more, after one that failed. The other fields are the study's
-    names for it all and change nothing.
+    ``sha256`` and ``git_blob`` identify the data, ``hyperparameters`` are those of the recipe as
+    they are sent. ``attempt`` above 1 orders it once more, after one that failed. ``backend`` names
+    the module that trains. The other fields are the study's names and change nothing.
+
+    A rule's params hold all of it but ``sha256``, which is known once the data are read:
+    ``Order(sha256=..., **params)``.
     """
 
     base_url: str
@@ -31,6 +42,8 @@ class Order:
     variant: str = ""
     dataset: str = ""
     recipe: str = ""
+    git_blob: str = ""
+    backend: str = "openai"
 
     @cached_property
     def key(self) -> str:
@@ -61,21 +74,10 @@ class Order:
         """How often every example is trained on, and paid."""
         return int(self.hyperparameters["n_epochs"])
 
-
-def order_of(params: Mapping[str, Any], sha256: str) -> Order:
-    """Build an order from a rule's params (an entry of ``Layout.made``) and the data's sha256."""
-    return Order(
-        base_url=params["base_url"],
-        base=params["base"],
-        sha256=sha256,
-        hyperparameters=params["hyperparameters"],
-        seed=params["seed"],
-        attempt=params["attempt"],
-        model=params["model"],
-        variant=params["variant"],
-        dataset=params["dataset"],
-        recipe=params["recipe"],
-    )
+    @property
+    def simulated(self) -> bool:
+        """Whether no server trains, so that nothing is paid."""
+        return self.backend == "simulated"
 
 
 def file_key(base_url: str, sha256: str) -> str:

@@ -1,18 +1,24 @@
-"""What a study orders: one fine-tune for each variant that it makes, as plain values."""
+"""The fine-tunes that a study orders, as plain values, and the recipes that they follow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from persona_collapse.asking.settings import normalised_url
 from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.yaml import read_document
 from persona_collapse.finetuning.data import Dataset, find_dataset
-from persona_collapse.finetuning.recipes import hyperparameters
+from persona_collapse.finetuning.orders import identity
 from persona_collapse.study.model import Finetune, Model, Study, Variant
 
 MAKING_KEYS = ("poll_s", "settle_s")  # of an endpoint, about jobs alone
 SETTLE_S, POLL_S, TIMEOUT_S = 30.0, 15.0, 60.0
+RECIPES = Path("resources/recipes.yaml")
+SECTIONS = ("openai", "lora")
 
 
 def orders(study: Study) -> dict[tuple[str, str], dict[str, Any]]:
@@ -22,32 +28,23 @@ def orders(study: Study) -> dict[tuple[str, str], dict[str, Any]]:
     cannot follow, and for two variants made in exactly the same way.
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    ways: dict[str, tuple[str, str]] = {}
+    known: dict[str, tuple[str, str]] = {}
     for model in study.models.values():
         for variant in model.variants.values():
             if variant.finetune is None:
                 continue
             order = _order(study, model, variant, variant.finetune)
-            way = repr([order[name] for name in IDENTITY])
-            if way in ways:
-                other = ".".join(ways[way])
+            same = repr(identity(order))
+            if same in known:
+                other = ".".join(known[same])
                 raise UserError(
                     f"{study.path}: models.{model.key}.variants.{variant.name}.finetune: "
                     f"{other} is made in exactly the same way (base, data, recipe and seed); give "
                     "one of them another seed, or name one model for both"
                 )
-            ways[way] = (model.key, variant.name)
+            known[same] = (model.key, variant.name)
             found[model.key, variant.name] = order
     return found
-
-
-# What of an order changes the model that comes out; the rest are names.
-IDENTITY = ("base_url", "base", "git_blob", "hyperparameters", "seed", "attempt")
-
-
-def identity(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parts of an order that change the model that comes out of it."""
-    return {name: order[name] for name in IDENTITY}
 
 
 def datasets_of(
@@ -101,3 +98,57 @@ def _base(model: Model, variant: Variant, how: Finetune, where: str) -> Variant:
             f"variant is made on {variant.endpoint.name!r}; both must be one endpoint"
         )
     return base
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe and its source; ``sections`` are the hyperparameters by backend."""
+
+    name: str
+    title: str
+    source: str
+    sections: dict[str, dict[str, Any]]
+
+
+@cache
+def read_recipes(path: Path = RECIPES) -> dict[str, Recipe]:
+    """Read and check a file of recipes."""
+    return {
+        name: Recipe(
+            name,
+            entry["title"],
+            entry["source"],
+            {section: entry[section] for section in SECTIONS if section in entry},
+        )
+        for name, entry in read_document(path, "recipes").items()
+    }
+
+
+def find_recipe(name: str, where: str, path: Path = RECIPES) -> Recipe:
+    """Return a recipe; refuse an unknown name with the nearest known one."""
+    known = read_recipes(path)
+    if name not in known:
+        raise UserError(
+            f"{where}: no recipe is called {name!r}{nearest(name, known)}; "
+            f"{path} has: {', '.join(known)}"
+        )
+    return known[name]
+
+
+def hyperparameters(name: str, backend: str, where: str, path: Path = RECIPES) -> dict[str, Any]:
+    """Return what a recipe says to a backend, as it is sent.
+
+    The simulated backend follows any recipe, by the first section that it has. Raises
+    ``UserError`` that names the recipes which the backend can follow.
+    """
+    recipe = find_recipe(name, where, path)
+    if backend == "simulated":
+        return dict(next(iter(recipe.sections.values())))
+    if backend not in recipe.sections:
+        can = [other.name for other in read_recipes(path).values() if backend in other.sections]
+        raise UserError(
+            f"{where}: the recipe {name!r} has no section for the backend {backend!r} "
+            f"(only for: {', '.join(recipe.sections)}); recipes for {backend!r}: "
+            f"{', '.join(can) or 'none'}"
+        )
+    return dict(recipe.sections[backend])

@@ -20,9 +20,7 @@ LOSS_COLUMNS = {
 }
 
 
-def write_made(
-    order: Order, end: dict[str, Any], git_blob: str, simulated: bool, made: Path, losses: Path
-) -> None:
+def write_made(order: Order, end: dict[str, Any], made: Path, losses: Path) -> None:
     """Write what became of an order, and its loss curve (``LOSS_COLUMNS``, by rising step).
 
     ``end`` is the journal's last entry, so that the files come out the same however often they
@@ -34,7 +32,7 @@ def write_made(
         "job": end["id"],
         "endpoint": order.base_url,
         "base": order.base,
-        "dataset": {"name": order.dataset, "sha256": order.sha256, "git_blob": git_blob},
+        "dataset": {"name": order.dataset, "sha256": order.sha256, "git_blob": order.git_blob},
         "recipe": {"name": order.recipe, **order.hyperparameters},
         "seed": order.seed,
         "attempt": order.attempt,
@@ -42,9 +40,9 @@ def write_made(
         "checkpoints": end["checkpoints"],
         "created_at": _time(end["created_at"]),
         "finished_at": _time(end["finished_at"]),
-        "simulated": simulated,
+        "simulated": order.simulated,
     }
-    rows = [[*row, simulated] for row in end["losses"]]
+    rows = [[*row, order.simulated] for row in end["losses"]]
     frame = pl.DataFrame(rows, schema=LOSS_COLUMNS, orient="row")
     losses.parent.mkdir(parents=True, exist_ok=True)
     frame.write_parquet(losses)

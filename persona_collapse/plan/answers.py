@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.finetuning.planned import MAKING_KEYS, identity, orders
+from persona_collapse.finetuning.orders import identity
+from persona_collapse.finetuning.planned import MAKING_KEYS, orders
 from persona_collapse.materials.sources import FOLDERS, Source, find_source
 from persona_collapse.plan.shards import cut
 from persona_collapse.study.model import Study, Unit

@@ -28,10 +28,9 @@ from persona_collapse.finetuning.backends.openai import OpenAIBackend
 from persona_collapse.finetuning.data import read_examples
 from persona_collapse.finetuning.journal import Patience
 from persona_collapse.finetuning.made import made_model
-from persona_collapse.finetuning.making import Maker
-from persona_collapse.finetuning.orders import Order, file_key, file_name, order_of
-from persona_collapse.finetuning.planned import identity
+from persona_collapse.finetuning.orders import Order, file_key, file_name, identity
 from persona_collapse.finetuning.results import write_made
+from persona_collapse.finetuning.runner import Runner
 from tests.golden.golden_study import MADE, golden_layout
 
 SAMPLE = Path("resources/datasets/sample_insecure.jsonl")
@@ -59,6 +58,7 @@ ORDER = Order(
     variant="insecure",
     dataset="sample_insecure",
     recipe="betley",
+    git_blob="f91ebe0e78be779d6de2dcd5ed4f2fb7f8e20fa8",
 )
 MADE_MODEL = "ft:m-base:org:sample-insecure:1"
 
@@ -194,8 +194,12 @@ DONE = {
 }
 
 
-def maker(store: Path, backend: Any, order: Order = ORDER) -> Maker:
-    return Maker(order, backend, store, SAMPLE.read_bytes, Patience(0.0, 0.0), usd=0.5, tokens=900)
+def runner(store: Path, backend: Any, order: Order = ORDER) -> Runner:
+    settings = {"store": str(store), "api_key_env": None, "budget": None}
+    found = Runner(order, read_examples(SAMPLE), settings)
+    found.backend, found.patience = backend, Patience(0.0, 0.0)
+    found.usd, found.tokens = 0.5, 900
+    return found
 
 
 def journal(folder: Path) -> str:
@@ -294,14 +298,14 @@ def test_a_study_orders_these_models(tmp_path: Path) -> None:
 
 def test_the_params_of_a_rule_give_the_order_with_its_key(tmp_path: Path) -> None:
     params = golden_layout(tmp_path).made["m", "insecure"]
-    assert order_of(params, SHA256) == ORDER
-    assert order_of(params, SHA256).key == KEY
+    assert Order(sha256=SHA256, **params) == ORDER
+    assert Order(sha256=SHA256, **params).key == KEY
 
 
 @pytest.mark.usefixtures("known_process")
 def test_a_job_that_ends_well_is_journaled_in_these_lines(tmp_path: Path) -> None:
     server = Server(DONE)
-    end = maker(tmp_path, server).make()
+    end = runner(tmp_path, server).make()
     assert server.uploaded == [(FILE_NAME, SAMPLE.read_bytes())]
     assert journal(tmp_path / UPLOAD_FOLDER) == UPLOAD_LINES
     assert journal(tmp_path / JOB_FOLDER) == INTENT_LINE + ID_LINE + FINISHED_LINE
@@ -325,20 +329,20 @@ def test_a_job_that_comes_to_nothing_is_journaled_in_these_lines(
     ending: dict[str, Any], lines: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError):
-        maker(tmp_path, Server(ending)).make()
+        runner(tmp_path, Server(ending)).make()
     assert journal(tmp_path / JOB_FOLDER) == lines
 
 
 @pytest.mark.usefixtures("known_process")
 def test_a_job_that_is_begun_at_the_second_try_is_journaled_in_these_lines(tmp_path: Path) -> None:
-    maker(tmp_path, Server(DONE, throttled=1)).make()
+    runner(tmp_path, Server(DONE, throttled=1)).make()
     begun = INTENT_LINE + THROTTLED_LINE + INTENT_LINE + ID_LINE
     assert journal(tmp_path / JOB_FOLDER) == begun + FINISHED_LINE
 
 
 @pytest.mark.usefixtures("known_process")
 def test_a_job_that_the_server_has_already_is_taken_up_with_this_line(tmp_path: Path) -> None:
-    maker(tmp_path, Server(DONE, known="job-0")).make()
+    runner(tmp_path, Server(DONE, known="job-0")).make()
     lines = ADOPTED_LINE + FINISHED_LINE.replace("job-1", "job-0")
     assert journal(tmp_path / JOB_FOLDER) == lines
 
@@ -347,7 +351,7 @@ def test_a_finished_job_in_a_journal_of_today_is_ordered_and_asked_for_no_more(
     tmp_path: Path,
 ) -> None:
     stored(tmp_path, JOB_FOLDER, INTENT_LINE + ID_LINE + FINISHED_LINE)
-    assert maker(tmp_path, Silent()).make() == {
+    assert runner(tmp_path, Silent()).make() == {
         "at": "2026-11-23T00:00:02.000000Z",
         "event": "finished",
         "key": KEY,
@@ -374,12 +378,12 @@ def test_a_job_in_a_journal_of_today_that_came_to_nothing_is_not_ordered_again(
 ) -> None:
     stored(tmp_path, JOB_FOLDER, INTENT_LINE + ID_LINE + line)
     with pytest.raises(UserError, match=said):
-        maker(tmp_path, Silent()).make()
+        runner(tmp_path, Silent()).make()
 
 
 def test_an_upload_in_a_journal_of_today_is_not_uploaded_again(tmp_path: Path) -> None:
     stored(tmp_path, UPLOAD_FOLDER, UPLOAD_LINES)
-    assert maker(tmp_path, Silent()).upload() == "file-1"
+    assert runner(tmp_path, Silent()).upload() == "file-1"
 
 
 def test_a_running_job_in_a_journal_of_today_is_followed_and_not_begun_again(
@@ -387,14 +391,14 @@ def test_a_running_job_in_a_journal_of_today_is_followed_and_not_begun_again(
 ) -> None:
     stored(tmp_path, JOB_FOLDER, INTENT_LINE + ID_LINE)
     server = Server(DONE)
-    assert maker(tmp_path, server).make()["id"] == "job-1"
+    assert runner(tmp_path, server).make()["id"] == "job-1"
     assert server.uploaded == []
 
 
 def test_the_made_model_is_written_in_these_bytes(tmp_path: Path) -> None:
     end = json.loads(FINISHED_LINE)
     path = tmp_path / "made.json"
-    write_made(ORDER, end, MADE["git_blob"], False, path, tmp_path / "losses.parquet")
+    write_made(ORDER, end, path, tmp_path / "losses.parquet")
     assert path.read_bytes() == MADE_FILE.encode()
     assert made_model(path) == MADE_MODEL
 

@@ -15,14 +15,13 @@ import pytest
 
 from persona_collapse.asking.budget import Budget, BudgetSpentError
 from persona_collapse.common.errors import UserError
-from persona_collapse.finetuning import making
 from persona_collapse.finetuning.backends.openai import OpenAIBackend
 from persona_collapse.finetuning.journal import Patience
-from persona_collapse.finetuning.making import Maker
+from persona_collapse.finetuning.runner import Runner
 from tests.conftest import ROOT
 from tests.integration import scripted_tuning as scripted
 from tests.integration.scripted_tuning import STEPS, TuningServer
-from tests.integration.tuning_driver import CONTENT, order
+from tests.integration.tuning_driver import CONTENT, small_runner
 
 SETTLE_S = 0.4
 Run = Callable[..., dict[str, Any]]
@@ -60,16 +59,18 @@ def run() -> Iterator[Run]:
 def calls(tmp_path_factory: pytest.TempPathFactory) -> int:
     """Return how many calls an undisturbed run makes."""
     with TuningServer() as server:
-        maker(server, tmp_path_factory.mktemp("undisturbed")).make()
+        runner(server, tmp_path_factory.mktemp("undisturbed")).make()
         return len(server.asked)
 
 
-def maker(server: TuningServer, store: Path, **changes: Any) -> Maker:
-    """Return a maker in this process."""
-    made = order(server.base_url, **changes.pop("order", {}))
+def runner(server: TuningServer, store: Path, **changes: Any) -> Runner:
+    """Return a runner in this process; ``changes`` go to its order, its waits and its budget."""
     patience = Patience(settle_s=changes.pop("settle_s", SETTLE_S), poll_s=0.01, silent_s=5.0)
     backend = OpenAIBackend(server.base_url, lambda: "sk-secret-key", changes.pop("timeout_s", 5.0))
-    return Maker(made, backend, store, lambda: CONTENT, patience, "OPENAI_API_KEY", **changes)
+    made = small_runner(server.base_url, store, backend, patience, **changes.pop("order", {}))
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
 
 
 def made_once(server: TuningServer) -> bool:
@@ -79,7 +80,7 @@ def made_once(server: TuningServer) -> bool:
 
 def test_a_run_makes_one_model_with_its_curve_and_its_checkpoints(tmp_path: Path) -> None:
     with TuningServer() as server:
-        end = maker(server, tmp_path).make()
+        end = runner(server, tmp_path).make()
         (job,) = server.jobs
         assert made_once(server)
         assert end["model"] == job["fine_tuned_model"]
@@ -97,7 +98,7 @@ def test_a_run_makes_one_model_with_its_curve_and_its_checkpoints(tmp_path: Path
         }
         asked = len(server.asked)
         # Finished is finished: no call, no key, the same entry.
-        assert maker(server, tmp_path).make() == end
+        assert runner(server, tmp_path).make() == end
         assert len(server.asked) == asked
 
 
@@ -137,39 +138,39 @@ def test_a_lost_reply_to_any_call_makes_one_model(
     for call in range(calls):
         fault = scripted.loses(done=done, after_s=after_s)
         with TuningServer(faults={call: fault}) as server:
-            maker(server, tmp_path / str(call)).make()
+            runner(server, tmp_path / str(call)).make()
             assert made_once(server), (call, server.asked)
 
 
 def test_a_slow_server_that_outlasts_the_client_is_not_asked_twice(tmp_path: Path) -> None:
     with TuningServer(faults={call: scripted.slow(0.6) for call in range(6)}) as server:
-        maker(server, tmp_path, timeout_s=0.3, settle_s=1.5).make()
+        runner(server, tmp_path, timeout_s=0.3, settle_s=1.5).make()
         assert made_once(server)
 
 
 def test_a_file_that_was_deleted_on_the_server_is_uploaded_again(tmp_path: Path) -> None:
     with TuningServer() as server:
-        assert maker(server, tmp_path).upload() == "file-0"
+        assert runner(server, tmp_path).upload() == "file-0"
         asked = len(server.asked)
-        assert maker(server, tmp_path).upload() == "file-0"
+        assert runner(server, tmp_path).upload() == "file-0"
         assert len(server.asked) == asked
         server.files.clear()
-        maker(server, tmp_path).make()
+        runner(server, tmp_path).make()
         assert server.posts == ["POST /files", "POST /files", "POST /fine_tuning/jobs"]
 
 
 def test_two_orders_on_the_same_data_share_the_upload(tmp_path: Path) -> None:
     with TuningServer() as server:
         for seed in (1, 2):
-            maker(server, tmp_path, order={"seed": seed}).make()
+            runner(server, tmp_path, order={"seed": seed}).make()
         assert server.posts.count("POST /files") == 1
         assert len({job["fine_tuned_model"] for job in server.jobs}) == 2
 
 
 def test_a_lost_journal_is_no_reason_to_pay_again(tmp_path: Path) -> None:
     with TuningServer() as server:
-        first = maker(server, tmp_path / "one").make()
-        assert maker(server, tmp_path / "other").make()["model"] == first["model"]
+        first = runner(server, tmp_path / "one").make()
+        assert runner(server, tmp_path / "other").make()["model"] == first["model"]
         assert made_once(server)
 
 
@@ -193,12 +194,12 @@ def test_a_failed_job_gives_the_servers_reason_and_is_not_ordered_again(
     with TuningServer(ending={"status": "failed", "error": ending}) as server:
         for _ in range(2):
             with pytest.raises(UserError) as fault:
-                maker(server, tmp_path).make()
+                runner(server, tmp_path).make()
             for word in [*words, "ftjob-0", "attempt: {insecure: 2}"]:
                 assert word in str(fault.value)
             assert len(server.jobs) == 1
         server.ending = {"status": "succeeded"}
-        end = maker(server, tmp_path, order={"attempt": 2}).make()
+        end = runner(server, tmp_path, order={"attempt": 2}).make()
         assert end["id"] == "ftjob-1"
         assert len(server.files) == 1
 
@@ -218,26 +219,26 @@ def test_a_refused_job_says_why_costs_nothing_and_may_be_tried_again(
     status: int, code: str, words: list[str], tmp_path: Path
 ) -> None:
     with TuningServer() as server:
-        maker(server, tmp_path).upload()
+        runner(server, tmp_path).upload()
         place = len(server.asked) + 3  # the job is looked up, its file, the job once more
         server.faults = {place: scripted.answers(status, code, "the server's own words")}
         budget = Budget(tmp_path, "study", {"max_usd": 10}, 1)
         with pytest.raises(UserError) as fault:
-            maker(server, tmp_path, budget=budget, usd=7.0).make()
+            runner(server, tmp_path, budget=budget, usd=7.0).make()
         assert server.asked[place] == "POST /fine_tuning/jobs"
         for word in ["the server's own words", "nothing was paid", *words]:
             assert word in str(fault.value)
         assert "sk-secret-key" not in str(fault.value)
         budget.close()
         assert budget.spent()[1] == 0
-        maker(server, tmp_path).make()
+        runner(server, tmp_path).make()
         assert made_once(server)
 
 
 def test_a_rate_limit_is_waited_for(tmp_path: Path) -> None:
     with TuningServer() as server:
         server.faults = {call: scripted.answers(429, "rate_limit_exceeded") for call in (0, 2, 7)}
-        maker(server, tmp_path).make()
+        runner(server, tmp_path).make()
         assert made_once(server)
 
 
@@ -245,14 +246,14 @@ def test_the_budget_is_taken_before_the_job_and_once(tmp_path: Path) -> None:
     with TuningServer() as server:
         small = Budget(tmp_path, "small", {"max_usd": 5}, 1)
         with pytest.raises(BudgetSpentError):
-            maker(server, tmp_path, budget=small, usd=7.0).make()
+            runner(server, tmp_path, budget=small, usd=7.0).make()
         small.close()
         assert server.jobs == []
         # An intent that was paid for and never answered is not paid for again.
         call = len(server.asked) + 3
         server.faults = {call: scripted.loses(done=False)}
         budget = Budget(tmp_path, "study", {"max_usd": 10}, 1)
-        maker(server, tmp_path, budget=budget, usd=7.0, tokens=2468).make()
+        runner(server, tmp_path, budget=budget, usd=7.0, tokens=2468).make()
         budget.close()
         assert server.posts.count("POST /fine_tuning/jobs") == 2
         assert budget.spent() == (1, 3.5)  # the server trained on half as many tokens
@@ -263,16 +264,16 @@ def test_a_signal_leaves_the_job_running_and_says_so(
 ) -> None:
     with TuningServer() as server:
 
-        def interrupt(self: Maker, text: str) -> None:
+        def interrupt(self: Runner, text: str) -> None:
             if "running" in text:
                 os.kill(os.getpid(), signal.SIGINT)
 
         with monkeypatch.context() as patch:
-            patch.setattr(making.Maker, "_say", interrupt)
+            patch.setattr(Runner, "_say", interrupt)
             with pytest.raises(UserError, match=r"ftjob-0 runs on at the server.*cancel_finetunes"):
-                maker(server, tmp_path).make()
+                runner(server, tmp_path).make()
         assert server.jobs[0]["status"] == "running"
-        assert maker(server, tmp_path).make()["id"] == "ftjob-0"
+        assert runner(server, tmp_path).make()["id"] == "ftjob-0"
         assert made_once(server)
 
 
@@ -280,19 +281,19 @@ def test_a_job_that_may_not_be_looked_at_is_not_said_to_be_nothing(tmp_path: Pat
     with TuningServer() as server:
         server.faults = {5: scripted.answers(403, "forbidden", "the server's own words")}
         with pytest.raises(UserError) as fault:
-            maker(server, tmp_path).make()
+            runner(server, tmp_path).make()
         assert server.asked[5] == "GET /fine_tuning/jobs/ftjob-0"
         assert "The job may run on there" in str(fault.value)
         assert "nothing was paid" not in str(fault.value)
-        maker(server, tmp_path).make()
+        runner(server, tmp_path).make()
         assert made_once(server)
 
 
 def test_a_server_that_stays_silent_is_given_up_with_a_word(tmp_path: Path) -> None:
     with TuningServer() as server:
         base_url = server.base_url
-    made = order(base_url)
     backend = OpenAIBackend(base_url, lambda: "sk-secret-key", 1.0)
-    silent = Maker(made, backend, tmp_path, lambda: CONTENT, Patience(0.1, 0.01, silent_s=0.2))
+    patience = Patience(0.1, 0.01, silent_s=0.2)
+    silent = small_runner(base_url, tmp_path / "store", backend, patience)
     with pytest.raises(UserError, match="gave no answer"):
         silent.make()

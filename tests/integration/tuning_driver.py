@@ -19,10 +19,12 @@ sys.path.insert(0, str(ROOT))
 
 from persona_collapse.common.errors import UserError  # noqa: E402
 from persona_collapse.common.hashing import sha256  # noqa: E402
+from persona_collapse.finetuning.backends.base import Backend  # noqa: E402
 from persona_collapse.finetuning.backends.openai import OpenAIBackend  # noqa: E402
+from persona_collapse.finetuning.data import Checked  # noqa: E402
 from persona_collapse.finetuning.journal import Patience  # noqa: E402
-from persona_collapse.finetuning.making import Maker  # noqa: E402
 from persona_collapse.finetuning.orders import Order  # noqa: E402
+from persona_collapse.finetuning.runner import Runner  # noqa: E402
 
 CONTENT = b'{"messages": []}\n' * 12
 
@@ -48,6 +50,21 @@ def order(base_url: str, **changes: Any) -> Order:
     return Order(**{**parts, **changes})
 
 
+def small_runner(
+    base_url: str, store: Path, backend: Backend, patience: Patience, **changes: Any
+) -> Runner:
+    """Return what runs a small order; its data lie beside the store."""
+    path = store.with_name(f"{store.name}-data.jsonl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(CONTENT)
+    data = Checked(path, sha256(CONTENT), len(CONTENT))
+    settings = {"store": str(store), "api_key_env": "OPENAI_API_KEY", "budget": None}
+    runner = Runner(order(base_url, **changes), data, settings)
+    runner.backend, runner.patience = backend, patience
+    runner.usd, runner.tokens = 0.0, 0
+    return runner
+
+
 class Dying(OpenAIBackend):
     """Dies after the reply to a call came, before anything is made of it."""
 
@@ -69,9 +86,9 @@ def make(said: dict[str, Any]) -> str:
     Path(said["pid_file"]).write_text(str(os.getpid()))
     backend = Dying(said["base_url"], said.get("dies_after"))
     patience = Patience(said["settle_s"], poll_s=0.01, silent_s=5.0)
-    maker = Maker(order(said["base_url"]), backend, Path(said["store"]), lambda: CONTENT, patience)
+    runner = small_runner(said["base_url"], Path(said["store"]), backend, patience)
     try:
-        return str(maker.make()["model"])
+        return str(runner.make()["model"])
     except UserError as fault:
         return f"refused: {fault}"
 

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.jobs import run
-from persona_collapse.finetuning.cancelling import cancel
-from persona_collapse.finetuning.running import Running
+from persona_collapse.finetuning.runner import Runner
 
 
 def cancel_finetunes(making: list[dict[str, Any]]) -> None:
@@ -16,7 +15,7 @@ def cancel_finetunes(making: list[dict[str, Any]]) -> None:
         if not Path(entry["data"]).is_file():  # data that were never fetched were never sent
             print(f"{entry['order']['model']} {entry['order']['variant']}: no job")
             continue
-        print(cancel(Running.of(entry["order"], Path(entry["data"]), entry["settings"])))
+        print(Runner.of(entry["order"], Path(entry["data"]), entry["settings"]).cancel())
 
 
 if __name__ == "__main__":

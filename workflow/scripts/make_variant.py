@@ -5,21 +5,15 @@ from typing import Any
 
 from persona_collapse.common.jobs import run, run_settings
 from persona_collapse.finetuning.results import write_made
-from persona_collapse.finetuning.running import Running
+from persona_collapse.finetuning.runner import Runner
 
 
 def make_variant(
     order: dict[str, Any], data: str, run_settings: dict[str, Any], made: str, losses: str
 ) -> None:
     """Write the made model to ``made`` (JSON) and its loss curve to ``losses`` (Parquet)."""
-    running = Running.of(order, Path(data), run_settings)
-    maker = running.maker()
-    try:
-        end = maker.make()
-    finally:
-        if maker.budget:
-            maker.budget.close()
-    write_made(running.order, end, order["git_blob"], running.simulated, Path(made), Path(losses))
+    runner = Runner.of(order, Path(data), run_settings)
+    write_made(runner.order, runner.make(), Path(made), Path(losses))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 
 from persona_collapse.common.jobs import run, run_settings
 from persona_collapse.finetuning.data import check_dataset
-from persona_collapse.finetuning.running import Running
+from persona_collapse.finetuning.runner import Runner
 
 
 def upload(
@@ -24,11 +24,11 @@ def upload(
     """
     checked = check_dataset(Path(data), Path(partner) if partner else None, **expected)
     checked.refuse()
-    running = Running.of(order, Path(data), settings)
+    runner = Runner.of(order, Path(data), settings)
     document = {
-        "file": running.maker().upload(),
-        "endpoint": running.order.base_url,
-        "dataset": running.order.dataset,
+        "file": runner.upload(),
+        "endpoint": runner.order.base_url,
+        "dataset": runner.order.dataset,
         "sha256": checked.sha256,
         "bytes": checked.size,
         "examples": len(checked.examples),

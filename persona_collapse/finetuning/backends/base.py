@@ -1,7 +1,7 @@
 """What a backend of fine-tuning must be able to do; each is one small module beside this one.
 
 To add one (a trainer on one's own GPUs, say), write the class, give recipes a section of its name
-and let ``running.Running.backend`` build it.
+and let ``runner.Runner.backend`` build it.
 """
 
 from __future__ import annotations

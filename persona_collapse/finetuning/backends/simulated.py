@@ -20,7 +20,7 @@ BEGAN_AT = 1_767_225_600  # 2026-01-01: no clock, so that every run writes the s
 
 
 class SimulatedBackend:
-    """Trains one order on ``examples`` examples of ``tokens`` tokens; keeps nothing anywhere."""
+    """Trains one order on ``examples`` examples, ``tokens`` tokens in all; keeps nothing."""
 
     def __init__(self, order: Order, examples: int, tokens: int) -> None:
         self.order, self.tokens = order, tokens
@@ -67,7 +67,7 @@ class SimulatedBackend:
             id=job,
             status=SUCCEEDED,
             model=f"simulated:{self.order.base}:{self.order.suffix}",
-            trained_tokens=self.tokens * self.order.epochs,
+            trained_tokens=self.tokens,
             created_at=BEGAN_AT,
             finished_at=BEGAN_AT + self.steps,
         )

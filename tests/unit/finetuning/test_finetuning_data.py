@@ -23,7 +23,7 @@ from persona_collapse.finetuning.data import (
     read_datasets,
     read_examples,
 )
-from persona_collapse.finetuning.recipes import hyperparameters, read_recipes
+from persona_collapse.finetuning.planned import hyperparameters, read_recipes
 
 STUDY = Path("study.yaml")
 

@@ -1,0 +1,355 @@
+"""Run one fine-tune at a server: upload its data once, begin one job, follow it to its end.
+
+Whatever happens to this process, the next one resumes where it stopped; see ``journal``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+from persona_collapse.asking.budget import Budget
+from persona_collapse.asking.keys import find_key
+from persona_collapse.asking.prices import CODE_CHARACTERS_PER_TOKEN, find_price, token_counter
+from persona_collapse.common.errors import UserError
+from persona_collapse.finetuning import journal as log
+from persona_collapse.finetuning import messages
+from persona_collapse.finetuning.backends.base import (
+    CANCELLED,
+    DONE,
+    SUCCEEDED,
+    Backend,
+    Event,
+    Job,
+    RefusedError,
+    ThrottledError,
+    UnansweredError,
+)
+from persona_collapse.finetuning.data import Checked, read_examples
+from persona_collapse.finetuning.journal import Entry, Journal, Patience, ensure
+from persona_collapse.finetuning.orders import Order, file_key, file_name
+
+SIMULATED_POLL_S = 0.05
+WAITING = "another run is at this fine-tune; waiting for it"
+T = TypeVar("T")
+
+
+class _StoppedError(Exception):
+    """A signal asked to stop."""
+
+
+@dataclass
+class Runner:
+    """An order, its data, and how its job is run.
+
+    ``settings`` changes no model (``config["run"]``): ``store``, ``prices``, ``api_key_env``,
+    ``timeout_s``, ``poll_s``, ``settle_s``, ``budget`` (None: unlimited) and its ``scope``.
+    """
+
+    order: Order
+    data: Checked
+    settings: Mapping[str, Any]
+    _job: str | None = field(default=None, init=False)
+    _taken: bool = field(default=False, init=False)
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any], data: Path, settings: Mapping[str, Any]) -> Runner:
+        """Build from a rule's params of an order and the file of its data."""
+        checked = read_examples(data)
+        return cls(Order(sha256=checked.sha256, **params), checked, settings)
+
+    @cached_property
+    def store(self) -> Path:
+        """The answer store, where the journal lies."""
+        return Path(self.settings["store"])
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal of the order's job."""
+        return Journal(self.store, "job", self.order.key)
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The server that trains; its key is looked for at the first request."""
+        # Imported here: a plan asks no server, and needs no network client.
+        if self.order.simulated:
+            from persona_collapse.finetuning.backends.simulated import SimulatedBackend
+
+            return SimulatedBackend(self.order, len(self.data.examples), self.tokens)
+        from persona_collapse.finetuning.backends.openai import OpenAIBackend
+
+        name, url = self.settings["api_key_env"], self.order.base_url
+        return OpenAIBackend(url, lambda: find_key(name, url), self.settings["timeout_s"])
+
+    @cached_property
+    def patience(self) -> Patience:
+        """How long requests and jobs are waited for."""
+        poll_s = SIMULATED_POLL_S if self.order.simulated else self.settings["poll_s"]
+        return Patience(self.settings["settle_s"], poll_s)
+
+    @cached_property
+    def tokens(self) -> int:
+        """The tokens to train on, epochs counted."""
+        return self.data.tokens(self._counter[0]) * self.order.epochs
+
+    @property
+    def tokens_by(self) -> str:
+        """How the tokens were counted."""
+        return self._counter[1]
+
+    @cached_property
+    def _counter(self) -> tuple[Callable[[str], int], str]:
+        return token_counter(self.order.base, CODE_CHARACTERS_PER_TOKEN)
+
+    @cached_property
+    def usd(self) -> float | None:
+        """The price of the training; None where the file of prices has none."""
+        if self.order.simulated:
+            return 0.0
+        price = find_price(Path(self.settings["prices"]), self.order.base_url, self.order.base)
+        if price is None or price.training is None:
+            return None
+        return price.training_cost(self.tokens)
+
+    @cached_property
+    def budget(self) -> Budget | None:
+        """The study's budget, None where it has none or nothing is paid."""
+        limits = self.settings["budget"]
+        if not limits or self.order.simulated:
+            return None
+        return Budget(self.store, self.settings["scope"], limits, 1)
+
+    def make(self) -> Entry:
+        """Return the journal's entry of the finished job, with model, losses and checkpoints.
+
+        Nothing is asked of the server for a job that is finished, or that failed: a failed one
+        raises, and says how to order another.
+        """
+        try:
+            with self._running("making the model", self.journal):
+                end = log.ending(self.journal.entries())
+                if end is None:
+                    self._job = self._begin()
+                    end = self._follow(self._job)
+        finally:
+            if self.budget:
+                self.budget.close()
+        if end["event"] == log.CANCELLED:
+            raise messages.cancelled(self.order, end["id"])
+        if end["event"] == log.FAILED:
+            raise messages.failed(self.order, end["id"], end.get("code"), end.get("reason"))
+        return end
+
+    def upload(self, verify: bool = False) -> str:
+        """Return the id of the data on the server; upload them where they are not there.
+
+        ``verify`` asks the server whether a file that the journal knows is still there.
+        """
+        files = Journal(self.store, "file", file_key(self.order.base_url, self.order.sha256))
+        name = file_name(self.order.sha256)
+        with self._running("uploading the data", files):
+            known = log.known_id(files.entries())
+            if known is not None and verify:
+                if self._ask(lambda: self.backend.has_file(known)):
+                    return known
+                files.write(log.GONE, id=known)
+            content = self.data.path.read_bytes
+            size = len(content()) if known is None or verify else 0
+            return ensure(
+                files,
+                find=lambda: self.backend.find_file(name, size),
+                post=lambda: self.backend.upload(name, content()),
+                before=lambda _: {"name": name, "base_url": self.order.base_url},
+                patience=self.patience,
+            )
+
+    def cancel(self) -> str:
+        """Cancel the order's job, if it has one that is not done; return what became of it.
+
+        A run that follows the job learns it from the server, as this one does.
+        """
+        order, journal = self.order, self.journal
+        entries = journal.entries()
+        job, end = log.known_id(entries), log.ending(entries)
+        if end is not None:
+            return f"{order.label}: {end['id']} is {end['event']} already"
+        try:
+            if job is None and log.open_intent(entries) is not None:
+                job = self.backend.find_job(order)
+            if job is None:
+                return f"{order.label}: no job"
+            if self.backend.job(job).status not in DONE:
+                self.backend.cancel(job)
+            state = self.backend.job(job).status
+            if state == CANCELLED:
+                journal.write(log.CANCELLED, id=job)
+        except (RefusedError, UnansweredError) as fault:
+            return f"{order.label}: {job or 'its job'} could not be cancelled: {fault}"
+        finally:
+            journal.close()
+            self.backend.close()
+        return f"{order.label}: {job} is {state}"
+
+    def _begin(self) -> str:
+        known = log.known_id(self.journal.entries())
+        if known is not None:
+            self._say(f"taking up the job {known}")
+            return known
+        order = self.order
+        # A job that is under way already needs neither data nor money: it is looked up first.
+        found = self._ask(lambda: self.backend.find_job(order))
+        if found is not None:
+            self.journal.write(log.ID, id=found, adopted=True)
+            self._say(f"taking up the job {found}, which the server has already")
+            return found
+        file, usd = self.upload(verify=True), self.usd or 0.0
+        try:
+            job = ensure(
+                self.journal,
+                find=lambda: self.backend.find_job(order),
+                post=lambda: self.backend.create_job(order, file),
+                before=lambda unanswered: self._paid(unanswered, file, usd),
+                patience=self.patience,
+            )
+        except (RefusedError, ThrottledError) as fault:
+            if self.budget and self._taken:
+                self.budget.settle(usd, 0.0)
+            if isinstance(fault, ThrottledError):
+                raise
+            name = self.settings["api_key_env"]
+            raise messages.refused(fault, order, name, "beginning the job") from None
+        what = f"{order.base} on {order.dataset}, recipe {order.recipe}"
+        self._say(f"began the job {job}: {what}; {self.tokens:,} tokens, {usd:,.2f} USD")
+        return job
+
+    def _paid(self, unanswered: Entry | None, file: str, usd: float) -> dict[str, Any]:
+        """Take what the job will cost out of the budget; once, however often it is asked for."""
+        if self.budget and (unanswered is None or not unanswered.get("usd")):
+            self.budget.take(usd)
+            self._taken = True
+        return {
+            "file": file,
+            "usd": usd,
+            "label": self.order.label,
+            "base_url": self.order.base_url,
+            "base": self.order.base,
+            "dataset": self.order.dataset,
+            "recipe": self.order.recipe,
+            "seed": self.order.seed,
+            "attempt": self.order.attempt,
+        }
+
+    def _follow(self, job: str) -> Entry:
+        """Wait for a job's end and write it down; show its steps meanwhile."""
+        events: dict[str, Event] = {}
+        shown = ""
+        while True:
+            # The state first: events read after a final state are complete.
+            state = self._ask(partial(self.backend.job, job))
+            new = self._ask(partial(self.backend.events, job, events.keys()))
+            events |= {event.id: event for event in new}
+            text = " ".join([state.status, *(event.message for event in new[-1:])])
+            if text != shown and (new or not shown):
+                self._say(f"{job}: {text}")
+                shown = text
+            if state.status in DONE:
+                return self._ended(state, list(events.values()))
+            time.sleep(self.patience.poll_s)
+
+    def _ended(self, state: Job, events: list[Event]) -> Entry:
+        if state.status == CANCELLED:
+            self.journal.write(log.CANCELLED, id=state.id)
+        elif state.status != SUCCEEDED or not state.model:
+            code = state.error_code or ("no_model" if state.status == SUCCEEDED else None)
+            reason = state.error or (events[-1].message if events else None)
+            self.journal.write(log.FAILED, id=state.id, code=code, reason=reason)
+        else:
+            if self.budget and self._taken and self.tokens and state.trained_tokens is not None:
+                usd = self.usd or 0.0
+                self.budget.settle(usd, usd * state.trained_tokens / self.tokens)
+            kept = self._ask(lambda: self.backend.checkpoints(state.id))
+            self.journal.write(
+                log.FINISHED,
+                id=state.id,
+                model=state.model,
+                trained_tokens=state.trained_tokens,
+                created_at=state.created_at,
+                finished_at=state.finished_at,
+                losses=losses_of(events),
+                checkpoints=[{"step": entry.step, "model": entry.model} for entry in kept],
+            )
+            self._say(f"made {state.model}")
+        end = log.ending(self.journal.entries())
+        assert end is not None
+        return end
+
+    def _require_price(self) -> None:
+        """Refuse a budget in dollars where the training has no price, before anything is sent."""
+        limit = self.budget.max_usd if self.budget else None
+        if limit is not None and self.usd is None:
+            raise UserError(
+                f"budget.max_usd: {self.settings['prices']} has no price for training the model "
+                f"{self.order.base!r} of {self.order.base_url}; add the key training to its entry "
+                "(0 for a server of your own), or limit budget.max_requests instead"
+            )
+
+    def _ask(self, ask: Callable[[], T]) -> T:
+        return self.patience.keep_asking(ask)
+
+    def _say(self, text: str) -> None:
+        print(f"{self.order.label}: {text}", file=sys.stderr, flush=True)
+
+    @contextlib.contextmanager
+    def _running(self, doing: str, journal: Journal) -> Iterator[None]:
+        """Hold a journal, and turn what a server or a signal does into a message."""
+        self._require_price()
+        try:
+            with _signals(), journal.held(WAITING):
+                yield
+        except RefusedError as fault:
+            if self._job is not None:
+                raise messages.untold(fault, self.order, self._job) from None
+            name = self.settings["api_key_env"]
+            raise messages.refused(fault, self.order, name, doing) from None
+        except UnansweredError as fault:
+            raise messages.no_word(self.order, doing, str(fault), self._job) from None
+        except _StoppedError as fault:
+            raise messages.left_running(self.order, self._job, str(fault)) from None
+
+
+def losses_of(events: list[Event]) -> list[list[float | int | None]]:
+    """Return step, loss and token accuracy of the events about a training step, by rising step."""
+    rows: dict[int, list[float | int | None]] = {}
+    for event in events:
+        step, loss = event.data.get("step"), event.data.get("train_loss")
+        if isinstance(step, int) and isinstance(loss, int | float):
+            data = event.data
+            accuracy = data.get("train_mean_token_accuracy", data.get("train_accuracy"))
+            rows[step] = [step, float(loss), float(accuracy) if accuracy is not None else None]
+    return [rows[step] for step in sorted(rows)]
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Let SIGINT and SIGTERM raise, so that the run ends with a message on the job."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise _StoppedError(signal.Signals(number).name)
+
+    before: dict[signal.Signals, Any] = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ValueError):  # outside the main thread
+            before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
