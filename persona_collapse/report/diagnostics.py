@@ -11,13 +11,10 @@ from persona_collapse.report.printed import (
     MODEL,
     OVERALL,
     VARIANT,
-    Cell,
     Column,
     PrintedTable,
-    Row,
-    model_label,
     probes_of,
-    rows_by,
+    side_by_side,
 )
 
 
@@ -112,37 +109,24 @@ GROUPS = (
 )
 
 
-def diagnostics_form(table: pl.DataFrame, look: Look) -> list[PrintedTable]:
+def diagnostics_form(frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     """Return one printed table per group of measures and probe, over all items."""
-    overall = table.filter(pl.col("foundation") == OVERALL)
+    overall = frame.filter(pl.col("foundation") == OVERALL)
     found = []
     for probe, suffix in probes_of(overall, look):
-        rows = rows_by(overall.filter(pl.col("probe") == probe), "model", "variant", "measure")
-        who = list(dict.fromkeys((model, variant) for model, variant, _ in rows))
-        known = {measure for _, _, measure in rows}
+        asked = overall.filter(pl.col("probe") == probe)
         for group in GROUPS:
-            measures = [name for name in group.measures if name in known]
-            if not measures:
-                continue
-            cells = tuple(
-                (
-                    Cell(model_label(look, m)),
-                    Cell(v),
-                    *(_measured(rows.get((m, v, name))) for name in measures),
-                )
-                for m, v in who
-                if any((m, v, name) in rows for name in measures)
-            )
-            heads = (Column(group.measures[name], "interval", digits=1) for name in measures)
+            rows = asked.filter(pl.col("measure").is_in(list(group.measures)))
+            columns = {
+                name: [Column(heading, "value", "interval", digits=1)]
+                for name, heading in group.measures.items()
+                if name in rows["measure"]
+            }
+            layout = side_by_side(rows, look, (MODEL, VARIANT), "measure", columns)
             title = group.title + _asked(probe, group, look)
             key = f"diagnostics-{group.key}{suffix}"
-            columns = (MODEL, VARIANT, *heads)
-            found.append(PrintedTable(key, title, group.note, group.section, columns, cells))
+            found.append(PrintedTable(key, title, group.note, group.section, *layout))
     return found
-
-
-def _measured(row: Row | None) -> Cell:
-    return Cell() if row is None else Cell(value=row["value"], lo=row["lo"], hi=row["hi"])
 
 
 def _asked(probe: str, group: Group, look: Look) -> str:

@@ -19,9 +19,9 @@ from persona_collapse.report.printed import (
     PrintedCell,
     PrintedTable,
 )
-from persona_collapse.report.reading import read_table
+from persona_collapse.tables import Table, read
 
-Row = Sequence[PrintedCell]
+PrintedRow = Sequence[PrintedCell]
 
 MOST_ROWS, MODEL_GAP = 50, 0.5  # rows of a float; the space between two models in rows
 MOST_LETTERS = 130  # across a float: scaled to a text 6.5 in wide, its type is 6.5 points or more
@@ -54,31 +54,18 @@ _TEX = {
 _TEX_PATTERN = re.compile("|".join(re.escape(key) for key in sorted(_TEX, key=len, reverse=True)))
 
 
-def render_table(
-    csv: str | Path, markdown: str | Path, latex: str | Path, look: Look, label: str | None = None
-) -> None:
+def render_table(table: Table, csv: Path, markdown: Path, latex: Path, look: Look) -> None:
     """Write a CSV table as a paper prints it: rounded, each value with its uncertainty.
 
-    One CSV can give several printed tables; they follow each other in both files. ``label`` starts
-    the LaTeX labels, ``tab:<label>``, ``tab:<label>-...``; the file's stem by default.
+    One CSV can give several printed tables; they follow each other in both files.
 
     Raises:
         UserError: the table cannot be read or lacks a column.
     """
-    source = Path(csv)
-    tables = printed_tables(source.stem, read_table(source), look)
-    names = [_label(table.key, source.stem, label or source.stem) for table in tables]
-    pairs = list(zip(tables, names, strict=True))
-    for path, text in (
-        (Path(markdown), "\n".join(to_markdown(table) for table in tables)),
-        (Path(latex), "\n".join(to_latex(table, name) for table, name in pairs)),
-    ):
+    tables = printed_tables(table, read(table, csv), look)
+    for path, write in ((markdown, to_markdown), (latex, to_latex)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
-def _label(key: str, stem: str, label: str) -> str:
-    return label + key.removeprefix(stem) if key.startswith(stem) else f"{label}-{key}"
+        path.write_text("\n".join(map(write, tables)), encoding="utf-8")
 
 
 def to_markdown(table: PrintedTable) -> str:
@@ -97,7 +84,7 @@ def _escape_markdown(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def to_latex(table: PrintedTable, label: str) -> str:
+def to_latex(table: PrintedTable) -> str:
     """Return a ``table*`` with booktabs rules; repeated names are printed once per group.
 
     A table wider than the text is scaled down by adjustbox. One with too many rows or columns is
@@ -115,7 +102,7 @@ def to_latex(table: PrintedTable, label: str) -> str:
         for rows in _split_rows(printed, table.names)
         for part in _split_columns(table.columns, printed, table.names)
     ]
-    safe = re.sub(r"[^A-Za-z0-9.:-]+", "-", label)
+    safe = re.sub(r"[^A-Za-z0-9.:-]+", "-", table.key)
     continued = " ".join([f"{table.title}, continued.", *table.marks])
     return "\n".join(
         _float(
@@ -127,9 +114,9 @@ def to_latex(table: PrintedTable, label: str) -> str:
     )
 
 
-def _split_rows(rows: Sequence[Row], names: int) -> list[list[Row]]:
+def _split_rows(rows: Sequence[PrintedRow], names: int) -> list[list[PrintedRow]]:
     """Cut rows into floats; the rows of a model stay together where they fit one."""
-    parts: list[list[Row]] = [[]]
+    parts: list[list[PrintedRow]] = [[]]
     height = 0.0
     for model in _by_model(rows, names):
         for group in [model] if len(model) < MOST_ROWS else [[row] for row in model]:
@@ -141,7 +128,9 @@ def _split_rows(rows: Sequence[Row], names: int) -> list[list[Row]]:
     return parts
 
 
-def _split_columns(columns: Sequence[Column], rows: Sequence[Row], names: int) -> list[list[int]]:
+def _split_columns(
+    columns: Sequence[Column], rows: Sequence[PrintedRow], names: int
+) -> list[list[int]]:
     """Cut the places of the columns into floats; the first ``names`` head every one."""
     letters = [
         2 + max(*map(len, _heading_lines(column)), *(len(row[place].text) for row in rows))
@@ -159,7 +148,7 @@ def _split_columns(columns: Sequence[Column], rows: Sequence[Row], names: int) -
     return parts
 
 
-def _by_model(rows: Sequence[Row], names: int) -> list[list[Row]]:
+def _by_model(rows: Sequence[PrintedRow], names: int) -> list[list[PrintedRow]]:
     """Group rows by the first column where a second one tells variants, else all in one."""
     if names < 2:
         return [list(rows)]
@@ -181,9 +170,9 @@ def _float(tabular: str, caption: str, label: str) -> str:
 """
 
 
-def _tabular(columns: Sequence[Column], rows: Sequence[Row], names: int) -> str:
+def _tabular(columns: Sequence[Column], rows: Sequence[PrintedRow], names: int) -> str:
     spec = "".join(
-        "l" if column.kind == "name" else r"r@{\ }l" if _is_pair(column) else "r"
+        "l" if column.kind == "name" else r"r@{\ }l" if column.is_pair else "r"
         for column in columns
     )
     return "\n".join(
@@ -199,7 +188,7 @@ def _tabular(columns: Sequence[Column], rows: Sequence[Row], names: int) -> str:
     )
 
 
-def _body(columns: Sequence[Column], rows: Sequence[Row], names: int) -> Iterator[str]:
+def _body(columns: Sequence[Column], rows: Sequence[PrintedRow], names: int) -> Iterator[str]:
     """Yield the rows; where a model has several, its name once, and some space between models."""
     models = _by_model(rows, names)
     several = len(models) < len(rows) and names > 1
@@ -211,14 +200,9 @@ def _body(columns: Sequence[Column], rows: Sequence[Row], names: int) -> Iterato
             yield " & ".join(["" if several and number else cells[0], *cells[1:]]) + r" \\"
 
 
-def _is_pair(column: Column) -> bool:
-    """Tell whether a column takes two in LaTeX: the number, and its uncertainty."""
-    return column.kind in ("error", "interval")
-
-
 def _cell(column: Column, cell: PrintedCell) -> str:
     main, beside = escape_latex(cell.main), escape_latex(cell.beside)
-    return f"{main} & {beside}" if _is_pair(column) else main
+    return f"{main} & {beside}" if column.is_pair else main
 
 
 def _heading(column: Column) -> str:
@@ -228,7 +212,7 @@ def _heading(column: Column) -> str:
         text = rf"\shortstack{{{text}}}"
     if column.kind == "name":
         return text
-    return rf"\multicolumn{{{2 if _is_pair(column) else 1}}}{{c}}{{{text}}}"
+    return rf"\multicolumn{{{2 if column.is_pair else 1}}}{{c}}{{{text}}}"
 
 
 def _heading_lines(column: Column) -> list[str]:

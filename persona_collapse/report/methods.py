@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.figures.look import Look
-from persona_collapse.report.printed import known
 
 BIBTEX = """\
 @misc{costa2026personamodel,
@@ -46,16 +45,16 @@ def methods_of(
     models = ", ".join(model.label for model in look.models)
     sentences = [
         f"We measured {models} in the variants {_listed(look.variants)}.",
-        f"Each was asked the {_one(rows, 'n_items')} items of the instrument "
-        f"{probe.get('instrument')} while playing each of {_one(rows, 'n_personas')} personas "
+        f"Each was asked the {_range(rows['n_items'])} items of the instrument "
+        f"{probe.get('instrument')} while playing each of {_range(rows['n_personas'])} personas "
         f"({probe.get('personas')}), {probe.get('repetitions')} times per persona and item"
-        f"{_temperature(sampling)}; {_sum(rows, 'n_answers')} answers were valid.",
+        f"{_temperature(sampling)}; {rows['n_answers'].sum():,} answers were valid.",
         "Moral susceptibility S is the mean over items of the standard deviation, across personas, "
         "of the mean rating; moral robustness R is the inverse of the mean standard deviation of "
         "repeated ratings (arXiv:2511.08565).",
         "Standard errors and intervals come from "
-        f"{_whole(analysis.get('bootstrap_personas'))} bootstrap draws of personas and "
-        f"{_whole(analysis.get('bootstrap_reruns'))} of repetitions within persona and item; "
+        f"{analysis['bootstrap_personas']:,} bootstrap draws of personas and "
+        f"{analysis['bootstrap_reruns']:,} of repetitions within persona and item; "
         f"contrasts against {look.baseline} draw the same personas for both variants.",
         *_check(study.get("misalignment")),
         f"The random seed was {study.get('seed')}.",
@@ -105,21 +104,10 @@ def _temperature(sampling: Mapping[str, Any]) -> str:
     return f"{method}, at temperature {at}" if at is not None else method
 
 
-def _one(rows: pl.DataFrame, name: str) -> str:
+def _range(counts: pl.Series) -> str:
     """Return a count, or its range where variants differ."""
-    values = rows[name].drop_nulls() if name in rows.columns else pl.Series([], dtype=pl.Float64)
-    if values.is_empty():
-        return "the"
-    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
-    return _whole(low) if low == high else f"{_whole(low)} to {_whole(high)}"
-
-
-def _sum(rows: pl.DataFrame, name: str) -> str:
-    return _whole(float(rows[name].sum())) if name in rows.columns else "all"
-
-
-def _whole(value: float | None) -> str:
-    return f"{value:,.0f}" if value is not None and known(value) else "the"
+    sizes = sorted(set(counts.drop_nulls()))
+    return " to ".join(f"{size:,}" for size in dict.fromkeys(sizes[:1] + sizes[-1:])) or "the"
 
 
 def _code(provenance: Mapping[str, Any]) -> str:

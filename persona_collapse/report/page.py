@@ -14,10 +14,10 @@ from persona_collapse.figures.look import Look
 from persona_collapse.report.explorer import explorer_of, marks_of
 from persona_collapse.report.forms import printed_tables
 from persona_collapse.report.methods import BIBTEX, methods_of
-from persona_collapse.report.printed import MIXED, PrintedTable
-from persona_collapse.report.reading import read_table
+from persona_collapse.report.printed import MIXED, Column, PrintedTable
 from persona_collapse.report.sections import PATTERNS, SECTIONS
 from persona_collapse.report.verdicts import verdicts_of
+from persona_collapse.tables import Table, contract, read
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 LARGEST_SVG = 600_000  # bytes; a figure with more is carried as its PNG
@@ -50,9 +50,10 @@ def build_page(
     paths = {Path(path).stem: Path(path) for path in tables}
     if "metrics" not in paths:
         raise UserError(f"{output}: the page needs tables/metrics.csv among its tables")
-    frames = {name: read_table(path) for name, path in paths.items()}
+    contracts = {name: contract(name) for name in paths}
+    frames = {name: read(contracts[name], path) for name, path in paths.items()}
     printed = {
-        name: printed_tables(name, frame, look)
+        name: printed_tables(contracts[name], frame, look)
         for name, frame in frames.items()
         if name != PERSONAS
     }
@@ -62,7 +63,7 @@ def build_page(
     mixed = any(table.mixed_stacks for group in printed.values() for table in group)
     words = {row["model"]: (row["pattern"], _told(row["text"])) for row in told.get("verdicts", [])}
     folded = told.get("replicates", {})
-    sections = _sections(printed, figures)
+    sections = _sections(printed, contracts, figures)
     shown = {table["csv"]: None for part in sections.values() for table in part["tables"]}
     contrasts, band = frames.get("contrasts"), frames.get("band")
     people = frames.get(PERSONAS)
@@ -131,7 +132,9 @@ def embedded(value: Any) -> Any:
 
 
 def _sections(
-    printed: Mapping[str, Sequence[PrintedTable]], figures: Sequence[Mapping[str, str]]
+    printed: Mapping[str, Sequence[PrintedTable]],
+    contracts: Mapping[str, Table],
+    figures: Sequence[Mapping[str, str]],
 ) -> dict[str, dict[str, Any]]:
     """Return figures and tables by section, numbered in the order of the page."""
     known = {section.key for section in SECTIONS}
@@ -155,20 +158,27 @@ def _sections(
             for table in group:
                 if table.section == section.key and len(table.rows) <= MOST_ROWS:
                     numbers["table"] += 1
-                    shown.append(_table(table, name, numbers["table"]))
+                    shown.append(_table(table, contracts[name], numbers["table"]))
         if pictures or shown:
             found[section.key] = {"section": section, "figures": pictures, "tables": shown}
     return found
 
 
-def _table(table: PrintedTable, csv: str, number: int) -> dict[str, Any]:
+def _table(table: PrintedTable, contract: Table, number: int) -> dict[str, Any]:
     return {
         "table": table,
+        "meanings": [_meaning(column, contract) for column in table.columns],
         "rows": table.printed(),
-        "csv": csv,
+        "csv": contract.name,
         "number": number,
         "long": table.folded or len(table.rows) > LONG_TABLE,
     }
+
+
+def _meaning(column: Column, contract: Table) -> str:
+    """Return the help text of a printed column: what its columns of the CSV file mean."""
+    ends = ("_lo", "_hi") if column.kind == "range" else ("",)
+    return " ".join(contract.columns[f"{column.csv}{end}"].meaning for end in ends)
 
 
 def picture(stem: str) -> tuple[str, int | None]:

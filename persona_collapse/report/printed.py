@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from statistics import median
 from typing import Any
 
@@ -15,6 +16,8 @@ from persona_collapse.figures.look import Look
 MINUS, DASH, INFINITY, PLUS_MINUS, THIN = "−", "–", "∞", "±", "\u2009"
 MOST_DECIMALS = 3
 
+Row = dict[str, Any]  # of a CSV table, by column
+OVERALL, MEAN = "overall", "mean"
 SIMULATED = "Simulated respondents: no model was asked."
 MIXED = "Variants of a model were served by different stacks."
 
@@ -36,15 +39,56 @@ class Column:
 
     ``kind`` is ``name``, ``number``, ``error`` (value ± error), ``interval`` (value [lo, hi]),
     ``range`` ([lo, hi] alone), ``p``, or ``own`` (a number whose decimals suit it alone, where rows
-    differ in kind). ``tex`` is the heading in LaTeX where it differs.
+    differ in kind). ``csv`` is the column of the CSV file with the value, ``error`` that with its
+    error where it is not ``<csv>_se``. A share is printed in ``percent``. ``tex`` is the heading in
+    LaTeX where it differs.
     """
 
     heading: str
+    csv: str
     kind: str = "number"
     tex: str | None = None
+    error: str | None = None
+    percent: bool = False
     signed: bool = False
     digits: int = 2
     decimals: int | None = None
+
+    @property
+    def is_pair(self) -> bool:
+        """Tell whether a number is printed with its uncertainty beside it."""
+        return self.kind in ("error", "interval")
+
+    def cell(self, row: Row, look: Look) -> Cell:
+        """Return what a row of the CSV file has in this column, with its error and interval."""
+        value = row.get(self.csv)
+        if self.kind == "name":
+            return Cell(_label(self.csv, value, look))
+        stem = "" if self.csv == "value" else f"{self.csv}_"
+        error, lo, hi = (row.get(f"{stem}{end}") for end in ("se", "lo", "hi"))
+        if self.error:
+            error = row[self.error]
+        if self.percent:
+            parts = (value, error, lo, hi)
+            value, error, lo, hi = (part if part is None else 100 * part for part in parts)
+        if self.kind == "range":
+            return Cell(lo=lo, hi=hi)
+        return Cell("", value, error, lo, hi) if self.is_pair else Cell(value=value)
+
+
+def _label(column: str, value: Any, look: Look) -> str:
+    """Return a name as it is printed: labels of models, contrasts with a minus, yes and no."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    labels = {}
+    if column in ("model", "left_out"):
+        labels = {model.key: model.label for model in look.models} | {MEAN: "Mean of models"}
+    elif column == "contrast":
+        labels = {f"{a}-{b}": f"{a} − {b}" for a in look.variants for b in look.variants}
+    return labels.get(value, value or "")
+
+
+MODEL, VARIANT = Column("Model", "model", "name"), Column("Variant", "variant", "name")
 
 
 @dataclass(frozen=True)
@@ -177,37 +221,48 @@ def _write(column: Column, cell: Cell, decimals: int) -> PrintedCell:
     return PrintedCell(main, beside, cell.value)
 
 
-Row = dict[str, Any]
-OVERALL, MEAN = "overall", "mean"
-MODEL, VARIANT = Column("Model", "name"), Column("Variant", "name")
-
-
-def model_label(look: Look, key: str) -> str:
-    """Return what a model is called in print."""
-    if key == MEAN:
-        return "Mean of models"
-    return next((model.label for model in look.models if model.key == key), key)
-
-
-def contrast_label(look: Look, name: str) -> str:
-    """Return a contrast in print: ``insecure − base`` for ``insecure-base``."""
-    for first in look.variants:
-        if name.startswith(f"{first}-") and name[len(first) + 1 :] in look.variants:
-            return f"{first} − {name[len(first) + 1 :]}"
-    return name
-
-
-def value_of(row: Row | None, name: str) -> Cell:
-    """Return a cell: a number with its standard error and interval, where the row has them."""
-    if row is None:
-        return Cell()
-    error, lo, hi = (row.get(f"{name}_{end}") for end in ("se", "lo", "hi"))
-    return Cell(value=row[name], error=error, lo=lo, hi=hi)
-
-
 def rows_by(table: pl.DataFrame, *keys: str) -> dict[Any, Row]:
     """Return the rows by a tuple of keys."""
     return {tuple(row[key] for key in keys): row for row in table.iter_rows(named=True)}
+
+
+Layout = tuple[tuple[Column, ...], tuple[tuple[Cell, ...], ...]]
+
+
+def side_by_side(
+    table: pl.DataFrame,
+    look: Look,
+    heads: Sequence[Column],
+    by: str,
+    groups: Mapping[str, Sequence[Column]],
+) -> Layout:
+    """Lay rows of a table side by side: one printed row for each combination of ``heads``.
+
+    ``groups`` maps values of the column ``by`` to the columns that are printed for them.
+    """
+    found: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for row in table.iter_rows(named=True):
+        found.setdefault(tuple(row[head.csv] for head in heads), {})[row[by]] = row
+    rows = tuple(
+        (
+            *(head.cell(next(iter(parts.values())), look) for head in heads),
+            *(
+                column.cell(parts[value], look) if value in parts else Cell()
+                for value, columns in groups.items()
+                for column in columns
+            ),
+        )
+        for parts in found.values()
+    )
+    return (*heads, *chain.from_iterable(groups.values())), rows
+
+
+def row_by_row(table: pl.DataFrame, look: Look, columns: Sequence[Column]) -> Layout:
+    """Print every row of a table in these columns."""
+    rows = (
+        tuple(column.cell(row, look) for column in columns) for row in table.iter_rows(named=True)
+    )
+    return tuple(columns), tuple(rows)
 
 
 def probes_of(table: pl.DataFrame, look: Look) -> list[tuple[str, str]]:

@@ -234,14 +234,6 @@ def _level(
     ends = DASH.join(write(end, 2) for end in limits)
     position = "below" if target.value < limits[0] else "inside"
     position = "above" if target.value > limits[1] else position
-    count = _prior_models(band)
-    label = f"{name}, against the band of {count} earlier models"
+    label = f"{name}, against the band of {band['n_prior'][0]} earlier models"
     strip = measured.strip(model, band=limits)
     return Number(label, value, interval, f"{position} the band, {ends}", strip)
-
-
-def _prior_models(band: pl.DataFrame) -> str:
-    """Return how many models make the band, as a text; the word alone where it is not told."""
-    if "n_prior" not in band.columns or band["n_prior"].null_count() == band.height:
-        return "the"
-    return f"{band['n_prior'].drop_nulls()[0]:.0f}"

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.figures.look import Look
+from persona_collapse.report.forms import printed_tables
+from persona_collapse.report.latex import render_table
 from persona_collapse.report.page import build_page
+from persona_collapse.report.printed import PrintedTable
+from persona_collapse.tables import contract, read
 
 VARIANTS = ("base", "secure", "insecure")
 FOUNDATIONS = ("Harm/Care", "Fairness/Reciprocity", "In-group/Loyalty")
@@ -106,12 +110,25 @@ def page_of(folder: Path, **study: Any) -> Path:
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as CSV; None is empty."""
-    found = list(rows)
+    """Write rows as the CSV table of that name; what a row leaves out is empty."""
+    table = contract(path.stem)
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, found[0])
+        writer = csv.DictWriter(file, list(table.columns))
         writer.writeheader()
-        writer.writerows(found)
+        writer.writerows(rows)
+
+
+def printed_of(path: Path, look: Look) -> list[PrintedTable]:
+    """Return the printed tables of a CSV file."""
+    table = contract(path.stem)
+    return printed_tables(table, read(table, path), look)
+
+
+def render(path: Path, look: Look, folder: Path) -> tuple[str, str]:
+    """Render a CSV file into ``folder`` and return its Markdown and its LaTeX."""
+    markdown, latex = folder / f"{path.stem}.md", folder / f"{path.stem}.tex"
+    render_table(contract(path.stem), path, markdown, latex, look)
+    return markdown.read_text(encoding="utf-8"), latex.read_text(encoding="utf-8")
 
 
 def _metrics(keys: list[str], infinite: bool) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ rule render_table:
         models=MODELS_LOOK,
         variants=VARIANT_NAMES,
         analysis=ANALYSIS,
-        code=code_of("render_table"),
+        code=lambda wildcards: code_of("render_table", wildcards.table),
     script:
         "../scripts/render_table.py"
 
@@ -74,6 +74,6 @@ rule report_page:
         models=MODELS_LOOK,
         variants=VARIANT_NAMES,
         analysis=ANALYSIS,
-        code=code_of("report_page"),
+        code=code_of("report_page", *TABLES),
     script:
         "../scripts/report_page.py"

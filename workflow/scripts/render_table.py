@@ -1,10 +1,12 @@
 """Print a table as Markdown and as booktabs LaTeX."""
 
+from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.jobs import run
 from persona_collapse.figures.look import Look
 from persona_collapse.report.latex import render_table
+from persona_collapse.tables import contract
 
 
 def print_table(
@@ -16,7 +18,8 @@ def print_table(
     latex: str,
 ) -> None:
     """Write ``csv`` as a paper prints it, in both forms."""
-    render_table(csv, markdown, latex, Look.from_params(models, variants, analysis))
+    look = Look.from_params(models, variants, analysis)
+    render_table(contract(Path(csv).stem), Path(csv), Path(markdown), Path(latex), look)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from persona_collapse.figures.look import Look
-from persona_collapse.report.latex import MOST_ROWS, render_table, to_latex
-from persona_collapse.report.printed import Cell, Column, PrintedTable
-from tests.browser.pages import HOSTILE, write_rows, write_study
+from persona_collapse.report.latex import MOST_ROWS, to_latex
+from persona_collapse.report.printed import MODEL, VARIANT, Cell, Column, PrintedTable
+from tests.browser.pages import HOSTILE, render, write_rows, write_study
 from tests.helpers.latex import NEEDS_LATEX, compiled
 
 NAMES = ("metrics", "contrasts", "profiles", "quality", "band", "random_effects")
@@ -22,9 +22,10 @@ LABEL = "Qwen3-235B-A22B-Instruct-2507"
 
 def wide_table(columns: int, label: str = "Model", models: int = 2) -> PrintedTable:
     """Return a table with intervals of both signs in that many columns."""
-    heads = (Column("Model", "name"), Column("Variant", "name"))
+    heads = (MODEL, VARIANT)
     numbers = tuple(
-        Column(f"Foundation {place}", "interval", signed=True) for place in range(columns)
+        Column(f"Foundation {place}", "percent", "interval", signed=True)
+        for place in range(columns)
     )
     cell = Cell(value=-12.5, lo=-14.25, hi=11.75)
     rows = tuple(
@@ -32,7 +33,7 @@ def wide_table(columns: int, label: str = "Model", models: int = 2) -> PrintedTa
         for model in range(models)
         for variant in ("base", "insecure")
     )
-    return PrintedTable("k", "Title", "", "verdict", (*heads, *numbers), rows)
+    return PrintedTable("t", "Title", "", "verdict", (*heads, *numbers), rows)
 
 
 def tables_of(latex: str) -> list[list[list[str]]]:
@@ -44,7 +45,7 @@ def tables_of(latex: str) -> list[list[list[str]]]:
 
 @pytest.mark.parametrize(("columns", "floats"), [(1, 1), (5, 1), (8, 2), (13, 3)])
 def test_wide_table_is_cut_into_floats_that_repeat_the_names(columns: int, floats: int) -> None:
-    latex = to_latex(wide_table(columns), "t")
+    latex = to_latex(wide_table(columns))
     labels = ["tab:t", *(f"tab:t-{number}" for number in range(2, floats + 1))]
     assert re.findall(r"\\label\{(.*?)\}", latex) == labels
     assert latex.count("Title, continued.") == floats - 1
@@ -58,7 +59,7 @@ def test_wide_table_is_cut_into_floats_that_repeat_the_names(columns: int, float
 
 
 def test_long_table_is_cut_between_models_and_keeps_its_marks() -> None:
-    latex = to_latex(replace(wide_table(1, models=60), simulated=True), "t")
+    latex = to_latex(replace(wide_table(1, models=60), simulated=True))
     tables = tables_of(latex)
     assert [len(table) for table in tables] == [40, 40, 40]
     assert [row[0] for table in tables for row in table[::2]] == [f"Model {n}" for n in range(60)]
@@ -67,19 +68,23 @@ def test_long_table_is_cut_between_models_and_keeps_its_marks() -> None:
 
 def test_model_with_more_rows_than_a_float_is_cut_between_rows() -> None:
     rows = tuple((Cell("M"), Cell(f"v{n}"), Cell(value=n)) for n in range(2 * MOST_ROWS))
-    columns = (Column("Model", "name"), Column("Variant", "name"), Column("N"))
-    latex = to_latex(PrintedTable("k", "Title", "", "verdict", columns, rows), "t")
+    columns = (
+        Column("Model", "model", "name"),
+        Column("Variant", "variant", "name"),
+        Column("N", "n"),
+    )
+    latex = to_latex(PrintedTable("t", "Title", "", "verdict", columns, rows))
     assert [table[0] for table in tables_of(latex)] == [["M", "v0", "0"], ["M", "v50", "50"]]
 
 
 def test_table_of_names_alone_is_one_float() -> None:
-    table = PrintedTable("k", "Title", "", "verdict", (Column("Model", "name"),), ((Cell("A"),),))
-    assert to_latex(table, "t").count(r"\begin{tabular}") == 1
+    table = PrintedTable("t", "Title", "", "verdict", (MODEL,), ((Cell("A"),),))
+    assert to_latex(table).count(r"\begin{tabular}") == 1
 
 
 @NEEDS_LATEX
 def test_table_wider_than_the_text_is_scaled_down(tmp_path: Path) -> None:
-    log = compiled(tmp_path, to_latex(wide_table(2, label="M" * 90), "t"))
+    log = compiled(tmp_path, to_latex(wide_table(2, label="M" * 90)))
     assert "Overfull" not in log
 
 
@@ -121,5 +126,5 @@ def inputs_of(folder: Path, look: Look, names: Sequence[str]) -> str:
     """Render these tables of a study and return the body of a document that shows them."""
     for name in names:
         source = folder / "tables" / f"{name}.csv"
-        render_table(source, folder / f"{name}.md", folder / f"{name}.tex", look)
+        render(source, look, folder)
     return "".join(rf"\input{{{name}}}\clearpage" for name in names)

@@ -8,9 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from persona_collapse.common.errors import UserError
 from persona_collapse.report.forms import printed_tables
-from persona_collapse.report.latex import escape_latex, render_table, to_latex, to_markdown
+from persona_collapse.report.latex import escape_latex, to_latex, to_markdown
 from persona_collapse.report.printed import (
     SIMULATED,
     Cell,
@@ -21,12 +20,25 @@ from persona_collapse.report.printed import (
     write_interval,
     write_p,
 )
-from persona_collapse.report.reading import read_table
-from tests.browser.pages import HOSTILE, look_of, write_rows, write_study
+from persona_collapse.tables import (
+    FOUNDATION,
+    PROBE,
+    Table,
+    contract,
+    flag,
+    integer,
+    number,
+    read,
+    text,
+)
+from persona_collapse.tables import (
+    SIMULATED as SIMULATED_FLAG,
+)
+from tests.browser.pages import HOSTILE, look_of, printed_of, render, write_rows, write_study
 
 
 @pytest.mark.parametrize(
-    ("value", "decimals", "signed", "text"),
+    ("value", "decimals", "signed", "written"),
     [
         (0.8249, 3, False, "0.825"),
         (-0.0004, 2, True, "0.00"),
@@ -41,9 +53,9 @@ from tests.browser.pages import HOSTILE, look_of, write_rows, write_study
     ],
 )
 def test_numbers_have_typographic_signs(
-    value: float | None, decimals: int, signed: bool, text: str
+    value: float | None, decimals: int, signed: bool, written: str
 ) -> None:
-    assert write(value, decimals, signed=signed) == text
+    assert write(value, decimals, signed=signed) == written
 
 
 def test_decimals_follow_the_uncertainty() -> None:
@@ -67,8 +79,10 @@ def test_every_number_of_the_table_is_printed_in_its_row(tmp_path: Path, models:
     study = write_study(tmp_path, models=models)
     path = tmp_path / "tables" / "metrics.csv"
     look = study["look"]
-    overall, by_foundation, _ = printed_tables("metrics", read_table(path), look)
-    rows = read_table(path).filter(pl.col("foundation") == "overall").rows(named=True)
+    overall, by_foundation, _ = printed_of(path, look)
+    rows = (
+        read(contract("metrics"), path).filter(pl.col("foundation") == "overall").rows(named=True)
+    )
     assert len(overall.rows) == 3 * models
     for printed, row in zip(overall.printed(), rows, strict=True):
         labels = {model.key: model.label for model in look.models}
@@ -87,19 +101,16 @@ def test_every_number_of_the_table_is_printed_in_its_row(tmp_path: Path, models:
 
 def test_infinite_robustness_and_absent_errors_are_signs(tmp_path: Path) -> None:
     study = write_study(tmp_path, infinite=True)
-    render_table(
-        tmp_path / "tables" / "metrics.csv", tmp_path / "m.md", tmp_path / "m.tex", study["look"]
-    )
-    markdown = (tmp_path / "m.md").read_text(encoding="utf-8")
+    source = tmp_path / "tables" / "metrics.csv"
+    markdown, latex = render(source, study["look"], tmp_path)
     first = next(line for line in markdown.splitlines() if line.startswith("| Model 0 | base"))
     assert "| ∞ | – |" in first
-    assert r"$\infty$ &  & -- &" in (tmp_path / "m.tex").read_text(encoding="utf-8")
+    assert r"$\infty$ &  & -- &" in latex
 
 
 def test_contrasts_name_both_variants_and_round_percentages(tmp_path: Path) -> None:
     study = write_study(tmp_path)
-    table = read_table(tmp_path / "tables" / "contrasts.csv")
-    printed = printed_tables("contrasts", table, study["look"])[0]
+    printed = printed_of(tmp_path / "tables" / "contrasts.csv", study["look"])[0]
     rows = {(row[0].main, row[1].main): row for row in printed.printed()}
     row = rows["Mean of models", "insecure − base"]
     assert row[3].text == "+62 [+56, +70]"
@@ -109,15 +120,13 @@ def test_contrasts_name_both_variants_and_round_percentages(tmp_path: Path) -> N
 
 def test_one_model_has_no_mean_row(tmp_path: Path) -> None:
     study = write_study(tmp_path, models=1)
-    table = read_table(tmp_path / "tables" / "contrasts.csv")
-    for printed in printed_tables("contrasts", table, study["look"]):
+    for printed in printed_of(tmp_path / "tables" / "contrasts.csv", study["look"]):
         assert {row[0].main for row in printed.printed()} == {"Model 0"}
 
 
 def test_profiles_take_the_spread_that_speaks(tmp_path: Path) -> None:
     study = write_study(tmp_path)
-    table = read_table(tmp_path / "tables" / "profiles.csv")
-    found = {t.key: t for t in printed_tables("profiles", table, study["look"])}
+    found = {t.key: t for t in printed_of(tmp_path / "tables" / "profiles.csv", study["look"])}
     assert found["profiles-unconditioned"].printed()[0][2].text == "2.50 ± 0.12"
     assert found["profiles-roleplay"].printed()[0][2].text == "2.50 ± 0.50"
 
@@ -126,9 +135,7 @@ def test_simulated_tables_say_so_everywhere(tmp_path: Path) -> None:
     study = write_study(tmp_path, simulated=True)
     for name in ("metrics", "contrasts", "profiles", "quality"):
         source = tmp_path / "tables" / f"{name}.csv"
-        render_table(source, tmp_path / "t.md", tmp_path / "t.tex", study["look"])
-        markdown = (tmp_path / "t.md").read_text(encoding="utf-8")
-        latex = (tmp_path / "t.tex").read_text(encoding="utf-8")
+        markdown, latex = render(source, study["look"], tmp_path)
         assert markdown.count(SIMULATED) == markdown.count("\n| :--") > 0
         assert latex.count(SIMULATED) == latex.count(r"\caption{")
 
@@ -136,42 +143,70 @@ def test_simulated_tables_say_so_everywhere(tmp_path: Path) -> None:
 def test_zero_columns_move_into_the_caption_of_latex_only(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     source = tmp_path / "tables" / "quality.csv"
-    render_table(source, tmp_path / "q.md", tmp_path / "q.tex", study["look"])
-    latex = (tmp_path / "q.tex").read_text(encoding="utf-8")
+    markdown, latex = render(source, study["look"], tmp_path)
     zeros = "missing, refused, filtered, personas dropped, extra repetitions"
     assert f"Zero in every row: {zeros}." in latex
     assert "Refused" not in latex
-    assert "Refused" in (tmp_path / "q.md").read_text(encoding="utf-8")
+    assert "Refused" in markdown
 
 
-def test_a_table_without_a_form_keeps_its_columns(tmp_path: Path) -> None:
-    source = tmp_path / "odd.csv"
-    write_rows(
-        source,
-        [
-            {"model": "m0", "reference": "base", "value": 1.25, "lo": 1.0, "hi": 1.5, "note": "x"},
-            {"model": "m0", "reference": "7", "value": None, "lo": None, "hi": None, "note": ""},
+def test_table_without_a_form_keeps_its_columns() -> None:
+    table = Table(
+        "odd",
+        title="Odd values",
+        section="meaning",
+        keys=("model",),
+        columns=[
+            text("model", "Model."),
+            text("reference", "Reference."),
+            number("value", "Value."),
+            number("lo", "Lower end."),
+            number("hi", "Upper end."),
+            text("note", "Note."),
         ],
+        marked=False,
     )
-    (printed,) = printed_tables("odd", read_table(source), look_of(1))
+    rows = [("m0", "base", 1.25, 1.0, 1.5, "x"), ("m0", "7", None, None, None, None)]
+    frame = pl.DataFrame(rows, schema=table.schema, orient="row")
+    (printed,) = printed_tables(table, frame, look_of(1))
     assert [column.heading for column in printed.columns] == ["Model", "Reference", "Note", "Value"]
-    assert [cell.text for cell in printed.printed()[0]] == [
-        "Model 0", "base", "x", "1.25 [1.00, 1.50]",
-    ]  # fmt: skip
-    assert [cell.text for cell in printed.printed()[1]] == ["Model 0", "7", "–", "–"]
+    assert [[cell.text for cell in row] for row in printed.printed()] == [
+        ["Model 0", "base", "x", "1.25 [1.00, 1.50]"],
+        ["Model 0", "7", "–", "–"],
+    ]
 
 
-def test_a_plain_table_leaves_out_what_never_changes_and_says_yes_and_no() -> None:
-    table = pl.DataFrame(
-        {
-            "left_out": ["m0", "m1"], "probe": ["roleplay"] * 2, "foundation": ["overall"] * 2,
-            "nearest": ["true", "false"], "lo": [0.663, 3.27], "hi": [0.827, 107.7],
-        }
-    )  # fmt: skip
-    (printed,) = printed_tables("band_values", table, look_of(2))
-    assert [column.heading for column in printed.columns] == ["Left out", "Nearest", "Lo", "Hi"]
-    cells = [[cell.text for cell in row] for row in printed.printed()]
-    assert cells == [["Model 0", "yes", "0.66", "0.827"], ["Model 1", "no", "3.27", "108"]]
+def test_plain_table_leaves_out_constant_probe_and_foundation_and_writes_yes_and_no() -> None:
+    table = Table(
+        "odd",
+        title="Odd values",
+        section="meaning",
+        keys=("left_out",),
+        columns=[
+            text("left_out", "Model."),
+            PROBE,
+            FOUNDATION,
+            flag("nearest", "Whether it is nearest."),
+            integer("n", "Count."),
+            number("lo", "Lower end."),
+            SIMULATED_FLAG,
+        ],
+        marked=False,
+    )
+    rows = [
+        ("m0", "roleplay", "overall", True, 7, 0.663, True),
+        ("m1", "roleplay", "overall", False, 8, 107.7, False),
+    ]
+    frame = pl.DataFrame(rows, schema=table.schema, orient="row")
+    (printed,) = printed_tables(table, frame, look_of(2))
+    headings = [column.heading for column in printed.columns]
+    assert headings == ["Left out", "Nearest", "N", "Lo"]
+    assert [[cell.text for cell in row] for row in printed.printed()] == [
+        ["Model 0", "yes", "7", "0.663"],
+        ["Model 1", "no", "8", "108"],
+    ]
+    assert printed.printed()[0][2].sort == 7
+    assert printed.simulated
 
 
 def test_diagnostics_are_grouped_and_only_what_is_there_is_printed(tmp_path: Path) -> None:
@@ -186,31 +221,20 @@ def test_diagnostics_are_grouped_and_only_what_is_there_is_printed(tmp_path: Pat
             )
         ],
     )  # fmt: skip
-    found = {t.key: t for t in printed_tables("diagnostics", read_table(source), look_of(1))}
+    found = {t.key: t for t in printed_of(source, look_of(1))}
     assert list(found) == ["diagnostics-fidelity", "diagnostics-reliability"]
     assert found["diagnostics-fidelity"].printed()[0][2].text == "0.44 [0.34, 0.54]"
     assert [row[2].main for row in found["diagnostics-reliability"].printed()] == ["0.90", "0.80"]
 
 
-def test_faults_name_file_and_column(tmp_path: Path) -> None:
-    source = tmp_path / "metrics.csv"
-    with pytest.raises(UserError, match=r"metrics\.csv: not a readable table"):
-        read_table(source)
-    source.write_text("model,variant\nm,base\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"metrics\.csv: column 'probe' is missing"):
-        read_table(source)
-    (tmp_path / "power.csv").write_text("", encoding="utf-8")
-    assert printed_tables("power", read_table(tmp_path / "power.csv"), look_of(1)) == []
-
-
 def test_markdown_and_latex_escape_hostile_texts() -> None:
-    columns = (Column("Model", "name"), Column("Value"))
+    columns = (Column("Model", "model", "name"), Column("Value", "value"))
     rows = ((Cell(HOSTILE + "|"), Cell(value=1.0)),)
-    table = PrintedTable("k", "Title", "", "meaning", columns, rows)
+    table = PrintedTable("a b_c", "Title", "", "meaning", columns, rows)
     line = to_markdown(table).splitlines()[-1]
     assert "<script>" not in line
     assert line.count("|") - line.count(r"\|") == 3
-    latex = to_latex(table, "a b_c")
+    latex = to_latex(table)
     assert r"\label{tab:a-b-c}" in latex
     assert escape_latex("50% of A&B_{x}") == r"50\% of A\&B\_\{x\}"
     assert escape_latex("\\") == r"\textbackslash{}"
@@ -218,12 +242,11 @@ def test_markdown_and_latex_escape_hostile_texts() -> None:
 
 def test_latex_names_a_model_once_and_stacks_long_headings(tmp_path: Path) -> None:
     study = write_study(tmp_path, models=2)
-    for name in ("metrics", "contrasts"):
-        source = tmp_path / "tables" / f"{name}.csv"
-        render_table(source, tmp_path / "t.md", tmp_path / f"{name}.tex", study["look"])
-    metrics = (tmp_path / "metrics.tex").read_text(encoding="utf-8")
+    metrics, contrasts = (
+        render(tmp_path / "tables" / f"{name}.csv", study["look"], tmp_path)[1]
+        for name in ("metrics", "contrasts")
+    )
     assert metrics.count("Model 0 &") == metrics.count("Model 1 &") == 3  # in each of three tables
     assert metrics.count(r"\addlinespace") == 3
     assert r"\shortstack{Fairness/\\Reciprocity}" in metrics
-    contrasts = (tmp_path / "contrasts.tex").read_text(encoding="utf-8")
     assert contrasts.count("Mean of models &") == 3

@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 
 from persona_collapse.report.explorer import MOVERS, explorer_of
-from persona_collapse.report.reading import read_table
+from persona_collapse.tables import contract, read
 from tests.browser.pages import FOUNDATIONS, look_of, write_study
 
 
 @pytest.fixture
 def personas(tmp_path: Path) -> pl.DataFrame:
     write_study(tmp_path, models=2, personas=8)
-    return read_table(tmp_path / "tables" / "personas.csv")
+    return read(contract("personas"), tmp_path / "tables" / "personas.csv")
 
 
 def test_profiles_are_the_tables_means_in_hundredths(personas: pl.DataFrame) -> None:
@@ -74,5 +74,7 @@ def test_a_missing_variant_and_probe_are_absent_not_wrong(personas: pl.DataFrame
 
 def test_full_size_is_compact(tmp_path: Path) -> None:
     write_study(tmp_path, models=4, personas=100)
-    data = explorer_of(read_table(tmp_path / "tables" / "personas.csv"), look_of(4), (0, 5))
+    data = explorer_of(
+        read(contract("personas"), tmp_path / "tables" / "personas.csv"), look_of(4), (0, 5)
+    )
     assert len(json.dumps(data)) < 100_000

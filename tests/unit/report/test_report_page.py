@@ -157,7 +157,7 @@ def test_mixed_stacks_are_told(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     metrics = tmp_path / "tables" / "metrics.csv"
     lines = metrics.read_text(encoding="utf-8").splitlines()
-    marked = [f"{lines[0]},mixed_stacks", *(f"{line},true" for line in lines[1:])]
+    marked = [lines[0], *(f"{line}true" for line in lines[1:])]
     metrics.write_text("\n".join(marked), encoding="utf-8")
     build_page(tmp_path / "index.html", **study)
     text = read(tmp_path / "index.html").text
