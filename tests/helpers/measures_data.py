@@ -15,6 +15,7 @@ from persona_collapse.measures.moments import moments_of
 
 PUBLISHED = Path(__file__).resolve().parents[2].parent / "shared" / "published"
 RESPONSES = PUBLISHED / "responses"
+PRIOR = Path(__file__).resolve().parents[2] / "resources" / "benchmarks" / "prior_models.csv"
 RECORDED = {
     ("GPT-4o", "base"): "base/gpt-4o",
     ("GPT-4o", "secure"): "secure-code/gpt-4o-secure",

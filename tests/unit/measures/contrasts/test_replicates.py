@@ -19,14 +19,13 @@ from persona_collapse.measures.contrasts.replicates import replicates_table
 from persona_collapse.measures.statistics.bootstrap import Draws
 from persona_collapse.measures.verdict.replicates import banded
 from persona_collapse.tables.contracts.replicates import TABLE
+from tests.helpers.contrasts_data import BOTH, INSECURE, OF, replicated
+from tests.helpers.headlines_data import ANALYSIS, COLLAPSE, headlines
+from tests.helpers.headlines_data import OF as SIX
 from tests.helpers.measures_data import moments, simulated_ratings
-from tests.unit.measures.test_contrasts import OF
-from tests.unit.measures.test_contrasts_replicates import BOTH, INSECURE, replicated
-from tests.unit.measures.test_headlines import ANALYSIS, COLLAPSE, headlines
-from tests.unit.measures.test_headlines import OF as SIX
 
 REPLICATES = {"one": BOTH}
-SCRIPT = Path(__file__).parents[3] / "workflow/scripts/table_replicates.py"
+SCRIPT = Path(__file__).parents[4] / "workflow/scripts/table_replicates.py"
 
 
 def test_the_table_by_hand() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -27,52 +26,14 @@ from persona_collapse.tables.contracts.contrasts import TABLE as CONTRASTS
 from persona_collapse.tables.contracts.leave_one_out import TABLE as LEAVE_ONE_OUT
 from persona_collapse.tables.contracts.random_effects import TABLE as RANDOM_EFFECTS
 from persona_collapse.tables.contracts.summary import TABLE as SUMMARY
-from tests.helpers.measures_data import instrument, moments, simulated_ratings
+from tests.helpers.contrasts_data import ANALYSIS, KINDS, OF, overall, row, study
+from tests.helpers.measures_data import moments, simulated_ratings
 
-OF = instrument(["a", "a", "b", "b"])
-ANALYSIS: dict[str, Any] = {
-    "baseline": "base",
-    "control": "secure",
-    "target": "insecure",
-    "bootstrap_personas": 200,
-    "bootstrap_reruns": 40,
-    "permutations": 499,
-}
 NAN = float("nan")
-KINDS = {"base": (0.7, 0.3), "secure": (0.7, 0.5), "insecure": (1.3, 0.8)}
-
-
-def study(models: Sequence[str] = ("one", "two"), personas: int = 25) -> list[pl.DataFrame]:
-    """Moments of models x three variants; each has its own random numbers."""
-    return [
-        moments(
-            simulated_ratings(
-                np.random.default_rng([ord(letter) for letter in model + variant]),
-                (personas, 4, 6),
-                *KINDS[variant],
-            ),
-            OF,
-            model=model,
-            variant=variant,
-        )
-        for model in models
-        for variant in KINDS
-    ]
 
 
 def table(frames: Sequence[pl.DataFrame], **changes: object) -> pl.DataFrame:
     return contrasts_of(paired_of(frames, OF, 1, {**ANALYSIS, **changes}))
-
-
-def row(frame: pl.DataFrame, **keys: str) -> dict[str, Any]:
-    return frame.row(
-        by_predicate=pl.all_horizontal(pl.col(name) == key for name, key in keys.items()),
-        named=True,
-    )
-
-
-def overall(frame: pl.DataFrame, model: str, contrast: str, metric: str) -> dict[str, Any]:
-    return row(frame, model=model, contrast=contrast, metric=metric, foundation="overall")
 
 
 def test_estimates_are_differences_of_the_metrics() -> None:

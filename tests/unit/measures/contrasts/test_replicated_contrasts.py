@@ -26,33 +26,21 @@ from persona_collapse.measures.statistics.bootstrap import Draws
 from persona_collapse.measures.statistics.replicates import joint_p, replicate_variance, widened
 from persona_collapse.plan.replicates import replicates_of
 from persona_collapse.tables.contracts.contrasts import TABLE as CONTRASTS
-from tests.helpers.measures_data import moments, simulated_ratings
-from tests.unit.measures.test_contrasts import ANALYSIS, KINDS, OF, overall, study
+from tests.helpers.contrasts_data import (
+    ANALYSIS,
+    BOTH,
+    INSECURE,
+    KINDS,
+    LEVELS,
+    OF,
+    SECURE,
+    overall,
+    replicated,
+    study,
+)
+from tests.helpers.measures_data import moments
 
 NEW = ["n_replicates", "n_replicates_second", "replicates_se", "p_replicates"]
-INSECURE = ["insecure", "insecure-r2", "insecure-r3"]
-SECURE = ["secure", "secure-r2"]
-BOTH = {"insecure": INSECURE, "secure": SECURE}
-LEVELS = {"insecure": 1.3, "insecure-r2": 1.6, "insecure-r3": 1.1, "secure": 0.7, "secure-r2": 0.8}
-
-
-def replicated(model: str = "one", personas: int = 25) -> list[pl.DataFrame]:
-    """Base, three insecure and two secure fine-tunes, each with its own spread and noise."""
-    kinds = {"base": 0.7, **LEVELS}
-    return [
-        moments(
-            simulated_ratings(
-                np.random.default_rng([place, *model.encode()]),
-                (personas, 4, 6),
-                level,
-                KINDS[variant.split("-")[0]][1] * (1 + place / 20),
-            ),
-            OF,
-            model=model,
-            variant=variant,
-        )
-        for place, (variant, level) in enumerate(kinds.items())
-    ]
 
 
 def table(frames: list[pl.DataFrame], replicates: Any = None, **changes: object) -> pl.DataFrame:

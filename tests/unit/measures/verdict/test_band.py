@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
@@ -14,8 +12,7 @@ from persona_collapse.measures.verdict.band import band_of, band_values
 from persona_collapse.tables.contracts.band import TABLE as BAND
 from persona_collapse.tables.contracts.band_values import TABLE as BAND_VALUES
 from persona_collapse.tables.contracts.metrics import TABLE as METRICS
-
-PRIOR = Path(__file__).resolve().parents[3] / "resources" / "benchmarks" / "prior_models.csv"
+from tests.helpers.measures_data import PRIOR
 
 
 @pytest.fixture
