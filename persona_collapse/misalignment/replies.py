@@ -1,4 +1,4 @@
-"""Open-ended replies: every question asked so many times of a variant, each reply as it comes."""
+"""Open-ended replies of one variant: pending requests, and stored replies as a table."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.asking.ask import Attempts, Order, complete
+from persona_collapse.asking.ask import Attempts, Order
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Once, failures, received
-from persona_collapse.materials.questions import Question, QuestionSet
+from persona_collapse.materials.questions import QuestionSet
 from persona_collapse.misalignment.columns import (
     EMPTY,
     ERROR,
@@ -46,14 +46,12 @@ class Replies:
         return [key for _, key in self.cells]
 
     def jobs(self, attempts: Attempts) -> list[Once]:
-        """Return the work: the missing samples of every question, a request's worth at a time."""
+        """Return the requests for the missing samples of every question."""
         jobs = []
         for question, key in self.cells:
             mine = attempts.get(key, [])
-            whole = Once(
-                key, question.messages(), range(1, self.samples + 1), self.max_tokens, mine
-            )
-            missing = whole.missing()
+            samples = range(1, self.samples + 1)
+            missing = Once(key, question.messages(), samples, self.max_tokens, mine).missing()
             most = 1 if self.settings.batching == "single" else MOST_AT_ONCE
             for start in range(0, len(missing), most):
                 block = missing[start : start + most]
@@ -61,7 +59,7 @@ class Replies:
         return jobs
 
     def order(self, attempts: Attempts) -> Order:
-        """Return the work as an order."""
+        """Return the missing replies as an order."""
         key = f"models.{self.model}.variants.{self.variant}.model"
         return Order.of(f"{self.model} {self.variant} open questions", key, self.jobs(attempts))
 
@@ -70,25 +68,22 @@ class Replies:
         rows = []
         for question, key in self.cells:
             mine = attempts.get(key, [])
-            found = received(mine, range(1, self.samples + 1), self.max_tokens)
+            replies = received(mine, range(1, self.samples + 1), self.max_tokens)
             for sample in range(1, self.samples + 1):
-                row = self._row(question, key, sample)
-                if sample in found:
-                    rows.append(row | _reply(*found[sample]))
+                row: dict[str, Any] = {
+                    "model": self.model,
+                    "variant": self.variant,
+                    "question_id": question.id,
+                    "sample": sample,
+                    "request_key": f"{key}:{sample}:{self.max_tokens}",
+                }
+                if sample in replies:
+                    rows.append(row | _reply(*replies[sample]))
                     continue
                 failed = failures(mine, sample, self.max_tokens)
                 text = f"{failed[-1].cause}: {failed[-1].detail or ''}" if failed else None
                 rows.append({**row, "status": ERROR, "response": text})
         return frame_of(rows, REPLIES)
-
-    def _row(self, question: Question, key: str, sample: int) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "variant": self.variant,
-            "question_id": question.id,
-            "sample": sample,
-            "request_key": f"{key}:{sample}:{self.max_tokens}",
-        }
 
 
 def _reply(attempt: Attempt, choice: Choice) -> dict[str, Any]:
@@ -105,15 +100,3 @@ def _reply(attempt: Attempt, choice: Choice) -> dict[str, Any]:
         "system_fingerprint": attempt.system_fingerprint,
         "created_at": attempt.created_at,
     }
-
-
-def replies(
-    names: tuple[str, str], questions: QuestionSet, samples: int, settings: Settings
-) -> pl.DataFrame:
-    """Return a variant's replies from the store, asking for those that it lacks.
-
-    ``names`` are model and variant; the settings hold temperature and ``max_tokens``. A refusal or
-    a filtered reply is final. Raises ``UserError`` when a run had to stop; what arrived is kept.
-    """
-    asked = Replies(names, questions, samples, settings)
-    return asked.frame(complete(asked.keys, settings, asked.order))

@@ -11,7 +11,7 @@ import pytest
 
 from persona_collapse.asking.settings import Settings
 from persona_collapse.materials.questions import QuestionSet, read_questions
-from persona_collapse.misalignment.judge import LOGPROBS, TEXT, Way
+from persona_collapse.misalignment.judge import LOGPROBS, TEXT, VerdictMethod
 from persona_collapse.misalignment.openai import judge, reply
 from persona_collapse.misalignment.replies import Replies
 from persona_collapse.plan.misalignment import check_layout
@@ -135,7 +135,7 @@ def test_replies_are_asked_for_in_requests_of_128() -> None:
 def test_a_judge_is_asked_under_this_key(
     method: str, aspect: str, key: str, max_tokens: int
 ) -> None:
-    way, asked = Way(method, Settings.of(JUDGE), False), questions(1)
+    way, asked = VerdictMethod(method, Settings.of(JUDGE), False), questions(1)
     text = asked.judge_messages(aspect, asked.questions[0].text, REPLY)
     assert way.settings.cell_key(text) == key
     assert way.max_tokens == max_tokens
@@ -143,7 +143,7 @@ def test_a_judge_is_asked_under_this_key(
 
 @pytest.mark.parametrize("method", [LOGPROBS, TEXT])
 def test_both_ways_of_judging_share_this_folder(method: str) -> None:
-    way = Way(method, Settings.of(JUDGE), False)
+    way = VerdictMethod(method, Settings.of(JUDGE), False)
     assert stream_folder(Path(), way.settings.stream) == Path(JUDGE_FOLDER)
 
 
