@@ -35,7 +35,7 @@ from persona_collapse.measures.contrasts.table import contrasts_of
 from persona_collapse.measures.diagnostics.fidelity import persona_fidelity
 from persona_collapse.measures.diagnostics.table import diagnostics_of, toxic_rows
 from persona_collapse.measures.moments import moments_of
-from persona_collapse.measures.power.designs import designs, pilot_of
+from persona_collapse.measures.power import designs, pilot_of
 from persona_collapse.measures.profiles import profiles_of
 from persona_collapse.measures.statistics.bootstrap import Draws
 from persona_collapse.measures.verdict.band import band_of, band_values

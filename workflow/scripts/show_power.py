@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from persona_collapse.common.jobs import run
-from persona_collapse.measures.power.text import power_text
+from persona_collapse.measures.power import power_text
 from persona_collapse.tables import read
 from persona_collapse.tables.contracts.power import TABLE
 

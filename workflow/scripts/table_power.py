@@ -10,7 +10,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
-from persona_collapse.measures.power.designs import Pilot, designs, pilot_of, planted
+from persona_collapse.measures.power import Pilot, designs, pilot_of, planted
 from persona_collapse.tables import write
 from persona_collapse.tables.contracts.power import TABLE
 

@@ -12,8 +12,9 @@ from persona_collapse.measures.statistics.intervals import (
     bca_interval,
     expanded_tail,
     percentile_interval,
+    replicate_variance,
+    widened,
 )
-from persona_collapse.measures.statistics.replicates import replicate_variance, widened
 
 Ends = tuple[Array, Array, Array, Array]
 

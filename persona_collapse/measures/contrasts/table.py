@@ -16,8 +16,12 @@ from persona_collapse.measures.contrasts.spread import (
     percent_intervals,
     through,
 )
-from persona_collapse.measures.statistics.intervals import benjamini_hochberg, holm, jackknife_se
-from persona_collapse.measures.statistics.replicates import joint_p
+from persona_collapse.measures.statistics.intervals import (
+    benjamini_hochberg,
+    holm,
+    jackknife_se,
+    joint_p,
+)
 from persona_collapse.tables.contracts.contrasts import TABLE
 
 MEAN = "mean"

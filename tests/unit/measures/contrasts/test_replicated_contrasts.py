@@ -23,7 +23,7 @@ from persona_collapse.measures.contrasts.summary import (
 )
 from persona_collapse.measures.contrasts.table import contrasts_of
 from persona_collapse.measures.statistics.bootstrap import Draws
-from persona_collapse.measures.statistics.replicates import joint_p, replicate_variance, widened
+from persona_collapse.measures.statistics.intervals import joint_p, replicate_variance, widened
 from persona_collapse.plan.replicates import replicates_of
 from persona_collapse.tables.contracts.contrasts import TABLE as CONTRASTS
 from tests.helpers.contrasts_data import (

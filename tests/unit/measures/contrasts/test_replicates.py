@@ -17,7 +17,7 @@ from scipy import stats
 from persona_collapse.measures.collapse import metrics_of
 from persona_collapse.measures.contrasts.replicates import replicates_table
 from persona_collapse.measures.statistics.bootstrap import Draws
-from persona_collapse.measures.verdict.replicates import banded
+from persona_collapse.measures.verdict.verdicts import banded
 from persona_collapse.tables.contracts.replicates import TABLE
 from tests.helpers.contrasts_data import BOTH, INSECURE, OF, replicated
 from tests.helpers.headlines_data import ANALYSIS, COLLAPSE, headlines

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.measures.power.designs import Pilot, cheapest, designs, pilot_of, planted
-from persona_collapse.measures.power.text import power_text
+from persona_collapse.measures.power import Pilot, cheapest, designs, pilot_of, planted, power_text
 from tests.helpers.made_cells import asked, exact, from_counts, logit_cells, normal
 
 

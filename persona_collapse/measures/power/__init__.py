@@ -1,1 +1,0 @@
-"""Planning: which differences a design can detect."""
