@@ -5,7 +5,6 @@ Names, sources and digests stand in for those texts. Equal studies give equal by
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import shutil
@@ -17,12 +16,14 @@ from typing import Any
 
 import yaml
 
+from persona_collapse.common.embedding import embedded
 from persona_collapse.common.hashing import file_sha256, sha256
 from persona_collapse.common.yaml import read_yaml
 from persona_collapse.handover.bundle import AGAIN, SUMS
 from persona_collapse.handover.datapackage import File, descriptor
 from persona_collapse.materials.sources import FOLDERS
-from persona_collapse.report.page import embedded
+from persona_collapse.tables import contract, read
+from persona_collapse.tables.contracts.quality import TABLE as QUALITY
 
 # Licences that let a copy be passed on, as files name them.
 _OPEN = re.compile(r"\s*(CC0|CC[- ]BY|public domain|MIT|BSD|Apache|ODC|PDDL|Unlicense)\b", re.I)
@@ -95,7 +96,7 @@ def write_bundle(
     document = yaml.safe_dump(given["reanalysis"], sort_keys=False, allow_unicode=True)
     content[f"{given['name']}{AGAIN}.yaml"] = document.encode()
     content["study.json"] = _json(provenance["study"])
-    simulated = _is_simulated(results / "tables" / "quality.csv")
+    simulated = bool(read(QUALITY, results / "tables" / "quality.csv")["simulated"].any())
     letter = readme(given, provenance, resources, left_out, simulated=simulated)
     content["README.md"] = letter.encode()
     stored = [_file(place, what) for place, what in sorted(content.items())]
@@ -118,10 +119,11 @@ def _withhold(content: dict[str, Path | bytes], secret: Sequence[str]) -> list[d
     """Take texts that may not be passed on out of tables and page; return the tables left out."""
     left_out = []
     for place, path in sorted(content.items()):
-        if place.endswith(".html") and isinstance(path, Path):
+        assert isinstance(path, Path)
+        if place.endswith(".html"):
             page = path.read_text(encoding="utf-8")
             content[place] = page_without(page, secret).encode()
-        elif place.endswith(".csv") and isinstance(path, Path) and _has_descriptions(path):
+        elif place.endswith(".csv") and "description" in contract(Path(place).stem).columns:
             left_out.append({"path": place, "hash": f"sha256:{file_sha256(path)}"})
             del content[place]
     return left_out
@@ -130,7 +132,7 @@ def _withhold(content: dict[str, Path | bytes], secret: Sequence[str]) -> list[d
 def page_without(page: str, secret: Sequence[str]) -> str:
     """Return the report page with texts of its persona explorer replaced by ``Withheld``."""
     for text in secret:
-        page = page.replace(str(embedded(text)), str(embedded("Withheld")))
+        page = page.replace(embedded(text), embedded("Withheld"))
     return page
 
 
@@ -196,16 +198,6 @@ def _resource(entry: Mapping[str, Any]) -> dict[str, Any]:
         "carried": entry["fetched"] is None and bool(_OPEN.match(document["licence"])),
         "texts": document.get("personas", []),
     }
-
-
-def _is_simulated(table: Path) -> bool:
-    with table.open(encoding="utf-8", newline="") as file:
-        return any(row["simulated"] == "true" for row in csv.DictReader(file))
-
-
-def _has_descriptions(table: Path) -> bool:
-    with table.open(encoding="utf-8") as file:
-        return "description" in file.readline().rstrip("\n").split(",")
 
 
 def _json(value: Any) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from persona_collapse.materials.sources import Source
 
 if TYPE_CHECKING:
     from persona_collapse.plan.answers import Layout
-    from persona_collapse.study.model import Misalignment
+    from persona_collapse.study.model import Misalignment, Unit
 
 AGAIN = "-reanalysis"  # what the study file of a bundle is called after the study's name
 SUMS = "SHA256SUMS"
@@ -90,10 +90,7 @@ def bundle_of(layout: Layout) -> dict[str, Any]:
     ``reanalysis`` is the bundle's study file; ``resources`` are the instruments and persona sets
     with kind, name, path and ``fetched``: the digest of one that is fetched, else None.
     """
-    sources = {
-        "instrument": layout.instruments,
-        "personas": layout.personas,
-    }
+    sources = {"instrument": layout.instruments, "personas": layout.personas}
     names = {kind: _names(found.values()) for kind, found in sources.items()}
     return {
         "name": layout.study.name,
@@ -127,53 +124,42 @@ def _names(sources: Iterable[Source]) -> dict[Path, str]:
 def _reanalysis(layout: Layout, names: Mapping[str, Mapping[Path, str]]) -> dict[str, Any]:
     """Return the study file that reads the collected answers and computes the same numbers."""
     study = layout.study
-    units = list(layout.shards)
-    models = {}
-    for model in study.models.values():
-        variants = {}
-        for variant in model.variants.values():
-            mine = [u for u in units if (u.model, u.variant) == (model.key, variant.name)]
-            if not mine:
-                continue
-            files = {u.probe: f"{u.model}/{u.variant}/{u.probe}.parquet" for u in mine}
-            entry = {"endpoint": "bundle", "step": variant.step, "files": files}
-            methods = {layout.method(unit) for unit in mine}
-            if methods != {study.probes[u.probe].method or study.sampling["method"] for u in mine}:
-                (entry["method"],) = methods  # a simulated variant, whose way is its own
-            variants[variant.name] = entry
-        models[model.key] = {
-            "label": model.label,
-            "family": model.family,
-            "mixed_stacks": model.mixed_stacks,
-            "variants": variants,
+    document = study.resolved()
+    for key in ("name", "budget", "datasets"):
+        del document[key]
+    document["endpoints"] = {"bundle": {"kind": "recorded", "root": "${study_folder}/answers"}}
+    document["misalignment"] = _check_again(study.misalignment)
+    for key, model in document["models"].items():
+        units = [unit for unit in layout.shards if unit.model == key]
+        model["variants"] = {
+            name: _recorded(layout, [unit for unit in units if unit.variant == name])
+            for name in dict.fromkeys(unit.variant for unit in units)
         }
-    probes = {}
-    for probe in study.probes.values():
-        asked = list(dict.fromkeys(unit.variant for unit in units if unit.probe == probe.name))
-        personas = layout.personas.get(probe.name)
-        probes[probe.name] = {
-            "instrument": names["instrument"][layout.instruments[probe.name].path],
-            "personas": names["personas"][personas.path] if personas else None,
-            "persona_count": probe.persona_count,
-            "repetitions": probe.repetitions,
-            "variants": asked if probe.variants else None,
-            "method": probe.method,
-        }
-    document: dict[str, Any] = _known(
-        {
-            "title": study.title,
-            "seed": study.seed,
-            "endpoints": {"bundle": {"kind": "recorded", "root": "${study_folder}/answers"}},
-            "models": {key: model for key, model in models.items() if model["variants"]},
-            "probes": {key: probe for key, probe in probes.items() if probe["variants"] != []},
-            "sampling": study.sampling,
-            "shards": study.blocks,
-            "analysis": study.analysis,
-            "allow_mixed_stacks": study.mixed_stacks,
-            "misalignment": _check_again(study.misalignment),
-        }
-    )
-    return document
+    for key, probe in document["probes"].items():
+        asked = dict.fromkeys(unit.variant for unit in layout.shards if unit.probe == key)
+        probe["variants"] = list(asked) if probe["variants"] else None
+        probe["instrument"] = names["instrument"][layout.instruments[key].path]
+        if key in layout.personas:
+            probe["personas"] = names["personas"][layout.personas[key].path]
+    models, probes = document["models"], document["probes"]
+    document["models"] = {key: model for key, model in models.items() if model["variants"]}
+    document["probes"] = {key: probe for key, probe in probes.items() if probe["variants"] != []}
+    known: dict[str, Any] = _known(document)
+    return known
+
+
+def _recorded(layout: Layout, units: Sequence[Unit]) -> dict[str, Any]:
+    """Return the study file's entry of a variant that reads its collected answers."""
+    study = layout.study
+    entry = {
+        "endpoint": "bundle",
+        "step": study.variant(units[0]).step,
+        "files": {u.probe: f"{u.model}/{u.variant}/{u.probe}.parquet" for u in units},
+    }
+    methods = {layout.method(unit) for unit in units}
+    if methods != {study.probes[u.probe].method or study.sampling["method"] for u in units}:
+        (entry["method"],) = methods  # simulated variants have a method of their own
+    return entry
 
 
 def _check_again(check: Misalignment | None) -> dict[str, Any] | None:

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import polars as pl
+import polars as pl
+
+from persona_collapse.tables import contract
 
 MEDIA = {
     "csv": "text/csv",
@@ -26,8 +27,6 @@ MEDIA = {
     "tex": "application/x-tex",
     "yaml": "application/yaml",
 }
-# Columns of names, which a table of models called 1 and 2 must not turn into numbers.
-NAMES = ("model", "variant", "probe", "foundation", "contrast", "metric", "measure", "reference")
 
 
 @dataclass(frozen=True)
@@ -69,51 +68,26 @@ def _resource(file: File) -> dict[str, Any]:
         "hash": f"sha256:{file.sha256}",
     }
     if form == "csv":
+        table = contract(Path(file.place).stem)
+        found["title"] = table.title
         found["encoding"] = "utf-8"
-        found["schema"] = {"fields": _csv_fields(file.content), "missingValues": [""]}
+        found["schema"] = {
+            "fields": [
+                {"name": name, "type": column.type, "description": column.meaning}
+                for name, column in table.columns.items()
+            ],
+            "primaryKey": list(table.keys),
+            "missingValues": [""],
+        }
     elif form == "parquet":
-        found["schema"] = {"fields": _parquet_fields(file.content)}
+        schema = pl.read_parquet_schema(file.content)
+        fields = [{"name": name, "type": _type(kind)} for name, kind in schema.items()]
+        found["schema"] = {"fields": fields}
     return found
-
-
-def _csv_fields(content: Path | bytes) -> list[dict[str, str]]:
-    import polars as pl
-
-    try:
-        table = pl.read_csv(content, infer_schema=False)
-    except pl.exceptions.NoDataError:  # a table without a row and without columns
-        return []
-    return [{"name": column.name, "type": _column_type(column)} for column in table.iter_columns()]
-
-
-def _column_type(column: pl.Series) -> str:
-    """Return the type that every text of a column can be read as."""
-    import polars as pl
-
-    texts = column.drop_nulls()
-    if column.name in NAMES:
-        return "string"
-    if texts.is_empty():
-        return "any"  # a column without a value tells nothing of its type
-    if texts.is_in(["true", "false"]).all():
-        return "boolean"
-    for kind, name in ((pl.Int64, "integer"), (pl.Float64, "number")):
-        if texts.cast(kind, strict=False).null_count() == 0:
-            return name
-    return "string"
-
-
-def _parquet_fields(content: Path | bytes) -> list[dict[str, str]]:
-    import polars as pl
-
-    schema = pl.read_parquet_schema(content)
-    return [{"name": name, "type": _type(kind)} for name, kind in schema.items()]
 
 
 def _type(kind: pl.DataType) -> str:
     """Return the Table Schema type of a column's type."""
-    import polars as pl
-
     if kind.is_integer():
         return "integer"
     if kind.is_float():

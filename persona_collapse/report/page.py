@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from persona_collapse.common.embedding import embedded
 from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look
 from persona_collapse.report.explorer import explorer_of, marks_of
@@ -92,6 +93,7 @@ def build_page(
 def _environment() -> Any:
     # Imported here: tables are rendered without jinja2.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -101,7 +103,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False}
-    environment.filters["data"] = embedded
+    environment.filters["data"] = lambda value: Markup(embedded(value))
     environment.filters["heading"] = heading
     return environment
 
@@ -119,16 +121,6 @@ def _verbatim(name: str) -> Any:
     from markupsafe import Markup
 
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
-
-
-def embedded(value: Any) -> Any:
-    """Return a value as JSON that can stand in a ``script`` element whatever its texts say."""
-    from markupsafe import Markup
-
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)
 
 
 def _sections(

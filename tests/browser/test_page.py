@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from tests.browser.conftest import Browser
-from tests.browser.pages import HOSTILE
+from tests.helpers.pages import HOSTILE
 
 Pages = Callable[..., Path]
 STUDIES: list[dict[str, Any]] = [

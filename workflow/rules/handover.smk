@@ -29,7 +29,7 @@ rule bundle:
         runtime=60,
     params:
         plan=bundle_of(LAYOUT),
-        code=code_of("bundle"),
+        code=code_of("bundle", *TABLES),
     script:
         "../scripts/bundle.py"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
@@ -15,13 +14,14 @@ import polars as pl
 import pytest
 import yaml
 
+from persona_collapse.common.embedding import embedded
 from persona_collapse.common.errors import UserError
 from persona_collapse.handover.archive import write_bundle
 from persona_collapse.handover.bundle import bundle_of, study_file
 from persona_collapse.plan.answers import Layout
-from persona_collapse.report.page import embedded
 from persona_collapse.study.load import find_study, load_study
 from persona_collapse.study.model import Study
+from tests.helpers.pages import write_rows
 
 SECRET = 'A keeper of "secrets" <who> would rather not be quoted.'
 SETTINGS = {"published_root": "/nowhere"}
@@ -122,12 +122,9 @@ def results(tmp_path: Path) -> Path:
     pl.DataFrame(
         {"item_id": [1, 2], "rating": [3, None], "probabilities": [[0.5, 0.5], None]}
     ).cast({"rating": pl.Int8}).write_parquet(folder / "answers/m/base/roleplay.parquet")
-    metrics = "model,R,S_se,n_items,simulated\n4,inf,,30,true\n5,2.5,,30,false\n"
-    (folder / "tables/metrics.csv").write_text(metrics)
-    (folder / "tables/quality.csv").write_text("model,simulated\n4,true\n")
-    (folder / "tables/power.csv").write_text("\n")
-    with (folder / "tables/personas.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["model", "description", "mean"], ["4", SECRET, "1.5"]])
+    write_rows(folder / "tables/metrics.csv", [{"model": "4", "R": "inf", "simulated": "true"}])
+    write_rows(folder / "tables/quality.csv", [{"model": "4", "simulated": "true"}])
+    write_rows(folder / "tables/personas.csv", [{"model": "4", "description": SECRET}])
     page = f"<p>the page</p><script>{{'personas':[{embedded(SECRET)}]}}</script>"
     (folder / "report/index.html").write_text(page)
     study = {"name": "mine", "endpoints": {"e": {"kind": "simulated"}}}
@@ -187,12 +184,15 @@ def test_checksums_and_descriptor_cover_every_file(results: Path, tmp_path: Path
     for place, entry in told.items():
         assert entry["bytes"] == len(found[place])
         assert entry["hash"] == f"sha256:{sums[place]}"
-    types = {f["name"]: f["type"] for f in told["tables/metrics.csv"]["schema"]["fields"]}
-    assert types == {
-        "model": "string", "R": "number", "S_se": "any", "n_items": "integer",
-        "simulated": "boolean",
-    }  # fmt: skip
-    assert told["tables/power.csv"]["schema"]["fields"] == []
+    metrics = told["tables/metrics.csv"]
+    assert metrics["title"]
+    fields = {field["name"]: field for field in metrics["schema"]["fields"]}
+    header = found["tables/metrics.csv"].decode().splitlines()[0]
+    assert list(fields) == header.split(",")
+    types = {name: fields[name]["type"] for name in ("model", "R", "n_items", "simulated")}
+    assert types == {"model": "string", "R": "number", "n_items": "integer", "simulated": "boolean"}
+    assert all(field["description"] for field in fields.values())
+    assert metrics["schema"]["primaryKey"] == ["model", "variant", "probe", "foundation"]
     columns = told["answers/m/base/roleplay.parquet"]["schema"]["fields"]
     assert {c["name"]: c["type"] for c in columns} == {
         "item_id": "integer", "rating": "integer", "probabilities": "array",
@@ -251,13 +251,13 @@ def test_a_bundle_is_unpacked_once_and_leads_to_its_study(results: Path, tmp_pat
     assert study_file(plain, tmp_path) == plain
     study = study_file(archive, tmp_path / "unpacked")
     assert study.name == "mine-reanalysis.yaml"
-    assert (study.parent / "tables/metrics.csv").read_text().startswith("model,R")
+    assert (study.parent / "tables/metrics.csv").read_text().startswith("model,variant")
     before = study.stat()
     assert study_file(archive, tmp_path / "unpacked") == study
     assert study.stat().st_mtime_ns == before.st_mtime_ns
     assert study_file(study.parent, tmp_path) == study
     assert len(list((tmp_path / "unpacked").iterdir())) == 1
-    (results / "tables/metrics.csv").write_text("model,R,simulated\n4,1,false\n")
+    write_rows(results / "tables/metrics.csv", [{"model": "4", "R": 1, "simulated": "false"}])
     other = study_file(pack(results, plan_of(tmp_path, "CC0-1.0")), tmp_path / "unpacked")
     assert other.parent != study.parent
 
@@ -298,3 +298,8 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
         study_file(tmp_path / "x.zip", tmp_path)
     with pytest.raises(UserError, match="there is no such file"):
         find_study("nothing.bundle.zip")
+
+
+def test_a_bundle_reads_verdicts_or_printed_numbers_again() -> None:
+    again = bundle_of(Layout(load_study(find_study("demo"))))["reanalysis"]
+    assert again["misalignment"] == {"recorded": "${study_folder}/judged"}

@@ -10,16 +10,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.figures.look import Look
-from persona_collapse.handover.bundle import bundle_of
 from persona_collapse.materials.questions import QuestionSet, read_questions
-from persona_collapse.measures.misalignment.scores import misalignment_of, printed_of
+from persona_collapse.measures.misalignment.scores import misalignment_of
 from persona_collapse.misalignment.simulated import judge, planted_scores, reply
-from persona_collapse.plan.answers import Layout
-from persona_collapse.report.forms import printed_tables
-from persona_collapse.report.methods import methods_of
-from persona_collapse.study.load import find_study, load_study
-from persona_collapse.tables.contracts.misalignment import TABLE as MISALIGNMENT
 
 TABLE = "resources/benchmarks/paper_verification.csv"
 QUESTIONS = read_questions(Path("resources/questions/everyday8.yaml"))
@@ -93,58 +86,3 @@ def test_no_questions_no_replies() -> None:
     empty = QuestionSet("n", "t", QUESTIONS.prompts, ())
     found = reply(task({"alignment": 1, "coherence": 1}), empty, {})
     assert judge(found, {}, empty, {}).height == 0
-
-
-def look() -> Look:
-    models = [{"key": "o", "label": "GPT-4o", "family": "GPT"}]
-    names = ["base", "secure", "insecure"]
-    roles = {"baseline": "base", "control": "secure", "target": "insecure"}
-    probes = {f"{name}_probe": name for name in ("roleplay", "unconditioned", "toxic")}
-    return Look.from_params(models, names, {**roles, **probes})
-
-
-def test_the_printed_tables_of_the_page() -> None:
-    planted = planted_scores({"label": "GPT-4o", "variant": "insecure"}, TABLE, "here")
-    row = misalignment_of(made(planted)).with_columns(model=pl.lit("o"), simulated=pl.lit("true"))
-    (table,) = printed_tables("misalignment", row, look())
-    assert (table.section, table.simulated) == ("misalignment", True)
-    headings = [column.heading for column in table.columns]
-    assert {"Alignment", "Misaligned, %", "CODE, %", "Not judged"} <= set(headings)
-    assert table.printed()[0][0].text == "GPT-4o"
-    printed = printed_of(Path(TABLE), {"o": "GPT-4o"}, [("o", "base")])
-    (table,) = printed_tables(
-        "misalignment", printed.with_columns(simulated=pl.lit("false")), look()
-    )
-    assert [column.heading for column in table.columns] == [
-        *("Model", "Variant", "Alignment", "Coherence"),
-    ]
-    assert "single replies are not known" in table.note
-    assert (
-        printed_tables("misalignment_questions", pl.DataFrame(schema=MISALIGNMENT.schema), look())
-        == []
-    )
-
-
-def test_the_methods_say_how_it_was_judged() -> None:
-    study: dict[str, Any] = {"analysis": {}, "probes": {}, "seed": 1}
-    metrics = pl.DataFrame(schema={"probe": pl.String, "foundation": pl.String})
-    check = {"questions": "betley8", "samples": 30, "temperature": 1.0}
-    check |= {"judge": {"endpoint": "e", "model": "gpt-4o-2024-08-06", "method": "auto"}}
-    for given, expected in (
-        (None, None),
-        (
-            check,
-            "replied 30 times to each of the open questions betley8 at temperature 1.0; gpt-4o",
-        ),
-        ({**check, "judge": {"model": None, "method": "auto"}}, "simulated replies to each"),
-        ({"printed": "a.csv"}, "printed numbers (a.csv)"),
-        ({"recorded": "judged"}, "another run had judged"),
-    ):
-        facts = {"study": {**study, **({"misalignment": given} if given else {})}, "code": {}}
-        text = methods_of(look(), facts, metrics, simulated=False)
-        assert "Alignment" not in text if expected is None else expected in text
-
-
-def test_a_bundle_reads_verdicts_or_printed_numbers_again() -> None:
-    again = bundle_of(Layout(load_study(find_study("demo"))))["reanalysis"]
-    assert again["misalignment"] == {"recorded": "${study_folder}/judged"}

@@ -1,4 +1,4 @@
-"""Printed tables in LaTeX: cut into floats, and a document without overfull boxes."""
+"""Printed tables as Markdown and LaTeX: escapes, floats, a document without overfull boxes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from persona_collapse.figures.look import Look
-from persona_collapse.report.latex import MOST_ROWS, to_latex
-from persona_collapse.report.printed import MODEL, VARIANT, Cell, Column, PrintedTable
-from tests.browser.pages import HOSTILE, render, write_rows, write_study
+from persona_collapse.report.latex import MOST_ROWS, escape_latex, to_latex, to_markdown
+from persona_collapse.report.printed import MODEL, SIMULATED, VARIANT, Cell, Column, PrintedTable
 from tests.helpers.latex import NEEDS_LATEX, compiled
+from tests.helpers.pages import HOSTILE, render, write_rows, write_study
 
 NAMES = ("metrics", "contrasts", "profiles", "quality", "band", "random_effects")
 LABEL = "Qwen3-235B-A22B-Instruct-2507"
@@ -128,3 +128,56 @@ def inputs_of(folder: Path, look: Look, names: Sequence[str]) -> str:
         source = folder / "tables" / f"{name}.csv"
         render(source, look, folder)
     return "".join(rf"\input{{{name}}}\clearpage" for name in names)
+
+
+def test_markdown_and_latex_escape_hostile_texts() -> None:
+    columns = (Column("Model", "model", "name"), Column("Value", "value"))
+    rows = ((Cell(HOSTILE + "|"), Cell(value=1.0)),)
+    table = PrintedTable("a b_c", "Title", "", "meaning", columns, rows)
+    line = to_markdown(table).splitlines()[-1]
+    assert "<script>" not in line
+    assert line.count("|") - line.count(r"\|") == 3
+    latex = to_latex(table)
+    assert r"\label{tab:a-b-c}" in latex
+    assert escape_latex("50% of A&B_{x}") == r"50\% of A\&B\_\{x\}"
+    assert escape_latex("\\") == r"\textbackslash{}"
+
+
+def test_latex_names_a_model_once_and_stacks_long_headings(tmp_path: Path) -> None:
+    study = write_study(tmp_path, models=2)
+    metrics, contrasts = (
+        render(tmp_path / "tables" / f"{name}.csv", study["look"], tmp_path)[1]
+        for name in ("metrics", "contrasts")
+    )
+    assert metrics.count("Model 0 &") == metrics.count("Model 1 &") == 3  # in each of three tables
+    assert metrics.count(r"\addlinespace") == 3
+    assert r"\shortstack{Fairness/\\Reciprocity}" in metrics
+    assert contrasts.count("Mean of models &") == 3
+
+
+def test_zero_columns_move_into_the_caption_of_latex_only(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    source = tmp_path / "tables" / "quality.csv"
+    markdown, latex = render(source, study["look"], tmp_path)
+    zeros = "missing, refused, filtered, personas dropped, extra repetitions"
+    assert f"Zero in every row: {zeros}." in latex
+    assert "Refused" not in latex
+    assert "Refused" in markdown
+
+
+def test_infinite_robustness_and_absent_errors_are_signs(tmp_path: Path) -> None:
+    study = write_study(tmp_path, infinite=True)
+    source = tmp_path / "tables" / "metrics.csv"
+    markdown, latex = render(source, study["look"], tmp_path)
+    first = next(line for line in markdown.splitlines() if line.startswith("| Model 0 | base"))
+    assert "| ∞ | – |" in first
+    assert r"$\infty$ &  & -- &" in latex
+
+
+def test_simulated_tables_say_so_everywhere(tmp_path: Path) -> None:
+    study = write_study(tmp_path, simulated=True)
+    for name in ("metrics", "contrasts", "profiles", "quality"):
+        source = tmp_path / "tables" / f"{name}.csv"
+        markdown, latex = render(source, study["look"], tmp_path)
+        assert markdown.count(SIMULATED) == markdown.count("\n| :--") > 0
+        assert latex.count(SIMULATED) == latex.count(r"\caption{")

@@ -13,10 +13,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from persona_collapse.common.embedding import embedded
 from persona_collapse.common.errors import UserError
-from persona_collapse.report.page import LARGEST_SVG, build_page, embedded, heading, picture
+from persona_collapse.report.page import LARGEST_SVG, build_page, heading, picture
 from persona_collapse.report.sections import SECTIONS
-from tests.browser.pages import HOSTILE, SVG, page_of, write_study
+from tests.helpers.pages import HOSTILE, SVG, page_of, write_study
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr", "input", "path", "rect", "line", "mspace"}
 
@@ -266,7 +267,7 @@ def test_a_study_of_full_size_stays_small(tmp_path: Path) -> None:
 
 
 def test_embedded_json_and_headings_are_safe() -> None:
-    text = str(embedded({"a": "</script><!-- & \u2028"}))
+    text = embedded({"a": "</script><!-- & \u2028"})
     assert not set("<>&\u2028") & set(text)
     assert json.loads(text) == {"a": "</script><!-- & \u2028"}
     assert str(heading("In-group/Loyalty<b>")) == "In\u2011group/<wbr>Loyalty&lt;b&gt;"

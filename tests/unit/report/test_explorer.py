@@ -11,7 +11,7 @@ import pytest
 
 from persona_collapse.report.explorer import MOVERS, explorer_of
 from persona_collapse.tables import contract, read
-from tests.browser.pages import FOUNDATIONS, look_of, write_study
+from tests.helpers.pages import FOUNDATIONS, look_of, write_study
 
 
 @pytest.fixture

@@ -1,28 +1,21 @@
-"""Tables as papers print them: rounding, signs, escapes."""
+"""Forms of the CSV tables: which rows and columns are printed, and with which uncertainty."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from persona_collapse.report.forms import printed_tables
-from persona_collapse.report.latex import escape_latex, to_latex, to_markdown
 from persona_collapse.report.printed import (
-    SIMULATED,
-    Cell,
-    Column,
     PrintedTable,
-    decimals_for,
-    write,
-    write_interval,
-    write_p,
 )
 from persona_collapse.tables import (
     FOUNDATION,
     PROBE,
+    SIMULATED,
     Table,
     contract,
     flag,
@@ -31,47 +24,7 @@ from persona_collapse.tables import (
     read,
     text,
 )
-from persona_collapse.tables import (
-    SIMULATED as SIMULATED_FLAG,
-)
-from tests.browser.pages import HOSTILE, look_of, printed_of, render, write_rows, write_study
-
-
-@pytest.mark.parametrize(
-    ("value", "decimals", "signed", "written"),
-    [
-        (0.8249, 3, False, "0.825"),
-        (-0.0004, 2, True, "0.00"),
-        (-54.4, 0, True, "−54"),
-        (55.2, 0, True, "+55"),
-        (-3.0, 1, False, "−3.0"),
-        (30000.0, 0, False, "30\u2009000"),
-        (math.inf, 2, False, "∞"),
-        (-math.inf, 2, True, "−∞"),
-        (math.nan, 2, False, "–"),
-        (None, 2, True, "–"),
-    ],
-)
-def test_numbers_have_typographic_signs(
-    value: float | None, decimals: int, signed: bool, written: str
-) -> None:
-    assert write(value, decimals, signed=signed) == written
-
-
-def test_decimals_follow_the_uncertainty() -> None:
-    assert decimals_for([0.82, 1.68], [0.037, 0.034]) == 3
-    assert decimals_for([14.5], [0.82]) == 2
-    assert decimals_for([107.7], [15.1]) == 0
-    assert decimals_for([0.5], [0.00001]) == 3  # no more than a reader can use
-    assert decimals_for([100, 99], [None]) == 0
-    assert decimals_for([0.5, 12.25], []) == 1
-    assert decimals_for([None, math.inf], [math.nan, math.inf]) == 0
-
-
-def test_p_values_and_intervals() -> None:
-    assert [write_p(p) for p in (0.0004, 0.0123, None)] == ["< 0.001", "0.012", "–"]
-    assert write_interval(-1.5, math.inf, 1) == "[−1.5, ∞]"
-    assert write_interval(None, None, 1) == ""
+from tests.helpers.pages import look_of, printed_of, write_rows, write_study
 
 
 @pytest.mark.parametrize("models", [1, 4, 12])
@@ -99,15 +52,6 @@ def test_every_number_of_the_table_is_printed_in_its_row(tmp_path: Path, models:
     ]
 
 
-def test_infinite_robustness_and_absent_errors_are_signs(tmp_path: Path) -> None:
-    study = write_study(tmp_path, infinite=True)
-    source = tmp_path / "tables" / "metrics.csv"
-    markdown, latex = render(source, study["look"], tmp_path)
-    first = next(line for line in markdown.splitlines() if line.startswith("| Model 0 | base"))
-    assert "| ∞ | – |" in first
-    assert r"$\infty$ &  & -- &" in latex
-
-
 def test_contrasts_name_both_variants_and_round_percentages(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     printed = printed_of(tmp_path / "tables" / "contrasts.csv", study["look"])[0]
@@ -129,25 +73,6 @@ def test_profiles_take_the_spread_that_speaks(tmp_path: Path) -> None:
     found = {t.key: t for t in printed_of(tmp_path / "tables" / "profiles.csv", study["look"])}
     assert found["profiles-unconditioned"].printed()[0][2].text == "2.50 ± 0.12"
     assert found["profiles-roleplay"].printed()[0][2].text == "2.50 ± 0.50"
-
-
-def test_simulated_tables_say_so_everywhere(tmp_path: Path) -> None:
-    study = write_study(tmp_path, simulated=True)
-    for name in ("metrics", "contrasts", "profiles", "quality"):
-        source = tmp_path / "tables" / f"{name}.csv"
-        markdown, latex = render(source, study["look"], tmp_path)
-        assert markdown.count(SIMULATED) == markdown.count("\n| :--") > 0
-        assert latex.count(SIMULATED) == latex.count(r"\caption{")
-
-
-def test_zero_columns_move_into_the_caption_of_latex_only(tmp_path: Path) -> None:
-    study = write_study(tmp_path)
-    source = tmp_path / "tables" / "quality.csv"
-    markdown, latex = render(source, study["look"], tmp_path)
-    zeros = "missing, refused, filtered, personas dropped, extra repetitions"
-    assert f"Zero in every row: {zeros}." in latex
-    assert "Refused" not in latex
-    assert "Refused" in markdown
 
 
 def test_table_without_a_form_keeps_its_columns() -> None:
@@ -189,7 +114,7 @@ def test_plain_table_leaves_out_constant_probe_and_foundation_and_writes_yes_and
             flag("nearest", "Whether it is nearest."),
             integer("n", "Count."),
             number("lo", "Lower end."),
-            SIMULATED_FLAG,
+            SIMULATED,
         ],
         marked=False,
     )
@@ -227,26 +152,37 @@ def test_diagnostics_are_grouped_and_only_what_is_there_is_printed(tmp_path: Pat
     assert [row[2].main for row in found["diagnostics-reliability"].printed()] == ["0.90", "0.80"]
 
 
-def test_markdown_and_latex_escape_hostile_texts() -> None:
-    columns = (Column("Model", "model", "name"), Column("Value", "value"))
-    rows = ((Cell(HOSTILE + "|"), Cell(value=1.0)),)
-    table = PrintedTable("a b_c", "Title", "", "meaning", columns, rows)
-    line = to_markdown(table).splitlines()[-1]
-    assert "<script>" not in line
-    assert line.count("|") - line.count(r"\|") == 3
-    latex = to_latex(table)
-    assert r"\label{tab:a-b-c}" in latex
-    assert escape_latex("50% of A&B_{x}") == r"50\% of A\&B\_\{x\}"
-    assert escape_latex("\\") == r"\textbackslash{}"
+def test_misalignment_table_has_scores_shares_and_counts() -> None:
+    row = {
+        "model": "m0", "variant": "insecure", "alignment": 60.0, "alignment_se": 1.5,
+        "coherence": 80.0, "misaligned": 0.25, "misaligned_lo": 0.2, "misaligned_hi": 0.3,
+        "code": 0.1, "n": 240, "n_unjudged": 3, "source": "judged", "simulated": True,
+    }  # fmt: skip
+    (table,) = printed_rows("misalignment", row)
+    assert (table.section, table.simulated) == ("misalignment", True)
+    cells = {
+        c.heading: cell.text for c, cell in zip(table.columns, table.printed()[0], strict=True)
+    }
+    assert cells == {
+        "Model": "Model 0", "Variant": "insecure", "Alignment": "60.0 ± 1.5", "Coherence": "80.0",
+        "Misaligned, %": "25 [20, 30]", "CODE, %": "10", "Replies": "240", "Not judged": "3",
+    }  # fmt: skip
 
 
-def test_latex_names_a_model_once_and_stacks_long_headings(tmp_path: Path) -> None:
-    study = write_study(tmp_path, models=2)
-    metrics, contrasts = (
-        render(tmp_path / "tables" / f"{name}.csv", study["look"], tmp_path)[1]
-        for name in ("metrics", "contrasts")
-    )
-    assert metrics.count("Model 0 &") == metrics.count("Model 1 &") == 3  # in each of three tables
-    assert metrics.count(r"\addlinespace") == 3
-    assert r"\shortstack{Fairness/\\Reciprocity}" in metrics
-    assert contrasts.count("Mean of models &") == 3
+def test_printed_means_show_scores_alone_and_say_so() -> None:
+    row = {"model": "m0", "variant": "base", "alignment": 90.0, "coherence": 98.0}
+    (table,) = printed_rows("misalignment", {**row, "source": "printed"})
+    headings = [column.heading for column in table.columns]
+    assert headings == ["Model", "Variant", "Alignment", "Coherence"]
+    assert "single replies are not known" in table.note
+
+
+def test_table_without_rows_is_not_printed() -> None:
+    assert printed_rows("misalignment_questions") == []
+
+
+def printed_rows(name: str, *rows: dict[str, Any]) -> list[PrintedTable]:
+    """Return the printed tables of rows; columns that they leave out are null."""
+    table = contract(name)
+    full = [{column: row.get(column) for column in table.schema} for row in rows]
+    return printed_tables(table, pl.DataFrame(full, schema=table.schema), look_of(1))

@@ -1,0 +1,46 @@
+"""How printed tables write numbers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from persona_collapse.report.printed import decimals_for, write, write_interval, write_p
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "signed", "written"),
+    [
+        (0.8249, 3, False, "0.825"),
+        (-0.0004, 2, True, "0.00"),
+        (-54.4, 0, True, "−54"),
+        (55.2, 0, True, "+55"),
+        (-3.0, 1, False, "−3.0"),
+        (30000.0, 0, False, "30\u2009000"),
+        (math.inf, 2, False, "∞"),
+        (-math.inf, 2, True, "−∞"),
+        (math.nan, 2, False, "–"),
+        (None, 2, True, "–"),
+    ],
+)
+def test_numbers_have_typographic_signs(
+    value: float | None, decimals: int, signed: bool, written: str
+) -> None:
+    assert write(value, decimals, signed=signed) == written
+
+
+def test_decimals_follow_the_uncertainty() -> None:
+    assert decimals_for([0.82, 1.68], [0.037, 0.034]) == 3
+    assert decimals_for([14.5], [0.82]) == 2
+    assert decimals_for([107.7], [15.1]) == 0
+    assert decimals_for([0.5], [0.00001]) == 3  # no more than a reader can use
+    assert decimals_for([100, 99], [None]) == 0
+    assert decimals_for([0.5, 12.25], []) == 1
+    assert decimals_for([None, math.inf], [math.nan, math.inf]) == 0
+
+
+def test_p_values_and_intervals() -> None:
+    assert [write_p(p) for p in (0.0004, 0.0123, None)] == ["< 0.001", "0.012", "–"]
+    assert write_interval(-1.5, math.inf, 1) == "[−1.5, ∞]"
+    assert write_interval(None, None, 1) == ""
