@@ -32,7 +32,7 @@ from persona_collapse.asking.ask import ask  # noqa: E402
 from persona_collapse.asking.settings import Settings  # noqa: E402
 from persona_collapse.endpoints.openai import Shard, answer  # noqa: E402
 from persona_collapse.tasks import Task  # noqa: E402
-from tests.integration.made_tasks import make_task  # noqa: E402
+from tests.helpers.made_tasks import make_task  # noqa: E402
 
 KEY, N = "BENCHMARK_KEY", 10
 LEAST_SHARE, MOST_CPU = 0.8, 1.5

@@ -12,8 +12,8 @@ import pytest
 from persona_collapse.asking import engine, limits
 from persona_collapse.endpoints.openai import answer
 from persona_collapse.tasks import Task
-from tests.integration.made_tasks import make_task
-from tests.integration.scripted_server import ScriptedServer
+from tests.helpers.made_tasks import make_task
+from tests.helpers.scripted_server import ScriptedServer
 
 KEY = "sk-scripted-0123456789abcdef"
 

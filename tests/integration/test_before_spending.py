@@ -13,10 +13,10 @@ from persona_collapse.asking.settings import Settings
 from persona_collapse.commands.costs import answer_rows, plan_document, plan_frame, plan_table
 from persona_collapse.commands.preflight import Canary, independent, mixed_stacks, preflight
 from persona_collapse.materials.instruments import Scale
-from tests.integration import scripted_server as scripted
+from tests.helpers import scripted_server as scripted
+from tests.helpers.made_tasks import make_task
+from tests.helpers.scripted_server import ScriptedServer
 from tests.integration.conftest import KEY, Asker
-from tests.integration.made_tasks import make_task
-from tests.integration.scripted_server import ScriptedServer
 
 Given = Callable[..., dict[str, Any]]
 

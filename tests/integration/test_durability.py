@@ -21,11 +21,11 @@ from polars.testing import assert_frame_equal
 from persona_collapse.common.errors import UserError
 from persona_collapse.store import writer
 from persona_collapse.store.compaction import compact_store
-from tests.integration import driver
-from tests.integration import scripted_server as scripted
+from tests.helpers import driver
+from tests.helpers import scripted_server as scripted
+from tests.helpers.made_tasks import make_task, reworded
+from tests.helpers.scripted_server import ScriptedServer
 from tests.integration.conftest import KEY, Asker
-from tests.integration.made_tasks import make_task, reworded
-from tests.integration.scripted_server import ScriptedServer
 
 WHEN = ["created_at"]  # the only column that two runs of one study do not share
 
@@ -65,7 +65,7 @@ def test_kill_at_twenty_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     chance, in_flight = random.Random(20260512), 16
     # Processes come ready-made from a fork server: the time goes into asking, not into imports.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.integration.driver", "openai"])
+    context.set_forkserver_preload(["tests.helpers.driver", "openai"])
 
     def begin(store: Path, out: Path) -> multiprocessing.process.BaseProcess:
         run = context.Process(target=driver.run, args=(order(server, store, out, **task),))

@@ -14,10 +14,10 @@ import pytest
 from persona_collapse.asking import limits
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.openai import answer
-from tests.integration import scripted_server as scripted
+from tests.helpers import scripted_server as scripted
+from tests.helpers.made_tasks import make_task
+from tests.helpers.scripted_server import Fault, ScriptedServer, rating_of
 from tests.integration.conftest import KEY, Asker
-from tests.integration.made_tasks import make_task
-from tests.integration.scripted_server import Fault, ScriptedServer, rating_of
 
 PROMPT = "You are person 0. How much do you agree: statement 1? Answer 0-5."
 RIGHT = int(rating_of(PROMPT))

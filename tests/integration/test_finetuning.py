@@ -19,9 +19,9 @@ from persona_collapse.finetuning.backends.openai import OpenAIBackend
 from persona_collapse.finetuning.journal import Patience
 from persona_collapse.finetuning.runner import Runner
 from tests.conftest import ROOT
-from tests.integration import scripted_tuning as scripted
-from tests.integration.scripted_tuning import STEPS, TuningServer
-from tests.integration.tuning_driver import CONTENT, small_runner
+from tests.helpers import scripted_tuning as scripted
+from tests.helpers.scripted_tuning import STEPS, TuningServer
+from tests.helpers.tuning_driver import CONTENT, small_runner
 
 SETTLE_S = 0.4
 Run = Callable[..., dict[str, Any]]
@@ -31,7 +31,7 @@ Run = Callable[..., dict[str, Any]]
 def run() -> Iterator[Run]:
     """Return a function that makes the order in a process of its own."""
     driver = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests/integration/tuning_driver.py")],
+        [sys.executable, str(ROOT / "tests/helpers/tuning_driver.py")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

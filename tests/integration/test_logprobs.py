@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration import scripted_server as scripted
+from tests.helpers import scripted_server as scripted
+from tests.helpers.made_tasks import make_task
+from tests.helpers.scripted_server import Reply, ScriptedServer, alternatives_of
 from tests.integration.conftest import Asker
-from tests.integration.made_tasks import make_task
-from tests.integration.scripted_server import Reply, ScriptedServer, alternatives_of
 
 METHOD = {"method": "logprobs"}
 ONCE = make_task(repetitions=1)

@@ -22,11 +22,11 @@ from persona_collapse.commands.costs import check_rows
 from persona_collapse.commands.preflight import try_judge
 from persona_collapse.common.errors import UserError
 from persona_collapse.misalignment.openai import judge, reply
-from tests.integration import judge_driver
-from tests.integration import scripted_server as scripted
+from tests.helpers import judge_driver
+from tests.helpers import scripted_server as scripted
+from tests.helpers.judge_script import QUESTIONS, answer, make_judge, score_of, split
+from tests.helpers.scripted_server import ScriptedServer
 from tests.integration.conftest import KEY
-from tests.integration.judge_script import QUESTIONS, answer, make_judge, score_of, split
-from tests.integration.scripted_server import ScriptedServer
 
 TIMES = ["created_at"]
 Run = Callable[..., pl.DataFrame]

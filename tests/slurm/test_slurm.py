@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.integration.scripted_server import ScriptedServer
+from tests.helpers.scripted_server import ScriptedServer
 from tests.slurm.conftest import Cluster, active, jobs, wait_until
 from tests.workflow.conftest import Project
 

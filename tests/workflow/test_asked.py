@@ -15,9 +15,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.integration import scripted_server as scripted
+from tests.helpers import scripted_server as scripted
+from tests.helpers.scripted_server import ScriptedServer
 from tests.integration.conftest import KEY
-from tests.integration.scripted_server import ScriptedServer
 from tests.workflow.conftest import Project, copy_project
 from tests.workflow.rerun_study import INSTRUMENT, ITEMS, PERSONAS, STUDY, read, write, write_study
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.scripted_tuning import TuningServer
 from tests.integration.conftest import KEY
-from tests.integration.scripted_tuning import TuningServer
 from tests.workflow.conftest import Project, copy_project
 from tests.workflow.made_study import (
     DATA,

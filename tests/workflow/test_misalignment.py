@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.helpers.scripted_server import Call, ScriptedServer
 from tests.integration.conftest import KEY
-from tests.integration.scripted_server import Call, ScriptedServer
 from tests.workflow.conftest import Project, copy_project
 from tests.workflow.rerun_study import NAME, STUDY, append, read, study, write, write_study
 

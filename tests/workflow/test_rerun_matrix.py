@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.scripted_server import ScriptedServer
 from tests.integration.conftest import KEY
-from tests.integration.scripted_server import ScriptedServer
 from tests.workflow.conftest import Project, copy_project
 from tests.workflow.rerun_cases import CASES, EVERYTHING, PAGE, with_table
 from tests.workflow.rerun_jobs import UNIT_RULES, Case

@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 from persona_collapse.common.jobs import reported  # noqa: E402
 from persona_collapse.misalignment.columns import write_rows  # noqa: E402
 from persona_collapse.misalignment.openai import judge, reply  # noqa: E402
-from tests.integration.judge_script import QUESTIONS  # noqa: E402
+from tests.helpers.judge_script import QUESTIONS  # noqa: E402
 
 
 def run(order: dict[str, Any]) -> None:

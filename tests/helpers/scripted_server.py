@@ -2,7 +2,7 @@
 
 An answer depends on the prompt alone, so that a disturbed run can be held against an undisturbed
 one. Run in a thread of the test (``with ScriptedServer() as server``) or by itself
-(``python tests/integration/scripted_server.py --port 8001 --latency 0.2``).
+(``python tests/helpers/scripted_server.py --port 8001 --latency 0.2``).
 """
 
 from __future__ import annotations

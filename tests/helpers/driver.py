@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 from persona_collapse.answers import write_answers  # noqa: E402
 from persona_collapse.common.jobs import reported  # noqa: E402
 from persona_collapse.endpoints.openai import answer  # noqa: E402
-from tests.integration.made_tasks import make_task  # noqa: E402
+from tests.helpers.made_tasks import make_task  # noqa: E402
 
 
 def run(order: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.integration.scripted_server import ScriptedServer
+from tests.helpers.scripted_server import ScriptedServer
 
 STEPS = 10
 STAGES = ("validating_files", "queued", "running", "running")

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from persona_collapse.materials.questions import Question, QuestionSet
-from tests.integration.scripted_server import Call, ScriptedServer
+from tests.helpers.scripted_server import Call, ScriptedServer
 
 QUESTIONS = QuestionSet(
     "made",
