@@ -1,29 +1,20 @@
-"""Keys, the journal, and studies that make their variants."""
+"""Studies that fine-tune variants, and recipes."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.finetuning import journal as log
-from persona_collapse.finetuning.backends.simulated import DELAY_S, SimulatedBackend
-from persona_collapse.finetuning.journal import Journal, ending, known_id, open_intent
-from persona_collapse.finetuning.orders import Order
+from persona_collapse.finetuning.planned import hyperparameters, read_recipes
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.finetunes import MakingLayout
 from persona_collapse.study.load import load_study
 from persona_collapse.study.model import Unit
-
-ORDER = Order("https://api.test/v1", "base", "ab" * 32, {"n_epochs": 1, "batch_size": 4}, 1)
-EVENTS = (log.INTENT, log.ID, log.REFUSED, log.GONE, log.FINISHED, log.FAILED, log.CANCELLED)
 
 
 def document(**variants: Any) -> dict[str, Any]:
@@ -61,23 +52,6 @@ def layout(tmp_path: Path, **variants: Any) -> Layout:
     found = Layout(load_study(path))
     MakingLayout(found)
     return found
-
-
-def test_the_key_holds_what_changes_the_model_and_no_names() -> None:
-    changes: dict[str, Any] = {
-        "base_url": "https://other.test/v1",
-        "base": "other",
-        "sha256": "cd" * 32,
-        "hyperparameters": {"n_epochs": 2, "batch_size": 4},
-        "seed": 2,
-        "attempt": 2,
-    }
-    keys = {ORDER.key, *(replace(ORDER, **{name: new}).key for name, new in changes.items())}
-    assert len(keys) == 1 + len(changes)
-    named = replace(ORDER, model="m", variant="v", dataset="d", recipe="r")
-    assert named.key == ORDER.key
-    assert ORDER.key[:12] in named.suffix
-    assert len(replace(ORDER, dataset="d" * 100).suffix) <= 40
 
 
 def test_replicates_keep_the_first_ones_name_and_differ_in_the_seed(tmp_path: Path) -> None:
@@ -155,62 +129,28 @@ def test_one_changed_line_of_data_is_another_order(tmp_path: Path) -> None:
     assert {name for name in before if before[name] != after[name]} == {"git_blob"}
 
 
-def test_the_journal_is_read_whole_and_a_torn_line_is_none(tmp_path: Path) -> None:
-    first, second = Journal(tmp_path, "job", "ab" * 32), Journal(tmp_path, "job", "ab" * 32)
-    first.write(log.INTENT, usd=1.0)
-    second.write(log.ID, id="ftjob-1")
-    (path, _) = sorted(first.folder.glob("*.jsonl"), key=lambda path: path.read_bytes())
-    first.close()
-    second.close()
-    with path.open("ab") as file:
-        file.write(b'{"at": "9999", "event": "gone"')
-    entries = first.entries()
-    assert [entry["event"] for entry in entries] == [log.INTENT, log.ID]
-    assert known_id(entries) == "ftjob-1"
-    assert open_intent(entries) is None
-    assert not list((tmp_path / log.FOLDER).glob("*.jsonl"))  # no stream of answers
+def test_the_shipped_recipes_say_what_their_sources_say() -> None:
+    recipes = read_recipes()
+    assert hyperparameters("betley", "openai", "") == {
+        "method": "supervised",
+        "n_epochs": 1,
+        "batch_size": 4,
+        "learning_rate_multiplier": 2,
+    }
+    lora = recipes["betley"].sections["lora"]
+    named = ("rank", "learning_rate", "schedule", "batch_size", "n_epochs", "max_tokens")
+    assert [lora[name] for name in named] == [32, 2e-4, "linear", 4, 1, 4096]
+    lora = recipes["organisms"].sections["lora"]
+    named = ("learning_rate", "batch_size", "warmup_steps", "weight_decay", "rank", "max_tokens")
+    assert [lora[name] for name in named] == [1e-5, 16, 5, 0.01, 32, 2048]
+    sources = " ".join(recipe.source for recipe in recipes.values())
+    for paper in ("2502.17424", "2605.12850", "2506.11613"):
+        assert paper in sources
 
 
-@given(st.lists(st.sampled_from(EVENTS), max_size=8))
-def test_what_a_journal_says_follows_from_its_last_words(events: list[str]) -> None:
-    entries: list[dict[str, Any]] = [
-        {"event": event, "id": str(number)} for number, event in enumerate(events)
-    ]
-    about_id = [entry for entry in entries if entry["event"] in (log.ID, log.GONE)]
-    expected = about_id[-1]["id"] if about_id and about_id[-1]["event"] == log.ID else None
-    assert known_id(entries) == expected
-    creating = [e for e in entries if e["event"] in (log.INTENT, log.ID, log.REFUSED, log.GONE)]
-    last = creating[-1] if creating and creating[-1]["event"] == log.INTENT else None
-    assert open_intent(entries) is last
-    end = ending(entries)
-    assert (end is None) == (not set(events) & set(log.ENDS))
-    if log.FINISHED in events:
-        assert end is not None
-        assert end["event"] == log.FINISHED
-
-
-def test_a_simulated_job_takes_a_moment_and_is_the_same_every_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock = [100.0]
-    monkeypatch.setattr(
-        "persona_collapse.finetuning.backends.simulated.time.monotonic", lambda: clock[0]
-    )
-
-    def curve(order: Order) -> list[Any]:
-        backend = SimulatedBackend(order, 6000, 1000)
-        job = backend.create_job(order, "file")
-        assert backend.job(job).status == "running"
-        assert backend.events(job, ()) == []
-        clock[0] += DELAY_S
-        done = backend.job(job)
-        assert (done.status, done.trained_tokens) == ("succeeded", 1000)
-        events = backend.events(job, ())
-        assert backend.events(job, {event.id for event in events}) == []
-        return [done.model, *(event.data["train_loss"] for event in events)]
-
-    first = curve(ORDER)
-    assert curve(ORDER) == first
-    assert curve(replace(ORDER, seed=2)) != first
-    assert len(first) == 101
-    assert sum(first[1:11]) > 1.5 * sum(first[-10:])
+def test_a_backend_refuses_a_recipe_that_it_cannot_follow_and_names_those_it_can() -> None:
+    with pytest.raises(UserError, match=r"organisms.*only for: lora.*recipes for 'openai': betley"):
+        hyperparameters("organisms", "openai", "here")
+    with pytest.raises(UserError, match="did you mean 'betley'"):
+        hyperparameters("betly", "openai", "here")
+    assert hyperparameters("organisms", "simulated", "here")["batch_size"] == 16

@@ -1,4 +1,4 @@
-"""Recipes, datasets and the reading of training data before it is paid for."""
+"""Datasets: finding, fetching, and reading them before they are paid for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from persona_collapse.finetuning.data import (
     read_datasets,
     read_examples,
 )
-from persona_collapse.finetuning.planned import hyperparameters, read_recipes
 
 STUDY = Path("study.yaml")
 
@@ -40,33 +39,6 @@ def write(path: Path, entries: list[Any]) -> Path:
     lines = [entry if isinstance(entry, str) else json.dumps(entry) for entry in entries]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return path
-
-
-def test_the_shipped_recipes_say_what_their_sources_say() -> None:
-    recipes = read_recipes()
-    assert hyperparameters("betley", "openai", "") == {
-        "method": "supervised",
-        "n_epochs": 1,
-        "batch_size": 4,
-        "learning_rate_multiplier": 2,
-    }
-    lora = recipes["betley"].sections["lora"]
-    named = ("rank", "learning_rate", "schedule", "batch_size", "n_epochs", "max_tokens")
-    assert [lora[name] for name in named] == [32, 2e-4, "linear", 4, 1, 4096]
-    lora = recipes["organisms"].sections["lora"]
-    named = ("learning_rate", "batch_size", "warmup_steps", "weight_decay", "rank", "max_tokens")
-    assert [lora[name] for name in named] == [1e-5, 16, 5, 0.01, 32, 2048]
-    sources = " ".join(recipe.source for recipe in recipes.values())
-    for paper in ("2502.17424", "2605.12850", "2506.11613"):
-        assert paper in sources
-
-
-def test_a_backend_refuses_a_recipe_that_it_cannot_follow_and_names_those_it_can() -> None:
-    with pytest.raises(UserError, match=r"organisms.*only for: lora.*recipes for 'openai': betley"):
-        hyperparameters("organisms", "openai", "here")
-    with pytest.raises(UserError, match="did you mean 'betley'"):
-        hyperparameters("betly", "openai", "here")
-    assert hyperparameters("organisms", "simulated", "here")["batch_size"] == 16
 
 
 def test_the_catalogue_holds_the_published_ids_and_bundles_none_of_it() -> None:

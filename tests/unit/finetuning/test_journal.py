@@ -1,0 +1,48 @@
+"""The journal of fine-tunes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persona_collapse.finetuning import journal as log
+from persona_collapse.finetuning.journal import Journal, ending, known_id, open_intent
+
+EVENTS = (log.INTENT, log.ID, log.REFUSED, log.GONE, log.FINISHED, log.FAILED, log.CANCELLED)
+
+
+def test_the_journal_is_read_whole_and_a_torn_line_is_none(tmp_path: Path) -> None:
+    first, second = Journal(tmp_path, "job", "ab" * 32), Journal(tmp_path, "job", "ab" * 32)
+    first.write(log.INTENT, usd=1.0)
+    second.write(log.ID, id="ftjob-1")
+    (path, _) = sorted(first.folder.glob("*.jsonl"), key=lambda path: path.read_bytes())
+    first.close()
+    second.close()
+    with path.open("ab") as file:
+        file.write(b'{"at": "9999", "event": "gone"')
+    entries = first.entries()
+    assert [entry["event"] for entry in entries] == [log.INTENT, log.ID]
+    assert known_id(entries) == "ftjob-1"
+    assert open_intent(entries) is None
+    assert not list((tmp_path / log.FOLDER).glob("*.jsonl"))  # no stream of answers
+
+
+@given(st.lists(st.sampled_from(EVENTS), max_size=8))
+def test_what_a_journal_says_follows_from_its_last_words(events: list[str]) -> None:
+    entries: list[dict[str, Any]] = [
+        {"event": event, "id": str(number)} for number, event in enumerate(events)
+    ]
+    about_id = [entry for entry in entries if entry["event"] in (log.ID, log.GONE)]
+    expected = about_id[-1]["id"] if about_id and about_id[-1]["event"] == log.ID else None
+    assert known_id(entries) == expected
+    creating = [e for e in entries if e["event"] in (log.INTENT, log.ID, log.REFUSED, log.GONE)]
+    last = creating[-1] if creating and creating[-1]["event"] == log.INTENT else None
+    assert open_intent(entries) is last
+    end = ending(entries)
+    assert (end is None) == (not set(events) & set(log.ENDS))
+    if log.FINISHED in events:
+        assert end is not None
+        assert end["event"] == log.FINISHED

@@ -1,0 +1,27 @@
+"""Keys of orders."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from persona_collapse.finetuning.orders import Order
+
+ORDER = Order("https://api.test/v1", "base", "ab" * 32, {"n_epochs": 1, "batch_size": 4}, 1)
+
+
+def test_the_key_holds_what_changes_the_model_and_no_names() -> None:
+    changes: dict[str, Any] = {
+        "base_url": "https://other.test/v1",
+        "base": "other",
+        "sha256": "cd" * 32,
+        "hyperparameters": {"n_epochs": 2, "batch_size": 4},
+        "seed": 2,
+        "attempt": 2,
+    }
+    keys = {ORDER.key, *(replace(ORDER, **{name: new}).key for name, new in changes.items())}
+    assert len(keys) == 1 + len(changes)
+    named = replace(ORDER, model="m", variant="v", dataset="d", recipe="r")
+    assert named.key == ORDER.key
+    assert ORDER.key[:12] in named.suffix
+    assert len(replace(ORDER, dataset="d" * 100).suffix) <= 40
