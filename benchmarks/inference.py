@@ -20,7 +20,7 @@ import polars as pl
 
 from benchmarks.measuring import timed
 from persona_collapse.common.keys import plain
-from persona_collapse.endpoints.simulated import answer, planted_values
+from persona_collapse.endpoints.simulated import Simulated, planted_values
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.materials.personas import read_personas
 from persona_collapse.measures.cells import cells_from_moments
@@ -95,7 +95,7 @@ def asked() -> dict[Key, pl.DataFrame]:
                     "fidelity": fidelity,
                 }
                 task = Task(shard, INSTRUMENT, personas, SEED)
-                found[model, variant, probe] = answer(task, settings)
+                found[model, variant, probe] = Simulated().answer(task, settings)
     return found
 
 

@@ -3,7 +3,7 @@
 Run from the project's root: ``python benchmarks/sampling.py``. A scripted server in a process of
 its own answers after 200 ms. Both sides ask for the same prompts with n = 10 and the same number
 in flight, turn by turn; the bare loop is what one would write first (``chat.completions.create``
-in a few tasks) and keeps nothing. The path is ``answer()``: keys, store, engine, fsync, table.
+in a few tasks) and keeps nothing. The path is ``OpenAI.answer``: keys, store, engine, fsync, table.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import openai  # noqa: E402
 
 from persona_collapse.asking.ask import ask  # noqa: E402
 from persona_collapse.asking.settings import Settings  # noqa: E402
-from persona_collapse.endpoints.openai import Shard, answer  # noqa: E402
+from persona_collapse.endpoints.openai import OpenAI, Shard  # noqa: E402
 from persona_collapse.tasks import Task  # noqa: E402
 from tests.helpers.made_tasks import make_task  # noqa: E402
 
@@ -103,7 +103,7 @@ def bare(url: str, task: Task, in_flight: int) -> None:
 def path(url: str, task: Task, in_flight: int) -> None:
     """Ask for the same through the store."""
     with tempfile.TemporaryDirectory() as store:
-        frame = answer(task, settings(url, store, in_flight))
+        frame = OpenAI().answer(task, settings(url, store, in_flight))
         assert frame["status"].eq("ok").all()
 
 

@@ -15,6 +15,8 @@ from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.common.hashing import digest
 
 TOP_LOGPROBS = 20
+MAX_IN_FLIGHT = 64
+JOB_IN_FLIGHT = 32  # more requests in flight than this gain nothing from one process
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -49,7 +51,7 @@ class Run:
     """
 
     api_key_env: str | None = "OPENAI_API_KEY"
-    max_in_flight: int = 16
+    max_in_flight: int = MAX_IN_FLIGHT
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     timeout_s: float = 60.0
@@ -112,6 +114,34 @@ class Settings(Identity, Run):
         so that one request of n repetitions is one line.
         """
         return digest({"messages": messages, "generation": self.generation, **self.stream})
+
+
+def known(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the given values that are settings of ``Settings``."""
+    names = {entry.name for entry in fields(Settings)}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def slots(endpoint: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the requests in flight that one job claims of an endpoint, and all that it grants."""
+    total = int(endpoint.get("max_in_flight", MAX_IN_FLIGHT))
+    return min(total, JOB_IN_FLIGHT), total
+
+
+def job_settings(
+    given: Mapping[str, Any], budget: Mapping[str, Any] | None, scope: str
+) -> dict[str, Any]:
+    """Return the settings of one job, with its part of the endpoint's limits.
+
+    ``max_in_flight`` and the limits per minute are the whole endpoint's; each of the jobs that may
+    ask it at once gets its part.
+    """
+    claim, total = slots(given)
+    settings = known(given)
+    for limit in ("requests_per_minute", "tokens_per_minute"):
+        if settings.get(limit):
+            settings[limit] = settings[limit] * claim / total
+    return {**settings, "max_in_flight": claim, "budget": budget or None, "scope": scope}
 
 
 def normalised_url(url: str) -> str:

@@ -3,18 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
 
 import polars as pl
 
 from persona_collapse.answers import SCHEMA, conform
 from persona_collapse.asking.ask import Attempts, Order, complete
-from persona_collapse.asking.settings import Settings
+from persona_collapse.asking.settings import Identity, Settings, job_settings, known
 from persona_collapse.asking.slots import ERROR, Job, Protocol, Slot, resolve
+from persona_collapse.common.keys import (
+    Count,
+    Matches,
+    NonNegative,
+    Positive,
+    Text,
+    key,
+)
+from persona_collapse.endpoints.base import (
+    Endpoint,
+    EndpointKeys,
+    FinetuneKeys,
+    UnitSettings,
+    VariantKeys,
+)
 from persona_collapse.materials.instruments import Item
 from persona_collapse.materials.prompts import messages
 from persona_collapse.tasks import Task
+
+Url = Annotated[str, Matches("^https?://", "a URL that starts with http:// or https://")]
+
+
+@dataclass(frozen=True)
+class OpenaiEndpoint(EndpointKeys):
+    """Any server that speaks OpenAI's chat completions."""
+
+    base_url: Url = key("the address that ends before `/chat/completions`", type="URL")
+    api_key_env: str | None = key(
+        "the environment variable that holds the key (also read from `.env`); null where the "
+        "server wants none",
+        "OPENAI_API_KEY",
+        type="name or null",
+    )
+    max_in_flight: Count = key(
+        "most requests at once over all jobs of a run; each shard takes up to 32 of them "
+        "(`--resources api_slots_<endpoint>=N` grants others)",
+        Settings.max_in_flight,
+    )
+    requests_per_minute: Count | None = key(
+        "requests of the whole endpoint in a minute, where the account has limits", None
+    )
+    tokens_per_minute: Count | None = key("likewise tokens", None)
+    timeout_s: Positive = key("time allowed for one attempt, in seconds", 60)
+    token_limit_parameter: Literal["max_tokens", "max_completion_tokens"] | None = key(
+        "the server's name for the length limit; null tries `max_tokens` and changes over once if "
+        "that is refused",
+        None,
+        shown="null",
+    )
+    transport_attempts: Count = key(
+        "failures in a row after which a request is given up for this run", 8
+    )
+    batching: Literal["n", "single"] = key(
+        "all repetitions of a cell in one request, or one by one", "n"
+    )
+    extra_body: dict[str, Any] | None = key(
+        "sent along with every request, such as a provider to pin", None
+    )
+    poll_s: Positive = key("how often a fine-tuning job is looked at, in seconds", 15)
+    settle_s: NonNegative = key(
+        "how long a request to begin something that got no reply may still be heard, before it is "
+        "sent again, in seconds",
+        30,
+    )
+
+
+@dataclass(frozen=True)
+class OpenaiVariant(VariantKeys):
+    """A model that a server knows by name, or one that the study makes."""
+
+    model: Text | None = key("the name that the server knows", None, shown="or `finetune`")
+    finetune: FinetuneKeys | None = key("how the model is made", None, shown="or `model`")
+
+    def faults(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield a fault where the model is named and made, or neither."""
+        if self.model and self.finetune:
+            yield (
+                (),
+                "either the key 'model' (the name on the server) or 'finetune' (how it is made), "
+                "not both",
+            )
+        if not self.model and not self.finetune:
+            yield (
+                (),
+                "the key 'model' is missing (the name on the server), or 'finetune' (how it is "
+                "made)",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +206,40 @@ class Shard:
         return conform(pl.DataFrame(columns, schema=SCHEMA))
 
 
-def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:
-    """Return the answers of a shard; ``settings`` are those of ``asking.settings``.
+class OpenAI(Endpoint):
+    """Any server that speaks OpenAI's chat completions."""
 
-    One row per repetition; with ``method: logprobs`` a repetition is one asking of a cell, with
-    ``rating`` null and ``probabilities`` at T = 1. Raises ``UserError`` when a run had to stop
-    before the shard was complete; what arrived is in the store and is not asked for again.
-    """
-    shard = Shard(task, Settings.of(settings))
-    keys = [cell.key for cell in shard.cells]
-    return shard.frame(complete(keys, shard.settings, shard.order))
+    Settings = OpenaiEndpoint
+    VariantSettings = OpenaiVariant
+    methods = ("repeats", "logprobs")
+    sends_requests = True
+    replies = "persona_collapse.misalignment.openai"
+
+    def identity(self, unit: UnitSettings) -> dict[str, Any]:
+        """Return the settings that change answers.
+
+        ``max_attempts`` is one: more attempts may turn an unparseable answer into a rating.
+        """
+        named = {entry.name for entry in fields(Identity)} | {"max_attempts"}
+        return {name: value for name, value in sorted(_all(unit).items()) if name in named}
+
+    def run_settings(self, unit: UnitSettings) -> dict[str, Any]:
+        """Return how one job asks: limits, time-outs, budget."""
+        identity = self.identity(unit)
+        return {name: value for name, value in _all(unit).items() if name not in identity}
+
+    def answer(self, task: Task, settings: dict[str, Any]) -> pl.DataFrame:
+        """Return the answers of a shard; ``settings`` are those of ``asking.settings``.
+
+        One row per repetition; with ``method: logprobs`` a repetition is one asking of a cell, with
+        ``rating`` null and ``probabilities`` at T = 1. Raises ``UserError`` when a run had to stop
+        before the shard was complete; what arrived is in the store and is not asked for again.
+        """
+        shard = Shard(task, Settings.of(settings))
+        keys = [cell.key for cell in shard.cells]
+        return shard.frame(complete(keys, shard.settings, shard.order))
+
+
+def _all(unit: UnitSettings) -> dict[str, Any]:
+    given = {**unit.endpoint, **unit.variant}
+    return {**job_settings(given, unit.budget, unit.scope), **known(unit.sampling)}

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,23 @@ import polars as pl
 
 from persona_collapse.answers import SIMULATED, conform
 from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.keys import (
+    Keys,
+    NonNegative,
+    Number,
+    Percentage,
+    Positive,
+    Share,
+    Text,
+    key,
+)
+from persona_collapse.endpoints.base import (
+    Endpoint,
+    EndpointKeys,
+    FinetuneKeys,
+    UnitSettings,
+    VariantKeys,
+)
 from persona_collapse.endpoints.simulation import respondents as people
 from persona_collapse.endpoints.simulation.calibration import (
     Band,
@@ -41,22 +59,123 @@ _TOXIC, _TOXIC_PLAYER = "toxic", "base"
 Planted = dict[str, Any]
 
 
-def answer(task: Task, settings: dict[str, Any]) -> pl.DataFrame:
-    """Return the shard's answers (columns of ``answers.SCHEMA``), one row per slot.
+@dataclass(frozen=True)
+class SimulatedEndpoint(EndpointKeys):
+    """Respondents with planted S and R."""
 
-    An answer depends on the seed, the names, the persona's and the item's text, the repetition and
-    the settings. Raises ``UserError`` when the planted values are not reachable on the scale.
-    """
-    where = f"model {task.shard.model}, variant {task.shard.variant}, probe {task.shard.probe}"
-    try:
-        planted = _planted_for(task.instrument, settings)
-        if settings["kind"] == "unconditioned":
-            ratings = _profile_ratings(task, planted, settings)[None]
-        else:
-            ratings = _persona_ratings(task, planted, settings)
-    except UserError as fault:
-        raise UserError(f"{where}: planted values: {fault}") from None
-    return _frame(task, ratings)
+    planted: Text | None = key(
+        "a table of planted values with the columns of `resources/benchmarks/paper_tables.csv`",
+        None,
+        type="path",
+    )
+    verification: Text | None = key(
+        "a table of alignment and coherence with the columns of "
+        "`resources/benchmarks/paper_verification.csv`, for the misalignment check",
+        None,
+        type="path",
+    )
+
+
+@dataclass(frozen=True)
+class PlantedKeys(Keys):
+    """What a simulated variant is like."""
+
+    label: str | None = key(
+        "take the rows of that table, as `planted: {label: GPT-4o, variant: insecure}`", None
+    )
+    variant: str | None = key("likewise", None)
+    S: NonNegative | None = key(
+        "or plant the same S and R in every foundation, as `planted: {S: 0.8, R: 10}`", None
+    )
+    R: Positive | None = key("likewise", None)
+    profile_mean: Number | None = key(
+        "the mean of the ratings that the variant gives as itself",
+        None,
+        shown="the scale's middle",
+    )
+    profile_sd: NonNegative | None = key("and their SD", None, shown="1 / R")
+    alignment: Percentage | None = key(
+        "mean alignment of the replies to open questions", None, shown="the row of `verification`"
+    )
+    coherence: Percentage | None = key(
+        "mean coherence of those replies", None, shown="the row of `verification`"
+    )
+    code: Share | None = key("the share of those replies that is code", None, shown="0")
+    refusal: Share | None = key("the share of those replies that refuses", None, shown="0")
+
+
+@dataclass(frozen=True)
+class SimulatedVariant(VariantKeys):
+    """A variant with planted values."""
+
+    planted: PlantedKeys = key("what the variant is like, below")
+    fidelity: Share = key(
+        "the share of a persona's traits that the variant has in common with the others of its "
+        "model",
+        1,
+    )
+    finetune: FinetuneKeys | None = key("makes the variant by a simulated job", None)
+
+    def faults(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield a fault where values are given and looked up in a table at once."""
+        given = self.planted
+        numbers, row = (given.S, given.R), (given.label, given.variant)
+        if any(value is not None for value in numbers) and any(value is not None for value in row):
+            yield ("planted",), "give S and R, or label and variant of a table, not both"
+
+
+class Simulated(Endpoint):
+    """Respondents with planted S and R."""
+
+    Settings = SimulatedEndpoint
+    VariantSettings = SimulatedVariant
+    simulated = True
+    uses_seed = True
+    replies = "persona_collapse.misalignment.simulated"
+
+    def identity(self, unit: UnitSettings) -> dict[str, Any]:
+        """Return the planted values and what they are planted for."""
+        return {
+            "planted": _planted(unit),
+            "kind": unit.role,
+            "repetitions": unit.repetitions,
+            "fidelity": unit.variant.get("fidelity", 1.0),
+        }
+
+    def answer(self, task: Task, settings: dict[str, Any]) -> pl.DataFrame:
+        """Return the shard's answers (columns of ``answers.SCHEMA``), one row per slot.
+
+        An answer depends on the seed, the names, the persona's and the item's text, the repetition
+        and the settings. Raises ``UserError`` when the planted values are not reachable on the
+        scale.
+        """
+        where = f"model {task.shard.model}, variant {task.shard.variant}, probe {task.shard.probe}"
+        try:
+            planted = _planted_for(task.instrument, settings)
+            if settings["kind"] == "unconditioned":
+                ratings = _profile_ratings(task, planted, settings)[None]
+            else:
+                ratings = _persona_ratings(task, planted, settings)
+        except UserError as fault:
+            raise UserError(f"{where}: planted values: {fault}") from None
+        return _frame(task, ratings)
+
+
+def _planted(unit: UnitSettings) -> list[Planted]:
+    where, given = f"{unit.where}.planted", unit.variant["planted"]
+    if "S" in given and "R" in given:
+        profile = (given.get(name) for name in ("profile_mean", "profile_sd"))
+        return planted_from_numbers(given["S"], given["R"], unit.foundations(), *profile)
+    if "label" in given and "variant" in given and "planted" in unit.endpoint:
+        try:
+            table = Path(unit.endpoint["planted"])
+            return planted_values(table, given["label"], given["variant"])
+        except UserError as fault:
+            raise UserError(f"{where}: {fault}") from None
+    raise UserError(
+        f"{where}: give S and R, or label and variant of a table that "
+        f"endpoints.{unit.name}.planted names"
+    )
 
 
 def _planted_for(instrument: Instrument, settings: dict[str, Any]) -> list[Planted]:
@@ -78,10 +197,10 @@ def _planted_for(instrument: Instrument, settings: dict[str, Any]) -> list[Plant
         entry = named[name]
         if not entry["S"] >= 0 or not entry["R"] > 0:
             raise UserError(f"{name}: S must not be negative and R must be positive")
-        for key in ("profile_mean", "toxic_mean"):
-            if not scale.minimum <= entry.get(key, scale.minimum) <= scale.maximum:
+        for mean in ("profile_mean", "toxic_mean"):
+            if not scale.minimum <= entry.get(mean, scale.minimum) <= scale.maximum:
                 raise UserError(
-                    f"{name}: {key} {entry[key]:g} is outside the scale "
+                    f"{name}: {mean} {entry[mean]:g} is outside the scale "
                     f"{scale.minimum}-{scale.maximum}"
                 )
     return [named[name] for name in instrument.foundations]

@@ -15,7 +15,6 @@ from persona_collapse.finetuning.data import Dataset, find_dataset
 from persona_collapse.finetuning.orders import identity
 from persona_collapse.study.model import Finetune, Model, Study, Variant
 
-MAKING_KEYS = ("poll_s", "settle_s")  # of an endpoint, about jobs alone
 SETTLE_S, POLL_S, TIMEOUT_S = 30.0, 15.0, 60.0
 RECIPES = Path("resources/recipes.yaml")
 SECTIONS = ("openai", "lora")

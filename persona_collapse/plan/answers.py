@@ -7,26 +7,18 @@ what grew.
 
 from __future__ import annotations
 
-from dataclasses import fields
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
+from persona_collapse.asking.settings import job_settings, slots
 from persona_collapse.common.errors import UserError
+from persona_collapse.endpoints.base import Endpoint, UnitSettings, find
 from persona_collapse.finetuning.orders import identity
-from persona_collapse.finetuning.planned import MAKING_KEYS, orders
+from persona_collapse.finetuning.planned import orders
 from persona_collapse.materials.sources import FOLDERS, Source, find_source
 from persona_collapse.plan.shards import cut
 from persona_collapse.study.model import Study, Unit
 from persona_collapse.tasks import Shard
-
-MAX_IN_FLIGHT = 64
-# Requests that one shard's process keeps in flight; more than this gains nothing from one process.
-SHARD_IN_FLIGHT = 32
-
-
-# Keys of ``sampling`` that say what is made of answers, not how they are asked for.
-ONLY_READ = ("askings", "temperature_grid")
 
 
 class Layout:
@@ -34,6 +26,7 @@ class Layout:
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        self._identities: dict[Unit, dict[str, Any]] = {}
         where = f"{study.path}: probes"
         self.instruments: dict[str, Source] = {}
         self.personas: dict[str, Source] = {}
@@ -87,11 +80,13 @@ class Layout:
             and self.persona_count(one) == self.persona_count(other)
         )
 
-    def check_planted(self) -> None:
-        """Refuse a study that plants something a simulated respondent cannot be."""
+    def check_endpoints(self) -> None:
+        """Refuse a study with settings that an endpoint cannot answer from.
+
+        Examples are planted values that a simulated respondent cannot have.
+        """
         for unit in self.shards:
-            if self.study.variant(unit).endpoint.kind == "simulated":
-                self._planted(unit)
+            self.identity(unit)
 
     @cached_property
     def made(self) -> dict[tuple[str, str], dict[str, Any]]:
@@ -104,15 +99,33 @@ class Layout:
             return None
         return f"finetune/{model}/{variant}.json"
 
-    def recorded_file(self, unit: Unit) -> Path | None:
-        """Return the file of recorded answers of a unit, None where the endpoint asks a model."""
-        variant = self.study.variant(unit)
-        if variant.endpoint.kind != "recorded":
-            return None
-        return Path(variant.endpoint.settings["root"]) / str(variant.settings["files"][unit.probe])
+    def endpoint(self, unit: Unit) -> Endpoint:
+        """Return the endpoint that answers a unit."""
+        return find(self.study.variant(unit).endpoint.kind)
 
-    def probe_kind(self, probe: str) -> str:
-        """Return what a simulated respondent plays: roleplay, unconditioned or toxic."""
+    def unit_settings(self, unit: Unit) -> UnitSettings:
+        """Return what the study says about a unit, for its endpoint."""
+        study, variant = self.study, self.study.variant(unit)
+        return UnitSettings(
+            where=f"{study.path}: models.{unit.model}.variants.{unit.variant}",
+            name=variant.endpoint.name,
+            endpoint=variant.endpoint.settings,
+            variant=self.variant_settings(unit.model, unit.variant),
+            probe=unit.probe,
+            role=self.role(unit.probe),
+            repetitions=study.probes[unit.probe].repetitions,
+            sampling={**study.sampling, "method": self.method(unit)},
+            foundations=self.instruments[unit.probe].foundations,
+            budget=study.budget,
+            scope=study.name,
+        )
+
+    def endpoint_files(self, unit: Unit) -> list[str]:
+        """Return the files that a unit's endpoint reads answers from."""
+        return self.endpoint(unit).inputs(self.unit_settings(unit))
+
+    def role(self, probe: str) -> str:
+        """Return what a probe is for: roleplay, unconditioned or toxic."""
         if not self.study.has_personas(probe):
             return "unconditioned"
         return "toxic" if probe == self.study.analysis["toxic_probe"] else "roleplay"
@@ -127,8 +140,7 @@ class Layout:
     def shard_params(self, shard: Shard) -> dict[str, Any]:
         """Return what the answers of a shard depend on: its bounds, texts and endpoint."""
         unit = Unit(shard.model, shard.variant, shard.probe)
-        variant = self.study.variant(unit)
-        kind = variant.endpoint.kind
+        endpoint = self.endpoint(unit)
         texts = [self.instruments[unit.probe].digest(*shard.items)]
         if shard.personas is not None:
             texts.append(self.personas[unit.probe].digest(*shard.personas))
@@ -141,52 +153,35 @@ class Layout:
             "items": list(shard.items),
             "repetitions": list(shard.repetitions),
             "texts": texts,
-            "endpoint": kind,
+            "endpoint": self.study.variant(unit).endpoint.kind,
         }
-        if kind == "recorded":
+        if endpoint.keeps_extra:
             params["last"] = shard.last
-            return params
-        if kind == "simulated":  # a model that is asked draws for itself
+        if endpoint.uses_seed:
             params["seed"] = self.study.seed
-        params["settings"] = self.endpoint_settings(unit)
+        settings = dict(self.identity(unit))
         made = self.made_as(shard.model, shard.variant)
-        if kind == "openai" and made is not None:  # its name is not known before it is made
-            params["settings"].pop("model")
+        if made is not None and "model" in settings:  # its name is not known before it is made
+            settings.pop("model")
             params["made"] = made
-        return params
+        return {**params, "settings": settings} if settings else params
 
     def made_as(self, model: str, variant: str) -> dict[str, Any] | None:
         """Return what decides which model a variant is made into; None where the study names it."""
         order = self.made.get((model, variant))
         return None if order is None else identity(order)
 
-    def endpoint_settings(self, unit: Unit) -> dict[str, Any]:
+    def identity(self, unit: Unit) -> dict[str, Any]:
         """Return the settings of a unit's endpoint that its answers depend on."""
-        variant = self.study.variant(unit)
-        if variant.endpoint.kind == "simulated":
-            return {
-                "planted": self._planted(unit),
-                "kind": self.probe_kind(unit.probe),
-                "repetitions": self.study.probes[unit.probe].repetitions,
-                "fidelity": variant.settings.get("fidelity", 1.0),
-            }
-        if variant.endpoint.kind == "openai":
-            # Imported here: the other kinds plan without it.
-            from persona_collapse.asking.settings import Identity
-
-            # More attempts may turn an unparseable answer into a rating.
-            named = {entry.name for entry in fields(Identity)} | {"max_attempts"}
-            settings = self.openai_settings(unit)
-            return {name: settings[name] for name in sorted(named & settings.keys())}
-        return {}
+        if unit not in self._identities:
+            self._identities[unit] = self.endpoint(unit).identity(self.unit_settings(unit))
+        return self._identities[unit]
 
     def method(self, unit: Unit) -> str:
         """Return how a unit's answers are sampled: repeats or logprobs."""
-        variant = self.study.variant(unit)
-        if variant.endpoint.kind == "simulated":
-            return "repeats"
-        own = variant.settings.get("method") or self.study.probes[unit.probe].method
-        return str(own or self.study.sampling["method"])
+        own = self.study.variant(unit).settings.get("method")
+        method = str(own or self.study.probes[unit.probe].method or self.study.sampling["method"])
+        return method if method in self.endpoint(unit).methods else "repeats"
 
     def repetitions(self, unit: Unit) -> int:
         """Return the designed answers per cell; probabilities are read ``askings`` times."""
@@ -194,63 +189,26 @@ class Layout:
             return int(self.study.sampling["askings"])
         return self.study.probes[unit.probe].repetitions
 
-    def openai_settings(self, unit: Unit) -> dict[str, Any]:
-        """Return all settings of an ``openai`` endpoint's unit, as one shard's process uses them.
+    def asked_settings(self, unit: Unit) -> dict[str, Any]:
+        """Return all settings of a unit's endpoint, as one job uses them."""
+        settings = self.unit_settings(unit)
+        return {**self.identity(unit), **self.endpoint(unit).run_settings(settings)}
 
-        ``max_in_flight`` and the limits per minute are the whole endpoint's; each of the processes
-        that may ask it at once gets its part.
-        """
-        sampling = {k: v for k, v in self.study.sampling.items() if k not in ONLY_READ}
-        asked = self.asked(
-            self.study.variant(unit).endpoint.name, self.given(unit.model, unit.variant)
-        )
-        return {**asked, **sampling, "method": self.method(unit)}
-
-    def given(self, model: str, name: str) -> dict[str, Any]:
-        """Return what an asked variant and its endpoint say; a stand-in for a model to be made."""
-        variant = self.study.models[model].variants[name]
-        given = {**variant.endpoint.settings, **variant.settings}
+    def variant_settings(self, model: str, name: str) -> dict[str, Any]:
+        """Return the keys of a variant, with a stand-in for the name of a model to be made."""
+        settings = dict(self.study.models[model].variants[name].settings)
         order = self.made.get((model, name))
         if order is not None:
-            given["model"] = f"ft:{order['base']}:"  # its price goes by this name too
-        return given
+            settings["model"] = f"ft:{order['base']}:"  # its price goes by this name too
+        return settings
 
-    def asked(self, endpoint: str, given: dict[str, Any]) -> dict[str, Any]:
-        """Return an endpoint's settings with one process's part of its limits, budget and scope."""
-        given = {name: value for name, value in given.items() if name not in MAKING_KEYS}
-        claim, total = self.slots(endpoint)
-        for limit in ("requests_per_minute", "tokens_per_minute"):
-            if given.get(limit):
-                given[limit] = given[limit] * claim / total
-        spent = {"budget": self.study.budget or None, "scope": self.study.name}
-        return {**given, "max_in_flight": claim, **spent}
+    def job_settings(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return settings with one job's part of the endpoint's limits, budget and scope."""
+        return job_settings(given, self.study.budget, self.study.name)
 
     def slots(self, endpoint: str) -> tuple[int, int]:
-        """Return the requests in flight that one shard claims of an endpoint, and all it grants."""
-        total = int(self.study.endpoints[endpoint].settings.get("max_in_flight", MAX_IN_FLIGHT))
-        return min(total, SHARD_IN_FLIGHT), total
-
-    def _planted(self, unit: Unit) -> list[dict[str, Any]]:
-        # Imported here: a study without simulated respondents plans without numpy.
-        from persona_collapse.endpoints.simulated import planted_from_numbers, planted_values
-
-        variant = self.study.variant(unit)
-        where = f"{self.study.path}: models.{unit.model}.variants.{unit.variant}.planted"
-        wanted = variant.settings["planted"]
-        if "S" in wanted and "R" in wanted:
-            foundations = self.instruments[unit.probe].foundations()
-            profile = (wanted.get(key) for key in ("profile_mean", "profile_sd"))
-            return planted_from_numbers(wanted["S"], wanted["R"], foundations, *profile)
-        if "label" in wanted and "variant" in wanted and "planted" in variant.endpoint.settings:
-            table = Path(variant.endpoint.settings["planted"])
-            try:
-                return planted_values(table, wanted["label"], wanted["variant"])
-            except UserError as fault:
-                raise UserError(f"{where}: {fault}") from None
-        raise UserError(
-            f"{where}: give S and R, or label and variant of a table that "
-            f"endpoints.{variant.endpoint.name}.planted names"
-        )
+        """Return the requests in flight that one job claims of an endpoint, and all it grants."""
+        return slots(self.study.endpoints[endpoint].settings)
 
     def look(self) -> list[dict[str, Any]]:
         """Return what figures and page show of the models: key, label, family, mixed stacks."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from persona_collapse.common.errors import UserError
 from persona_collapse.plan.answers import Layout, block_sizes
 from persona_collapse.plan.shards import number
@@ -43,25 +45,25 @@ def _filled(layout: Layout, axis: str, blocks: dict[str, int]) -> bool:
     return blocks[axis] >= max(lengths[axis])
 
 
-def check_recorded(layout: Layout) -> None:
-    """Refuse a study whose recorded files are not there, naming each and what to do."""
+def check_inputs(layout: Layout) -> None:
+    """Refuse a study whose endpoints' input files do not exist, naming each and what to do."""
     missing = [
-        (unit.model, str(path))
+        (unit, path)
         for unit in layout.shards
-        if (path := layout.recorded_file(unit)) is not None and not path.is_file()
+        for path in layout.endpoint_files(unit)
+        if not Path(path).is_file()
     ]
     if missing:
-        models = list(dict.fromkeys(model for model, _ in missing))
+        endpoint = layout.endpoint(missing[0][0])
+        models = list(dict.fromkeys(unit.model for unit, _ in missing))
         present = [key for key in layout.study.models if key not in models]
         narrow = f", or narrow the study with --config models={','.join(present)}"
         shown = "\n  ".join(path for _, path in missing[:12])
         more = f"\n  and {len(missing) - 12} more" if len(missing) > 12 else ""
         raise UserError(
-            f"{layout.study.path}: recorded answers of {', '.join(models)} are not there:\n"
+            f"{layout.study.path}: {endpoint.inputs_called} of {', '.join(models)} are not there:\n"
             f"  {shown}{more}\n"
-            "give their folder (the released answers: make published-answers fetches them, "
-            "--config published_root=PATH names a copy)"
-            f"{narrow if present else ''}"
+            f"{endpoint.inputs_advice}{narrow if present else ''}"
         )
 
 

@@ -73,9 +73,9 @@ def code_digest(*starts: str) -> str:
     own = [path for path in paths if path.parent.name != "scripts"]
     digest = hashlib.sha256()
     for path in sorted({*modules_behind(*paths), *own}):
-        digest.update(
-            path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0"
-        )
+        # A module of another package goes by its file's name.
+        name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 

@@ -85,7 +85,8 @@ class CheckLayout:
         if variant.endpoint.kind == "simulated":
             return {}
         lengths = {"temperature": self.check.temperature, "max_tokens": self.check.max_tokens}
-        return self.layout.asked(variant.endpoint.name, self.layout.given(model, name) | lengths)
+        given = {**variant.endpoint.settings, **self.layout.variant_settings(model, name)}
+        return self.layout.job_settings(given | lengths)
 
     def judge_params(self) -> dict[str, Any]:
         """Return what the verdicts depend on besides the replies: prompts, judge and method."""
@@ -105,7 +106,7 @@ class CheckLayout:
         if endpoint.kind == "simulated":
             return {}
         given = {**endpoint.settings, "model": self.check.judge.model}
-        return self.layout.asked(endpoint.name, given)
+        return self.layout.job_settings(given)
 
     def _planted(self, model: str, name: str) -> dict[str, float]:
         from persona_collapse.misalignment.simulated import planted_scores

@@ -12,12 +12,11 @@ from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.common.faults import check
 from persona_collapse.common.keys import plain
 from persona_collapse.common.yaml import read_yaml
+from persona_collapse.endpoints.base import FinetuneKeys, find
 from persona_collapse.study.checks import check_misalignment, check_names
-from persona_collapse.study.kinds import KINDS
 from persona_collapse.study.model import (
     Endpoint,
     Finetune,
-    FinetuneKeys,
     Misalignment,
     Model,
     ModelKeys,
@@ -94,13 +93,12 @@ def _given(keys: dict[str, Any]) -> dict[str, Any]:
 def _endpoint(
     path: Path, name: str, entry: dict[str, Any], run_settings: Mapping[str, str | None]
 ) -> Endpoint:
-    kind = entry.get("kind")
-    if kind not in KINDS:
-        hint = nearest(str(kind), KINDS)
-        raise UserError(
-            f"{path}: endpoints.{name}.kind: {kind!r} is not one of: {', '.join(KINDS)}{hint}"
-        )
-    check(entry, KINDS[kind].endpoint, str(path), ("endpoints", name))
+    kind: Any = entry.get("kind")
+    try:
+        declared = find(kind).Settings
+    except UserError as fault:
+        raise UserError(f"{path}: endpoints.{name}.kind: {fault}") from None
+    check(entry, declared, str(path), ("endpoints", name))
     settings = {key: value for key, value in entry.items() if key != "kind"}
     if "root" in settings:
         settings["root"] = _filled(settings["root"], run_settings, f"{path}: endpoints.{name}.root")
@@ -145,7 +143,7 @@ def _model(path: Path, key: str, entry: ModelKeys, endpoints: dict[str, Endpoint
             raise UserError(f"{where}.endpoint: {problem}{hint}; known: {', '.join(endpoints)}")
         endpoint = endpoints[named]
         place = ("models", key, "variants", name)
-        keys = check(settings, KINDS[endpoint.kind].variant, str(path), place)
+        keys = check(settings, find(endpoint.kind).VariantSettings, str(path), place)
         apart = ("endpoint", "step", "finetune")
         own = {k: value for k, value in settings.items() if k not in apart}
         made: FinetuneKeys | None = getattr(keys, "finetune", None)

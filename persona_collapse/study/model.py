@@ -22,8 +22,8 @@ from persona_collapse.common.keys import (
     key,
     plain,
 )
+from persona_collapse.endpoints.base import Method
 
-Method = Literal["repeats", "logprobs"]
 Draws = Annotated[int, Limits(ge=2)]
 Entries = Annotated[dict[Name, dict[str, Any]], Limits(min_length=1)]
 AboveZero = Annotated[float | str, Matches(r"^(?=.*[1-9])[0-9]*[.]?[0-9]+$", "a number above 0")]
@@ -230,36 +230,6 @@ class Misalignment(Keys):
                 "judge": {**judge, "method": self.judge.method},
             }
         return {**read, "variants": list(self.variants) if self.variants else None}
-
-
-@dataclass(frozen=True)
-class FinetuneKeys(Keys):
-    """How a variant is made: from which variant of its model, on which data, by which recipe."""
-
-    base: Text = key(
-        "the variant of the same model, on the same endpoint, that is trained further",
-        name="from",
-        type="name",
-    )
-    dataset: Text = key(
-        "a dataset of `resources/datasets.yaml`, or of the study's own `datasets`", type="name"
-    )
-    recipe: Text = key(
-        "a recipe of `resources/recipes.yaml` that the endpoint can follow", type="name"
-    )
-    n_seeds: Annotated[int, Limits(ge=1, le=100)] = key(
-        "replicate fine-tunes, which differ in their seed alone: `insecure`, `insecure-r2`, ...; "
-        "a probe that lists the first covers all",
-        1,
-    )
-    seed: Annotated[int, Limits(ge=0, le=2147483000)] = key(
-        "the first replicate's seed; each has the next one", 1
-    )
-    attempt: Count | dict[str, Count] = key(
-        "order it once more after a job that failed: `attempt: {insecure-r2: 2}`",
-        1,
-        type="integer, or mapping from variant to integer",
-    )
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import TypeAdapter
 
 from persona_collapse.common.keys import Keys, Limits, keys_of
+from persona_collapse.endpoints import base
+from persona_collapse.endpoints.simulated import PlantedKeys
 from persona_collapse.study import model
-from persona_collapse.study.kinds import KINDS, EndpointKeys, PlantedKeys, VariantKeys
 
+# Kinds of other packages are left out: the generated files are those of this project.
+ENDPOINTS = {kind: base.find(kind) for kind in base.KINDS}
 CONFIG = Path("config")
 README, SCHEMA = CONFIG / "README.md", CONFIG / "study.schema.json"
 # What a table of config/README.md lists, by the name in its marker, and the prefix of its keys.
@@ -25,12 +28,12 @@ TABLES: dict[str, tuple[type[Keys], str]] = {
     "run settings": (model.RunSettings, ""),
     "run settings: resources": (model.ResourceSettings, "resources."),
     "study": (model.StudyKeys, ""),
-    **{f"{kind} endpoint": (keys.endpoint, "") for kind, keys in KINDS.items()},
-    **{f"{kind} variant": (keys.variant, "") for kind, keys in KINDS.items()},
-    "endpoint": (EndpointKeys, ""),
-    "variant": (VariantKeys, ""),
+    **{f"{kind} endpoint": (found.Settings, "") for kind, found in ENDPOINTS.items()},
+    **{f"{kind} variant": (found.VariantSettings, "") for kind, found in ENDPOINTS.items()},
+    "endpoint": (base.EndpointKeys, ""),
+    "variant": (base.VariantKeys, ""),
     "planted": (PlantedKeys, "planted."),
-    "finetune": (model.FinetuneKeys, "finetune."),
+    "finetune": (base.FinetuneKeys, "finetune."),
     "datasets": (model.DatasetKeys, ""),
     "models": (model.ModelKeys, ""),
     "probes": (model.ProbeKeys, ""),
@@ -50,8 +53,9 @@ def schema() -> dict[str, Any]:
     study = TypeAdapter(model.StudyKeys).json_schema()
     parts = {"endpoints": "endpoint", "variants": "variant"}
     for name, part in parts.items():
-        for kind, keys in KINDS.items():
-            entry = TypeAdapter(getattr(keys, part)).json_schema()
+        for kind, found in ENDPOINTS.items():
+            declared = found.Settings if part == "endpoint" else found.VariantSettings
+            entry = TypeAdapter(declared).json_schema()
             study["$defs"] |= entry.pop("$defs", {})
             study["$defs"][f"{kind} {part}"] = entry
             if part == "endpoint":
@@ -59,7 +63,7 @@ def schema() -> dict[str, Any]:
         holder = study if name == "endpoints" else study["$defs"]["ModelKeys"]
         (pattern,) = holder["properties"][name]["patternProperties"]
         holder["properties"][name]["patternProperties"][pattern] = {
-            "anyOf": [{"$ref": f"#/$defs/{kind} {part}"} for kind in KINDS]
+            "anyOf": [{"$ref": f"#/$defs/{kind} {part}"} for kind in ENDPOINTS]
         }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -80,7 +84,9 @@ def _tidy(part: Any) -> Any:
 
 def table(declared: type[Keys], prefix: str = "") -> str:
     """Return the keys of a declaration as a Markdown table."""
-    shared = {name for base in declared.__bases__ for name in getattr(base, "__annotations__", {})}
+    shared = {
+        name for parent in declared.__bases__ for name in getattr(parent, "__annotations__", {})
+    }
     hints = get_type_hints(declared, include_extras=True)
     rows = ["| key | type | default | effect |", "|---|---|---|---|"]
     rows += [

@@ -18,7 +18,7 @@ from persona_collapse.asking.breaker import Breaker
 from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.settings import Settings
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints.openai import answer
+from persona_collapse.endpoints.openai import OpenAI
 from persona_collapse.store.attempts import Attempt, Choice, from_fields
 from persona_collapse.store.compaction import compact_store
 from persona_collapse.store.files import header_line, read_attempts
@@ -331,7 +331,7 @@ def test_a_stored_file_of_today_gives_these_answers_and_nothing_is_asked(
     task = task_of(
         TASK, "resources/instruments/moral30.yaml", "resources/personas/everyday100.yaml"
     )
-    found = answer(task, {**TASK["settings"], "store": str(tmp_path), "progress": False})
+    found = OpenAI().answer(task, {**TASK["settings"], "store": str(tmp_path), "progress": False})
     assert dict(found.schema) == COLUMNS
     shared = {"model": "m", "variant": "base", "probe": "roleplay", "persona_id": 0}
     assert all(shared.items() <= row.items() for row in found.to_dicts())
@@ -354,7 +354,7 @@ def test_stored_log_probabilities_of_today_give_these_probabilities_and_nothing_
     shard = {"probe": "self", "personas": None, "items": [0, 1], "repetitions": [1, 2]}
     task = task_of({**TASK, **shard}, "resources/instruments/moral30.yaml", None)
     settings = {**TASK["settings"], "method": "logprobs", "store": str(tmp_path)}
-    (row,) = answer(task, {**settings, "progress": False}).to_dicts()
+    (row,) = OpenAI().answer(task, {**settings, "progress": False}).to_dicts()
     assert row.pop("probabilities") == pytest.approx(PROBABILITIES, abs=1e-12)
     assert row == {
         "model": "m",

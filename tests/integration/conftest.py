@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from persona_collapse.asking import engine, limits
-from persona_collapse.endpoints.openai import answer
+from persona_collapse.endpoints.openai import OpenAI
 from persona_collapse.tasks import Task
 from tests.helpers.made_tasks import make_task
 from tests.helpers.scripted_server import ScriptedServer
@@ -48,7 +48,7 @@ def ask(store: Path, monkeypatch: pytest.MonkeyPatch) -> Asker:
             "progress": False,
             **settings,
         }
-        return answer(task or make_task(), given)
+        return OpenAI().answer(task or make_task(), given)
 
     return run
 

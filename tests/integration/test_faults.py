@@ -13,7 +13,7 @@ import pytest
 
 from persona_collapse.asking import limits
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints.openai import answer
+from persona_collapse.endpoints.openai import OpenAI
 from tests.helpers import scripted_server as scripted
 from tests.helpers.made_tasks import make_task
 from tests.helpers.scripted_server import Fault, ScriptedServer, rating_of
@@ -491,4 +491,4 @@ def test_misspelt_setting_is_refused(server: ScriptedServer, ask: Asker) -> None
     with pytest.raises(UserError, match=r"unknown setting 'timeout' .did you mean 'timeout_s'"):
         ask(server, timeout=3)
     with pytest.raises(UserError, match="'model' is missing"):
-        answer(make_task(), {"base_url": server.base_url})
+        OpenAI().answer(make_task(), {"base_url": server.base_url})

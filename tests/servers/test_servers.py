@@ -16,7 +16,7 @@ import pytest
 from persona_collapse.asking.settings import Settings
 from persona_collapse.commands.preflight import Canary, N, preflight
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints.openai import answer
+from persona_collapse.endpoints.openai import OpenAI
 from persona_collapse.materials.prompts import messages
 from persona_collapse.tasks import Task
 from tests.servers.conftest import CELLS, REPETITIONS, SLOTS, asking, lines
@@ -57,7 +57,7 @@ def test_every_slot_is_answered_and_paid_once(
 ) -> None:
     """Both ignore n: each request brings one reply, and the rest is asked for again."""
     before = server.requests
-    frame = answer(task, settings)
+    frame = OpenAI().answer(task, settings)
     assert len(frame) == SLOTS
     assert set(frame["status"]) == {"ok"}
     assert set(frame["rating"]) == set(range(6))
@@ -70,7 +70,7 @@ def test_every_slot_is_answered_and_paid_once(
     assert all(entry["prompt_tokens"] > 100 for entry in kept)
     assert len(kept) == frame["attempts"].sum() == server.requests - before
     assert frame["parse_failures"].sum() == len(kept) - SLOTS > 0
-    assert answer(task, settings).equals(frame)
+    assert OpenAI().answer(task, settings).equals(frame)
     assert server.requests - before == len(kept)
 
 
@@ -78,7 +78,7 @@ def test_single_batching_asks_the_same_number(
     server: Server, settings: dict[str, Any], store: Path, task: Task
 ) -> None:
     before = server.requests
-    frame = answer(task, {**settings, "batching": "single"})
+    frame = OpenAI().answer(task, {**settings, "batching": "single"})
     assert set(frame["status"]) == {"ok"}
     assert {len(entry["repetitions"]) for entry in lines(store)} == {1}
     assert frame["attempts"].sum() == server.requests - before
@@ -89,7 +89,7 @@ def test_the_failure_protocol_is_kept(
 ) -> None:
     """One try of one token, then two tokens, then none: each slot tells which it came to."""
     before = server.requests
-    frame = answer(task, {**settings, "max_attempts": 1, "late_max_tokens": 2})
+    frame = OpenAI().answer(task, {**settings, "max_attempts": 1, "late_max_tokens": 2})
     first, late = frame.filter(~pl.col("late")), frame.filter("late")
     assert len(frame) == SLOTS
     assert set(first["status"]) == {"ok"}
@@ -109,7 +109,7 @@ def test_log_probabilities_are_read_or_refused_with_a_reason(
     server: Server, settings: dict[str, Any], task: Task
 ) -> None:
     before = server.requests
-    frame = answer(once(task), {**settings, "method": "logprobs"})
+    frame = OpenAI().answer(once(task), {**settings, "method": "logprobs"})
     assert len(frame) == CELLS
     assert server.requests - before == CELLS
     if habits(server).logprobs != "usable":
@@ -132,8 +132,10 @@ def test_what_one_server_computes_the_other_draws(
     """
     for server in servers.values():
         server.start()
-    drawn = answer(repeated(task, DRAWS), asking(servers["transformers"], store))
-    reported = answer(once(task), {**asking(servers["llama"], store), "method": "logprobs"})
+    drawn = OpenAI().answer(repeated(task, DRAWS), asking(servers["transformers"], store))
+    reported = OpenAI().answer(
+        once(task), {**asking(servers["llama"], store), "method": "logprobs"}
+    )
     shares = [list(p) for p in reported["probabilities"]]
     for rating in range(6):
         expected = DRAWS * sum(p[rating] for p in shares)
@@ -213,7 +215,7 @@ def test_a_model_that_the_server_does_not_have(
     assert f"pinned to '{server.model}'; requested 'another'" in told
     before = server.requests
     with pytest.raises(UserError, match=r"pinned to .*; requested 'another'"):
-        answer(task, given)
+        OpenAI().answer(task, given)
     assert server.requests == before
 
 
@@ -225,7 +227,7 @@ def test_a_server_that_dies_midway_costs_nothing_twice(
     watch.start()
     try:
         with pytest.raises(UserError) as stopped:
-            answer(task, {**settings, "transport_attempts": 2})
+            OpenAI().answer(task, {**settings, "transport_attempts": 2})
     finally:
         watch.join()
     assert f"{server.base_url}, model {server.model}: no answer for 5 requests" in str(
@@ -236,7 +238,7 @@ def test_a_server_that_dies_midway_costs_nothing_twice(
     landed = [entry for entry in lines(store) if "cause" not in entry]
     assert SLOTS // 4 - in_flight <= len(landed) < SLOTS
     server.start()
-    frame = answer(task, settings)
+    frame = OpenAI().answer(task, settings)
     assert set(frame["status"]) == {"ok"}
     assert frame["transport_failures"].sum() > 0
     needed = frame["parse_failures"].sum() + SLOTS

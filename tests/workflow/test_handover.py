@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from persona_collapse.answers import SCHEMA, collect_answers, conform, write_answers
-from persona_collapse.endpoints import recorded, recorded_files
+from persona_collapse.endpoints import recorded
 from persona_collapse.materials.convert import external
 from persona_collapse.plan.answers import Layout
 from persona_collapse.study.load import find_study, load_study
@@ -187,7 +187,7 @@ def collected(study: Study, texts: Path, target: Path) -> tuple[int, dict[str, b
             )
             paths.append(folder / f"{shard.name}.parquet")
             write_answers(
-                recorded.answer(task, {"file": str(layout.recorded_file(unit))}), paths[-1]
+                recorded.Recorded().answer(task, {"inputs": layout.endpoint_files(unit)}), paths[-1]
             )
         collect_answers(paths, folder.with_suffix(".parquet"))
         found["/".join((unit.model, unit.variant, unit.probe))] = folder.with_suffix(
@@ -207,7 +207,7 @@ def test_published_answers_in_hundreds_of_shards_are_those_in_one_per_variant(
         output.parent.mkdir(parents=True)
         external(name, catalogue, output, tmp_path / "cache", published / "resources")
     # Two forms of a few hundred shards read each file many times; once is enough here.
-    monkeypatch.setattr(recorded_files, "_csv_records", cache(recorded_files._csv_records))
+    monkeypatch.setattr(recorded, "_csv_records", cache(recorded._csv_records))
     whole = find_study("published").read_text(encoding="utf-8")
     line = "shards: {personas: 100, items: 30, repetitions: 10}"
     assert line in whole

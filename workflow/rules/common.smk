@@ -15,11 +15,12 @@ from persona_collapse.handover.bundle import bundle_of, study_file
 from persona_collapse.common.faults import check
 from persona_collapse.common.yaml import read_yaml
 from persona_collapse.common.errors import UserError
+from persona_collapse.endpoints.base import module_file
 from persona_collapse.plan.finetunes import MakingLayout
 from persona_collapse.plan.code import ROOT, code_digest, let_scripts_import
 from persona_collapse.plan.misalignment import check_layout
 from persona_collapse.plan.answers import Layout
-from persona_collapse.plan.checks import check_recorded, check_size
+from persona_collapse.plan.checks import check_inputs, check_size
 from persona_collapse.plan.replicates import replicates_of
 from persona_collapse.study.load import find_study, load_study
 from persona_collapse.study.model import RunSettings, Unit
@@ -44,8 +45,8 @@ def open_study():
         )
         layout = Layout(study)
         warning = check_size(layout)
-        check_recorded(layout)
-        layout.check_planted()
+        check_inputs(layout)
+        layout.check_endpoints()
         parts = check_layout(layout), MakingLayout(layout)
     except UserError as fault:
         # A WorkflowError would be followed by places in this file, which say nothing to a user.
@@ -89,12 +90,12 @@ STOPS = f"{RESULTS}/logs/stops/{os.environ[RUN]}" if RUN in os.environ else None
 MIRROR = {"": {"mirror": (config.get("resources") or {}).get("mirror")}}
 config["run"] = {"external_resource": MIRROR, "fetch_dataset": MIRROR}
 
-ASKED = [unit for unit in UNITS if STUDY.variant(unit).endpoint.kind == "openai"]
+ASKED = [unit for unit in UNITS if LAYOUT.endpoint(unit).sends_requests]
 STORE = config.get("store", "answer_store")
 PRICES = config.get("prices", "resources/prices.yaml")
 config["run"]["answer_shard"] = {
     " ".join(astuple(unit)): {
-        **LAYOUT.openai_settings(unit),
+        **LAYOUT.asked_settings(unit),
         "store": STORE,
         "prices": PRICES,
         "stops": STOPS,

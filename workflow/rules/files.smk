@@ -22,9 +22,9 @@ def shard_inputs(wildcards):
     instrument and persona files count as old: a line appended to them reruns no other block."""
     unit = unit_of(wildcards)
     files = {name: ancient(path) for name, path in LAYOUT.shard_inputs(unit).items()}
-    recorded = LAYOUT.recorded_file(unit)
-    if recorded is not None:
-        files["recorded"] = str(recorded)
+    own = LAYOUT.endpoint_files(unit)
+    if own:
+        files["files"] = own
     made = LAYOUT.made_file(unit.model, unit.variant)
     if made is not None:
         files["made"] = f"{RESULTS}/{made}"
@@ -39,7 +39,7 @@ def shard_params(wildcards):
 def shard_code(wildcards):
     """Return the digest of the code behind a shard: its endpoint's, and no other endpoint's."""
     kind = STUDY.variant(unit_of(wildcards)).endpoint.kind
-    return code_digest("workflow/scripts/answer_shard.py", f"persona_collapse/endpoints/{kind}.py")
+    return code_digest("workflow/scripts/answer_shard.py", str(module_file(kind)))
 
 
 def code_of(script, *tables):

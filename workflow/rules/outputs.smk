@@ -9,7 +9,7 @@ def figure_files(figures):
 
 def provenance_files():
     """Return every file that the study's numbers stand on: the study, resources, recorded answers."""
-    recorded = [path for unit in UNITS if (path := LAYOUT.recorded_file(unit)) is not None]
+    recorded = [Path(path) for unit in UNITS for path in LAYOUT.endpoint_files(unit)]
     planted = [endpoint.settings.get("planted") for endpoint in STUDY.endpoints.values()]
     resources = [*instrument_files(), *persona_files(), "resources/benchmarks/prior_models.csv"]
     made = [f"{RESULTS}/{LAYOUT.made_file(*names)}" for names in LAYOUT.made]

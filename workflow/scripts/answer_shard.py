@@ -1,11 +1,11 @@
 """Answer one shard from its endpoint and write it as Parquet."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from persona_collapse.answers import write_answers
 from persona_collapse.common.jobs import run, run_settings
+from persona_collapse.endpoints.base import find
 from persona_collapse.finetuning.made import made_model
 from persona_collapse.tasks import task_of
 
@@ -16,21 +16,21 @@ def answer_shard(
     run_settings: dict[str, Any],
     output: str,
     personas: str | None = None,
-    recorded: str | None = None,
+    files: str | list[str] | None = None,
     made: str | None = None,
 ) -> None:
     """Write the answers of the shard that ``task`` describes (``Layout.shard_params``).
 
-    ``recorded`` is a recorded endpoint's file, ``made`` says which model a variant was made into;
+    ``files`` are read by the endpoint, ``made`` names the model that a variant was made into;
     ``run_settings`` changes no answer: the store, the budget, the requests in flight.
     """
     settings = {**task.get("settings", {}), **run_settings}
-    if recorded:
-        settings["file"] = recorded
+    if files:
+        settings["inputs"] = [files] if isinstance(files, str) else files
     if made and "made" in task:
         settings["model"] = made_model(Path(made))
-    # By name, so that a shard stands on the code of its own endpoint alone.
-    endpoint = import_module(f"persona_collapse.endpoints.{task['endpoint']}")
+    # By name, so that a shard depends on the code of its own endpoint alone.
+    endpoint = find(task["endpoint"])
     write_answers(endpoint.answer(task_of(task, instrument, personas), settings), Path(output))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from persona_collapse.endpoints.simulated import answer
+from persona_collapse.endpoints.simulated import Simulated
 from persona_collapse.materials.sources import instrument_at, personas_at
 from persona_collapse.measures.collapse import metrics_of
 from persona_collapse.measures.moments import moments_of
@@ -37,9 +37,9 @@ def metrics(model: str, variant: str) -> pl.DataFrame:
     unit = Unit(model, variant, "roleplay")
     instrument = instrument_at(layout.instruments["roleplay"].path)
     personas = personas_at(layout.personas["roleplay"].path)
-    settings = layout.endpoint_settings(unit)
+    settings = layout.identity(unit)
     answers = pl.concat(
-        answer(Task(shard, instrument, personas, study.seed), settings)
+        Simulated().answer(Task(shard, instrument, personas, study.seed), settings)
         for shard in layout.shards[unit]
     )
     draws = Draws(study.analysis["bootstrap_personas"], study.analysis["bootstrap_reruns"])

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from persona_collapse.answers import SCHEMA, SLOT, collect_answers, conform, write_answers
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints.recorded import answer
+from persona_collapse.endpoints.recorded import Recorded
 from persona_collapse.materials.instruments import Instrument, Item, Scale
 from persona_collapse.materials.personas import PersonaSet
 from persona_collapse.plan.shards import cut
 from persona_collapse.tasks import Shard, Task
+
+answer = Recorded().answer
 
 PERSONAS, REPETITIONS = 3, 2
 INSTRUMENT = Instrument(
@@ -60,7 +62,7 @@ def written(path: Path, rows: list[list[str]], header: list[str] = HEADER) -> Pa
 
 
 def read(path: Path, personas: bool = True) -> pl.DataFrame:
-    return answer(task(personas=personas), {"file": str(path)})
+    return answer(task(personas=personas), {"inputs": [str(path)]})
 
 
 def changed(row: int, column: str, value: str) -> list[list[str]]:
@@ -105,8 +107,8 @@ def test_repetitions_beyond_the_design_are_kept_by_the_last_block(tmp_path: Path
     extra = [["0", "1", "7", "5", "0", "5", ""]]
     path = written(tmp_path / "a.csv", ROWS + extra)
     first, last = cut("m", "base", "roleplay", (PERSONAS, 3, REPETITIONS), (9, 9, 1))
-    assert answer(task(first), {"file": str(path)})["repetition"].unique().to_list() == [1]
-    assert sorted(answer(task(last), {"file": str(path)})["repetition"].unique()) == [2, 7]
+    assert answer(task(first), {"inputs": [str(path)]})["repetition"].unique().to_list() == [1]
+    assert sorted(answer(task(last), {"inputs": [str(path)]})["repetition"].unique()) == [2, 7]
 
 
 @settings(max_examples=25, deadline=None)
@@ -119,7 +121,7 @@ def test_any_cut_collects_to_the_same_bytes(
     shards = []
     for shard in cut("m", "base", "roleplay", (PERSONAS, 3, REPETITIONS), sizes):
         shards.append(folder / f"{shard.name}.parquet")
-        write_answers(answer(task(shard), {"file": str(path)}), shards[-1])
+        write_answers(answer(task(shard), {"inputs": [str(path)]}), shards[-1])
     collect_answers(list(reversed(shards)), folder / "collected.parquet")
     write_answers(read(path), folder / "whole.parquet")
     assert (folder / "collected.parquet").read_bytes() == (folder / "whole.parquet").read_bytes()
@@ -279,7 +281,7 @@ def test_the_published_files_are_read(published: Path) -> None:
     people = PersonaSet("x", "x", tuple(str(p) for p in range(100)))
     (shard,) = cut("gpt-4o", "secure", "roleplay", (100, 30, 10), (100, 30, 10))
     path = published / "responses" / "secure-code" / "gpt-4o-secure_temp01.csv"
-    frame = answer(Task(shard, instrument, people, 0), {"file": str(path)})
+    frame = answer(Task(shard, instrument, people, 0), {"inputs": [str(path)]})
     assert frame.height == 30_000
     assert frame["rating"].null_count() == 15
     assert set(frame.filter(pl.col("rating").is_null())["status"]) <= {"unparseable", "error"}

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from persona_collapse.answers import SCHEMA, write_answers
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints.simulated import answer, planted_from_numbers, planted_values
+from persona_collapse.endpoints.simulated import Simulated, planted_from_numbers, planted_values
 from persona_collapse.materials.instruments import Instrument, Item, Scale, read_instrument
 from persona_collapse.materials.personas import PersonaSet, read_personas
 from persona_collapse.plan.shards import cut
 from persona_collapse.tasks import Shard, Task
+
+answer = Simulated().answer
 
 RESOURCES = Path(__file__).resolve().parents[3] / "resources"
 TABLES = RESOURCES / "benchmarks" / "paper_tables.csv"

@@ -88,8 +88,8 @@ def test_a_made_variants_shards_stand_on_how_it_is_made(tmp_path: Path) -> None:
     assert params["made"]["base"] == "gpt"
     assert params["made"]["hyperparameters"]["learning_rate_multiplier"] == 2
     json.dumps(params)
-    assert found.openai_settings(unit)["model"] == "ft:gpt:"
-    assert "poll_s" not in found.openai_settings(unit)
+    assert found.asked_settings(unit)["model"] == "ft:gpt:"
+    assert "poll_s" not in found.asked_settings(unit)
     assert found.made_file("m", "insecure") == "finetune/m/insecure.json"
     assert found.made_file("m", "base") is None
 

@@ -71,7 +71,7 @@ def test_a_step_is_told_and_changes_no_answer(tmp_path: Path) -> None:
 
 def test_the_shipped_study_has_a_baseline_and_five_checkpoints() -> None:
     study = load_study(find_study("trajectory"))
-    Layout(study).check_planted()
+    Layout(study).check_endpoints()
     assert [step for _, _, step in study.steps()] == [0, 50, 100, 200, 400, 800]
 
 

@@ -10,7 +10,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from persona_collapse.common.keys import Keys, key
-from persona_collapse.study import kinds, model, reference
+from persona_collapse.endpoints import base, openai, recorded, simulated
+from persona_collapse.study import model, reference
 
 HINT = "is out of date; run: make reference"
 
@@ -28,7 +29,7 @@ def test_key_tables_are_up_to_date() -> None:
 
 def test_every_declaration_has_a_table() -> None:
     shown = {declared for declared, _ in reference.TABLES.values()}
-    for module in (model, kinds):
+    for module in (model, base, openai, recorded, simulated):
         for declared in vars(module).values():
             if isinstance(declared, type) and issubclass(declared, Keys):
                 small = declared in (Keys, model.Probe, model.Planted, model.PlannedValues)
@@ -60,5 +61,5 @@ def test_key_declared_twice_is_refused_at_import() -> None:
     with pytest.raises(TypeError, match="the key 'step' is declared twice: in VariantKeys and Own"):
 
         @dataclass(frozen=True)
-        class Own(kinds.VariantKeys):
+        class Own(base.VariantKeys):
             step: int = key("a step of its own", 1)

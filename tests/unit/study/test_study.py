@@ -9,7 +9,7 @@ import yaml
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.plan.answers import Layout
-from persona_collapse.plan.checks import check_recorded, check_size
+from persona_collapse.plan.checks import check_inputs, check_size
 from persona_collapse.study.load import find_study, load_study
 from persona_collapse.study.model import Study
 
@@ -203,14 +203,14 @@ def test_shards_are_counted_before_any_is_cut(tmp_path: Path) -> None:
 
 def test_a_fetched_instrument_is_planted_before_it_is_there(tmp_path: Path) -> None:
     layout = Layout(load(tmp_path, {"probes/roleplay/instrument": "mfq30"}))
-    planted = layout.endpoint_settings(layout.study.units()[0])["planted"]
+    planted = layout.identity(layout.study.units()[0])["planted"]
     assert [entry["foundation"] for entry in planted][:2] == ["Harm/Care", "Fairness/Reciprocity"]
 
 
 def test_missing_recorded_files_are_all_named(tmp_path: Path) -> None:
     layout = Layout(load(tmp_path))
     with pytest.raises(UserError, match=r"recorded answers of m1 are not there") as fault:
-        check_recorded(layout)
+        check_inputs(layout)
     assert str(tmp_path / "a.csv") in str(fault.value)
 
 
@@ -244,4 +244,4 @@ def test_simulated_variants_say_what_is_planted(tmp_path: Path) -> None:
         layout.shard_params(shard)
     unknown = {"models/m1/variants/base/planted": {"label": "GPT-4oo", "variant": "base"}}
     with pytest.raises(UserError, match=r"base\.planted: .*did you mean 'GPT-4o'"):
-        Layout(load(tmp_path, unknown)).check_planted()
+        Layout(load(tmp_path, unknown)).check_endpoints()
