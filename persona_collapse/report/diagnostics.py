@@ -16,6 +16,7 @@ from persona_collapse.report.printed import (
     probes_of,
     side_by_side,
 )
+from persona_collapse.tables import Table
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ GROUPS = (
 )
 
 
-def diagnostics_form(frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
+def diagnostics_form(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     """Return one printed table per group of measures and probe, over all items."""
     overall = frame.filter(pl.col("foundation") == OVERALL)
     found = []

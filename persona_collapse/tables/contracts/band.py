@@ -4,7 +4,7 @@ from persona_collapse.tables import SIMULATED, UNIT, Table, ends, integer, numbe
 
 TABLE = Table(
     "band",
-    title="Against the band of earlier models",
+    title="Each variant against the band of earlier models",
     section="susceptibility",
     keys=("model", "variant", "probe", "metric"),
     columns=[
@@ -29,4 +29,5 @@ TABLE = Table(
         integer("n_prior", "Earlier models in the band."),
         SIMULATED,
     ],
+    note=("The band is the range printed in arXiv 2511.08565; beyond it, as percent of its end."),
 )

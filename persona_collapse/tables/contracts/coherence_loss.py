@@ -4,7 +4,7 @@ from persona_collapse.tables import MODEL_OR_MEAN, SIMULATED, Table, ends, integ
 
 TABLE = Table(
     "coherence_loss",
-    title="Excess losses of robustness and coherence",
+    title="Loss of robustness and loss of coherence",
     section="misalignment",
     keys=("model",),
     columns=[

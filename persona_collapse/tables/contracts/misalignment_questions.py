@@ -5,7 +5,7 @@ from persona_collapse.tables.contracts.misalignment import TABLE as MISALIGNMENT
 
 TABLE = Table(
     "misalignment_questions",
-    title="Alignment and coherence by question",
+    title="Alignment and coherence per question",
     section="misalignment",
     keys=("model", "variant", "question_id"),
     columns=[
@@ -19,4 +19,5 @@ TABLE = Table(
         ),
     ],
     condition="misalignment",
+    note="As above, for the replies to one question each.",
 )

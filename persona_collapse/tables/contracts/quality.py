@@ -4,7 +4,7 @@ from persona_collapse.tables import SIMULATED, UNIT, Table, integer, number
 
 TABLE = Table(
     "quality",
-    title="Outcome of every designed answer",
+    title="What became of every designed answer",
     section="quality",
     keys=("model", "variant", "probe"),
     columns=[
@@ -28,4 +28,5 @@ TABLE = Table(
         integer("extra_repetitions", "Valid ratings beyond the designed repetitions."),
         SIMULATED,
     ],
+    note=("Expected answers by outcome; a persona is dropped when an item has no valid answer."),
 )
