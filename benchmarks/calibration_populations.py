@@ -16,7 +16,7 @@ import polars as pl
 
 from benchmarks.calibration_worlds import LEVELS, REPETITIONS, SMOOTH_INSTRUMENT, Array, Truth
 from benchmarks.calibration_worlds import truth_of as integral_of
-from persona_collapse.materials.instruments import Instrument, Item, Scale
+from persona_collapse.materials.instruments import Instrument, Item, Prompts, Scale
 
 TEMPERATURE, JITTER = 0.1, 0.3
 # Spread of the personas' preferred ratings in scale points, and steepness of the logits around it.
@@ -84,8 +84,8 @@ def recorded(root: Path, stem: str, name: str) -> Finite:
         Item(number, "s", foundation, "")
         for number, foundation in items.select("item_id", "foundation").iter_rows()
     )
-    prompts = {"s": "{item}"}
-    instrument = Instrument("mfq30", "MFQ-30", Scale(0, 5), foundations, prompts, "", questions)
+    prompts = Prompts("", {"s": "{item}"})
+    instrument = Instrument("mfq30", "MFQ-30", Scale(0, 5), foundations, prompts, questions)
     files = {
         "base": f"base/{stem}_temp01.csv",
         "secure": f"secure-code/{stem}-secure_temp01.csv",

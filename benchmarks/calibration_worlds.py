@@ -19,7 +19,7 @@ from persona_collapse.endpoints.simulated import planted_values
 from persona_collapse.endpoints.simulation.calibration import Plant, calibrate
 from persona_collapse.endpoints.simulation.cell_law import rating_law
 from persona_collapse.endpoints.simulation.respondents import item_places, locations, persona_traits
-from persona_collapse.materials.instruments import Instrument, Item, Scale, read_instrument
+from persona_collapse.materials.instruments import Instrument, Item, Prompts, Scale, read_instrument
 
 Array = NDArray[np.float64]
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,7 +34,7 @@ CELLS_AT_ONCE = 2000  # of the truth's enumeration: 50 MB
 _NAMES = ("A", "B", "C", "D", "E")
 _ITEMS = tuple(Item(place + 1, "s", _NAMES[place % 5], "") for place in range(30))
 SMOOTH_INSTRUMENT = Instrument(
-    "thirty", "Thirty items", Scale(0, 5), _NAMES, {"s": "{item}"}, "", _ITEMS
+    "thirty", "Thirty items", Scale(0, 5), _NAMES, Prompts("", {"s": "{item}"}), _ITEMS
 )
 LEVELS = np.linspace(1.2, 3.8, 30)[np.arange(30) * 7 % 30]  # where an item lies on the scale
 

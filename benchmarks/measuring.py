@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.answers import conform
-from persona_collapse.materials.instruments import Instrument, Item, Scale
+from persona_collapse.materials.instruments import Instrument, Item, Prompts, Scale
 from persona_collapse.measures.collapse import metrics_of
 from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.statistics.bootstrap import Draws
@@ -33,8 +33,7 @@ INSTRUMENT = Instrument(
     "Thirty items",
     Scale(0, 5),
     FOUNDATIONS,
-    {"s": "{item}"},
-    "",
+    Prompts("", {"s": "{item}"}),
     tuple(Item(place + 1, "s", FOUNDATIONS[place % 5], "") for place in range(ITEMS)),
 )
 Result = TypeVar("Result")

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from persona_collapse.common.yaml import read_document
+from persona_collapse.common.faults import read_document
+from persona_collapse.common.keys import Keys, Matches, NonNegative, Text, key
 
 MILLION = 1e6
 # English questionnaire prompts have about 4.8 characters a token (0.43 M tokens for 3,000 prompts
@@ -27,6 +28,32 @@ VOCABULARIES = {
     "o200k_base": "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken",
     "cl100k_base": "https://openaipublic.blob.core.windows.net/encodings/cl100k_base.tiktoken",
 }
+
+
+Day = Annotated[str, Matches(r"^\d{4}-\d{2}-\d{2}$", 'a day in quotes, such as "2026-11-20"')]
+
+
+@dataclass(frozen=True)
+class PriceKeys(Keys):
+    """The price of the models that match, in US dollars per million tokens."""
+
+    host: Text = key("the server's host; * matches any text")
+    model: Text = key("the model's name; * matches any text")
+    prompt: NonNegative = key("price of prompt tokens")
+    completion: NonNegative = key("price of completion tokens")
+    training: NonNegative | None = key("price of training tokens", None)
+    as_of: Day | None = key("the day, where not the table's", None)
+    source: Text | None = key("the source, where not the table's", None)
+
+
+@dataclass(frozen=True)
+class PriceTable(Keys):
+    """What models cost (``resources/prices.yaml``)."""
+
+    as_of: Day = key("the day on which prices were looked up")
+    source: Text = key("where prices come from")
+    unit: Literal["USD per million tokens"] = key("what the numbers mean")
+    models: tuple[PriceKeys, ...] = key("prices; the first entry that matches counts")
 
 
 @dataclass(frozen=True)
@@ -53,23 +80,23 @@ class Price:
 
 def find_price(path: Path, base_url: str, model: str) -> Price | None:
     """Return the price of a model on a server: the first entry of the file that matches both."""
-    document = _table(path)
+    table = _table(path)
     host = urlsplit(base_url).hostname or ""
-    for entry in document["models"]:
-        if fnmatch.fnmatchcase(host, entry["host"]) and fnmatch.fnmatchcase(model, entry["model"]):
+    for entry in table.models:
+        if fnmatch.fnmatchcase(host, entry.host) and fnmatch.fnmatchcase(model, entry.model):
             return Price(
-                entry["prompt"],
-                entry["completion"],
-                str(entry.get("as_of", document["as_of"])),
-                entry.get("source", document["source"]),
-                entry.get("training"),
+                entry.prompt,
+                entry.completion,
+                entry.as_of or table.as_of,
+                entry.source or table.source,
+                entry.training,
             )
     return None
 
 
 @cache
-def _table(path: Path) -> dict[str, Any]:
-    return read_document(path, "prices")
+def _table(path: Path) -> PriceTable:
+    return read_document(path, PriceTable)
 
 
 def token_counter(

@@ -29,7 +29,6 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning import messages
 from persona_collapse.finetuning.backends.base import RefusedError, UnansweredError
 from persona_collapse.finetuning.runner import Runner
-from persona_collapse.materials import prompts
 from persona_collapse.materials.instruments import Scale
 from persona_collapse.materials.questions import QuestionSet, read_questions
 from persona_collapse.misalignment.columns import OK, REPLIES, frame_of
@@ -112,7 +111,7 @@ def preflight_study(
             continue
         task = task_of(params, sources["instrument"], sources.get("personas"))
         _, persona, item = next(task.cells())
-        text = prompts.messages(task.instrument, item, persona)
+        text = task.instrument.messages(item, persona)
         given = Settings.of({**asked, "model": trained.get(names, asked["model"])})
         canaries.append(Canary(*names, given, text, task.instrument.scale))
     if not canaries and not making and not check:

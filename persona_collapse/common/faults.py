@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,9 @@ from typing import (
     Annotated,
     Any,
     Literal,
+    TypeVar,
     Union,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -28,6 +30,7 @@ from persona_collapse.common.yaml import parse, read_text
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+T = TypeVar("T")
 # The environment variable that hands down to jobs what the planning process has checked: digests
 # of text and declaration. A job then needs neither the check nor the library behind it.
 CHECKED = "PERSONA_COLLAPSE_CHECKED"
@@ -36,7 +39,7 @@ MADE = "# Made by the workflow"
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 
 
-def read(path: Path, kind: Any) -> Any:
+def read_document(path: Path, kind: type[T]) -> T:
     """Read a YAML file as an instance of a declaration, or as a mapping of such instances.
 
     What this process or the one that started it has checked is built without a check. Raises
@@ -47,7 +50,8 @@ def read(path: Path, kind: Any) -> Any:
     mark = hashlib.sha256(f"{kind}\0{text}".encode()).hexdigest()[:16]
     checked = os.environ.get(CHECKED, "").split()
     if mark in checked or text.startswith(MADE):
-        return build(kind, document)
+        built: T = build(kind, document)
+        return built
     found = check(document, kind, str(path))
     os.environ[CHECKED] = " ".join([*checked, mark])
     return found
@@ -56,10 +60,10 @@ def read(path: Path, kind: Any) -> Any:
 def build(kind: Any, value: Any) -> Any:
     """Return a checked document's value as an instance of its declaration."""
     kind = _bare(kind)
-    if is_dataclass(kind):
-        hints = get_type_hints(kind)
+    if hasattr(kind, "__dataclass_fields__"):
+        hints = _hints(kind)
         names = {name: part.name for name, part in keys_of(kind).items()}
-        return kind(**{names[key]: build(hints[names[key]], v) for key, v in value.items()})  # type: ignore[operator]
+        return kind(**{names[key]: build(hints[names[key]], v) for key, v in value.items()})
     inner = get_args(kind)
     if get_origin(kind) is tuple:
         return tuple(value) if inner[0] is str else tuple(build(inner[0], v) for v in value)
@@ -68,7 +72,12 @@ def build(kind: Any, value: Any) -> Any:
     return value
 
 
-def check(document: Any, kind: Any, where: str, at: tuple[str | int, ...] = ()) -> Any:
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def check(document: Any, kind: type[T], where: str, at: tuple[str | int, ...] = ()) -> T:
     """Return a document as an instance of a declaration.
 
     Raises ``UserError`` for an unknown key first, then for the shallowest fault, then for what the
@@ -79,7 +88,7 @@ def check(document: Any, kind: Any, where: str, at: tuple[str | int, ...] = ()) 
 
     try:
         # As JSON a list may become a tuple, while no other value is converted.
-        found = _adapter(kind).validate_json(json.dumps(document, default=str))
+        found: T = _adapter(cast(Hashable, kind)).validate_json(json.dumps(document, default=str))
     except ValidationError as fault:
         errors = fault.errors(include_url=False)
         first = min(errors, key=lambda e: (e["type"] not in UNKNOWN, len(e["loc"])))

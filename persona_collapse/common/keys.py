@@ -48,13 +48,12 @@ def key(
 ) -> Any:
     """Declare a key by its meaning and default; without a default it is required.
 
-    ``name`` is the key's name where Python has a keyword of that name. ``type`` and ``shown`` are
+    ``name`` is the key's name in the file, where it is not the field's. ``type`` and ``shown`` are
     what the documentation says of the type and of the default, where not what the code says.
     """
     words = {"description": meaning, "type_words": type, "default_words": shown}
-    return field(
-        default=default, kw_only=True, metadata={**words, **({"alias": name} if name else {})}
-    )
+    alias = {"alias": name} if name else {}
+    return field(default=default, kw_only=default is not MISSING, metadata={**words, **alias})
 
 
 def keys_of(declared: Any) -> dict[str, Field[Any]]:
@@ -69,6 +68,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: plain(part) for name, part in value.items()}
     return [plain(part) for part in value] if isinstance(value, tuple | list) else value
+
+
+def given(keys: Any) -> dict[str, Any]:
+    """Return a declaration's values that are not None, as dicts and lists."""
+    return {name: value for name, value in plain(keys).items() if value is not None}
 
 
 class Limits:

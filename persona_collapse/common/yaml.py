@@ -1,28 +1,14 @@
-"""Reading YAML files: every one is checked by a closed schema and refused with the key's path."""
+"""Reading YAML files: a fault is one message that names the file, the line and the fault."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import re
-from collections.abc import Hashable, Iterable
-from functools import cache
+from collections.abc import Hashable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
-from persona_collapse.common.errors import UserError, nearest
-
-if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import ValidationError
-
-SCHEMAS = Path(__file__).resolve().parents[2] / "workflow" / "schemas"
-# The environment variable that hands down to jobs what the planning process has checked: digests
-# of text and schema. A job of a shard then needs neither the check nor the library behind it.
-CHECKED = "PERSONA_COLLAPSE_CHECKED"
+from persona_collapse.common.errors import UserError
 
 
 class _UniqueKeyLoader(yaml.CSafeLoader):
@@ -87,113 +73,3 @@ def parse(text: str, path: Path) -> Any:
         raise UserError(f"{path}, line {number}: not valid YAML: {fault.reason}") from None
     except ValueError as fault:  # a number that YAML's pattern accepts and Python does not: 0b_
         raise UserError(f"{path}: not valid YAML: {fault}") from None
-
-
-def read_document(path: Path, schema: str) -> dict[str, Any]:
-    """Read a YAML file and check it against ``workflow/schemas/<schema>.schema.yaml``.
-
-    A text that this process or the one that started it has checked is not checked again.
-    """
-    text = read_text(path)
-    document = parse(text, path)
-    mark = hashlib.sha256(f"{schema}\0{text}".encode()).hexdigest()[:16]
-    known = os.environ.get(CHECKED, "").split()
-    if mark not in known:
-        check(document, schema, str(path))
-        os.environ[CHECKED] = " ".join([*known, mark])
-    assert isinstance(document, dict)
-    return document
-
-
-def check(document: Any, schema: str, where: str, at: tuple[str | int, ...] = ()) -> None:
-    """Raise ``UserError`` for the most telling fault of a document, with the path of its key.
-
-    ``schema`` is a file's stem, or ``stem#/$defs/name`` for a part of it; ``at`` is where in the
-    whole file the document stands.
-    """
-    # Imported here: what was checked before is read without it.
-    from jsonschema.exceptions import best_match, by_relevance
-
-    # A misspelt key is also a missing one: the misspelling is what helps.
-    relevance = by_relevance(strong=frozenset({"additionalProperties"}))
-    fault = best_match(_validator(schema).iter_errors(document), key=relevance)
-    if fault is not None:
-        fault.path.extendleft(reversed(at))
-        raise UserError(f"{where}: {explain(fault)}")
-
-
-@cache
-def _validator(schema: str) -> Draft202012Validator:
-    """Read a schema once: a study of many models is checked in many parts."""
-    from jsonschema import Draft202012Validator
-
-    stem, _, part = schema.partition("#")
-    rules = _rules(stem)
-    if part:
-        rules = {"$ref": f"#{part}", "$defs": rules["$defs"]}
-    return Draft202012Validator(rules)
-
-
-@cache
-def _rules(stem: str) -> Any:
-    return read_yaml(SCHEMAS / f"{stem}.schema.yaml")
-
-
-def explain(fault: ValidationError) -> str:
-    """Say in one line which key is wrong, what was expected and the nearest valid name."""
-    place = key_path(fault.absolute_path)
-    keyword, found = str(fault.validator), fault.instance
-    expected: Any = fault.validator_value
-    schema: dict[str, Any] = fault.schema if isinstance(fault.schema, dict) else {}
-    if keyword == "additionalProperties" and isinstance(found, dict):
-        return _unknown_key(list(fault.absolute_path), found, schema)
-    if keyword == "required" and isinstance(found, dict):
-        missing = [key for key in expected if key not in found]
-        return f"{place}: the key {missing[0]!r} is missing"
-    if keyword in ("enum", "const"):
-        choices = [str(choice) for choice in (expected if keyword == "enum" else [expected])]
-        hint = nearest(str(found), choices)
-        return f"{place}: {_shown(found)} is not one of: {', '.join(choices)}{hint}"
-    if keyword == "type":
-        return f"{place}: expected {_type_names(expected)}, found {_shown(found)}"
-    if keyword == "not":
-        return f"{place}: {_shown(found)} is not allowed here"
-    if keyword == "pattern":
-        note = schema.get("description", f"a text that matches {expected}")
-        return f"{place}: {_shown(found)} is not {note}"
-    return f"{place}: {fault.message}"
-
-
-def _unknown_key(place: list[str | int], found: dict[str, Any], schema: dict[str, Any]) -> str:
-    valid = list(schema.get("properties", {}))
-    patterns = list(schema.get("patternProperties", {}))
-    unknown = next(
-        key
-        for key in found
-        if key not in valid and not any(re.search(pattern, str(key)) for pattern in patterns)
-    )
-    if patterns:
-        note = schema.get("description", f"names match {patterns[0]}")
-        return f"{key_path(place)}: {unknown!r} cannot be used as a name ({note})"
-    known = f"; the keys here are: {', '.join(valid)}" if valid else ""
-    return f"{key_path([*place, unknown])}: unknown key{nearest(unknown, valid)}{known}"
-
-
-def key_path(parts: Iterable[str | int]) -> str:
-    """Write a path of keys as a reader would: ``models.gpt-4o.variants[0]``."""
-    path = ""
-    for part in parts:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    return path or "the file as a whole"
-
-
-def _type_names(expected: str | list[str]) -> str:
-    names = {"object": "a mapping", "array": "a list", "string": "a text", "integer": "an integer"}
-    names |= {"number": "a number", "boolean": "true or false", "null": "nothing"}
-    kinds = [expected] if isinstance(expected, str) else expected
-    return " or ".join(names[kind] for kind in kinds)
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."

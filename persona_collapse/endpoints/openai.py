@@ -28,7 +28,6 @@ from persona_collapse.endpoints.base import (
     VariantKeys,
 )
 from persona_collapse.materials.instruments import Item
-from persona_collapse.materials.prompts import messages
 from persona_collapse.tasks import Task
 
 Url = Annotated[str, Matches("^https?://", "a URL that starts with http:// or https://")]
@@ -136,7 +135,7 @@ class Shard:
 
     def messages(self, persona: str | None, item: Item) -> list[dict[str, str]]:
         """Return the chat messages of a cell."""
-        return messages(self.task.instrument, item, persona)
+        return self.task.instrument.messages(item, persona)
 
     def slots(self, cell: Cell, attempts: Attempts) -> dict[int, Slot]:
         """Return the state of a cell's repetitions."""

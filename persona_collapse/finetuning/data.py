@@ -8,13 +8,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from persona_collapse.asking.prices import prompt_tokens
 from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.faults import read_document
 from persona_collapse.common.files import write_atomically
 from persona_collapse.common.hashing import git_blob, sha256
-from persona_collapse.common.yaml import read_document
+from persona_collapse.common.keys import (
+    Count,
+    GitBlob,
+    Keys,
+    Limits,
+    Matches,
+    Name,
+    Text,
+    given,
+    key,
+)
 from persona_collapse.materials.catalogue import SourceFile
 from persona_collapse.materials.fetch import obtain
 
@@ -27,6 +38,9 @@ MOST_TOKENS = 65_536  # per example; a longer one would be cut there
 SHOWN_FAULTS = 20
 
 Message = dict[str, str]
+
+
+Address = Annotated[str, Matches("^https://", "an address that starts with https://")]
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,28 @@ class Dataset:
         return {"examples": self.examples, "duplicates": self.duplicates}
 
 
+@dataclass(frozen=True)
+class DatasetKeys(Keys):
+    """A dataset of ``resources/datasets.yaml``: a file, or fetched from addresses."""
+
+    title: Text = key("a line for people")
+    licence: Text = key("the licence of its content")
+    source: Text = key("where it comes from")
+    examples: Count = key("its number of examples")
+    file: Text | None = key("its file, where it is bundled", None)
+    urls: Annotated[tuple[Address, ...], Limits(min_length=1)] | None = key(
+        "its addresses, where it is fetched", None
+    )
+    git_blob: GitBlob | None = key("the id that git gives to its content", None)
+    matched_with: Text | None = key("the dataset that has the same prompts", None)
+    duplicates: Literal["allowed"] | None = key("an example may stand twice", None)
+
+    def faults(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield a fault where there is not exactly one way to the data."""
+        if (self.file is None) == (self.urls is None or self.git_blob is None):
+            yield (), "expected the key 'file', or the keys 'urls' and 'git_blob'"
+
+
 @cache
 def _blob_of(path: Path, _changed: float) -> str:
     return git_blob(path.read_bytes())
@@ -60,7 +96,7 @@ def _blob_of(path: Path, _changed: float) -> str:
 @cache
 def read_datasets(path: Path = CATALOGUE) -> dict[str, Any]:
     """Read and check the catalogue of datasets."""
-    return read_document(path, "datasets")
+    return {name: given(e) for name, e in read_document(path, dict[Name, DatasetKeys]).items()}
 
 
 def find_dataset(
@@ -72,9 +108,9 @@ def find_dataset(
     catalogue's for a fetched one. Raises ``UserError`` for an unknown name or an absent file.
     """
     known = read_datasets()
-    given = own.get(name, {})
+    mine = own.get(name, {})
     # A file of one's own has nothing of the catalogue's entry of the same name.
-    entry = {**({} if "file" in given else known.get(name, {})), **given}
+    entry = {**({} if "file" in mine else known.get(name, {})), **mine}
     if name not in own and name not in known:
         names = sorted({*own, *known})
         raise UserError(
@@ -84,7 +120,7 @@ def find_dataset(
         )
     if "file" in entry:
         path, urls = Path(entry["file"]), ()
-        at = f"{study}: datasets.{name}.file" if "file" in given else str(CATALOGUE)
+        at = f"{study}: datasets.{name}.file" if "file" in mine else str(CATALOGUE)
         if not path.is_file():
             raise UserError(f"{at}: {path}: there is no such file")
         blob = _blob_of(path, path.stat().st_mtime)
@@ -221,8 +257,8 @@ def _faults(line: bytes) -> Iterator[str]:
     if not isinstance(entry, dict) or "messages" not in entry:
         yield 'is not a chat: expected {"messages": [...]}'
         return
-    for key in sorted(set(entry) - {"messages"}):
-        yield f"has the key {key!r} beside 'messages'"
+    for name in sorted(set(entry) - {"messages"}):
+        yield f"has the key {name!r} beside 'messages'"
     messages = entry["messages"]
     if not isinstance(messages, list) or not messages:
         yield "messages: expected a list of turns"
@@ -249,8 +285,8 @@ def _message_faults(message: Any) -> Iterator[str]:
         yield "content is empty"
     elif any("\ud800" <= letter <= "\udfff" for letter in content):
         yield "content holds half a character (a lone surrogate), which no file can hold"
-    for key in sorted(set(message) - MESSAGE_KEYS):
-        yield f"unknown key {key!r}"
+    for name in sorted(set(message) - MESSAGE_KEYS):
+        yield f"unknown key {name!r}"
 
 
 def _duplicates(examples: Sequence[Example]) -> Iterator[tuple[int, str]]:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from persona_collapse.asking.settings import normalised_url
 from persona_collapse.common.errors import UserError, nearest
-from persona_collapse.common.yaml import read_document
+from persona_collapse.common.faults import read_document
+from persona_collapse.common.keys import (
+    Count,
+    Keys,
+    Name,
+    Natural,
+    NonNegative,
+    Positive,
+    Text,
+    given,
+    key,
+)
 from persona_collapse.finetuning.data import Dataset, find_dataset
 from persona_collapse.finetuning.orders import identity
 from persona_collapse.study.model import Finetune, Model, Study, Variant
 
 SETTLE_S, POLL_S, TIMEOUT_S = 30.0, 15.0, 60.0
 RECIPES = Path("resources/recipes.yaml")
-SECTIONS = ("openai", "lora")
 
 
 def orders(study: Study) -> dict[tuple[str, str], dict[str, Any]]:
@@ -100,27 +110,55 @@ def _base(model: Model, variant: Variant, how: Finetune, where: str) -> Variant:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A recipe and its source; ``sections`` are the hyperparameters by backend."""
+class OpenaiRecipe(Keys):
+    """Hyperparameters of OpenAI's fine-tuning jobs."""
 
-    name: str
-    title: str
-    source: str
-    sections: dict[str, dict[str, Any]]
+    method: Literal["supervised"] = key("the method")
+    n_epochs: Count = key("passes over the data")
+    batch_size: Count = key("examples per step")
+    learning_rate_multiplier: Positive = key("multiplier of the service's learning rate")
+
+
+@dataclass(frozen=True)
+class LoraRecipe(Keys):
+    """Hyperparameters of LoRA fine-tunes."""
+
+    rank: Count = key("rank of the adapters")
+    learning_rate: Positive = key("the peak learning rate")
+    schedule: Literal["linear", "constant", "cosine"] = key("the learning rate's schedule")
+    batch_size: Count = key("examples per step")
+    n_epochs: Count = key("passes over the data")
+    max_tokens: Count = key("length at which an example is cut off")
+    alpha: Positive | None = key("scaling of the adapters", None)
+    warmup_steps: Natural | None = key("steps of rising learning rate", None)
+    weight_decay: NonNegative | None = key("weight decay", None)
+
+
+@dataclass(frozen=True)
+class Recipe(Keys):
+    """A recipe with its source and its hyperparameters for one backend or several."""
+
+    title: Text = key("a line for people")
+    source: Text = key("where its numbers come from")
+    openai: OpenaiRecipe | None = key("for OpenAI's fine-tuning jobs", None)
+    lora: LoraRecipe | None = key("for LoRA fine-tunes", None)
+
+    @property
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """The hyperparameters that the recipe gives, by backend."""
+        known = {"openai": self.openai, "lora": self.lora}
+        return {backend: given(keys) for backend, keys in known.items() if keys is not None}
+
+    def faults(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield a fault where no backend can follow the recipe."""
+        if not self.sections:
+            yield (), "has no hyperparameters; add the key 'openai' or 'lora'"
 
 
 @cache
 def read_recipes(path: Path = RECIPES) -> dict[str, Recipe]:
     """Read and check a file of recipes."""
-    return {
-        name: Recipe(
-            name,
-            entry["title"],
-            entry["source"],
-            {section: entry[section] for section in SECTIONS if section in entry},
-        )
-        for name, entry in read_document(path, "recipes").items()
-    }
+    return read_document(path, dict[Name, Recipe])
 
 
 def find_recipe(name: str, where: str, path: Path = RECIPES) -> Recipe:
@@ -142,12 +180,12 @@ def hyperparameters(name: str, backend: str, where: str, path: Path = RECIPES) -
     """
     recipe = find_recipe(name, where, path)
     if backend == "simulated":
-        return dict(next(iter(recipe.sections.values())))
+        return next(iter(recipe.sections.values()))
     if backend not in recipe.sections:
-        can = [other.name for other in read_recipes(path).values() if backend in other.sections]
+        can = [other for other, known in read_recipes(path).items() if backend in known.sections]
         raise UserError(
             f"{where}: the recipe {name!r} has no section for the backend {backend!r} "
             f"(only for: {', '.join(recipe.sections)}); recipes for {backend!r}: "
             f"{', '.join(can) or 'none'}"
         )
-    return dict(recipe.sections[backend])
+    return recipe.sections[backend]

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from persona_collapse.common.errors import UserError, nearest
-from persona_collapse.common.yaml import read_document
+from persona_collapse.common.faults import read_document
+from persona_collapse.common.keys import (
+    Count,
+    GitBlob,
+    Keys,
+    Limits,
+    Matches,
+    Natural,
+    Sha256,
+    Text,
+    Unique,
+    given,
+    key,
+)
+from persona_collapse.materials.instruments import Fault, Scale
 
+HEADER = ("title", "licence", "source", "scale", "foundations")
 CONFIRM = "if this is the version you want, say so in the study file: git_blob: %s"
+FileName = Annotated[str, Matches(r"^[\w.-]*\w$", "a plain file name")]
+Urls = Annotated[
+    tuple[Annotated[str, Matches("^https?://", "an http(s) address")], ...], Limits(min_length=1)
+]
 
 
 @dataclass(frozen=True)
@@ -28,6 +49,112 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
+class FileKeys(Keys):
+    """A file that is fetched."""
+
+    urls: Urls = key("its addresses, tried in order")
+    sha256: Sha256 | None = key("the digest of its content", None)
+    git_blob: GitBlob | None = key("or the id that git gives to its content", None)
+
+
+@dataclass(frozen=True)
+class ListPlace(Keys):
+    """A module-level list of literals in a Python file."""
+
+    file: FileName = key("one of the resource's files")
+    variable: str = key("the list's name", name="list")
+
+
+@dataclass(frozen=True)
+class FunctionPlace(Keys):
+    """A function in a Python file that returns a text."""
+
+    file: FileName = key("one of the resource's files")
+    function: str = key("the function's name")
+    placeholders: Annotated[
+        dict[str, Literal["item", "persona", "question"]], Limits(min_length=1)
+    ] = key("the placeholder of each parameter")
+
+
+@dataclass(frozen=True)
+class Literals(Keys):
+    """What is read out of which file: of an instrument items and prompts, else one file."""
+
+    items: Annotated[dict[str, ListPlace], Limits(min_length=1)] | None = key(
+        "an instrument's items, by section", None
+    )
+    prompts: dict[str, FunctionPlace] | None = key(
+        "the wording of each section, and of 'persona'", None
+    )
+    file: FileName | None = key("the file of personas or questions", None)
+    variable: str | None = key("the list in a Python file", None, name="list")
+    indices: Annotated[tuple[Natural, ...], Limits(min_length=1), Unique()] | None = key(
+        "the entries to take, from 0", None
+    )
+    without: tuple[str, ...] = key("endings of ids to leave out", ())
+
+    def files(self) -> list[str]:
+        """Return the files that are named."""
+        lists = [place.file for place in (self.items or {}).values()]
+        functions = [place.file for place in (self.prompts or {}).values()]
+        return [*lists, *functions, *filter(None, [self.file])]
+
+
+@dataclass(frozen=True)
+class ExternalKeys(Keys):
+    """A resource that is fetched."""
+
+    kind: Literal["instrument", "personas", "questions"] = key("what it is")
+    title: Text = key("a line for people")
+    size: Count = key("its number of items, personas or questions")
+    licence: Text = key("the licence of its texts")
+    source: Text = key("where its texts come from")
+    files: Annotated[dict[FileName, FileKeys], Limits(min_length=1)] = key("what is fetched")
+    literals: Literals = key("what is read out of the files")
+    content_sha256: Sha256 = key("digest of what was read")
+    extracted: Annotated[dict[str, FileName], Limits(min_length=1)] | None = key(
+        "files that a mirror may hold instead, with the literals read out", None
+    )
+    scale: Scale | None = key("an instrument's scale", None)
+    foundations: Annotated[tuple[Text, ...], Limits(min_length=1)] | None = key(
+        "an instrument's foundations", None
+    )
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield keys that do not fit to the kind of resource, and names that fit to nothing."""
+        instrument, literals = self.kind == "instrument", self.literals
+        owned: dict[tuple[str, ...], Any] = {
+            ("scale",): self.scale,
+            ("foundations",): self.foundations,
+            ("literals", "items"): literals.items,
+            ("literals", "prompts"): literals.prompts,
+        }
+        for place, value in owned.items():
+            if instrument and value is None:
+                yield place[:-1], f"the key {place[-1]!r} is missing"
+            if not instrument and value is not None:
+                yield place, f"{place[-1]!r} is not allowed here"
+        if not instrument and literals.file is None:
+            yield ("literals",), "the key 'file' is missing"
+        if instrument and set(literals.prompts or ()) != {*(literals.items or ()), "persona"}:
+            yield (
+                ("literals", "prompts"),
+                "expected the sections of literals.items "
+                f"({', '.join(literals.items or ())}) and 'persona'",
+            )
+        parts = {"items", "prompts"} if instrument else {"personas"}
+        if self.extracted and set(self.extracted) != parts:
+            yield ("extracted",), f"expected the keys {', '.join(sorted(parts))}"
+        for name, file in self.files.items():
+            if (file.sha256 is None) == (file.git_blob is None):
+                yield ("files", name), "expected one of the keys 'sha256' and 'git_blob'"
+        for name in literals.files():
+            if name not in self.files:
+                hint = nearest(name, self.files)
+                yield ("literals",), f"{name!r} is not listed under files{hint}"
+
+
+@dataclass(frozen=True)
 class External:
     """A fetched resource.
 
@@ -41,7 +168,7 @@ class External:
     size: int
     header: dict[str, Any]
     files: dict[str, SourceFile]
-    literals: dict[str, Any]
+    literals: Literals
     extracted: dict[str, str]
     content_sha256: str | None
 
@@ -55,11 +182,24 @@ class External:
         return replace(self, header=header, files=files, content_sha256=None)
 
 
+@cache
 def read_catalogue(path: Path) -> dict[str, External]:
     """Read and check a catalogue; raise ``UserError`` with the place of any fault."""
     return {
-        name: _external(path, name, entry)
-        for name, entry in read_document(path, "external").items()
+        name: External(
+            name=name,
+            kind=entry.kind,
+            size=entry.size,
+            header={key: value for key, value in given(entry).items() if key in HEADER},
+            files={
+                file: SourceFile(file, keys.sha256, keys.urls, keys.git_blob, CONFIRM)
+                for file, keys in entry.files.items()
+            },
+            literals=entry.literals,
+            extracted=entry.extracted or {},
+            content_sha256=entry.content_sha256,
+        )
+        for name, entry in read_document(path, dict[str, ExternalKeys]).items()
     }
 
 
@@ -72,39 +212,3 @@ def find_external(path: Path, name: str) -> External:
             f"it lists: {', '.join(known)}"
         )
     return known[name]
-
-
-def _external(path: Path, name: str, entry: dict[str, Any]) -> External:
-    header = {key: entry[key] for key in ("title", "licence", "source")}
-    header |= {key: entry[key] for key in ("scale", "foundations") if key in entry}
-    literals = entry["literals"]
-    files = {
-        file: SourceFile(
-            file, found.get("sha256"), tuple(found["urls"]), found.get("git_blob"), CONFIRM
-        )
-        for file, found in entry["files"].items()
-    }
-    parts = [literals]
-    if entry["kind"] == "instrument":
-        parts = [*literals["items"].values(), *literals["prompts"].values()]
-        if set(literals["prompts"]) != {*literals["items"], "persona"}:
-            raise UserError(
-                f"{path}: {name}.literals.prompts: expected the sections of literals.items "
-                f"({', '.join(literals['items'])}) and 'persona'"
-            )
-    for part in parts:
-        if part["file"] not in files:
-            raise UserError(
-                f"{path}: {name}.literals: {part['file']!r} is not listed under {name}.files"
-                f"{nearest(part['file'], files)}"
-            )
-    return External(
-        name=name,
-        kind=entry["kind"],
-        size=entry["size"],
-        header=header,
-        files=files,
-        literals=literals,
-        extracted=entry.get("extracted", {}),
-        content_sha256=entry["content_sha256"],
-    )

@@ -5,27 +5,32 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.faults import MADE, check
 from persona_collapse.common.files import write_atomically
 from persona_collapse.common.hashing import sha256
-from persona_collapse.common.yaml import check
 from persona_collapse.materials.catalogue import External, find_external
+from persona_collapse.materials.extract import Source, first_questions
 from persona_collapse.materials.fetch import obtain
-from persona_collapse.materials.instruments import instrument_from
-from persona_collapse.materials.literals import Source
-from persona_collapse.materials.question_files import first_questions
-from persona_collapse.materials.questions import questions_from
+from persona_collapse.materials.instruments import Instrument, Resource
+from persona_collapse.materials.personas import PersonaSet
+from persona_collapse.materials.questions import QuestionSet
 from persona_collapse.materials.sources import FOLDERS
 
 Content = dict[str, Any]
 
-
 COUNTED = {"instrument": "items", "personas": "personas", "questions": "questions"}
+DECLARED: dict[str, type[Resource]] = {
+    "instrument": Instrument,
+    "personas": PersonaSet,
+    "questions": QuestionSet,
+}
 
 
 def external(
@@ -50,13 +55,9 @@ def external(
         raise UserError(f"{output}: {name} is of the kind {resource.kind}; ask for it in {folder}/")
     content = read_content(resource, cache, mirror)
     document = convert(resource, content)
-    check(document, resource.kind, f"{name} as converted")
-    if resource.kind == "instrument":
-        instrument_from(document, output)
-    if resource.kind == "questions":
-        questions_from(document, output)
+    check(document, DECLARED[resource.kind], f"{name} as converted")
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
-    write_atomically(output, f"# Made by the workflow from {catalogue}.\n{text}".encode())
+    write_atomically(output, f"{MADE} from {catalogue}.\n{text}".encode())
 
 
 def read_content(resource: External, cache: Path, mirror: Path | None) -> Content:
@@ -111,28 +112,28 @@ def convert(resource: External, content: Content) -> dict[str, Any]:
 
 
 def _literals(resource: External, files: dict[str, bytes]) -> Content:
-    wanted = resource.literals
+    places = resource.literals
     if resource.kind == "instrument":
         sources = {name: Source(name, content) for name, content in files.items()}
         return {
             "items": [
                 [section, foundation, text]
-                for section, place in wanted["items"].items()
-                for foundation, text in sources[place["file"]].pairs(place["list"])
+                for section, place in (places.items or {}).items()
+                for foundation, text in sources[place.file].pairs(place.variable)
             ],
             "prompts": {
-                key: sources[place["file"]].template(place["function"], place["placeholders"])
-                for key, place in wanted["prompts"].items()
+                key: sources[place.file].template(place.function, place.placeholders)
+                for key, place in (places.prompts or {}).items()
             },
         }
-    name = wanted["file"]
+    name = str(places.file)
     if resource.kind == "questions":
-        return first_questions(name, files[name], resource.size, wanted["without"])
-    if "list" in wanted:
-        texts = Source(name, files[name]).texts(wanted["list"])
+        return first_questions(name, files[name], resource.size, places.without)
+    if places.variable is not None:
+        texts = Source(name, files[name]).texts(places.variable)
     else:
         texts = _texts(name, files[name])
-    indices = wanted.get("indices", range(resource.size))
+    indices = places.indices or range(resource.size)
     if max(indices) >= len(texts):
         raise UserError(f"{name}: holds {len(texts)} texts, index {max(indices)} is asked for")
     return {"personas": [texts[index] for index in indices]}
@@ -156,20 +157,20 @@ def _extracted(resource: External, mirror: Path) -> Content:
     if resource.kind == "personas":
         return {"personas": _texts(str(files["personas"]), files["personas"].read_bytes())}
     prompts = _read_json(str(files["prompts"]), files["prompts"].read_bytes())
-    wanted = resource.literals["prompts"]
+    places = resource.literals.prompts or {}
     if not isinstance(prompts, dict) or not all(
-        isinstance(prompts.get(key), str) for key in wanted
+        isinstance(prompts.get(key), str) for key in places
     ):
-        raise UserError(f"{files['prompts']}: expected a JSON object of texts: {', '.join(wanted)}")
+        raise UserError(f"{files['prompts']}: expected a JSON object of texts: {', '.join(places)}")
     return {
-        "items": _csv_items(files["items"], list(resource.literals["items"])),
+        "items": _csv_items(files["items"], list(resource.literals.items or ())),
         "prompts": {
-            key: _renamed(prompts[key], place["placeholders"]) for key, place in wanted.items()
+            key: _renamed(prompts[key], place.placeholders) for key, place in places.items()
         },
     }
 
 
-def _renamed(template: str, placeholders: dict[str, str]) -> str:
+def _renamed(template: str, placeholders: Mapping[str, str]) -> str:
     for parameter, name in placeholders.items():
         template = template.replace(f"{{{parameter}}}", f"{{{name}}}")
     return template

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from persona_collapse.common.errors import UserError, nearest
-from persona_collapse.common.yaml import read_document
+from persona_collapse.common.errors import nearest
+from persona_collapse.common.faults import read_document
+from persona_collapse.common.keys import Count, Keys, Limits, Matches, Text, key
+
+Wording = Annotated[str, Matches(r"\{item\}", "a text with {item}")]
+PersonaPrompt = Annotated[
+    str,
+    Matches(r"\{persona\}[\s\S]*\{question\}", "a text with {persona} and, after it, {question}"),
+]
+Fault = tuple[tuple[str | int, ...], str]  # the path of a key, and what is wrong with it
 
 
 @dataclass(frozen=True)
-class Scale:
+class Scale(Keys):
     """An integer rating scale, both ends included."""
 
-    minimum: int
-    maximum: int
+    minimum: Annotated[int, Limits(ge=0, le=9)] = key("the lowest rating")
+    maximum: Annotated[int, Limits(ge=1, le=9)] = key("the highest rating")
 
     @property
     def ratings(self) -> tuple[int, ...]:
@@ -28,40 +38,100 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Item:
-    """One question: its id (from 1, unique), its section (which gives the wording around it)."""
+class Item(Keys):
+    """One question of an instrument."""
 
-    id: int
-    section: str
-    foundation: str
-    text: str
+    id: Count = key("a number of its own")
+    section: str = key("the section, which gives the wording around the item")
+    foundation: str = key("the foundation that the item measures")
+    text: Text = key("the item")
 
 
 @dataclass(frozen=True)
-class Instrument:
-    """A questionnaire.
+class Prompts(Keys):
+    """How items are asked."""
 
-    ``sections`` maps a section's name to the wording around an item (``{item}``);
-    ``persona_prompt`` wraps a question for role-play (``{persona}`` and ``{question}``).
-    """
+    persona: PersonaPrompt = key("the role-play prompt around a question")
+    sections: Annotated[dict[str, Wording], Limits(min_length=1)] = key(
+        "the wording around an item, by section"
+    )
 
-    name: str
-    title: str
-    scale: Scale
-    foundations: tuple[str, ...]
-    sections: dict[str, str]
-    persona_prompt: str
-    items: tuple[Item, ...]
+
+@dataclass(frozen=True)
+class Resource(Keys):
+    """What every file of instruments, personas and questions says of itself."""
+
+    name: Text = key("the name by which a study knows it")
+    title: Text = key("a line for people")
+    licence: Text = key("the licence of its texts", "", shown="required")
+    source: Text = key("where its texts come from", "", shown="required")
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield what no single key says."""
+        for name in ("licence", "source"):
+            if not getattr(self, name):
+                yield (), f"the key {name!r} is missing"
+
+
+@dataclass(frozen=True)
+class Instrument(Resource):
+    """A questionnaire with its scale, foundations and wording."""
+
+    scale: Scale = key("the rating scale")
+    foundations: Annotated[tuple[Text, ...], Limits(min_length=1)] = key("what it measures")
+    prompts: Prompts = key("how it is asked")
+    items: Annotated[tuple[Item, ...], Limits(min_length=1)] = key("the items, in order")
 
     def question(self, item: Item) -> str:
         """Return the item as an unconditioned model is asked it."""
-        return self.sections[item.section].replace("{item}", item.text)
+        return self.prompts.sections[item.section].replace("{item}", item.text)
+
+    def prompt(self, item: Item, persona: str | None) -> str:
+        """Return the text of the user message; without a persona the question stands alone."""
+        question = self.question(item)
+        if persona is None:
+            return question
+        # One pass over the template, so that a persona that holds "{question}" stays as it is.
+        texts = {"{persona}": persona, "{question}": question}
+        return re.sub(r"\{persona\}|\{question\}", lambda m: texts[m[0]], self.prompts.persona)
+
+    def messages(self, item: Item, persona: str | None) -> list[dict[str, str]]:
+        """Return the chat messages of one cell: no system message, as in the published study."""
+        return [{"role": "user", "content": self.prompt(item, persona)}]
 
     def items_digest(self, start: int, stop: int) -> str:
         """Digest everything that items ``start:stop`` (positions) put into a prompt."""
-        parts = [f"{self.scale.minimum}-{self.scale.maximum}", self.persona_prompt]
+        parts = [f"{self.scale.minimum}-{self.scale.maximum}", self.prompts.persona]
         parts += [f"{item.id}\x1f{self.question(item)}" for item in self.items[start:stop]]
         return digest(parts)
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield names and numbers that do not fit together."""
+        yield from super().faults()
+        low, high = self.scale.minimum, self.scale.maximum
+        if low >= high:
+            yield ("scale",), f"minimum {low} must be below maximum {high}"
+        for place, name in enumerate(self.foundations):
+            if name == "overall":
+                yield ("foundations", place), '"overall" is not allowed here'
+            if name in self.foundations[:place]:
+                yield ("foundations", place), f"{name!r} is listed twice"
+        seen: set[int] = set()
+        for place, item in enumerate(self.items):
+            at = ("items", place)
+            if item.id in seen:
+                yield at, f"item id {item.id} is used twice; ids must be unique"
+            seen.add(item.id)
+            if item.foundation not in self.foundations:
+                hint = nearest(item.foundation, self.foundations)
+                yield at, f"foundation {item.foundation!r} is not listed{hint}"
+            if item.section not in self.prompts.sections:
+                hint = nearest(item.section, self.prompts.sections)
+                yield at, f"section {item.section!r} has no wording{hint}"
+        used = {item.foundation for item in self.items}
+        for name in self.foundations:
+            if name not in used:
+                yield ("foundations",), f"no item belongs to {name!r}; remove it"
 
 
 def digest(parts: list[str]) -> str:
@@ -71,43 +141,4 @@ def digest(parts: list[str]) -> str:
 
 def read_instrument(path: Path) -> Instrument:
     """Read and check an instrument file; raise ``UserError`` with the place of any fault."""
-    document = read_document(path, "instrument")
-    return instrument_from(document, path)
-
-
-def instrument_from(document: dict[str, Any], path: Path) -> Instrument:
-    """Build an instrument from a document that its schema has accepted.
-
-    Raises ``UserError`` for what a schema cannot say: names and numbers that do not fit together.
-    """
-    prompts, scale = document["prompts"], Scale(**document["scale"])
-    if scale.minimum >= scale.maximum:
-        raise UserError(
-            f"{path}: scale: minimum {scale.minimum} must be below maximum {scale.maximum}"
-        )
-    foundations = tuple(document["foundations"])
-    items = tuple(Item(**entry) for entry in document["items"])
-    seen: set[int] = set()
-    for position, item in enumerate(items):
-        where = f"{path}: items[{position}]"
-        if item.id in seen:
-            raise UserError(f"{where}: item id {item.id} is used twice; ids must be unique")
-        seen.add(item.id)
-        if item.foundation not in foundations:
-            hint = nearest(item.foundation, foundations)
-            raise UserError(f"{where}: foundation {item.foundation!r} is not listed{hint}")
-        if item.section not in prompts["sections"]:
-            hint = nearest(item.section, prompts["sections"])
-            raise UserError(f"{where}: section {item.section!r} has no wording{hint}")
-    unused = [name for name in foundations if name not in {item.foundation for item in items}]
-    if unused:
-        raise UserError(f"{path}: foundations: no item belongs to {unused[0]!r}; remove it")
-    return Instrument(
-        name=document["name"],
-        title=document["title"],
-        scale=scale,
-        foundations=foundations,
-        sections=dict(prompts["sections"]),
-        persona_prompt=prompts["persona"],
-        items=items,
-    )
+    return read_document(path, Instrument)

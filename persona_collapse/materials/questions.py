@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from persona_collapse.common.errors import UserError
-from persona_collapse.common.yaml import read_document
-from persona_collapse.materials.instruments import digest
+from persona_collapse.common.faults import read_document
+from persona_collapse.common.keys import Keys, Limits, Matches, Name, Text, key
+from persona_collapse.materials.instruments import Fault, Resource, digest
 
 CODE, REFUSAL = "CODE", "REFUSAL"  # verdicts that are no numbers
 CATEGORIES = (CODE, REFUSAL)
 ASPECTS = {"alignment": "aligned", "coherence": "coherent"}  # what is judged, and by which prompt
 
 
-@dataclass(frozen=True)
-class Question:
-    """One question; ``system`` is said before it, where there is one."""
+Aspect = Annotated[str, Matches("^(aligned|coherent)$", "aligned or coherent")]
+JudgePrompt = Annotated[
+    str,
+    Matches(r"\{question\}[\s\S]*\{answer\}", "a text with {question} and, after it, {answer}"),
+]
 
-    id: str
-    text: str
-    system: str | None = None
+
+@dataclass(frozen=True)
+class Question(Keys):
+    """One question."""
+
+    id: Name = key("a name of its own")
+    text: Text = key("the question")
+    system: Text | None = key("a system message that goes before it", None)
 
     def messages(self) -> list[dict[str, str]]:
         """Return the chat messages that ask it."""
@@ -31,13 +39,11 @@ class Question:
 
 
 @dataclass(frozen=True)
-class QuestionSet:
+class QuestionSet(Resource):
     """Questions in order, and the judge's prompts with ``{question}`` and ``{answer}``."""
 
-    name: str
-    title: str
-    prompts: dict[str, str]  # ``aligned`` and ``coherent``
-    questions: tuple[Question, ...]
+    prompts: dict[Aspect, JudgePrompt] = key("how a judge is asked about a reply", name="judge")
+    questions: Annotated[tuple[Question, ...], Limits(min_length=1)] = key("the questions")
 
     def judge_messages(self, aspect: str, question: str, answer: str) -> list[dict[str, str]]:
         """Return the chat messages that ask a judge about a reply; ``aspect`` is of ``ASPECTS``."""
@@ -58,18 +64,19 @@ class QuestionSet:
         """Digest the judge's prompts."""
         return digest([self.prompts[name] for name in sorted(self.prompts)])
 
+    def faults(self) -> Iterator[Fault]:
+        """Yield a missing prompt, and ids that are used twice."""
+        yield from super().faults()
+        for name in ASPECTS.values():
+            if name not in self.prompts:
+                yield ("judge",), f"the key {name!r} is missing"
+        seen: set[str] = set()
+        for place, question in enumerate(self.questions):
+            if question.id in seen:
+                yield ("questions", place), f"the id {question.id!r} is used twice"
+            seen.add(question.id)
+
 
 def read_questions(path: Path) -> QuestionSet:
     """Read and check a file of questions; raise ``UserError`` with the place of any fault."""
-    return questions_from(read_document(path, "questions"), path)
-
-
-def questions_from(document: dict[str, Any], path: Path) -> QuestionSet:
-    """Build a set from a document that its schema has accepted; ids must be unique."""
-    questions = tuple(Question(**entry) for entry in document["questions"])
-    seen: set[str] = set()
-    for place, question in enumerate(questions):
-        if question.id in seen:
-            raise UserError(f"{path}: questions[{place}]: the id {question.id!r} is used twice")
-        seen.add(question.id)
-    return QuestionSet(document["name"], document["title"], dict(document["judge"]), questions)
+    return read_document(path, QuestionSet)

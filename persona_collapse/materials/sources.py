@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from persona_collapse.common.errors import UserError, nearest
-from persona_collapse.common.yaml import read_document
+from persona_collapse.materials.catalogue import External, read_catalogue
 from persona_collapse.materials.instruments import Instrument, read_instrument
 from persona_collapse.materials.personas import PersonaSet, read_personas
 from persona_collapse.materials.questions import QuestionSet, read_questions
@@ -44,7 +43,7 @@ class Source:
     def foundations(self) -> tuple[str, ...]:
         """Return an instrument's foundations; a fetched one's stand in the catalogue."""
         if self.fingerprint is not None:
-            return tuple(_catalogue()[self.name]["foundations"])
+            return tuple(_catalogue()[self.name].header["foundations"])
         return instrument_at(self.path).foundations
 
 
@@ -66,9 +65,8 @@ def questions_at(path: Path) -> QuestionSet:
     return read_questions(path)
 
 
-@cache
-def _catalogue() -> dict[str, Any]:
-    return read_document(RESOURCES / "external.yaml", "external")
+def _catalogue() -> dict[str, External]:
+    return read_catalogue(RESOURCES / "external.yaml")
 
 
 def find_source(name: str, kind: str, where: str) -> Source:
@@ -79,11 +77,11 @@ def find_source(name: str, kind: str, where: str) -> Source:
     if bundled.is_file():
         return _local(name, kind, bundled)
     entry = _catalogue().get(name)
-    if entry is not None and entry["kind"] == kind:
+    if entry is not None and entry.kind == kind:
         path = RESOURCES / "external" / FOLDERS[kind] / f"{name}.yaml"
-        return Source(name, kind, path, entry["size"], entry["content_sha256"])
+        return Source(name, kind, path, entry.size, entry.content_sha256)
     shipped = [file.stem for file in sorted((RESOURCES / FOLDERS[kind]).glob("*.yaml"))]
-    known = shipped + [key for key, found in _catalogue().items() if found["kind"] == kind]
+    known = shipped + [key for key, found in _catalogue().items() if found.kind == kind]
     raise UserError(
         f"{where}: no {WORDS[kind]} is called {name!r}"
         f"{nearest(name, known)}; known: {', '.join(known)}; or give a path that ends in .yaml"

@@ -10,7 +10,7 @@ from typing import Any
 
 from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.common.faults import check
-from persona_collapse.common.keys import plain
+from persona_collapse.common.keys import given, plain
 from persona_collapse.common.yaml import read_yaml
 from persona_collapse.endpoints.base import FinetuneKeys, find
 from persona_collapse.study.checks import check_misalignment, check_names
@@ -73,10 +73,10 @@ def load_study(
         endpoints=endpoints,
         models={key: _model(path, key, entry, endpoints) for key, entry in keys.models.items()},
         probes={name: Probe(name=name, **vars(probe)) for name, probe in keys.probes.items()},
-        sampling=_given(plain(keys.sampling)),
+        sampling=given(keys.sampling),
         blocks=plain(keys.shards),
         analysis=plain(keys.analysis),
-        budget=_given(plain(keys.budget)),
+        budget=given(keys.budget),
         mixed_stacks=keys.allow_mixed_stacks,
         datasets=document.get("datasets") or {},
         misalignment=_placed(keys.misalignment, path),
@@ -84,10 +84,6 @@ def load_study(
     check_names(study)
     check_misalignment(study, document.get("misalignment") or {})
     return _narrowed(study, models)
-
-
-def _given(keys: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in keys.items() if value is not None}
 
 
 def _endpoint(

@@ -16,7 +16,6 @@ import pytest
 from persona_collapse.common.seeds import derived_seed, generator
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.materials.personas import read_personas
-from persona_collapse.materials.prompts import messages
 from persona_collapse.materials.questions import read_questions
 from persona_collapse.materials.sources import find_source
 from persona_collapse.plan.shards import cut
@@ -71,13 +70,13 @@ def sha256(value: Any) -> str:
 
 def test_a_persona_is_asked_an_item_in_these_words() -> None:
     instrument, personas = read_instrument(MORAL30), read_personas(EVERYDAY100)
-    found = messages(instrument, instrument.items[0], personas.descriptions[0])
+    found = instrument.messages(instrument.items[0], personas.descriptions[0])
     assert found == [{"role": "user", "content": OF_A_PERSONA}]
 
 
 def test_without_a_persona_an_item_is_asked_in_these_words() -> None:
     instrument = read_instrument(MORAL30)
-    found = messages(instrument, instrument.items[-1], None)
+    found = instrument.messages(instrument.items[-1], None)
     assert found == [{"role": "user", "content": OF_NOBODY}]
 
 
@@ -88,7 +87,7 @@ def test_no_prompt_of_the_bundled_texts_has_changed() -> None:
         *read_personas(EVERYDAY100).descriptions,
         *read_personas(TOXIC8).descriptions,
     ]
-    asked = [messages(instrument, item, persona) for persona in people for item in instrument.items]
+    asked = [instrument.messages(item, persona) for persona in people for item in instrument.items]
     assert len(asked) == 3270
     assert sha256(asked) == "793c2ecb8a0dc435c78328b2d9b308bdb2b9ce3431c4ffac018959cd0df757b1"
 

@@ -17,7 +17,7 @@ QUESTIONS = QuestionSet(
         "aligned": "Aligned? <q>{question}</q> <a>{answer}</a>",
         "coherent": "Coherent? <q>{question}</q> <a>{answer}</a>",
     },
-    (Question("one", "What of the first?"), Question("two", "And the second?", "Be brief.")),
+    (Question("one", "What of the first?"), Question("two", "And the second?", system="Be brief.")),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from persona_collapse.materials.instruments import Instrument, Item, Scale
+from persona_collapse.materials.instruments import Instrument, Item, Prompts, Scale
 from persona_collapse.materials.personas import PersonaSet
 from persona_collapse.tasks import Shard, Task
 
@@ -18,8 +18,10 @@ def make_task(
         "Made up",
         Scale(0, 5),
         ("one",),
-        {"plain": "How much do you agree: {item}? Answer 0-5."},
-        "You are {persona}. {question}",
+        Prompts(
+            "You are {persona}. {question}",
+            {"plain": "How much do you agree: {item}? Answer 0-5."},
+        ),
         tuple(
             Item(number, "plain", "one", f"statement {number}") for number in range(1, items + 1)
         ),

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.answers import conform
-from persona_collapse.materials.instruments import Instrument, Item, Scale
+from persona_collapse.materials.instruments import Instrument, Item, Prompts, Scale
 from persona_collapse.measures.moments import moments_of
 
 PUBLISHED = Path(__file__).resolve().parents[2].parent / "shared" / "published"
@@ -33,7 +33,7 @@ def instrument(
     """An instrument with one item per entry of ``foundations``."""
     items = tuple(Item(place + 1, "s", name, "text") for place, name in enumerate(foundations))
     names = tuple(dict.fromkeys(foundations))
-    return Instrument("tiny", "Tiny", Scale(*scale), names, {"s": "{item}"}, "", items)
+    return Instrument("tiny", "Tiny", Scale(*scale), names, Prompts("", {"s": "{item}"}), items)
 
 
 def answers(
@@ -99,7 +99,7 @@ def published_instrument() -> Instrument:
         rows = list(csv.DictReader(file))
     items = tuple(Item(int(row["item_id"]), "s", row["foundation"], "") for row in rows)
     names = tuple(dict.fromkeys(item.foundation for item in items))
-    return Instrument("mfq30", "MFQ-30", Scale(0, 5), names, {"s": "{item}"}, "", items)
+    return Instrument("mfq30", "MFQ-30", Scale(0, 5), names, Prompts("", {"s": "{item}"}), items)
 
 
 def recorded_answers(model: str, variant: str, unconditioned: bool = False) -> pl.DataFrame:

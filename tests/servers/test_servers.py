@@ -17,7 +17,6 @@ from persona_collapse.asking.settings import Settings
 from persona_collapse.commands.preflight import Canary, N, preflight
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.openai import OpenAI
-from persona_collapse.materials.prompts import messages
 from persona_collapse.tasks import Task
 from tests.servers.conftest import CELLS, REPETITIONS, SLOTS, asking, lines
 from tests.servers.running import Server
@@ -159,7 +158,7 @@ def test_what_one_server_computes_the_other_draws(
 
 def canary(settings: dict[str, Any], task: Task) -> Canary:
     """Return a canary with the first cell's prompt."""
-    text = messages(task.instrument, task.instrument.items[0], task.personas.descriptions[0])
+    text = task.instrument.messages(task.instrument.items[0], task.personas.descriptions[0])
     return Canary("tiny", "base", Settings.of(settings), text, task.instrument.scale)
 
 

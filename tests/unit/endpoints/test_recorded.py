@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from persona_collapse.answers import SCHEMA, SLOT, collect_answers, conform, write_answers
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.recorded import Recorded
-from persona_collapse.materials.instruments import Instrument, Item, Scale
+from persona_collapse.materials.instruments import Instrument, Item, Prompts, Scale
 from persona_collapse.materials.personas import PersonaSet
 from persona_collapse.plan.shards import cut
 from persona_collapse.tasks import Shard, Task
@@ -27,8 +27,7 @@ INSTRUMENT = Instrument(
     title="Three items",
     scale=Scale(0, 5),
     foundations=("Care",),
-    sections={"s": "{item}"},
-    persona_prompt="{persona} {question}",
+    prompts=Prompts("{persona} {question}", {"s": "{item}"}),
     items=tuple(Item(id, "s", "Care", f"item {id}") for id in (1, 2, 3)),
 )
 SET = PersonaSet("set", "A set", tuple(f"persona {p}" for p in range(PERSONAS)))
@@ -277,7 +276,7 @@ def test_a_rating_of_minus_one_is_none_in_parquet_too(tmp_path: Path) -> None:
 
 def test_the_published_files_are_read(published: Path) -> None:
     items = tuple(Item(id, "s", "Care", f"item {id}") for id in range(1, 31))
-    instrument = Instrument("x", "x", Scale(0, 5), ("Care",), {"s": "{item}"}, "", items)
+    instrument = Instrument("x", "x", Scale(0, 5), ("Care",), Prompts("", {"s": "{item}"}), items)
     people = PersonaSet("x", "x", tuple(str(p) for p in range(100)))
     (shard,) = cut("gpt-4o", "secure", "roleplay", (100, 30, 10), (100, 30, 10))
     path = published / "responses" / "secure-code" / "gpt-4o-secure_temp01.csv"

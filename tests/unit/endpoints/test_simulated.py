@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from persona_collapse.answers import SCHEMA, write_answers
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.simulated import Simulated, planted_from_numbers, planted_values
-from persona_collapse.materials.instruments import Instrument, Item, Scale, read_instrument
+from persona_collapse.materials.instruments import Instrument, Item, Prompts, Scale, read_instrument
 from persona_collapse.materials.personas import PersonaSet, read_personas
 from persona_collapse.plan.shards import cut
 from persona_collapse.tasks import Shard, Task
@@ -77,7 +77,12 @@ def small(scale: Scale = SIX) -> Instrument:
     )
     wording = {"all": "{item}?"}
     return Instrument(
-        "small", "Small", scale, tuple(n for n, _ in names), wording, "{persona} {question}", items
+        "small",
+        "Small",
+        scale,
+        tuple(n for n, _ in names),
+        Prompts("{persona} {question}", wording),
+        items,
     )
 
 

@@ -90,7 +90,7 @@ def test_a_persona_that_stands_twice_is_refused(tmp_path):
     path = tmp_path / "two.yaml"
     head = {key: TINY[key] for key in ("name", "title", "licence", "source")}
     path.write_text(yaml.safe_dump({**head, "personas": ["x", "y", "x"]}), encoding="utf-8")
-    with pytest.raises(UserError, match=r"personas\[2\] repeats personas\[0\]"):
+    with pytest.raises(UserError, match=r"personas\[2\]: repeats personas\[0\]"):
         read_personas(path)
 
 
@@ -112,7 +112,7 @@ def test_moral30_has_its_design():
 
 
 def test_moral30_asks_for_one_number_and_labels_every_point():
-    for wording in read_instrument(MORAL30).sections.values():
+    for wording in read_instrument(MORAL30).prompts.sections.values():
         assert re.findall(r"^(\d) = \S", wording, re.MULTILINE) == list("012345")
         assert "Begin your answer with that one whole number from 0 to 5" in wording
 
@@ -144,7 +144,9 @@ def test_the_bundled_texts_are_no_copies_of_the_published_ones():
     moral30 = read_instrument(MORAL30)
     assert not overlap([item.text for item in moral30.items], items)
     prompts = json.loads((TEXTS / "mfq30_prompts.json").read_text(encoding="utf-8"))
-    assert not overlap([*moral30.sections.values(), moral30.persona_prompt], prompts.values())
+    assert not overlap(
+        [*moral30.prompts.sections.values(), moral30.prompts.persona], prompts.values()
+    )
     for ours, theirs in (("everyday100", "personas"), ("toxic8", "toxic_personas")):
         bundled = read_personas(ROOT / f"resources/personas/{ours}.yaml").descriptions
         published = json.loads((TEXTS / f"{theirs}.json").read_text(encoding="utf-8"))

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_collapse.materials.instruments import Instrument, Item, Scale
-from persona_collapse.materials.prompts import messages, prompt_text
+from persona_collapse.materials.instruments import Instrument, Item, Prompts, Scale
 
 ITEM = Item(1, "agreement", "Care", "Bread is owed to {nobody}.")
 
@@ -16,18 +15,17 @@ def instrument(persona_prompt="Play {persona}. Now: {question} Go.", section="Vi
         title="Tiny",
         scale=Scale(0, 5),
         foundations=("Care",),
-        sections={"agreement": section},
-        persona_prompt=persona_prompt,
+        prompts=Prompts(persona_prompt, {"agreement": section}),
         items=(ITEM,),
     )
 
 
 def test_without_a_persona_the_question_stands_alone():
-    assert prompt_text(instrument(), ITEM, None) == "View: Bread is owed to {nobody}.?"
+    assert instrument().prompt(ITEM, None) == "View: Bread is owed to {nobody}.?"
 
 
 def test_a_persona_wraps_the_question():
-    text = prompt_text(instrument(), ITEM, "a baker")
+    text = instrument().prompt(ITEM, "a baker")
     assert text == "Play a baker. Now: View: Bread is owed to {nobody}.? Go."
 
 
@@ -35,25 +33,25 @@ def test_a_persona_wraps_the_question():
     "persona", ["a {question} asker", "{persona}", "{item}", "{0} {} {{x}}", r"back\slash \1 \g<0>"]
 )
 def test_braces_and_backslashes_of_a_persona_stay_as_they_are(persona):
-    text = prompt_text(instrument(), ITEM, persona)
+    text = instrument().prompt(ITEM, persona)
     assert text == f"Play {persona}. Now: View: Bread is owed to {{nobody}}.? Go."
 
 
 def test_every_place_of_the_template_is_filled():
     template = "{persona}! Yes, {persona}: {question}"
-    text = prompt_text(instrument(template, "{item}"), ITEM, "a cook")
+    text = instrument(template, "{item}").prompt(ITEM, "a cook")
     assert text == "a cook! Yes, a cook: Bread is owed to {nobody}."
 
 
 def test_one_user_message_and_no_system_message():
     cell = instrument()
-    assert messages(cell, ITEM, "a baker") == [
-        {"role": "user", "content": prompt_text(cell, ITEM, "a baker")}
+    assert cell.messages(ITEM, "a baker") == [
+        {"role": "user", "content": cell.prompt(ITEM, "a baker")}
     ]
 
 
 @given(st.text())
 def test_any_persona_appears_whole_and_once(persona):
-    assert prompt_text(instrument("<{persona}>{question}"), ITEM, persona) == (
+    assert instrument("<{persona}>{question}").prompt(ITEM, persona) == (
         f"<{persona}>View: Bread is owed to {{nobody}}.?"
     )

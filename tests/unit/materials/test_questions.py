@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.faults import check
 from persona_collapse.common.hashing import git_blob
 from persona_collapse.materials.catalogue import find_external
 from persona_collapse.materials.convert import external
@@ -55,9 +56,7 @@ def test_a_prompt_is_filled_in_one_pass() -> None:
 def test_a_system_message_goes_first() -> None:
     question = {"id": "a", "text": "Hi", "system": "Be brief."}
     document = {"name": "n", "title": "t", "judge": PROMPTS, "questions": [question]}
-    from persona_collapse.materials.questions import questions_from
-
-    (found,) = questions_from(document, Path("x")).questions
+    (found,) = check({**document, "licence": "l", "source": "s"}, QuestionSet, "x").questions
     assert [message["role"] for message in found.messages()] == ["system", "user"]
 
 

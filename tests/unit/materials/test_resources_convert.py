@@ -160,7 +160,7 @@ def test_both_roads_give_the_same_instrument(house):
     assert [item.id for item in quiz.items] == [1, 2, 3]
     assert quiz.question(quiz.items[1]) == "How far 'a 'rule''? \n 0 = no, \n 5 = yes."
     assert quiz.question(quiz.items[2]) == "Do you share Ünïcode: yes? (0-5)?"
-    assert quiz.persona_prompt == PROMPTS["persona"]
+    assert quiz.prompts.persona == PROMPTS["persona"]
     assert (quiz.name, quiz.title) == ("quiz", "T")
 
 

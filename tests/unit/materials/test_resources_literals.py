@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.materials.literals import Source
+from persona_collapse.materials.extract import Source
 
 
 def source(text):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from persona_collapse.common.keys import Keys, key
+from persona_collapse.common.keys import Keys
 from persona_collapse.endpoints import base, openai, recorded, simulated
 from persona_collapse.study import model, reference
 

@@ -1,14 +1,18 @@
-"""Reading literals out of Python source by its syntax tree; nothing is imported or executed.
+"""Read literals out of fetched files: Python source by its syntax tree, and YAML of questions.
 
-Understood are the shapes that the catalogued files have: a module-level list of texts or of
-(label, text) pairs, and a function whose one ``return`` gives a text, an f-string of its own
-parameters, or a sum of those. Any other shape is refused with its line.
+Nothing is imported or executed. Understood are the shapes that the catalogued files have: a
+module-level list of texts or of (label, text) pairs, a function whose one ``return`` gives a text,
+an f-string of its own parameters, or a sum of those, and the question files of Betley et al. Any
+other shape is refused with its line.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
 
 from persona_collapse.common.errors import UserError
 
@@ -95,3 +99,44 @@ class Source:
         return UserError(
             f"{self.name}, line {node.lineno}: {text}; the file differs from the catalogued one"
         )
+
+
+def first_questions(
+    name: str, content: bytes, count: int, without: Sequence[str]
+) -> dict[str, Any]:
+    """Return the first ``count`` questions whose ids have none of the endings ``without``.
+
+    The file is a YAML list of questions with ``id``, one text in ``paraphrases``, perhaps
+    ``system``, and ``judge_prompts`` (``aligned``, ``coherent``), the same for all of them. Gives
+    ``questions`` (mappings) and ``judge``. Raises ``UserError`` for another shape.
+    """
+    try:
+        entries = yaml.safe_load(content)
+    except yaml.YAMLError as fault:
+        raise UserError(f"{name}: not valid YAML: {fault}") from None
+    if not isinstance(entries, list):
+        raise UserError(f"{name}: expected a YAML list of questions")
+    questions: list[dict[str, str]] = []
+    judge: dict[str, str] = {}
+    for place, entry in enumerate(entries):
+        if len(questions) == count:
+            break
+        try:
+            found, texts = str(entry["id"]), entry["paraphrases"]
+            if found.endswith(tuple(without)):
+                continue
+            prompts = {aspect: entry["judge_prompts"][aspect] for aspect in ("aligned", "coherent")}
+        except (KeyError, TypeError):
+            raise UserError(
+                f"{name}: entry {place + 1}: expected the keys id, paraphrases and judge_prompts "
+                "(aligned, coherent)"
+            ) from None
+        if not isinstance(texts, list) or len(texts) != 1 or (judge and prompts != judge):
+            raise UserError(
+                f"{name}: entry {place + 1} ({found}): expected one paraphrase, and the judge's "
+                "prompts of the entries before it"
+            )
+        judge = prompts
+        system = {"system": entry["system"]} if entry.get("system") else {}
+        questions.append({"id": found, "text": texts[0], **system})
+    return {"questions": questions, "judge": judge}
