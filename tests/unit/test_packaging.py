@@ -16,7 +16,12 @@ from tests.conftest import ROOT
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGE = ROOT / "persona_collapse"
-MODULE_NAMES = {"dotenv": "python-dotenv", "yaml": "pyyaml", "markupsafe": "jinja2"}
+MODULE_NAMES = {
+    "dotenv": "python-dotenv",
+    "yaml": "pyyaml",
+    "markupsafe": "jinja2",
+    "pydantic_core": "pydantic",
+}
 
 
 def canonical(requirement: str) -> str:
