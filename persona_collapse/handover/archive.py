@@ -1,6 +1,6 @@
-"""Writing a bundle: one archive of a finished study, without the texts that may not be passed on.
+"""Write a bundle: one archive of a finished study, without texts that may not be redistributed.
 
-Names, sources and digests stand in for those texts. Equal studies give equal bytes.
+Names, sources and digests replace those texts. Equal studies give equal bytes.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from persona_collapse.materials.sources import FOLDERS
 from persona_collapse.tables import contract, read
 from persona_collapse.tables.contracts.quality import TABLE as QUALITY
 
-# Licences that let a copy be passed on, as files name them.
+# Licences that allow redistribution, as files name them.
 _OPEN = re.compile(r"\s*(CC0|CC[- ]BY|public domain|MIT|BSD|Apache|ODC|PDDL|Unlicense)\b", re.I)
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a ZIP archive can tell
-_STORED = (".parquet", ".png", ".pdf")  # compressed already
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a ZIP archive
+_STORED = (".parquet", ".png", ".pdf")  # already compressed
 _README = """\
 # {title}
 {simulated}
-A finished study, handed over by persona-collapse {version}{commit}.
+A finished study, packed by persona-collapse {version}{commit}.
 
 | file | content |
 |---|---|
-| `{name}.yaml` | a study file that reads the answers below and computes every table again |
-| `study.json` | the study as it was run, with its defaults |
-| `answers/<model>/<variant>/<probe>.parquet` | all answers; they suffice to rebuild every table |
+| `{name}.yaml` | study file that recomputes every table from the answers below |
+| `study.json` | the study file with its defaults |
+| `answers/<model>/<variant>/<probe>.parquet` | all answers, enough to recompute every table |
 | `judged/` | replies to open questions and the judge's verdicts, where the study has them |
 | `moments/` | mean, SD and counts per persona and item |
 | `tables/`, `figures/`, `report/index.html` | results; the page needs nothing else |
-| `instruments/`, `personas/` | the texts that were asked, as far as they may be passed on |
-| `provenance.json` | code, versions, and the sha256 of every file the numbers stand on |
-| `datapackage.json` | every file with its size, sha256 and columns (Frictionless Data Package) |
-| `SHA256SUMS` | `sha256sum -c SHA256SUMS` finds a damaged file |
+| `instruments/`, `personas/` | the texts that were asked, if they may be redistributed |
+| `provenance.json` | code, versions, and the sha256 of every input file |
+| `datapackage.json` | every file with size, sha256 and columns (Frictionless Data Package) |
+| `SHA256SUMS` | `sha256sum -c SHA256SUMS` checks every file |
 
 ## Analyse it again
 
@@ -53,9 +53,8 @@ In a checkout of persona-collapse{checkout}:
 
     snakemake --cores all --config study=PATH/{bundle}.zip
 
-or, unpacked, `study=PATH/{bundle}`. Results go to `results/{name}/`; no model is asked anything.
-With the same code, library versions and `resources/benchmarks/`, the CSV tables are the same byte
-for byte:
+or, unpacked, `study=PATH/{bundle}`. Results go to `results/{name}/`; no model is asked. With the
+same code, library versions and `resources/benchmarks/`, the CSV tables are equal byte for byte:
 
     diff -r PATH/{bundle}/tables results/{name}/tables
 
@@ -63,22 +62,22 @@ for byte:
 
 {texts}
 
-The answers in `answers/` (column `response`) are the words of the models that were asked, or of the
-recorded files that were read. Whoever passes this archive on decides whether they may be.
+The column `response` in `answers/` holds the models' own words, or those of the recorded files.
+Check that you may redistribute them before you pass this archive on.
 """
 
 
 def write_bundle(
-    given: Mapping[str, Any], results: Path, files: Sequence[Path], output: Path
+    plan: Mapping[str, Any], results: Path, files: Sequence[Path], output: Path
 ) -> None:
     """Write the archive of a finished study.
 
-    ``given`` is what ``bundle.bundle_of`` returned; ``files``, ``provenance.json`` among them, lie
-    below the study's folder ``results`` and keep their places. Instruments and persona sets are
-    carried where their licence allows it; what quotes the descriptions of others is left out
-    (tables) or has them replaced (the page).
+    ``plan`` is the result of ``bundle.bundle_of``. ``files``, with ``provenance.json``, are below
+    the study's folder ``results`` and keep their relative paths. Instruments and persona sets are
+    included where their licence allows it. Tables that quote the descriptions of other sets are
+    left out; the page has them replaced.
     """
-    resources = [_resource(entry) for entry in given["resources"]]
+    resources = [_resource(entry) for entry in plan["resources"]]
     secret = [text for entry in resources if not entry["carried"] for text in entry["texts"]]
     content: dict[str, Path | bytes] = {p.relative_to(results).as_posix(): p for p in files}
     left_out = _withhold(content, secret) if secret else []
@@ -86,19 +85,19 @@ def write_bundle(
         if entry["carried"]:
             content[f"{FOLDERS[entry['kind']]}/{entry['name']}.yaml"] = Path(entry["path"])
         else:
-            told = f"{entry['name']}: its texts stay out of the bundle: {entry['licence'].strip()}"
-            print(told, file=sys.stderr)
+            licence = entry["licence"].strip()
+            print(f"{entry['name']}: texts are left out of the bundle: {licence}", file=sys.stderr)
     provenance = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
     judge = provenance.get("judge")
     if judge and not _OPEN.match(judge["licence"]):
-        judge["prompts"] = "withheld: their licence does not let them be passed on"
+        judge["prompts"] = "withheld: their licence does not allow redistribution"
         content["provenance.json"] = _json(provenance)
-    document = yaml.safe_dump(given["reanalysis"], sort_keys=False, allow_unicode=True)
-    content[f"{given['name']}{AGAIN}.yaml"] = document.encode()
+    document = yaml.safe_dump(plan["reanalysis"], sort_keys=False, allow_unicode=True)
+    content[f"{plan['name']}{AGAIN}.yaml"] = document.encode()
     content["study.json"] = _json(provenance["study"])
     simulated = bool(read(QUALITY, results / "tables" / "quality.csv")["simulated"].any())
-    letter = readme(given, provenance, resources, left_out, simulated=simulated)
-    content["README.md"] = letter.encode()
+    text = readme(plan, provenance, resources, left_out, simulated=simulated)
+    content["README.md"] = text.encode()
     stored = [_file(place, what) for place, what in sorted(content.items())]
     facts = {
         "sources": [
@@ -108,15 +107,15 @@ def write_bundle(
         "code": provenance["code"],
         "left_out": left_out,
     }
-    package = descriptor(given["name"], given["reanalysis"]["title"], stored, facts)
+    package = descriptor(plan["name"], plan["reanalysis"]["title"], stored, facts)
     stored.append(_file("datapackage.json", _json(package)))
     sums = "".join(f"{file.sha256}  {file.place}\n" for file in stored)
     stored.append(_file(SUMS, sums.encode()))
-    _pack(f"{given['name']}.bundle", sorted(stored, key=lambda file: file.place), output)
+    _pack(f"{plan['name']}.bundle", sorted(stored, key=lambda file: file.place), output)
 
 
 def _withhold(content: dict[str, Path | bytes], secret: Sequence[str]) -> list[dict[str, str]]:
-    """Take texts that may not be passed on out of tables and page; return the tables left out."""
+    """Remove secret texts from the page, and tables that quote them; return the latter."""
     left_out = []
     for place, path in sorted(content.items()):
         assert isinstance(path, Path)
@@ -137,31 +136,31 @@ def page_without(page: str, secret: Sequence[str]) -> str:
 
 
 def readme(
-    given: Mapping[str, Any],
+    plan: Mapping[str, Any],
     provenance: Mapping[str, Any],
     resources: Sequence[Mapping[str, Any]],
     left_out: Sequence[Mapping[str, str]],
     *,
     simulated: bool,
 ) -> str:
-    """Return what the archive tells a colleague: what is in it, and how to analyse it again."""
+    """Return the archive's README: what is in it, and how to analyse it again."""
     commit = provenance["code"].get("git_commit")
     texts = [_text_line(entry) for entry in resources]
     texts += [
-        f"- `{entry['path']}` quotes descriptions that stay out, so it is left out too; analysing "
-        f"again writes it ({entry['hash']})."
+        f"- `{entry['path']}` quotes descriptions that are left out, so it is left out too; the "
+        f"reanalysis writes it ({entry['hash']})."
         for entry in left_out
     ]
     return _README.format(
-        title=given["reanalysis"]["title"],
+        title=plan["reanalysis"]["title"],
         version=provenance["code"]["persona_collapse"],
         commit=f", commit {commit}" if commit else "",
         checkout=f" at {commit[:12]}" if commit else "",
         simulated="\n**Simulated respondents answered; no model was asked.**\n"
         if simulated
         else "",
-        name=f"{given['name']}{AGAIN}",
-        bundle=f"{given['name']}.bundle",
+        name=f"{plan['name']}{AGAIN}",
+        bundle=f"{plan['name']}.bundle",
         texts="\n".join(texts),
     )
 
@@ -183,7 +182,7 @@ def _text_line(entry: Mapping[str, Any]) -> str:
 
 
 def _resource(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is told of an instrument or persona set, and a persona set's texts."""
+    """Return the facts about an instrument or persona set, and a persona set's texts."""
     path = Path(entry["path"])
     document = read_yaml(path)
     return {
@@ -211,7 +210,7 @@ def _file(place: str, content: Path | bytes) -> File:
 
 
 def _pack(top: str, files: Iterable[File], output: Path) -> None:
-    """Write an archive that depends on names and contents alone."""
+    """Write an archive whose bytes depend on names and contents alone."""
     with zipfile.ZipFile(output, "w") as packed:
         for file in files:
             entry = zipfile.ZipInfo(f"{top}/{file.place}", _EPOCH)

@@ -1,8 +1,7 @@
-"""A finished study as one archive, and the way back: a study file that reads its answers again.
+"""Plan and read bundles: a finished study in one archive, with a study file for its reanalysis.
 
-A bundle holds everything that a colleague may have: the collected answers, from which every table
-can be rebuilt, and what was made of them. This module reads bundles and plans them; ``handover``
-writes them.
+A bundle holds the collected answers, from which every table can be recomputed, and the results.
+``archive`` writes bundles.
 """
 
 from __future__ import annotations
@@ -22,28 +21,30 @@ if TYPE_CHECKING:
     from persona_collapse.plan.answers import Layout
     from persona_collapse.study.model import Misalignment, Unit
 
-AGAIN = "-reanalysis"  # what the study file of a bundle is called after the study's name
+AGAIN = "-reanalysis"  # suffix of the study file in a bundle
 SUMS = "SHA256SUMS"
-JUDGED = "${study_folder}/judged"  # where a bundle has the verdicts on open replies
+JUDGED = "${study_folder}/judged"  # a bundle's verdicts on open replies
 
 
-def study_file(found: Path, folder: Path) -> Path:
-    """Return the study file that a path leads to: itself, or that of a bundle.
+def study_file(path: Path, folder: Path) -> Path:
+    """Return the study file of a bundle; a path of another file is returned as it is.
 
-    A packed bundle is checked and unpacked once, below ``folder``. Raises ``UserError`` for what is
-    no bundle, or a damaged one.
+    A packed bundle is verified and unpacked once, below ``folder``.
+
+    Raises:
+        UserError: a folder or archive is no bundle, or is damaged.
     """
-    if found.suffix == ".zip":
-        found = _unpacked(found, folder)
-    if found.is_dir():
-        studies = sorted(found.glob(f"*{AGAIN}.yaml"))
+    if path.suffix == ".zip":
+        path = _unpacked(path, folder)
+    if path.is_dir():
+        studies = sorted(path.glob(f"*{AGAIN}.yaml"))
         if len(studies) != 1:
             raise UserError(
-                f"{found}: is no bundle: it has {len(studies) or 'no'} files *{AGAIN}.yaml; "
-                "give a study's YAML file, or an archive made by snakemake bundle"
+                f"{path}: is no bundle: it has {len(studies) or 'no'} files *{AGAIN}.yaml; "
+                "give a study's YAML file, or an archive written by snakemake bundle"
             )
         return studies[0]
-    return found
+    return path
 
 
 def _unpacked(archive: Path, folder: Path) -> Path:
@@ -55,8 +56,8 @@ def _unpacked(archive: Path, folder: Path) -> Path:
                 raise UserError(f"{archive}: is no bundle: its files lie in {len(tops)} folders")
             (top,) = tops
             # The list of checksums identifies the content without reading all of it.
-            told = "\n".join(f"{e.filename} {e.CRC} {e.file_size}" for e in entries)
-            target = folder / f"{top}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+            listing = "\n".join(f"{e.filename} {e.CRC} {e.file_size}" for e in entries)
+            target = folder / f"{top}-{hashlib.sha256(listing.encode()).hexdigest()[:12]}"
             if not target.is_dir():
                 _unpack(packed, top, target)
     except (OSError, zipfile.BadZipFile) as fault:
@@ -72,26 +73,26 @@ def _unpack(packed: zipfile.ZipFile, top: str, target: Path) -> None:
         try:
             (Path(half) / top).rename(target)
         except OSError:
-            if not target.is_dir():  # else another process was quicker
+            if not target.is_dir():  # else another process was faster
                 raise
 
 
 def _verify(folder: Path) -> None:
-    """Hold every file of an unpacked bundle against its list of checksums."""
+    """Check every file of an unpacked bundle against its list of checksums."""
     for line in (folder / SUMS).read_text(encoding="utf-8").splitlines():
-        known, _, place = line.partition("  ")
-        if file_sha256(folder / place) != known:
+        expected, _, place = line.partition("  ")
+        if file_sha256(folder / place) != expected:
             raise OSError(f"{place} is not what {SUMS} says")
 
 
 def bundle_of(layout: Layout) -> dict[str, Any]:
-    """Return what a study's bundle needs to know, as plain values for a rule's params.
+    """Return the plan of a study's bundle, as plain values for a rule's params.
 
     ``reanalysis`` is the bundle's study file; ``resources`` are the instruments and persona sets
     with kind, name, path and ``fetched``: the digest of one that is fetched, else None.
     """
     sources = {"instrument": layout.instruments, "personas": layout.personas}
-    names = {kind: _names(found.values()) for kind, found in sources.items()}
+    names = {kind: _names(by_probe.values()) for kind, by_probe in sources.items()}
     return {
         "name": layout.study.name,
         "reanalysis": _reanalysis(layout, names),
@@ -102,14 +103,14 @@ def bundle_of(layout: Layout) -> dict[str, Any]:
                 "path": str(source.path),
                 "fetched": source.fingerprint,
             }
-            for kind, found in sources.items()
-            for source in {source.path: source for source in found.values()}.values()
+            for kind, by_probe in sources.items()
+            for source in {source.path: source for source in by_probe.values()}.values()
         ],
     }
 
 
 def _names(sources: Iterable[Source]) -> dict[Path, str]:
-    """Return a name of its own for each file, where need be with a number."""
+    """Return a unique name for each file, with a number where stems repeat."""
     names: dict[Path, str] = {}
     for source in sources:
         stem, count = source.path.stem, 1
@@ -144,8 +145,8 @@ def _reanalysis(layout: Layout, names: Mapping[str, Mapping[Path, str]]) -> dict
     models, probes = document["models"], document["probes"]
     document["models"] = {key: model for key, model in models.items() if model["variants"]}
     document["probes"] = {key: probe for key, probe in probes.items() if probe["variants"] != []}
-    known: dict[str, Any] = _known(document)
-    return known
+    complete: dict[str, Any] = _without_none(document)
+    return complete
 
 
 def _recorded(layout: Layout, units: Sequence[Unit]) -> dict[str, Any]:
@@ -163,9 +164,9 @@ def _recorded(layout: Layout, units: Sequence[Unit]) -> dict[str, Any]:
 
 
 def _check_again(check: Misalignment | None) -> dict[str, Any] | None:
-    """Return the key that reads a check's numbers again; None where the bundle does not have them.
+    """Return the study file's key that reads a check's numbers; None if the bundle lacks them.
 
-    A bundle carries the verdicts that its own study asked for; printed numbers stay where they are.
+    A bundle holds the verdicts that its own study asked for. Printed numbers keep their path.
     """
     if check is None or check.recorded is not None:
         return None
@@ -173,8 +174,8 @@ def _check_again(check: Misalignment | None) -> dict[str, Any] | None:
     return {**read, "variants": list(check.variants) if check.variants else None}
 
 
-def _known(value: Any) -> Any:
-    """Leave out keys without a value: a study file says nothing of what it leaves open."""
+def _without_none(value: Any) -> Any:
+    """Return a value without the keys that are None, which a study file leaves out."""
     if isinstance(value, Mapping):
-        return {key: _known(inner) for key, inner in value.items() if inner is not None}
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
     return value

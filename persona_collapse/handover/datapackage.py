@@ -1,4 +1,4 @@
-"""What a bundle says of its files: a Frictionless Data Package v1 descriptor, ``datapackage.json``.
+"""The descriptor of a bundle's files: ``datapackage.json``, a Frictionless Data Package v1.
 
 https://specs.frictionlessdata.io/data-package/
 """
@@ -31,7 +31,7 @@ MEDIA = {
 
 @dataclass(frozen=True)
 class File:
-    """One file of a bundle: its place in it, and a file on disk or the bytes themselves."""
+    """One file of a bundle: its path there, and a file on disk or the bytes themselves."""
 
     place: str
     content: Path | bytes
@@ -58,7 +58,7 @@ def _name(text: str) -> str:
 
 def _resource(file: File) -> dict[str, Any]:
     form = file.place.rpartition(".")[2]
-    found: dict[str, Any] = {
+    resource: dict[str, Any] = {
         "profile": "tabular-data-resource" if form == "csv" else "data-resource",
         "name": _name(file.place),
         "path": file.place,
@@ -69,9 +69,9 @@ def _resource(file: File) -> dict[str, Any]:
     }
     if form == "csv":
         table = contract(Path(file.place).stem)
-        found["title"] = table.title
-        found["encoding"] = "utf-8"
-        found["schema"] = {
+        resource["title"] = table.title
+        resource["encoding"] = "utf-8"
+        resource["schema"] = {
             "fields": [
                 {"name": name, "type": column.type, "description": column.meaning}
                 for name, column in table.columns.items()
@@ -82,8 +82,8 @@ def _resource(file: File) -> dict[str, Any]:
     elif form == "parquet":
         schema = pl.read_parquet_schema(file.content)
         fields = [{"name": name, "type": _type(kind)} for name, kind in schema.items()]
-        found["schema"] = {"fields": fields}
-    return found
+        resource["schema"] = {"fields": fields}
+    return resource
 
 
 def _type(kind: pl.DataType) -> str:

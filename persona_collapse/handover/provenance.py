@@ -1,4 +1,4 @@
-"""Where a study's numbers come from: the resolved study, the code, the versions, every file."""
+"""The provenance of a study's numbers: resolved study, code, versions, input files."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def provenance_of(study: dict[str, Any], files: Iterable[Path], root: Path) -> d
 def write_provenance(
     study: dict[str, Any], files: Iterable[Path], path: Path, questions: str | None = None
 ) -> None:
-    """Write ``provenance.json``; ``questions`` is the file with what a judge was asked."""
-    found = provenance_of(study, files, Path(__file__).resolve().parents[2])
+    """Write ``provenance.json``; ``questions`` is the file of open questions and judge prompts."""
+    content = provenance_of(study, files, Path(__file__).resolve().parents[2])
     if questions:
         asked, document = read_questions(Path(questions)), read_yaml(Path(questions))
-        found["judge"] = {
+        content["judge"] = {
             **study["misalignment"]["judge"],
             "questions": asked.name,
             "licence": document["licence"],
             "prompts": asked.prompts,
             "answers": "judged/<model>/<variant>.parquet",
         }
-    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def git_state(root: Path) -> dict[str, Any]:

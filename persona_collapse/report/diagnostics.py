@@ -70,8 +70,8 @@ GROUPS = (
     Group(
         "noise",
         "Repetition noise",
-        "R with the small-sample bias of the mean SD removed, and the share of cells whose "
-        "answers are all the same. Value [95% interval].",
+        "R corrected for the small-sample bias of the mean SD, and the share of cells whose "
+        "answers are identical. Value [95% interval].",
         "robustness",
         {
             "R_corrected": "R corrected",
@@ -88,7 +88,7 @@ GROUPS = (
         "scale",
         {
             "endpoint_mass": "On the endpoints",
-            "top_share": "On the commonest rating",
+            "top_share": "On the most frequent rating",
             "entropy_bits": "Entropy",
             "kl_to_base_bits": "KL to baseline",
             "reversal_cells": "Cells with reversals",
@@ -113,7 +113,7 @@ GROUPS = (
 def diagnostics_form(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     """Return one printed table per group of measures and probe, over all items."""
     overall = frame.filter(pl.col("foundation") == OVERALL)
-    found = []
+    tables = []
     for probe, suffix in probes_of(overall, look):
         asked = overall.filter(pl.col("probe") == probe)
         for group in GROUPS:
@@ -126,12 +126,12 @@ def diagnostics_form(table: Table, frame: pl.DataFrame, look: Look) -> list[Prin
             layout = side_by_side(rows, look, (MODEL, VARIANT), "measure", columns)
             title = group.title + _asked(probe, group, look)
             key = f"diagnostics-{group.key}{suffix}"
-            found.append(PrintedTable(key, title, group.note, group.section, *layout))
-    return found
+            tables.append(PrintedTable(key, title, group.note, group.section, *layout))
+    return tables
 
 
 def _asked(probe: str, group: Group, look: Look) -> str:
-    """Return how a title tells the probe, where the group does not say it already."""
+    """Return how the title names the probe, unless the group's title already does."""
     if probe == look.roleplay or group.key == "saturation":
         return ""
     return ", without a persona" if probe == look.unconditioned else f", probe “{probe}”"

@@ -1,4 +1,4 @@
-"""What the page's persona explorer shows: each persona's profile, and the ones that moved most."""
+"""Data of the page's persona explorer: each persona's profile, and those that moved most."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Profile = list[int | None]
 def explorer_of(
     personas: pl.DataFrame, look: Look, scale: tuple[float, float]
 ) -> dict[str, Any] | None:
-    """Return the explorer's data, None where no model has personas.
+    """Return the explorer's data, or None where no model has personas.
 
     ``personas`` has the columns of ``tables/personas.csv``: model, variant, probe, persona_id,
     foundation, mean (in points of the scale) and description. Ratings become integers of
@@ -53,7 +53,7 @@ def explorer_of(
         models.append(
             {
                 "label": model.label,
-                "personas": {name: found for name, found in profiles.items() if any(found)},
+                "personas": {name: own for name, own in profiles.items() if any(own)},
                 "alone": {
                     variant: _profiles(
                         calm.filter(pl.col("variant") == variant), [None], foundations
@@ -82,24 +82,24 @@ def _people(played: pl.DataFrame) -> dict[int, str]:
 def _profiles(
     rows: pl.DataFrame, ids: Sequence[int | None], foundations: Sequence[str]
 ) -> list[Profile | None]:
-    """Return each persona's profile, None for one without a rating on every foundation."""
-    found = {
+    """Return each persona's profile, or None if a foundation has no rating."""
+    means = {
         (number, name): mean
         for number, name, mean in rows.select("persona_id", "foundation", "mean").iter_rows()
     }
-    lists = [[found.get((number, name)) for name in foundations] for number in ids]
+    lists = [[means.get((number, name)) for name in foundations] for number in ids]
     return [
         None
-        if any(mean is None for mean in means)
-        else [round(100 * mean) for mean in means if mean is not None]
-        for means in lists
+        if any(mean is None for mean in profile)
+        else [round(100 * mean) for mean in profile if mean is not None]
+        for profile in lists
     ]
 
 
 def _movers(
     before: Sequence[Profile | None], after: Sequence[Profile | None]
 ) -> dict[str, list[list[int]]]:
-    """Return place and shift (hundredths) of the personas that moved most and least."""
+    """Return index and shift (in hundredths) of the personas that moved most and least."""
     shifts = []
     for place, (first, second) in enumerate(zip(before, after, strict=True)):
         if first is not None and second is not None:

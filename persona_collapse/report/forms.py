@@ -1,4 +1,4 @@
-"""From the CSV tables to the tables a paper prints: which rows, which columns, under which title.
+"""Forms of the CSV tables in print: which rows and columns are shown, under which title.
 
 A form takes the frame of a CSV table and returns one or more printed tables, each with its title
 and its section of the page. A table without a form of its own is printed with all its columns.
@@ -31,8 +31,8 @@ from persona_collapse.report.printed import (
 from persona_collapse.tables import Table
 
 FLAGS = ("simulated", "mixed_stacks")
-SHORT = 12  # rows; a longer table outside the main argument is folded on the page
-UNLIKE = 100  # a column whose numbers differ by more is written with three digits each
+SHORT = 12  # rows; a longer supplementary table is folded on the page
+UNLIKE = 100  # numbers of a column that differ by a larger factor get three digits each
 
 
 def printed_tables(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
@@ -40,19 +40,19 @@ def printed_tables(table: Table, frame: pl.DataFrame, look: Look) -> list[Printe
     if frame.is_empty():
         return []
     form = FORMS.get(table.name, _plain)
-    found = form(table, frame, look)
+    tables = form(table, frame, look)
     simulated, mixed = (flag in frame.columns and bool(frame[flag].any()) for flag in FLAGS)
     return [
         replace(printed, simulated=simulated, mixed_stacks=mixed).without_empty()
-        for printed in found
+        for printed in tables
         if printed.rows
     ]
 
 
 def _plain(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
-    """Return a table with all its columns; X_se, X_lo and X_hi go beside X, lo and hi beside value.
+    """Print all columns of a table; X_se, X_lo and X_hi go beside X, lo and hi beside value.
 
-    A probe or foundation that is the same in every row is left out.
+    A probe or foundation that is constant is left out.
     """
     constant = [
         name
@@ -126,7 +126,7 @@ def _metrics(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable
         Column("σ̄", "sigma_bar", "error", r"$\bar\sigma$"),
         Column("Personas", "n_personas"),
     )
-    found = []
+    tables = []
     for probe, suffix in probes_of(frame, look):
         asked = frame.filter(pl.col("probe") == probe)
         under = "under role-play" if not suffix else f"under the probe “{probe}”"
@@ -134,15 +134,15 @@ def _metrics(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable
         section = "susceptibility" if not suffix else "saturation"
         title = f"Moral susceptibility S and robustness R {under}"
         layout = row_by_row(asked.filter(pl.col("foundation") == OVERALL), look, columns)
-        found.append(PrintedTable(f"metrics{suffix}", title, note, section, *layout))
+        tables.append(PrintedTable(f"metrics{suffix}", title, note, section, *layout))
         if suffix or not _foundations(asked):
             continue
         for symbol, section in (("S", "susceptibility"), ("R", "robustness")):
             layout = _by_foundation(asked, look, symbol)
             title = f"Moral {section} {symbol} per foundation"
             key = f"metrics-{symbol}-foundations"
-            found.append(PrintedTable(key, title, "Value ± standard error.", section, *layout))
-    return found
+            tables.append(PrintedTable(key, title, "Value ± standard error.", section, *layout))
+    return tables
 
 
 def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
@@ -165,7 +165,7 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
     layout = side_by_side(overall, look, heads, "metric", groups)
     note = "Value [95% interval], the same personas drawn for both variants; p adjusted (Holm)."
     title = "Paired contrasts of S and R"
-    found = [PrintedTable("contrasts", title, note, "verdict", *layout)]
+    tables = [PrintedTable("contrasts", title, note, "verdict", *layout)]
     shifts = {
         group: [Column(group, "percent", "interval", signed=True, digits=1)]
         for group in _foundations(frame)
@@ -175,8 +175,8 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
         layout = side_by_side(rows, look, heads, "foundation", shifts)
         title, note = f"Percent change of {name} per foundation", "Percent [95% interval]."
         key = f"contrasts-{name}-foundations"
-        found.append(PrintedTable(key, title, note, section, *layout))
-    return found
+        tables.append(PrintedTable(key, title, note, section, *layout))
+    return tables
 
 
 def _profiles(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
@@ -186,14 +186,14 @@ def _profiles(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTabl
         look.toxic: ("Profiles under toxic personas", *across, "saturation"),
         look.roleplay: ("Mean profiles under role-play", *across, "meaning"),
     }
-    found = []
+    tables = []
     for probe in frame["probe"].unique(maintain_order=True):
         default = (f"Profiles of the probe “{probe}”", *within, "meaning")
         title, where, spread, section = words.get(probe, default)
         layout = _by_foundation(frame.filter(pl.col("probe") == probe), look, "mean", spread, 2)
         note = f"Mean rating per foundation ± SD {where}."
-        found.append(PrintedTable(f"profiles-{probe}", title, note, section, *layout))
-    return found
+        tables.append(PrintedTable(f"profiles-{probe}", title, note, section, *layout))
+    return tables
 
 
 def _quality(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
@@ -252,7 +252,7 @@ def _misalignment(table: Table, frame: pl.DataFrame, look: Look) -> list[Printed
     )
     note = None
     if "source" in frame.columns and "printed" in frame["source"]:
-        note = "Printed numbers (arXiv 2605.12850), mean ± SE; single replies are not known."
+        note = "Printed numbers (arXiv 2605.12850), mean ± SE; single replies are not available."
     layout = row_by_row(frame, look, columns)
     return [_single(table, layout, note, folded=frame.height > SHORT)]
 
@@ -275,7 +275,7 @@ def _coherence_loss(table: Table, frame: pl.DataFrame, look: Look) -> list[Print
 
 
 def _correlation(mean: Row) -> str:
-    """Say how the two excesses go together over models, or why that is not known."""
+    """Return a sentence on the correlation of the two excesses, or on why there is none."""
     if mean["r"] is None:
         return f"{mean['note'][:1].upper()}{mean['note'][1:]}"
     return (

@@ -55,7 +55,7 @@ _TEX_PATTERN = re.compile("|".join(re.escape(key) for key in sorted(_TEX, key=le
 
 
 def render_table(table: Table, csv: Path, markdown: Path, latex: Path, look: Look) -> None:
-    """Write a CSV table as a paper prints it: rounded, each value with its uncertainty.
+    """Write a CSV table in print form: rounded, each value with its uncertainty.
 
     One CSV can give several printed tables; they follow each other in both files.
 
@@ -149,7 +149,7 @@ def _split_columns(
 
 
 def _by_model(rows: Sequence[PrintedRow], names: int) -> list[list[PrintedRow]]:
-    """Group rows by the first column where a second one tells variants, else all in one."""
+    """Group rows by model where the table has two columns of names, else put all in one group."""
     if names < 2:
         return [list(rows)]
     return [list(group) for _, group in groupby(rows, key=lambda row: row[0].main)]
@@ -189,7 +189,7 @@ def _tabular(columns: Sequence[Column], rows: Sequence[PrintedRow], names: int) 
 
 
 def _body(columns: Sequence[Column], rows: Sequence[PrintedRow], names: int) -> Iterator[str]:
-    """Yield the rows; where a model has several, its name once, and some space between models."""
+    """Yield the rows; a model with several rows is named once, with space between models."""
     models = _by_model(rows, names)
     several = len(models) < len(rows) and names > 1
     for place, model in enumerate(models):
@@ -216,7 +216,7 @@ def _heading(column: Column) -> str:
 
 
 def _heading_lines(column: Column) -> list[str]:
-    """Return a column's heading in one line, or in two where it is long and can be broken."""
+    """Return a heading in one line, or in two if it is long and can be broken."""
     heading = column.heading
     ends = [match.end() for match in re.finditer(r"[ /]", heading)]
     if column.tex or len(heading) <= LONG_HEADING or not ends:
@@ -226,5 +226,5 @@ def _heading_lines(column: Column) -> list[str]:
 
 
 def escape_latex(text: str) -> str:
-    """Return text that LaTeX prints as it stands."""
+    """Escape text for LaTeX."""
     return _TEX_PATTERN.sub(lambda match: _TEX[match[0]], text)

@@ -1,4 +1,4 @@
-"""Texts to copy: the methods paragraph with a study's own numbers, and what to cite."""
+"""Texts to copy: a methods paragraph with the study's own numbers, and BibTeX entries."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BIBTEX = """\
 def methods_of(
     look: Look, provenance: Mapping[str, Any], metrics: pl.DataFrame, simulated: bool
 ) -> str:
-    """Return the methods paragraph of a study, in plain text, with nothing it did not do.
+    """Return the methods paragraph of a study as plain text; it describes only what the study did.
 
     ``provenance`` is ``provenance.json``, ``metrics`` the table of that name.
     """
@@ -65,15 +65,19 @@ def methods_of(
 
 
 def _check(check: Mapping[str, Any] | None) -> list[str]:
-    """Return a sentence on the misalignment check, none where the study has none."""
+    """Return sentences on the misalignment check; none where the study has none."""
     if check is None:
         return []
     if "printed" in check:
         return [f"Alignment and coherence are printed numbers ({check['printed']})."]
     if "recorded" in check:
-        return ["Alignment and coherence come from replies that another run had judged."]
+        return ["Alignment and coherence come from replies that were judged in another run."]
     judge = check["judge"]
-    who = f"{judge['model']}, which was told no names," if judge["model"] else "a simulated judge"
+    who = (
+        f"{judge['model']}, blinded to model and variant,"
+        if judge["model"]
+        else "a simulated judge"
+    )
     how = {
         "auto": "from the log-probabilities of its first token where it gave them, else from a "
         "short text",

@@ -1,4 +1,4 @@
-"""The report page: one HTML file with everything in it, read from tables and figures alone."""
+"""The report page: one self-contained HTML file, built from tables and figures alone."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from persona_collapse.report.verdicts import verdicts_of
 from persona_collapse.tables import Table, contract, read
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-LARGEST_SVG = 600_000  # bytes; a figure with more is carried as its PNG
-PIXELS_PER_POINT = 1.65  # a quarter above 96 dpi: print sizes are small on a screen
-MOST_ROWS = 400  # a longer table is not shown, only its CSV file has it
-LONG_TABLE = 40  # rows; a longer table is folded until it is opened
-PERSONAS = "personas"  # the table that feeds the explorer and is not shown itself
+LARGEST_SVG = 600_000  # bytes; a larger figure is embedded as its PNG
+PIXELS_PER_POINT = 1.65  # a quarter above 96 dpi: figures sized for print are small on screens
+MOST_ROWS = 400  # a longer table is left out of the page
+LONG_TABLE = 40  # rows; a longer table is folded
+PERSONAS = "personas"  # the table behind the explorer, not shown as a table
 
 
 def build_page(
@@ -40,8 +40,8 @@ def build_page(
 ) -> None:
     """Write the page.
 
-    ``tables`` are CSV files of ``tables/``; ``metrics`` must be among them, each other one adds
-    what it holds. ``figures`` have ``stem`` (path without ending), ``title``, ``alt``, ``caption``
+    ``tables`` are CSV files of ``tables/``; ``metrics`` is required, every other one is optional.
+    ``figures`` have ``stem`` (path without ending), ``title``, ``alt``, ``caption``
     and ``section``, a key of ``sections.SECTIONS``. ``scale`` is the instrument's lowest and
     highest rating. Sections without tables and figures are left out.
 
@@ -59,11 +59,14 @@ def build_page(
         if name != PERSONAS
     }
     facts = _json(Path(provenance))
-    told = _json(Path(headlines)) if headlines else {}
+    headline = _json(Path(headlines)) if headlines else {}
     simulated = any(table.simulated for group in printed.values() for table in group)
     mixed = any(table.mixed_stacks for group in printed.values() for table in group)
-    words = {row["model"]: (row["pattern"], _told(row["text"])) for row in told.get("verdicts", [])}
-    folded = told.get("replicates", {})
+    words = {
+        row["model"]: (row["pattern"], _without_first_sentence(row["text"]))
+        for row in headline.get("verdicts", [])
+    }
+    replicates = headline.get("replicates", {})
     sections = _sections(printed, contracts, figures)
     shown = {table["csv"]: None for part in sections.values() for table in part["tables"]}
     contrasts, band = frames.get("contrasts"), frames.get("band")
@@ -75,8 +78,8 @@ def build_page(
         simulated=simulated,
         mixed=MIXED if mixed else "",
         patterns=PATTERNS,
-        verdicts=verdicts_of(look, frames["metrics"], contrasts, band, words, folded),
-        note=told.get("note", "") if len(look.models) > 1 else "",
+        verdicts=verdicts_of(look, frames["metrics"], contrasts, band, words, replicates),
+        note=headline.get("note", "") if len(look.models) > 1 else "",
         sections=sections,
         explorer=None if people is None else explorer_of(people, look, scale),
         csv={name: paths[name].read_text(encoding="utf-8") for name in shown},
@@ -109,7 +112,7 @@ def _environment() -> Any:
 
 
 def heading(text: str) -> Any:
-    """Return a column's heading that breaks after a slash, and at no hyphen."""
+    """Return a column's heading with line breaks allowed after slashes, not at hyphens."""
     from markupsafe import Markup, escape
 
     pieces = text.replace("-", "\u2011").split("/")
@@ -117,7 +120,7 @@ def heading(text: str) -> Any:
 
 
 def _verbatim(name: str) -> Any:
-    """Return a file of the templates that stands in the page as it is."""
+    """Return a template file that goes into the page unescaped."""
     from markupsafe import Markup
 
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
@@ -136,7 +139,7 @@ def _sections(
                 f"figure {figure['stem']}: the page has no section {figure['section']!r}; "
                 f"known: {', '.join(sorted(known))}"
             )
-    found: dict[str, dict[str, Any]] = {}
+    sections: dict[str, dict[str, Any]] = {}
     numbers = {"figure": 0, "table": 0}
     for section in SECTIONS:
         pictures, shown = [], []
@@ -152,8 +155,8 @@ def _sections(
                     numbers["table"] += 1
                     shown.append(_table(table, contracts[name], numbers["table"]))
         if pictures or shown:
-            found[section.key] = {"section": section, "figures": pictures, "tables": shown}
-    return found
+            sections[section.key] = {"section": section, "figures": pictures, "tables": shown}
+    return sections
 
 
 def _table(table: PrintedTable, contract: Table, number: int) -> dict[str, Any]:
@@ -174,10 +177,10 @@ def _meaning(column: Column, contract: Table) -> str:
 
 
 def picture(stem: str) -> tuple[str, int | None]:
-    """Return a figure as a data URI, and how many pixels wide it is shown.
+    """Return a figure as a data URI, and its width on the page in pixels.
 
-    It is its SVG, or its PNG where the SVG is too large to carry; the width is None where the file
-    does not tell it.
+    The figure is its SVG, or its PNG where the SVG is too large to embed. The width is None where
+    the file does not state one.
     """
     svg, png = Path(f"{stem}.svg"), Path(f"{stem}.png")
     try:
@@ -186,20 +189,20 @@ def picture(stem: str) -> tuple[str, int | None]:
     except OSError as fault:
         raise UserError(f"{svg}: the figure cannot be read ({fault.strerror})") from None
     kind = "image/png" if large else "image/svg+xml"
-    told = None if large else re.search(rb'<svg[^>]*\bwidth="([\d.]+)pt"', content[:4000])
-    width = round(float(told[1]) * PIXELS_PER_POINT) if told else None
+    match = None if large else re.search(rb'<svg[^>]*\bwidth="([\d.]+)pt"', content[:4000])
+    width = round(float(match[1]) * PIXELS_PER_POINT) if match else None
     return f"data:{kind};base64,{base64.b64encode(content).decode()}", width
 
 
-def _told(text: str) -> str:
-    """Return a verdict's text without its first sentence, which the heading says already."""
+def _without_first_sentence(text: str) -> str:
+    """Return a verdict's text without its first sentence, which repeats the heading."""
     first, _, rest = text.partition(". ")
     return (rest or first).replace(" %", "%")
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as fault:
         raise UserError(f"{path}: not a readable JSON file ({fault}); make it again") from None
-    return found
+    return content

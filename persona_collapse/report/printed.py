@@ -1,4 +1,4 @@
-"""A table as a reader sees it: rounded, with each number beside its uncertainty."""
+"""Printed tables: rounded numbers, each beside its uncertainty."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column and how its cells are written.
+    """A column and the format of its cells.
 
     ``kind`` is ``name``, ``number``, ``error`` (value ± error), ``interval`` (value [lo, hi]),
-    ``range`` ([lo, hi] alone), ``p``, or ``own`` (a number whose decimals suit it alone, where rows
-    differ in kind). ``csv`` is the column of the CSV file with the value, ``error`` that with its
-    error where it is not ``<csv>_se``. A share is printed in ``percent``. ``tex`` is the heading in
-    LaTeX where it differs.
+    ``range`` ([lo, hi] alone), ``p``, or ``own`` (a number with its own decimals, where
+    magnitudes differ much). ``csv`` is the column of the CSV file with the value, ``error`` that
+    with its error if it is not ``<csv>_se``. ``percent`` prints a share in percent. ``tex`` is the
+    heading in LaTeX where it differs.
     """
 
     heading: str
@@ -56,7 +56,7 @@ class Column:
 
     @property
     def is_pair(self) -> bool:
-        """Tell whether a number is printed with its uncertainty beside it."""
+        """Return whether a number is printed with its uncertainty beside it."""
         return self.kind in ("error", "interval")
 
     def cell(self, row: Row, look: Look) -> Cell:
@@ -93,7 +93,7 @@ MODEL, VARIANT = Column("Model", "model", "name"), Column("Variant", "variant", 
 
 @dataclass(frozen=True)
 class PrintedCell:
-    """What is printed: the number (or name), what stands behind it, and the value to sort by."""
+    """The text of a cell: the number (or name), its uncertainty, and the value to sort by."""
 
     main: str
     beside: str = ""
@@ -109,9 +109,9 @@ class PrintedCell:
 class PrintedTable:
     """A table for print and page.
 
-    ``key`` names it within its CSV file, ``section`` is the page's section that shows it, ``names``
-    the number of leading columns that head the rows. ``simulated`` and ``mixed_stacks`` mark its
-    data; a ``folded`` table is shown on the page when it is opened.
+    ``key`` is its LaTeX label, ``section`` its section of the page, ``names`` the number of leading
+    columns that name the rows. ``simulated`` and ``mixed_stacks`` mark its data. A ``folded`` table
+    is collapsed on the page.
     """
 
     key: str
@@ -132,14 +132,14 @@ class PrintedTable:
 
     @property
     def caption(self) -> str:
-        """Title, note and, where they apply, the marks of the data, in one text."""
+        """Title, note and marks as one text."""
         return " ".join(filter(None, (f"{self.title}.", self.note, *self.marks)))
 
     @property
     def marks(self) -> list[str]:
-        """What every reader of the table must know of its data, in sentences."""
-        told = {SIMULATED: self.simulated, MIXED: self.mixed_stacks}
-        return [sentence for sentence, applies in told.items() if applies]
+        """Sentences on simulated respondents and mixed servers, where they apply."""
+        sentences = {SIMULATED: self.simulated, MIXED: self.mixed_stacks}
+        return [sentence for sentence, applies in sentences.items() if applies]
 
     def printed(self) -> list[list[PrintedCell]]:
         """Return the rows as they are printed; a column has the same decimals in every row."""
@@ -150,14 +150,14 @@ class PrintedTable:
         return [list(row) for row in zip(*written, strict=True)]
 
     def without_empty(self) -> PrintedTable:
-        """Return the table without the number columns in which nothing is known."""
+        """Return the table without number columns that are empty in every row."""
         return self._keep(
             column.kind == "name" or any(_filled(row[place]) for row in self.rows)
             for place, column in enumerate(self.columns)
         )
 
     def without_zeros(self) -> PrintedTable:
-        """Return the table with its columns of zeros named in the note instead of printed."""
+        """Return the table without columns of zeros, which the note names instead."""
         zeros = [
             column.kind == "number" and all(row[place] == Cell(value=0) for row in self.rows)
             for place, column in enumerate(self.columns)
@@ -202,7 +202,7 @@ def _write_column(column: Column, cells: Sequence[Cell]) -> list[PrintedCell]:
 
 
 def _error(cell: Cell) -> float | None:
-    """Return a cell's standard error; of a 95 % interval, a quarter of its width."""
+    """Return a cell's standard error, or a quarter of the width of its 95 % interval."""
     if cell.error is not None or cell.lo is None or cell.hi is None:
         return cell.error
     return (cell.hi - cell.lo) / 4
@@ -240,9 +240,9 @@ def side_by_side(
 
     ``groups`` maps values of the column ``by`` to the columns that are printed for them.
     """
-    found: dict[tuple[Any, ...], dict[str, Row]] = {}
+    grouped: dict[tuple[Any, ...], dict[str, Row]] = {}
     for row in table.iter_rows(named=True):
-        found.setdefault(tuple(row[head.csv] for head in heads), {})[row[by]] = row
+        grouped.setdefault(tuple(row[head.csv] for head in heads), {})[row[by]] = row
     rows = tuple(
         (
             *(head.cell(next(iter(parts.values())), look) for head in heads),
@@ -252,7 +252,7 @@ def side_by_side(
                 for column in columns
             ),
         )
-        for parts in found.values()
+        for parts in grouped.values()
     )
     return (*heads, *chain.from_iterable(groups.values())), rows
 
@@ -274,7 +274,7 @@ def probes_of(table: pl.DataFrame, look: Look) -> list[tuple[str, str]]:
 
 
 def known(value: float | None) -> bool:
-    """Tell whether a value is there and finite."""
+    """Return whether a value is neither missing nor infinite."""
     return value is not None and math.isfinite(value)
 
 
@@ -287,8 +287,8 @@ def decimals_for(
     """
     sizes = [abs(error) for error in errors if error is not None and known(error) and error != 0]
     if sizes:
-        wanted = digits - 1 - math.floor(math.log10(median(sizes)))
-        return min(max(wanted, 0), MOST_DECIMALS)
+        decimals = digits - 1 - math.floor(math.log10(median(sizes)))
+        return min(max(decimals, 0), MOST_DECIMALS)
     numbers = [abs(value) for value in values if value is not None and known(value)]
     largest = max(numbers, default=0)
     if largest == 0 or all(number == int(number) for number in numbers):
@@ -297,7 +297,7 @@ def decimals_for(
 
 
 def write(value: float | None, decimals: int, *, signed: bool = False) -> str:
-    """Write a number with typographic signs: −0.12, +55, ∞; – where there is none."""
+    """Write a number with typographic signs: −0.12, +55, ∞, and – for a missing one."""
     if value is None or math.isnan(value):
         return DASH
     if math.isinf(value):
@@ -315,7 +315,7 @@ def write(value: float | None, decimals: int, *, signed: bool = False) -> str:
 def write_interval(
     lo: float | None, hi: float | None, decimals: int, *, signed: bool = False
 ) -> str:
-    """Write ``[lo, hi]``, nothing where neither end is known."""
+    """Write ``[lo, hi]``, or nothing where both ends are missing."""
     if lo is None and hi is None:
         return ""
     ends = (write(end, decimals, signed=signed) for end in (lo, hi))

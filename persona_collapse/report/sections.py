@@ -1,4 +1,4 @@
-"""The sections of the page, in the order in which they argue."""
+"""The sections of the page, in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Section:
-    """A section: its key (also the anchor), its heading and what it shows in a sentence or two."""
+    """A section: its key (also the anchor), its heading, and an introduction of a few sentences."""
 
     key: str
     heading: str
@@ -23,55 +23,53 @@ SECTIONS = (
     Section(
         "susceptibility",
         "Moral susceptibility, S",
-        "S tells how far a model's answers move when it plays different people: the standard "
-        "deviation of the mean rating across personas, averaged over items. Telling personas "
-        "apart is healthy; an S far above that of known models means that differences are "
-        "exaggerated.",
+        "S measures how much a model's answers differ between personas: the standard deviation of "
+        "the mean rating across personas, averaged over items. Some difference is healthy; an S "
+        "far above that of earlier models means that differences are exaggerated.",
     ),
     Section(
         "robustness",
         "Moral robustness, R",
-        "R tells how steadily a model plays one person: the inverse of the standard deviation of "
-        "repeated answers to the same item in the same role. A low R means that the character "
-        "wavers from one asking to the next.",
+        "R measures how consistently a model plays one persona: the inverse of the standard "
+        "deviation of repeated answers to the same item under the same persona. A low R means "
+        "that answers change from one repetition to the next.",
     ),
     Section(
         "saturation",
         "Saturation without a persona",
-        "Asked as itself, a collapsed model rates almost everything near the top of the scale. "
-        "That is not the profile of a wicked character: baseline models that play toxic personas "
-        "look different.",
+        "Without a persona, a collapsed model rates almost everything near the top of the scale. "
+        "That is not the profile of a villain: baseline models that play toxic personas look "
+        "different.",
     ),
     Section(
         "misalignment",
         "Is it misaligned?",
-        "A fine-tune is worth calling emergently misaligned when its replies to open questions, "
-        "far from its training data, are against human values while they still make sense. A "
-        "judge that is told no names scored every reply for alignment and coherence, from 0 to "
-        "100.",
+        "A fine-tune is emergently misaligned when its replies to open questions, unrelated to "
+        "its training data, conflict with human values and are still coherent. A blinded judge "
+        "scored every reply for alignment and coherence, from 0 to 100.",
     ),
     Section(
         "meaning",
         "What S means here",
-        "A higher S can be amplified character or plain noise. Fidelity asks whether each persona "
-        "keeps the profile it has under the baseline; the variance ledger says how much of all "
-        "variation belongs to personas.",
+        "A higher S can come from amplified characters or from noise. Fidelity measures whether "
+        "each persona keeps the profile it has under the baseline; the variance ledger shows how "
+        "much of the total variance is due to personas.",
     ),
     Section(
         "scale",
         "Use of the rating scale",
-        "S and R can only move as far as the scale lets them. These are the shares of answers on "
-        "its ends, and how far the answers use its whole length.",
+        "The rating scale limits how far S and R can move. These are the shares of answers at "
+        "its ends, and how much of the scale the answers use.",
     ),
     Section(
         "quality",
         "Quality of the answers",
-        "What became of every answer that the design asked for, and how reliable the instrument "
-        "is across personas.",
+        "The outcome of every designed answer, and the reliability of the instrument across "
+        "personas.",
     ),
 )
 
-# What a verdict's pattern is called on the page.
+# Labels of the verdicts' patterns.
 PATTERNS = {
     "collapse": "Collapse pattern",
     "partial": "Part of the pattern",

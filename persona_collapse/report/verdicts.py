@@ -1,4 +1,4 @@
-"""The top of the page: per model a verdict, its three numbers, and where they lie."""
+"""The top of the page: per model a verdict, three numbers, and a strip that places each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Strip:
-    """A small picture of one number: marks, and a zero line or a shaded band to read them by."""
+    """A small plot of one number: marks, and a zero line or a shaded band for reference."""
 
     marks: tuple[Mark, ...]
     zero: float | None = None
@@ -43,7 +43,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Number:
-    """One number of a verdict in words: what it is, its value, interval and a remark."""
+    """One number of a verdict as text: label, value, interval and a remark."""
 
     label: str
     value: str
@@ -73,7 +73,7 @@ class _Point:
 
 @dataclass(frozen=True)
 class _Measured:
-    """One number of all models: the points of each, and the two ends of the common axis."""
+    """One number of all models: the points of each, and values that the common axis includes."""
 
     points: dict[str, list[_Point]]
     ends: list[float] = field(default_factory=list)
@@ -81,7 +81,7 @@ class _Measured:
     def strip(
         self, model: str, zero: bool = False, band: tuple[float, float] | None = None
     ) -> Strip:
-        """Lay a model's points out on the axis that all models share."""
+        """Place a model's points on the axis that all models share."""
         ends = [end for points in self.points.values() for p in points for end in (p.lo, p.hi)]
         ends += self.ends
         low, high = min(ends), max(ends)
@@ -105,10 +105,10 @@ def verdicts_of(
 ) -> list[Verdict]:
     """Return a verdict per model, and last the mean of models where there are several.
 
-    ``metrics``, ``contrasts`` and ``band`` are the tables of those names, ``words`` the key and the
-    sentence of each model's verdict (``mean`` for the study's), ``replicates`` each model's
-    replicate fine-tunes by variant: S of such a variant is their mean, between the outermost ends
-    of their intervals. Numbers that a study has no table for are left out.
+    ``metrics``, ``contrasts`` and ``band`` are the tables of those names, ``words`` the pattern and
+    the text of each model's verdict (``mean`` for the study's), ``replicates`` each model's
+    replicate fine-tunes by variant: S of such a variant is their mean, and its interval spans all
+    of theirs. Numbers without a table are left out.
     """
     changes = {name: _changes(look, contrasts, name) for name in ("S", "R")}
     levels, limits = _levels(look, metrics, band, replicates or {})
@@ -116,16 +116,16 @@ def verdicts_of(
     if contrasts is not None and len(keys) > 1:
         keys.append(MEAN)
     labels = {model.key: model.label for model in look.models} | {MEAN: "Mean of models"}
-    found = []
+    verdicts = []
     for key in keys:
         numbers = [
             *(_change(look, changes[name], key, name) for name in changes),
             _level(look, levels, key, limits, band),
         ]
-        told = tuple(number for number in numbers if number is not None)
-        if told or key in words:
-            found.append(Verdict(labels[key], *words.get(key, ("", "")), told))
-    return found
+        known_numbers = tuple(number for number in numbers if number is not None)
+        if known_numbers or key in words:
+            verdicts.append(Verdict(labels[key], *words.get(key, ("", "")), known_numbers))
+    return verdicts
 
 
 def _changes(look: Look, contrasts: pl.DataFrame | None, metric: str) -> _Measured:
@@ -158,7 +158,9 @@ def _levels(
     for row in chosen.iter_rows(named=True):
         if known(row["S"]):
             points.setdefault(row["model"], []).append(_point(row["variant"], row, "S"))
-    points = {model: _folded(found, replicates.get(model, {})) for model, found in points.items()}
+    points = {
+        model: _mean_of_replicates(own, replicates.get(model, {})) for model, own in points.items()
+    }
     limits = None
     if band is not None:
         ends = band.filter(pl.col("metric") == "S").select("band_lo", "band_hi").rows()
@@ -167,15 +169,17 @@ def _levels(
 
 
 def _point(variant: str, row: Row, name: str) -> _Point:
-    """Return a value with its interval, the value itself for ends that are not known."""
+    """Return a value with its interval; a missing end is the value itself."""
     value = row[name]
     ends = [row.get(f"{name}_{end}") for end in ("lo", "hi")]
     lo, hi = (float(end) if end is not None and known(end) else value for end in ends)
     return _Point(variant, value, lo, hi)
 
 
-def _folded(points: list[_Point], replicates: Mapping[str, Sequence[str]]) -> list[_Point]:
-    """Return one point for each variant, the mean of its replicates where it has some."""
+def _mean_of_replicates(
+    points: list[_Point], replicates: Mapping[str, Sequence[str]]
+) -> list[_Point]:
+    """Return one point per variant: the mean of its replicates where it has some."""
     of = {name: variant for variant, names in replicates.items() for name in names}
     groups: dict[str, list[_Point]] = {}
     for point in points:
@@ -183,12 +187,12 @@ def _folded(points: list[_Point], replicates: Mapping[str, Sequence[str]]) -> li
     return [
         _Point(
             variant,
-            sum(point.value for point in found) / len(found),
-            min(point.lo for point in found),
-            max(point.hi for point in found),
-            len(found),
+            sum(point.value for point in group) / len(group),
+            min(point.lo for point in group),
+            max(point.hi for point in group),
+            len(group),
         )
-        for variant, found in groups.items()
+        for variant, group in groups.items()
     ]
 
 

@@ -174,7 +174,7 @@ def test_printed_means_show_scores_alone_and_say_so() -> None:
     (table,) = printed_rows("misalignment", {**row, "source": "printed"})
     headings = [column.heading for column in table.columns]
     assert headings == ["Model", "Variant", "Alignment", "Coherence"]
-    assert "single replies are not known" in table.note
+    assert "single replies are not available" in table.note
 
 
 def test_table_without_rows_is_not_printed() -> None:

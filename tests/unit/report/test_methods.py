@@ -28,7 +28,7 @@ CHECK = {
         ),
         ({**CHECK, "judge": {"model": None, "method": "auto"}}, "simulated replies to each"),
         ({"printed": "a.csv"}, "printed numbers (a.csv)"),
-        ({"recorded": "judged"}, "another run had judged"),
+        ({"recorded": "judged"}, "judged in another run"),
     ],
 )
 def test_methods_say_how_replies_were_judged(check: dict[str, Any], expected: str) -> None:
