@@ -18,40 +18,28 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/finetune_files.smk"
-include: "workflow/rules/misalignment_files.smk"
-include: "workflow/rules/files.smk"
-include: "workflow/rules/outputs.smk"
 include: "workflow/rules/resources.smk"
-include: "workflow/rules/asking.smk"
+include: "workflow/rules/answers.smk"
 include: "workflow/rules/finetune.smk"
-include: "workflow/rules/elicit.smk"
-include: "workflow/rules/measure.smk"
-include: "workflow/rules/infer.smk"
-include: "workflow/rules/diagnose.smk"
-include: "workflow/rules/replicates.smk"
+include: "workflow/rules/misalignment.smk"
+include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/figures_change.smk"
 include: "workflow/rules/figures_saturation.smk"
 include: "workflow/rules/figures_meaning.smk"
 include: "workflow/rules/figures_band.smk"
-include: "workflow/rules/misalignment.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/handover.smk"
-include: "workflow/rules/targets.smk"
+include: "workflow/rules/commands.smk"
 
 
 rule all:
     """Tables, figures, page and provenance: the whole study."""
     default_target: True
     input:
-        table_files(TABLES),
+        OUTPUTS.table_files(),
         f"{RESULTS}/tables/headlines.json",
-        figure_files(FIGURES),
-        expand(f"{RESULTS}/tables/{{table}}.{{form}}", table=PRINTED, form=["md", "tex"]),
+        OUTPUTS.figure_files(FIGURES),
+        OUTPUTS.printed_files(),
         f"{RESULTS}/report/index.html",
         f"{RESULTS}/provenance.json",
-
-
-localrules:
-    all,
+    localrule: True

@@ -1,4 +1,4 @@
-"""What the workflow's rules ask of a study: its shards, the files they stand on, their params.
+"""What rules ask about answers: shards, the files they are made from, params and run settings.
 
 Everything returned for ``params:`` is plain (texts, numbers, lists, dicts in a fixed order), since
 Snakemake compares nothing else, and speaks of the shard alone, so that a growing study reruns only
@@ -7,25 +7,58 @@ what grew.
 
 from __future__ import annotations
 
+from dataclasses import astuple, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from persona_collapse.asking.settings import job_settings, slots
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints.base import Endpoint, UnitSettings, find
+from persona_collapse.endpoints.base import Endpoint, UnitSettings, find, module_file
 from persona_collapse.finetuning.orders import identity
 from persona_collapse.finetuning.planned import orders
 from persona_collapse.materials.sources import FOLDERS, Source, find_source
+from persona_collapse.plan.code import code_of
 from persona_collapse.plan.shards import cut
 from persona_collapse.study.model import Study, Unit
 from persona_collapse.tasks import Shard
 
 
+class Names(Protocol):
+    """The wildcards of a job that is about one unit; a ``Unit`` has the same names."""
+
+    @property
+    def model(self) -> str:
+        """The model's key."""
+
+    @property
+    def variant(self) -> str:
+        """The variant's name."""
+
+    @property
+    def probe(self) -> str:
+        """The probe's name."""
+
+
+def unit_of(names: Names) -> Unit:
+    """Return the model x variant x probe that a job is about."""
+    return Unit(names.model, names.variant, names.probe)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run reads and writes: the study's results, store, prices, notes that stop jobs."""
+
+    results: str = "results"
+    store: str = "answer_store"
+    prices: str = "resources/prices.yaml"
+    stops: str | None = None
+
+
 class Layout:
     """A study cut into shards, with the sources that its probes name."""
 
-    def __init__(self, study: Study) -> None:
-        self.study = study
+    def __init__(self, study: Study, places: Places = Places()) -> None:
+        self.study, self.places, self.results = study, places, places.results
         self._identities: dict[Unit, dict[str, Any]] = {}
         where = f"{study.path}: probes"
         self.instruments: dict[str, Source] = {}
@@ -66,6 +99,74 @@ class Layout:
             unit: list(cut(unit.model, unit.variant, unit.probe, self.counts(unit), sizes))
             for unit in self.study.units()
         }
+
+    @cached_property
+    def _named(self) -> dict[tuple[Unit, str], Shard]:
+        return {(unit, s.name): s for unit, shards in self.shards.items() for s in shards}
+
+    def task(self, wildcards: Any) -> dict[str, Any]:
+        """Return the params of a job that answers a shard.
+
+        Raises ``UserError`` for a shard that the study does not have.
+        """
+        unit, name = unit_of(wildcards), wildcards.shard
+        if (unit, name) not in self._named:
+            where = "/".join([*astuple(unit), name])
+            raise UserError(f"the study {self.study.name!r} has no shard {where}")
+        return self.shard_params(self._named[unit, name])
+
+    def code(self, names: Names) -> str:
+        """Return the digest of the code behind a shard: its endpoint's, and no other endpoint's."""
+        kind = self.study.variant(unit_of(names)).endpoint.kind
+        return code_of("answer_shard", endpoint=str(module_file(kind)))
+
+    def endpoint_name(self, names: Names) -> str:
+        """Return the name of the endpoint that a unit is asked at."""
+        return self.study.variant(unit_of(names)).endpoint.name
+
+    def shard_files(self, names: Names) -> list[str]:
+        """Return the files of all shards of a unit."""
+        unit = unit_of(names)
+        folder = f"{self.results}/answers/{unit.model}/{unit.variant}/{unit.probe}"
+        return [f"{folder}/{shard.name}.parquet" for shard in self.shards[unit]]
+
+    def instrument(self, names: Names) -> str:
+        """Return the instrument of a unit."""
+        return str(self.instruments[names.probe].path)
+
+    def persona_set(self, names: Names) -> list[str] | str:
+        """Return the persona set of a unit, none where it is unconditioned."""
+        return str(self.personas[names.probe].path) if names.probe in self.personas else []
+
+    def made_input(self, names: Any) -> list[str] | str:
+        """Return the file that names a fine-tuned variant's model, none for other variants."""
+        made = self.made_file(names.model, names.variant)
+        return f"{self.results}/{made}" if made else []
+
+    @cached_property
+    def asked(self) -> list[Unit]:
+        """The units that a model is asked for, in the study's order."""
+        return [unit for unit in self.shards if self.endpoint(unit).sends_requests]
+
+    def asked_shards(self, first: bool = False) -> dict[str, list[Any]]:
+        """Return params, files and run settings of every asked shard, as three lists.
+
+        ``first``: only the first shard of every model x variant.
+        """
+        shards = [shard for unit in self.asked for shard in self.shards[unit]]
+        if first:
+            shards = list({(s.model, s.variant): s for s in reversed(shards)}.values())[::-1]
+        return {
+            "shards": [self.shard_params(shard) for shard in shards],
+            "files": [self.shard_inputs(unit_of(shard)) for shard in shards],
+            "settings": [self.run_settings(unit_of(shard)) for shard in shards],
+        }
+
+    def run_settings(self, unit: Unit) -> dict[str, Any]:
+        """Return how a unit is asked, as one job does it, with store, prices and stops."""
+        places = self.places
+        paths = {"store": places.store, "prices": places.prices, "stops": places.stops}
+        return {**self.asked_settings(unit), **paths}
 
     def counts(self, unit: Unit) -> tuple[int | None, int, int]:
         """Return a unit's personas (None: unconditioned), items and repetitions."""
@@ -120,8 +221,9 @@ class Layout:
             scope=study.name,
         )
 
-    def endpoint_files(self, unit: Unit) -> list[str]:
+    def endpoint_files(self, names: Names) -> list[str]:
         """Return the files that a unit's endpoint reads answers from."""
+        unit = unit_of(names)
         return self.endpoint(unit).inputs(self.unit_settings(unit))
 
     def role(self, probe: str) -> str:
@@ -209,18 +311,6 @@ class Layout:
     def slots(self, endpoint: str) -> tuple[int, int]:
         """Return the requests in flight that one job claims of an endpoint, and all it grants."""
         return slots(self.study.endpoints[endpoint].settings)
-
-    def look(self) -> list[dict[str, Any]]:
-        """Return what figures and page show of the models: key, label, family, mixed stacks."""
-        return [
-            {
-                "key": model.key,
-                "label": model.label,
-                "family": model.family,
-                "mixed_stacks": model.mixed_stacks,
-            }
-            for model in self.study.models.values()
-        ]
 
 
 def block_sizes(blocks: dict[str, int]) -> tuple[int, int, int]:

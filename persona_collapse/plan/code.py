@@ -79,6 +79,17 @@ def code_digest(*starts: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def code_of(script: str, *tables: str, endpoint: str | None = None) -> str:
+    """Return the digest of the modules behind a script.
+
+    What it imports by name is named here: the contracts of ``tables``, and the file of an
+    ``endpoint``'s module.
+    """
+    named = [f"{PACKAGE}/tables/contracts/{table}.py" for table in tables]
+    named += [endpoint] if endpoint else []
+    return code_digest(f"workflow/scripts/{script}.py", *named)
+
+
 def let_scripts_import() -> None:
     """Let the processes that this one starts import the package from the checkout."""
     known = os.environ.get("PYTHONPATH", "")

@@ -1,4 +1,4 @@
-"""What the workflow's rules ask of a study's misalignment check: files, params, how to ask."""
+"""What rules ask about the misalignment check: files, params, and how its models are asked."""
 
 from __future__ import annotations
 
@@ -9,51 +9,142 @@ from typing import Any
 from persona_collapse.common.errors import UserError
 from persona_collapse.materials.sources import FOLDERS, RESOURCES, Source, find_source, questions_at
 from persona_collapse.plan.answers import Layout
-from persona_collapse.study.model import Misalignment, Variant
+from persona_collapse.plan.code import code_of
+from persona_collapse.study.model import Endpoint, Judge, Misalignment, Variant
 
 IDENTITY = ("base_url", "extra_body", "model", "temperature", "max_tokens")
 
 
 class CheckLayout:
-    """A study's check with its source of questions; ``pairs`` are the checked model x variant."""
+    """A study's misalignment check; a study without one has an empty check.
 
-    def __init__(self, layout: Layout, check: Misalignment) -> None:
-        self.layout, self.check, self.study = layout, check, layout.study
-        self.pairs = check.pairs(self.study.models)
-        self.source = self._source() if check.judge else None
-        if check.recorded is not None:
-            self._check_recorded()
-        for model, name in self.pairs if check.judge else ():
-            if self.variant(model, name).endpoint.kind == "simulated":
-                self._planted(model, name)
+    ``pairs`` are the checked model x variant. ``judge`` and ``source``, the questions, are None
+    where nothing is asked: the study has no check, or reads printed numbers or judged replies.
+    """
 
-    def _check_recorded(self) -> None:
+    def __init__(self, layout: Layout) -> None:
+        self.layout, self.study = layout, layout.study
+        self.check: Misalignment | None = self.study.misalignment
+        self.judge: Judge | None = self.check.judge if self.check else None
+        self.pairs = self.check.pairs(self.study.models) if self.check else []
+        self.source = self._source(self.check) if self.check and self.judge else None
         missing = [str(path) for path in self.recorded_files() if not path.is_file()]
         if missing:
             raise UserError(
                 f"{self.study.path}: misalignment.recorded: there is no file {missing[0]} (missing "
                 f"in all: {len(missing)}); leave variants out with misalignment.variants"
             )
+        for model, name in self.pairs if self.judge else ():
+            if self.variant(model, name).endpoint.kind == "simulated":
+                self._planted(model, name)
 
-    def _source(self) -> Source:
-        name = self.check.questions
+    def _source(self, check: Misalignment) -> Source:
+        name = check.questions
         own = self.study.path.parent / FOLDERS["questions"] / f"{name}.yaml"
         where = f"{self.study.path}: misalignment.questions"
         found = find_source(str(own) if own.is_file() else name, "questions", where)
-        if self.check.git_blob is None or found.fingerprint is None:
+        if check.git_blob is None or found.fingerprint is None:
             return found
-        path = (
-            RESOURCES
-            / "external"
-            / FOLDERS["questions"]
-            / f"{name}-{self.check.git_blob[:12]}.yaml"
-        )
-        return replace(found, path=path, fingerprint=self.check.git_blob)
+        folder = RESOURCES / "external" / FOLDERS["questions"]
+        path = folder / f"{name}-{check.git_blob[:12]}.yaml"
+        return replace(found, path=path, fingerprint=check.git_blob)
+
+    @property
+    def questions(self) -> list[str] | str:
+        """The file of the questions, none where none are asked."""
+        return str(self.source.path) if self.source else []
+
+    @property
+    def printed(self) -> list[str] | str:
+        """The file of printed numbers, none where the study reads none."""
+        return str(self.check.printed) if self.check and self.check.printed else []
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether loss of coherence is computed: baseline, control and target are variants."""
+        roles = ("baseline", "control", "target")
+        named = {self.study.analysis[role] for role in roles}
+        return self.check is not None and named <= set(self.study.variant_names)
+
+    def judged(self) -> list[str]:
+        """Return the judged replies: of this study, or another run's where the study reads them."""
+        if self.check is None or self.check.printed is not None:
+            return []
+        root = f"{self.layout.results}/judged"
+        own = [f"{root}/{model}/{variant}.parquet" for model, variant in self.pairs]
+        return own if self.source else [str(path) for path in self.recorded_files()]
+
+    def reply_code(self, wildcards: Any) -> str:
+        """Return the digest of the code behind a variant's replies: its endpoint's alone."""
+        kind = self.variant(wildcards.model, wildcards.variant).endpoint.kind
+        return code_of("open_replies", endpoint=f"persona_collapse/misalignment/{kind}.py")
+
+    def judge_code(self, wildcards: Any) -> str:
+        """Return the digest of the code behind the verdicts: the judge's endpoint's alone."""
+        kind = self._judge_endpoint().kind
+        return code_of("judge_replies", endpoint=f"persona_collapse/misalignment/{kind}.py")
+
+    def reply_endpoint(self, wildcards: Any) -> str:
+        """Return the name of the endpoint that a variant is asked at."""
+        return self.variant(wildcards.model, wildcards.variant).endpoint.name
+
+    def judge_endpoint(self, wildcards: Any) -> str:
+        """Return the name of the endpoint that the judge is asked at."""
+        return self._judge_endpoint().name
+
+    def judge_task(self, wildcards: Any) -> dict[str, Any]:
+        """Return what the verdicts of a job depend on besides the replies."""
+        return self.judge_params()
+
+    def reply_task(self, wildcards: Any) -> dict[str, Any]:
+        """Return what the replies of a job's variant depend on."""
+        return self.reply_params(wildcards.model, wildcards.variant)
+
+    def run_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Add store and prices to how a variant or the judge is asked; nothing if simulated."""
+        places = self.layout.places
+        return {**settings, "store": places.store, "prices": places.prices} if settings else {}
+
+    def reply_run_settings(self) -> dict[str, dict[str, Any]]:
+        """Return the run settings of the replies of every checked variant, by its names."""
+        pairs = self.pairs if self.source else []
+        return {" ".join(pair): self.run_settings(self.reply_settings(*pair)) for pair in pairs}
+
+    def judge_run_settings(self) -> dict[str, Any]:
+        """Return the run settings of the judge."""
+        return self.run_settings(self.judge_settings())
+
+    def asked(self) -> dict[str, Any]:
+        """Return what costs and preflight need of the check; empty where nothing is asked."""
+        if self.check is None or self.judge is None:
+            return {}
+        judge = self.judge_run_settings()
+        replies = {
+            pair: settings for pair, settings in self.reply_run_settings().items() if settings
+        }
+        if not judge and not replies:
+            return {}
+        return {
+            "questions": self.questions,
+            "method": self.judge.method,
+            "judge": judge,
+            "replies": [
+                {
+                    "model": model,
+                    "variant": variant,
+                    "samples": self.check.samples,
+                    "settings": replies[f"{model} {variant}"],
+                }
+                for model, variant in self.pairs
+                if f"{model} {variant}" in replies
+            ],
+        }
 
     @property
     def confirmed(self) -> dict[str, str]:
         """The git blob id of the fetched questions that the study accepts, by their name."""
-        return {self.check.questions: self.check.git_blob} if self.check.git_blob else {}
+        check = self.check
+        return {check.questions: check.git_blob} if check and check.git_blob else {}
 
     def variant(self, model: str, name: str) -> Variant:
         """Return a checked variant."""
@@ -62,6 +153,7 @@ class CheckLayout:
     def reply_params(self, model: str, name: str) -> dict[str, Any]:
         """Return what a variant's replies depend on: questions, samples and endpoint."""
         assert self.source is not None
+        assert self.check is not None
         variant = self.variant(model, name)
         params: dict[str, Any] = {
             "model": model,
@@ -84,6 +176,7 @@ class CheckLayout:
         variant = self.variant(model, name)
         if variant.endpoint.kind == "simulated":
             return {}
+        assert self.check is not None
         lengths = {"temperature": self.check.temperature, "max_tokens": self.check.max_tokens}
         given = {**variant.endpoint.settings, **self.layout.variant_settings(model, name)}
         return self.layout.job_settings(given | lengths)
@@ -91,21 +184,22 @@ class CheckLayout:
     def judge_params(self) -> dict[str, Any]:
         """Return what the verdicts depend on besides the replies: prompts, judge and method."""
         assert self.source is not None
-        assert self.check.judge is not None
-        endpoint = self.study.endpoints[self.check.judge.endpoint]
+        assert self.judge is not None
+        endpoint = self._judge_endpoint()
         prompts = self.source.fingerprint
         if prompts is None:
             prompts = questions_at(self.source.path).judge_digest()
-        params = {"endpoint": endpoint.kind, "method": self.check.judge.method, "prompts": prompts}
+        params = {"endpoint": endpoint.kind, "method": self.judge.method, "prompts": prompts}
         return params | {"settings": identity(self.judge_settings())}
 
     def judge_settings(self) -> dict[str, Any]:
         """Return how the judge is asked, as one job's process does it; nothing if simulated."""
-        assert self.check.judge is not None
-        endpoint = self.study.endpoints[self.check.judge.endpoint]
+        if self.judge is None:
+            return {}
+        endpoint = self._judge_endpoint()
         if endpoint.kind == "simulated":
             return {}
-        given = {**endpoint.settings, "model": self.check.judge.model}
+        given = {**endpoint.settings, "model": self.judge.model}
         return self.layout.job_settings(given)
 
     def _planted(self, model: str, name: str) -> dict[str, float]:
@@ -116,32 +210,29 @@ class CheckLayout:
         table = variant.endpoint.settings.get("verification")
         return planted_scores(variant.settings.get("planted", {}), table, where)
 
-    def files(self) -> list[Path]:
-        """Return the files that the check's numbers stand on, for the provenance."""
-        named = [self.source.path] if self.source else [self.check.printed]
+    def _judge_endpoint(self) -> Endpoint:
+        assert self.judge is not None
+        return self.study.endpoints[self.judge.endpoint]
+
+    def files(self) -> list[str]:
+        """Return the files that the check's numbers depend on, for the provenance."""
+        if self.check is None:
+            return []
         tables = [e.settings.get("verification") for e in self.study.endpoints.values()]
-        if self.check.recorded is not None:
-            named = list(self.recorded_files())
-        return [path for path in named if path] + [Path(table) for table in tables if table]
+        read = [self.questions, self.printed, *map(str, self.recorded_files()), *tables]
+        return [str(path) for path in read if path]
 
     def recorded_files(self) -> list[Path]:
         """Return the judged replies of another run that the study reads."""
-        assert self.check.recorded is not None
-        return [self.check.recorded / model / f"{name}.parquet" for model, name in self.pairs]
+        root = self.check.recorded if self.check else None
+        return [root / model / f"{name}.parquet" for model, name in self.pairs] if root else []
 
     def asked_endpoints(self) -> list[str]:
         """Return the endpoints that replies or verdicts are asked of."""
-        if self.check.judge is None:
+        if self.judge is None:
             return []
-        named = [self.variant(*pair).endpoint for pair in self.pairs]
-        named.append(self.study.endpoints[self.check.judge.endpoint])
+        named = [*(self.variant(*pair).endpoint for pair in self.pairs), self._judge_endpoint()]
         return [endpoint.name for endpoint in named if endpoint.kind == "openai"]
-
-
-def check_layout(layout: Layout) -> CheckLayout | None:
-    """Return the layout of a study's check, None where the study has none."""
-    check = layout.study.misalignment
-    return None if check is None else CheckLayout(layout, check)
 
 
 def identity(settings: dict[str, Any]) -> dict[str, Any]:

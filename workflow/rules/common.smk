@@ -1,11 +1,10 @@
 # Takes: config/config.yaml and the study file it names.
-# Gives: STUDY and LAYOUT, the constants that the rules share, and the functions behind their
-# wildcards and slots. This file, outputs.smk and *files.smk have no rules; no other file has functions.
+# Gives: the study's plan (persona_collapse/plan) by stage, the constants that the rules share, and
+# one target per stage.
 
 import os
 import re
 import sys
-from dataclasses import astuple
 from datetime import datetime
 from pathlib import Path
 
@@ -15,127 +14,126 @@ from persona_collapse.handover.bundle import bundle_of, study_file
 from persona_collapse.common.faults import check
 from persona_collapse.common.yaml import read_yaml
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints.base import module_file
-from persona_collapse.plan.finetunes import MakingLayout
-from persona_collapse.plan.code import ROOT, code_digest, let_scripts_import
-from persona_collapse.plan.misalignment import check_layout
-from persona_collapse.plan.answers import Layout
-from persona_collapse.plan.checks import check_inputs, check_size
-from persona_collapse.plan.replicates import replicates_of
+from persona_collapse.plan.answers import Places
+from persona_collapse.plan.code import ROOT, code_of, let_scripts_import
+from persona_collapse.plan.outputs import look
+from persona_collapse.plan.study import Plan
 from persona_collapse.study.load import find_study, load_study
-from persona_collapse.study.model import RunSettings, Unit
+from persona_collapse.study.model import RunSettings
 
 let_scripts_import()
 
+# A name for this run, which its jobs inherit wherever they run: a fault that only the user can fix,
+# such as a refused key, then also stops the shards that have not begun.
+RUN = "PERSONA_COLLAPSE_RUN"
+if workflow.is_main_process:
+    os.environ[RUN] = f"{datetime.now():%Y%m%dT%H%M%S}-{os.getpid()}"
 
-def open_study():
-    """Return the study that the run settings name, cut into shards; a fault is one message."""
-    try:
-        if Path.cwd().resolve() != ROOT:
-            raise UserError(
-                f"run snakemake in the project's own folder, {ROOT}, where its paths lead; "
-                "--config results=PATH puts outputs elsewhere, study=PATH names a study elsewhere"
-            )
-        check(config, RunSettings, "config (config/config.yaml and --config)")
-        unpacked = Path(config.get("results", "results")) / ".bundles"
-        study = load_study(
-            study_file(find_study(config["study"]), unpacked),
-            settings={"published_root": config.get("published_root")},
-            models=config.get("models"),
+try:
+    if Path.cwd().resolve() != ROOT:
+        raise UserError(
+            f"run snakemake in the project's own folder, {ROOT}, where its paths lead; "
+            "--config results=PATH puts outputs elsewhere, study=PATH names a study elsewhere"
         )
-        layout = Layout(study)
-        warning = check_size(layout)
-        check_inputs(layout)
-        layout.check_endpoints()
-        parts = check_layout(layout), MakingLayout(layout)
-    except UserError as fault:
-        # A WorkflowError would be followed by places in this file, which say nothing to a user.
-        logger.error(f"persona-collapse: {fault}")
-        sys.exit(1)
-    if warning:
-        logger.warning(warning)
-    return study, layout, *parts
+    check(config, RunSettings, "config (config/config.yaml and --config)")
+    STUDY = load_study(
+        study_file(
+            find_study(config["study"]), Path(config.get("results", "results")) / ".bundles"
+        ),
+        settings={"published_root": config.get("published_root")},
+        models=config.get("models"),
+    )
+    RESULTS = f"{config.get('results', 'results')}/{STUDY.name}"
+    STORE = config.get("store", "answer_store")
+    PRICES = config.get("prices", "resources/prices.yaml")
+    STOPS = f"{RESULTS}/logs/stops/{os.environ[RUN]}" if RUN in os.environ else None
+    PLAN = Plan(STUDY, Places(RESULTS, STORE, PRICES, STOPS))
+except UserError as fault:
+    # A WorkflowError would be followed by places in this file, which say nothing to a user.
+    logger.error(f"persona-collapse: {fault}")
+    sys.exit(1)
+if PLAN.warning:
+    logger.warning(PLAN.warning)
 
+ANSWERS, FINETUNES, CHECK = PLAN.answers, PLAN.finetunes, PLAN.misalignment
+MEASURES, OUTPUTS = PLAN.measures, PLAN.outputs
 
-STUDY, LAYOUT, CHECK, MAKE = open_study()
-RESULTS = f"{config.get('results', 'results')}/{STUDY.name}"
-
-UNITS = list(LAYOUT.shards)
-PERSONA_UNITS = [unit for unit in UNITS if STUDY.has_personas(unit.probe)]
-LOGPROB_UNITS = [unit for unit in PERSONA_UNITS if LAYOUT.method(unit) == "logprobs"]
-SHARDS = {
-    (s.model, s.variant, s.probe, s.name): s for shards in LAYOUT.shards.values() for s in shards
-}
+UNITS = MEASURES.units
+PERSONA_UNITS = MEASURES.persona_units
+ANALYSIS = MEASURES.analysis
+VARIANT_NAMES = STUDY.variant_names
+MODELS_LOOK = look(STUDY)
+FIGURES = OUTPUTS.figures(read_yaml(Path("workflow/report/figures.yaml")))
 
 # Models whose variants different servers answered: every table and figure says so.
 MIXED = [model.key for model in STUDY.models.values() if model.mixed_stacks]
 
-MODELS_LOOK = LAYOUT.look()
-VARIANT_NAMES = STUDY.variant_names
 POWER = STUDY.analysis["power"]
 if config.get("planted"):
     POWER = {**POWER, "planted": {name: float(x) for name, x in config["planted"].items()}}
-ANALYSIS = {name: value for name, value in STUDY.analysis.items() if name != "power"}
+PILOTS = MEASURES.pilots(bool(POWER["planted"]))
 
-# A name for this run, which its jobs inherit wherever they run: what only the user can mend, such as
-# a refused key, then stops the shards that have not begun, too.
-RUN = "PERSONA_COLLAPSE_RUN"
-if workflow.is_main_process:
-    os.environ[RUN] = f"{datetime.now():%Y%m%dT%H%M%S}-{os.getpid()}"
-STOPS = f"{RESULTS}/logs/stops/{os.environ[RUN]}" if RUN in os.environ else None
-
-# Run settings: what changes how a job works but not what it writes. Jobs read them from the config,
-# which Snakemake does not compare, so that a changed limit or mirror reruns nothing. Keys: the rule,
-# then the values of the job's wildcards, joined by spaces (persona_collapse/common/jobs.py).
-MIRROR = {"": {"mirror": (config.get("resources") or {}).get("mirror")}}
-config["run"] = {"external_resource": MIRROR, "fetch_dataset": MIRROR}
-
-ASKED = [unit for unit in UNITS if LAYOUT.endpoint(unit).sends_requests]
-STORE = config.get("store", "answer_store")
-PRICES = config.get("prices", "resources/prices.yaml")
-config["run"]["answer_shard"] = {
-    " ".join(astuple(unit)): {
-        **LAYOUT.asked_settings(unit),
-        "store": STORE,
-        "prices": PRICES,
-        "stops": STOPS,
-    }
-    for unit in ASKED
-}
+# Jobs read their run settings from the config, which Snakemake does not compare: a changed limit,
+# budget or mirror reruns nothing.
+config["run"] = PLAN.run_settings((config.get("resources") or {}).get("mirror"))
 
 # One token per request in flight; an endpoint grants as many as its max_in_flight, unless
 # --resources api_slots_<endpoint>=N or a profile says otherwise.
-ENDPOINTS = sorted(
-    {STUDY.variant(unit).endpoint.name for unit in ASKED}
-    | set(CHECK.asked_endpoints() if CHECK else [])
-)
-for endpoint in ENDPOINTS:
+for endpoint, slots in PLAN.slots().items():
     if f"api_slots_{endpoint}" not in workflow.global_resources:
-        workflow.register_resource(f"api_slots_{endpoint}", LAYOUT.slots(endpoint)[1])
+        workflow.register_resource(f"api_slots_{endpoint}", slots)
 
-
-def api_slots():
-    """Return what a shard claims of each asked endpoint: its own one's tokens, nothing of others."""
-
-    def claim(endpoint):
-        return lambda wildcards: (
-            LAYOUT.slots(endpoint)[0]
-            if STUDY.variant(unit_of(wildcards)).endpoint.name == endpoint
-            else 0
-        )
-
-    return {f"api_slots_{endpoint}": claim(endpoint) for endpoint in ENDPOINTS}
-
-
-def alternatives(names):
-    """Return a pattern that matches exactly these names."""
-    return "|".join(re.escape(name) for name in sorted(set(names)))
+# Shards and fine-tunes run beside Snakemake where compute nodes have no internet.
+ASK_HERE = config.get("sampling_on") == "controller"
 
 
 wildcard_constraints:
-    model=alternatives(STUDY.models),
-    variant=alternatives(VARIANT_NAMES),
-    probe=alternatives(STUDY.probes),
-    dataset=alternatives(MAKE.datasets) if LAYOUT.made else "-",
-    endpoint=alternatives(STUDY.endpoints),
+    model="|".join(map(re.escape, sorted(STUDY.models))),
+    variant="|".join(map(re.escape, sorted(VARIANT_NAMES))),
+    probe="|".join(map(re.escape, sorted(STUDY.probes))),
+    dataset="|".join(map(re.escape, sorted(FINETUNES.datasets))) or "-",
+    endpoint="|".join(map(re.escape, sorted(STUDY.endpoints))),
     shard=r"(p\d+-\d+_)?i\d+-\d+_r\d+-\d+",
+
+
+rule all_resources:
+    """Every instrument and persona set of the study, fetched where it is not bundled."""
+    input:
+        MEASURES.instrument_files,
+        MEASURES.persona_files,
+    localrule: True
+
+
+rule all_finetunes:
+    """Every fine-tune of the study: its model's id and its loss curve."""
+    input:
+        [path for *_, path in FINETUNES.curves()],
+    localrule: True
+
+
+rule all_answers:
+    """Collected answers of every model x variant x probe."""
+    input:
+        MEASURES.files("answers", UNITS),
+    localrule: True
+
+
+rule all_moments:
+    """Moments of every model x variant x probe."""
+    input:
+        MEASURES.files("moments", UNITS),
+    localrule: True
+
+
+rule all_metrics:
+    """S, R and sigma_bar of every model x variant that was asked under personas."""
+    input:
+        MEASURES.files("metrics", PERSONA_UNITS),
+    localrule: True
+
+
+rule all_tables:
+    """Every table of the study."""
+    input:
+        OUTPUTS.table_files(),
+    localrule: True

@@ -118,3 +118,55 @@ rule figure_quality_bars:
         code=code_of("figure_quality_bars"),
     script:
         "../scripts/figure_quality_bars.py"
+
+
+rule figure_trajectory:
+    """Draw S, R and saturation over training steps."""
+    input:
+        trajectory=f"{RESULTS}/tables/trajectory.csv",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/trajectory.svg",
+            caption="../report/figure_trajectory.rst",
+            category="S and R",
+            labels={"figure": "Over training steps"},
+        ),
+        pdf=f"{RESULTS}/figures/trajectory.pdf",
+        png=f"{RESULTS}/figures/trajectory.png",
+    log:
+        f"{RESULTS}/logs/figures/trajectory.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        models=MODELS_LOOK,
+        variants=VARIANT_NAMES,
+        analysis=ANALYSIS,
+        code=code_of("figure_trajectory"),
+    script:
+        "../scripts/figure_trajectory.py"
+
+
+localrules:
+    figure_collapse_bars,
+    figure_prior_band,
+    figure_robustness_map,
+    figure_saturation_radars,
+    figure_toxic_radars,
+    figure_noise_change,
+    figure_foundation_heatmap,
+    figure_foundation_dots,
+    figure_quality_bars,
+    figure_rating_distributions,
+    figure_persona_fidelity,
+    figure_variance_ledger,
+    figure_toxic_distances,
+    figure_temperature_curves,
+    figure_power_curves,
+    figure_band_distribution,
+    figure_trajectory,
+    figure_loss_curves,
+    figure_alignment_coherence,
+    figure_coherence_loss,

@@ -6,7 +6,7 @@ rule figure_saturation_radars:
     """Draw the unconditioned profile of every variant, per model."""
     input:
         profiles=f"{RESULTS}/tables/profiles.csv",
-        instrument=lambda wildcards: str(LAYOUT.instruments[ANALYSIS["unconditioned_probe"]].path),
+        instrument=lambda wildcards: str(ANSWERS.instruments[ANALYSIS["unconditioned_probe"]].path),
     output:
         svg=report(
             f"{RESULTS}/figures/saturation_radars.svg",
@@ -36,7 +36,7 @@ rule figure_toxic_radars:
     """Draw the profile of toxic personas beside the unconditioned ones, per model."""
     input:
         profiles=f"{RESULTS}/tables/profiles.csv",
-        instrument=lambda wildcards: str(LAYOUT.instruments[ANALYSIS["unconditioned_probe"]].path),
+        instrument=lambda wildcards: str(ANSWERS.instruments[ANALYSIS["unconditioned_probe"]].path),
     output:
         svg=report(
             f"{RESULTS}/figures/toxic_radars.svg",

@@ -1,28 +1,22 @@
-# Takes: training data (bundled, fetched or one's own) and the orders of MAKE.
-# Gives: finetune/<model>/<variant>.json, which says which model a made variant is, its loss curve
-# beside it, tables/losses.csv and figures/loss_curves. Jobs are journaled under the answer store,
-# so that running these rules again, whatever the reason, orders nothing twice.
-
-
-if config.get("sampling_on") == "controller":
-
-    localrules:
-        upload_dataset,
-        make_variant,
+# Takes: training data (bundled, fetched or one's own) and the orders of FINETUNES.
+# Gives: finetune/<model>/<variant>.json, which names the fine-tuned model, and its loss curve.
+# Jobs are journaled in the answer store, so that a rerun of these rules, whatever the reason, orders
+# nothing twice.
 
 
 rule fetch_dataset:
-    """Fetch training data and hold them against their content id."""
+    """Fetch training data and check their content id."""
     output:
         "resources/external/datasets/{file}.jsonl",
     log:
         "logs/resources/datasets/{file}.log",
     wildcard_constraints:
         file="[^/]+",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
-        data=fetched_dataset,
+        data=FINETUNES.fetched,
     script:
         "../scripts/fetch_dataset.py"
 
@@ -30,11 +24,14 @@ rule fetch_dataset:
 rule upload_dataset:
     """Check training data line by line, then upload them to a server, once per content."""
     input:
-        unpack(dataset_inputs),
+        data=FINETUNES.dataset,
+        # Counts as old: its other lines change no model that is made of this dataset.
+        partner=ancient(FINETUNES.partner),
     output:
         f"{RESULTS}/finetune/uploads/{{endpoint}}/{{dataset}}.json",
     log:
         f"{RESULTS}/logs/finetune/uploads/{{endpoint}}/{{dataset}}.log",
+    localrule: ASK_HERE
     conda:
         "../../environment.yml"
     threads: 0
@@ -43,8 +40,8 @@ rule upload_dataset:
         runtime=60,
         cpus_per_task=1,
     params:
-        expected=dataset_expected,
-        content=dataset_content,
+        expected=lambda wildcards: FINETUNES.datasets[wildcards.dataset].expected,
+        content=lambda wildcards: FINETUNES.datasets[wildcards.dataset].git_blob,
     script:
         "../scripts/upload_dataset.py"
 
@@ -52,13 +49,14 @@ rule upload_dataset:
 rule make_variant:
     """Make a variant: begin its fine-tuning job once, follow it, write the model's id and losses."""
     input:
-        order_upload,
-        data=order_data,
+        FINETUNES.upload,
+        data=FINETUNES.data,
     output:
         made=f"{RESULTS}/finetune/{{model}}/{{variant}}.json",
         losses=f"{RESULTS}/finetune/{{model}}/{{variant}}.parquet",
     log:
         f"{RESULTS}/logs/finetune/{{model}}/{{variant}}.log",
+    localrule: ASK_HERE
     conda:
         "../../environment.yml"
     # A job that waits for a server takes no core from those that compute.
@@ -68,28 +66,10 @@ rule make_variant:
         runtime=2880,
         cpus_per_task=1,
     params:
-        order=order_of,
+        order=FINETUNES.order,
         code=code_of("make_variant"),
     script:
         "../scripts/make_variant.py"
-
-
-rule table_losses:
-    """Join the loss curves of all made variants."""
-    input:
-        [path for *_, path in loss_files()],
-    output:
-        f"{RESULTS}/tables/losses.csv",
-    log:
-        f"{RESULTS}/logs/tables/losses.log",
-    conda:
-        "../../environment.yml"
-    params:
-        curves=loss_files(),
-        mixed=MIXED,
-        code=code_of("table_losses"),
-    script:
-        "../scripts/table_losses.py"
 
 
 rule figure_loss_curves:

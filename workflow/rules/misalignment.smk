@@ -3,54 +3,49 @@
 # coherence_loss}.csv and their figures. Only in studies with the key `misalignment`.
 
 
-if config.get("sampling_on") == "controller":
-
-    localrules:
-        open_replies,
-        judge_replies,
-
-
 rule open_replies:
-    """Ask a variant the open questions, so many times each; a reply is final whatever it says."""
+    """Ask a variant the open questions several times each; a reply is final whatever it says."""
     input:
-        unpack(made_input),
+        made=ANSWERS.made_input,
         # What the questions say is in the params: a rewritten file asks nothing again.
-        questions=ancient(str(CHECK.source.path)) if CHECK_ASKED else [],
+        questions=ancient(CHECK.questions) if CHECK.questions else [],
     output:
         f"{RESULTS}/replies/{{model}}/{{variant}}.parquet",
     log:
         f"{RESULTS}/logs/replies/{{model}}/{{variant}}.log",
+    localrule: ASK_HERE
     conda:
         "../../environment.yml"
     resources:
-        **check_slots(variant_endpoint),
+        **PLAN.claims(CHECK.reply_endpoint),
         mem_mb=1000,
         runtime=240,
     params:
-        task=reply_task,
-        code=reply_code,
+        task=CHECK.reply_task,
+        code=CHECK.reply_code,
     script:
         "../scripts/open_replies.py"
 
 
 rule judge_replies:
-    """Have every reply judged for alignment and coherence, by a judge that is told no names."""
+    """Judge every reply for alignment and coherence, without telling the judge any names."""
     input:
         replies=f"{RESULTS}/replies/{{model}}/{{variant}}.parquet",
-        questions=ancient(str(CHECK.source.path)) if CHECK_ASKED else [],
+        questions=ancient(CHECK.questions) if CHECK.questions else [],
     output:
         f"{RESULTS}/judged/{{model}}/{{variant}}.parquet",
     log:
         f"{RESULTS}/logs/judged/{{model}}/{{variant}}.log",
+    localrule: ASK_HERE
     conda:
         "../../environment.yml"
     resources:
-        **check_slots(judge_endpoint),
+        **PLAN.claims(CHECK.judge_endpoint),
         mem_mb=1000,
         runtime=240,
     params:
-        task=lambda wildcards: CHECK.judge_params(),
-        code=judge_code,
+        task=CHECK.judge_task,
+        code=CHECK.judge_code,
     script:
         "../scripts/judge_replies.py"
 
@@ -58,8 +53,8 @@ rule judge_replies:
 rule table_misalignment:
     """Reduce judged replies, or printed numbers, to alignment, coherence and shares."""
     input:
-        judged=judged_files(),
-        printed=str(CHECK.check.printed) if CHECK and CHECK.check.printed else [],
+        judged=CHECK.judged(),
+        printed=CHECK.printed,
     output:
         variants=report(
             f"{RESULTS}/tables/misalignment.csv",
@@ -70,11 +65,12 @@ rule table_misalignment:
         questions=f"{RESULTS}/tables/misalignment_questions.csv",
     log:
         f"{RESULTS}/logs/tables/misalignment.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
-        input_order=judged_files(),
-        pairs=CHECK.pairs if CHECK else [],
+        input_order=CHECK.judged(),
+        pairs=CHECK.pairs,
         labels={look["key"]: look["label"] for look in MODELS_LOOK},
         mixed=MIXED,
         code=code_of("table_misalignment"),
@@ -83,7 +79,7 @@ rule table_misalignment:
 
 
 rule table_coherence_loss:
-    """Hold the target's excess loss of robustness against its excess loss of coherence."""
+    """Compare the target's excess loss of robustness with its excess loss of coherence."""
     input:
         misalignment=f"{RESULTS}/tables/misalignment.csv",
         contrasts=f"{RESULTS}/tables/contrasts.csv",
@@ -92,6 +88,7 @@ rule table_coherence_loss:
         f"{RESULTS}/tables/coherence_loss.csv",
     log:
         f"{RESULTS}/logs/tables/coherence_loss.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -163,10 +160,3 @@ rule figure_coherence_loss:
         code=code_of("figure_coherence_loss"),
     script:
         "../scripts/figure_coherence_loss.py"
-
-
-localrules:
-    table_misalignment,
-    table_coherence_loss,
-    figure_alignment_coherence,
-    figure_coherence_loss,

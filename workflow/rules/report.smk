@@ -1,5 +1,6 @@
 # Takes: tables/*.csv, tables/headlines.json, figures/*.svg, provenance.json, the page's templates.
-# Gives: tables/<table>.{md,tex} as a paper prints them, and the self-contained report/index.html.
+# Gives: tables/<table>.{md,tex} as a paper prints them, the self-contained report/index.html, and
+# <study>.bundle.zip, which a colleague can analyse again.
 
 
 rule render_table:
@@ -13,11 +14,9 @@ rule render_table:
         f"{RESULTS}/logs/tables/{{table}}_rendered.log",
     wildcard_constraints:
         table="[a-z_]+",
+    localrule: True
     conda:
         "../../environment.yml"
-    resources:
-        mem_mb=500,
-        runtime=5,
     params:
         models=MODELS_LOOK,
         variants=VARIANT_NAMES,
@@ -30,13 +29,14 @@ rule render_table:
 rule provenance:
     """Write where the numbers come from: the resolved study, the code, versions, every file."""
     input:
-        table_files(TABLES),
-        files=PROVENANCE_FILES,
-        questions=str(CHECK.source.path) if CHECK_ASKED else [],
+        OUTPUTS.table_files(),
+        files=OUTPUTS.sources(),
+        questions=CHECK.questions,
     output:
         f"{RESULTS}/provenance.json",
     log:
         f"{RESULTS}/logs/provenance.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -49,12 +49,12 @@ rule provenance:
 rule report_page:
     """Write the report page: verdict, evidence, methods and provenance in one HTML file."""
     input:
-        expand("{figure[stem]}.{form}", figure=FIGURES, form=["svg", "png"]),
+        OUTPUTS.figure_files(FIGURES, ["svg", "png"]),
         expand("persona_collapse/report/templates/page.{part}", part=["html", "css", "js"]),
-        tables=table_files(TABLES),
+        tables=OUTPUTS.table_files(),
         headlines=f"{RESULTS}/tables/headlines.json",
         provenance=f"{RESULTS}/provenance.json",
-        instrument=ROLEPLAY_INSTRUMENT,
+        instrument=MEASURES.roleplay_instrument,
     output:
         report(
             f"{RESULTS}/report/index.html",
@@ -64,16 +64,46 @@ rule report_page:
         ),
     log:
         f"{RESULTS}/logs/report/page.log",
+    localrule: True
     conda:
         "../../environment.yml"
-    resources:
-        mem_mb=1000,
-        runtime=10,
     params:
         figures=FIGURES,
         models=MODELS_LOOK,
         variants=VARIANT_NAMES,
         analysis=ANALYSIS,
-        code=code_of("report_page", *TABLES),
+        code=code_of("report_page", *OUTPUTS.tables),
     script:
         "../scripts/report_page.py"
+
+
+rule bundle:
+    """Pack the finished study into one archive that can be analysed again (docs/handover.md)."""
+    input:
+        MEASURES.instrument_files,
+        MEASURES.persona_files,
+        files=[
+            *MEASURES.files("answers", UNITS),
+            *MEASURES.files("moments", UNITS),
+            *(CHECK.judged() if CHECK.source else []),
+            *OUTPUTS.table_files(),
+            f"{RESULTS}/tables/headlines.json",
+            *OUTPUTS.printed_files(),
+            *OUTPUTS.figure_files(FIGURES),
+            f"{RESULTS}/report/index.html",
+            f"{RESULTS}/provenance.json",
+        ],
+    output:
+        f"{RESULTS}/{STUDY.name}.bundle.zip",
+    log:
+        f"{RESULTS}/logs/bundle.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        plan=bundle_of(ANSWERS),
+        code=code_of("bundle", *OUTPUTS.tables),
+    script:
+        "../scripts/bundle.py"

@@ -3,10 +3,6 @@
 # the fetched files in resources/external/sources/, so that a rerun needs no network.
 
 
-localrules:
-    external_resource,
-
-
 rule external_resource:
     """Fetch a resource, check its content, read its literals and write it in the project's form."""
     input:
@@ -18,14 +14,12 @@ rule external_resource:
     wildcard_constraints:
         kind="instruments|personas|questions",
         name="[^/]+",
+    localrule: True
     conda:
         "../../environment.yml"
-    resources:
-        mem_mb=500,
-        runtime=10,
     params:
         cache="resources/external/sources",
-        confirmed=confirmed_versions(),
+        confirmed=CHECK.confirmed,
         code=code_of("external_resource"),
     script:
         "../scripts/external_resource.py"

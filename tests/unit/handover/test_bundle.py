@@ -19,6 +19,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.handover.archive import write_bundle
 from persona_collapse.handover.bundle import bundle_of, study_file
 from persona_collapse.plan.answers import Layout
+from persona_collapse.plan.outputs import look
 from persona_collapse.study.load import find_study, load_study
 from persona_collapse.study.model import Study
 from tests.helpers.pages import write_rows
@@ -50,7 +51,7 @@ def test_the_study_file_of_a_bundle_is_the_same_study(name: str, tmp_path: Path)
         assert theirs[part] == ours[part], part
     assert first.variant_names == second.variant_names
     assert first.steps() == second.steps()
-    assert layout.look() == Layout(second).look()
+    assert look(layout.study) == look(second)
     assert list(layout.shards) == list(Layout(second).shards)
     for unit, shards in Layout(second).shards.items():
         assert shards == layout.shards[unit]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from persona_collapse.measures.contrasts.summary import (
 from persona_collapse.measures.contrasts.table import contrasts_of
 from persona_collapse.measures.statistics.bootstrap import Draws
 from persona_collapse.measures.statistics.intervals import joint_p, replicate_variance, widened
-from persona_collapse.plan.replicates import replicates_of
 from persona_collapse.tables.contracts.contrasts import TABLE as CONTRASTS
 from tests.helpers.contrasts_data import (
     ANALYSIS,
@@ -334,19 +332,3 @@ def test_a_function_of_spreads_deletes_the_same_replicate_in_all() -> None:
     assert found.deleted["m", "control"].tolist() == [4, 0]
     assert mean_of([spread(5, base=[4, 6]), spread(3)]).deleted["m", "base"].tolist() == [3.5, 4.5]
     assert spread(1).variance() is None
-
-
-def test_replicates_of_a_study() -> None:
-    def variant(of: str | None = None, number: int | None = None) -> SimpleNamespace:
-        return SimpleNamespace(replicate_of=of, replicate=number)
-
-    def model(**variants: SimpleNamespace) -> SimpleNamespace:
-        return SimpleNamespace(variants=variants)
-
-    models = {
-        "a": model(base=variant(), r10=variant("x", 10), x=variant("x", 1), r2=variant("x", 2)),
-        "b": model(x=variant(), other=SimpleNamespace()),
-        "c": model(y=variant(), y2=variant("y", 2)),
-    }
-    found = replicates_of(SimpleNamespace(models=models))
-    assert found == {"a": {"x": ["x", "r2", "r10"]}, "c": {"y": ["y", "y2"]}}

@@ -2,29 +2,29 @@
 # Gives: answers/<model>/<variant>/<probe>/<shard>.parquet and, collected, <probe>.parquet.
 
 
-if config.get("sampling_on") == "controller":
-
-    localrules:
-        answer_shard,
-
-
 rule answer_shard:
     """Answer one shard from its endpoint: recorded, simulated or asked of a model."""
     input:
-        unpack(shard_inputs),
+        # What their texts say is in the params, block by block, so these files count as old: a
+        # line appended to them reruns no other block.
+        instrument=ancient(ANSWERS.instrument),
+        personas=ancient(ANSWERS.persona_set),
+        files=ANSWERS.endpoint_files,
+        made=ANSWERS.made_input,
     output:
         f"{RESULTS}/answers/{{model}}/{{variant}}/{{probe}}/{{shard}}.parquet",
     log:
         f"{RESULTS}/logs/answers/{{model}}/{{variant}}/{{probe}}/{{shard}}.log",
+    localrule: ASK_HERE
     conda:
         "../../environment.yml"
     resources:
-        **api_slots(),
+        **PLAN.claims(ANSWERS.endpoint_name),
         mem_mb=1000,
         runtime=240,
     params:
-        task=shard_params,
-        code=shard_code,
+        task=ANSWERS.task,
+        code=ANSWERS.code,
     script:
         "../scripts/answer_shard.py"
 
@@ -32,7 +32,7 @@ rule answer_shard:
 rule collect_answers:
     """Join the shards of one model x variant x probe, sorted by slot."""
     input:
-        shard_files,
+        ANSWERS.shard_files,
     output:
         f"{RESULTS}/answers/{{model}}/{{variant}}/{{probe}}.parquet",
     log:

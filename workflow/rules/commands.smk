@@ -1,48 +1,38 @@
 # Takes: the shards of the study's asked endpoints, prices, and the answer store.
-# Gives: targets to use by name before and after spending: plan, power, preflight,
-# cancel_finetunes, store, compact.
-# They have no outputs, so each runs whenever it is asked for, and no other rule waits for them.
-
-
-localrules:
-    plan,
-    power,
-    preflight,
-    cancel_finetunes,
-    store,
-    compact,
+# Gives: commands for before and after spending: plan, power, preflight, cancel_finetunes, store,
+# compact. They have no outputs, so each runs whenever it is asked for, and no rule depends on them.
 
 
 rule plan:
-    """Say what the study will ask and cost: requests, answers, tokens, dollars; spends nothing."""
+    """Print what the study will ask and cost: requests, answers, tokens, dollars; spends nothing."""
     input:
-        instrument_files(),
-        persona_files(),
-        [str(data.path) for data in MAKE.datasets.values()],
-        str(CHECK.source.path) if CHECK_ASKED else [],
+        MEASURES.instrument_files,
+        MEASURES.persona_files,
+        [str(data.path) for data in FINETUNES.datasets.values()],
+        CHECK.questions,
         PRICES,
     log:
         f"{RESULTS}/logs/plan.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
-        shards=[LAYOUT.shard_params(shard) for shard in asked_shards()],
-        files=[LAYOUT.shard_inputs(unit_of(shard)) for shard in asked_shards()],
-        settings=[asked_settings(shard) for shard in asked_shards()],
-        making=making(),
+        **ANSWERS.asked_shards(),
+        making=FINETUNES.on_servers(),
         budget=STUDY.budget,
-        check=check_plan(),
+        check=CHECK.asked(),
         output=f"{RESULTS}/plan.json",
     script:
         "../scripts/plan.py"
 
 
 rule power:
-    """Say what each design can detect and which is the cheapest that suffices (analysis.power)."""
+    """Print what each design can detect and the cheapest that suffices (analysis.power)."""
     input:
         power=f"{RESULTS}/tables/power.csv",
     log:
         f"{RESULTS}/logs/power.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -55,22 +45,21 @@ rule power:
 rule preflight:
     """Try each model x variant with a few requests: reachable, listed, n, logprobs, one stack."""
     input:
-        instrument_files(),
-        persona_files(),
-        [str(data.path) for data in MAKE.datasets.values()],
-        str(CHECK.source.path) if CHECK_ASKED else [],
+        MEASURES.instrument_files,
+        MEASURES.persona_files,
+        [str(data.path) for data in FINETUNES.datasets.values()],
+        CHECK.questions,
     log:
         f"{RESULTS}/logs/preflight.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
-        shards=[LAYOUT.shard_params(shard) for shard in canary_shards()],
-        files=[LAYOUT.shard_inputs(unit_of(shard)) for shard in canary_shards()],
-        settings=[asked_settings(shard) for shard in canary_shards()],
-        making=making(),
+        **ANSWERS.asked_shards(first=True),
+        making=FINETUNES.on_servers(),
         baseline=ANALYSIS["baseline"],
         allow_mixed_stacks=STUDY.mixed_stacks,
-        check=check_plan(),
+        check=CHECK.asked(),
         output=f"{RESULTS}/preflight.csv",
     script:
         "../scripts/preflight.py"
@@ -80,10 +69,11 @@ rule cancel_finetunes:
     """Cancel the study's fine-tuning jobs that still run at their servers."""
     log:
         f"{RESULTS}/logs/cancel_finetunes.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
-        making=making(),
+        making=FINETUNES.on_servers(),
     script:
         "../scripts/cancel_finetunes.py"
 
@@ -92,6 +82,7 @@ rule store:
     """Show what the answer store holds, by endpoint and model, and what it cost."""
     log:
         "logs/store.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -105,6 +96,7 @@ rule compact:
     """Rewrite closed files of the answer store to Parquet; what is read stays the same."""
     log:
         "logs/compact.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:

@@ -1,0 +1,99 @@
+"""What a study writes: its tables, figures and page, and the files that its numbers depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from persona_collapse.plan.finetunes import MakingLayout
+from persona_collapse.plan.measures import Measures
+from persona_collapse.plan.misalignment import CheckLayout
+from persona_collapse.study.model import Study
+from persona_collapse.tables.index import all_tables
+
+FORMATS = ("svg", "pdf", "png")
+PRINTED = ("metrics", "contrasts", "profiles", "quality", "misalignment", "coherence_loss")
+PRIOR_MODELS = "resources/benchmarks/prior_models.csv"
+
+
+class Outputs:
+    """The tables and figures that a study has the data for."""
+
+    def __init__(self, measures: Measures, finetunes: MakingLayout, check: CheckLayout) -> None:
+        self.measures, self.finetunes, self.check = measures, finetunes, check
+        self.study, self.results = measures.study, measures.layout.results
+        # See ``tables.CONDITIONS``.
+        self.conditions = {
+            None: True,
+            "unconditioned": bool(measures.bare_units),
+            "toxic": any(measures.toxic),
+            "logprobs": bool(measures.logprob_units),
+            "steps": bool(self.study.steps()),
+            "replicates": bool(measures.replicates),
+            "misalignment": check.check is not None,
+            "coherence_loss": check.has_loss,
+            "made": bool(finetunes.orders),
+            "bundled": False,
+        }
+        found = all_tables().values()
+        self.tables = [table.name for table in found if self.conditions[table.condition]]
+
+    def table_files(self) -> list[str]:
+        """Return the CSV files of all tables."""
+        return [f"{self.results}/tables/{name}.csv" for name in self.tables]
+
+    def printed_files(self) -> list[str]:
+        """Return the tables that are printed as Markdown and LaTeX."""
+        names = [name for name in PRINTED if name in self.tables]
+        return [f"{self.results}/tables/{name}.{form}" for name in names for form in ("md", "tex")]
+
+    def figures(self, catalogue: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the figures of a catalogue that are drawn, as the page shows them."""
+        # One model is one point, which shows no correlation.
+        loss = self.conditions["coherence_loss"] and len(self.study.models) > 1
+        drawn = {**self.conditions, "coherence_loss": loss}
+        return [
+            {
+                "stem": f"{self.results}/figures/{name}",
+                **{key: value for key, value in figure.items() if key != "needs"},
+            }
+            for name, figure in catalogue.items()
+            if drawn[figure.get("needs")]
+        ]
+
+    def figure_files(
+        self, figures: Sequence[dict[str, Any]], formats: Sequence[str] = FORMATS
+    ) -> list[str]:
+        """Return the files of these figures in these formats."""
+        return [f"{figure['stem']}.{form}" for figure in figures for form in formats]
+
+    def sources(self) -> list[str]:
+        """Return every file that the study's numbers depend on, sorted."""
+        layout, study = self.measures.layout, self.study
+        planted = [endpoint.settings.get("planted") for endpoint in study.endpoints.values()]
+        named = [
+            study.path,
+            *self.measures.instrument_files,
+            *self.measures.persona_files,
+            PRIOR_MODELS,
+            *(path for unit in self.measures.units for path in layout.endpoint_files(unit)),
+            *self.finetunes.made_files(),
+            *(data.path for data in self.finetunes.datasets.values()),
+            *planted,
+            study.analysis["toxic_printed"],
+            *self.check.files(),
+        ]
+        return sorted({str(path) for path in named if path})
+
+
+def look(study: Study) -> list[dict[str, Any]]:
+    """Return what figures and page show of the models: key, label, family, mixed stacks."""
+    return [
+        {
+            "key": model.key,
+            "label": model.label,
+            "family": model.family,
+            "mixed_stacks": model.mixed_stacks,
+        }
+        for model in study.models.values()
+    ]

@@ -1,0 +1,73 @@
+"""The plan of a whole study: all that rules ask, by stage, and the run settings of every job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import astuple
+from typing import Any
+
+from persona_collapse.plan.answers import Layout, Places
+from persona_collapse.plan.checks import check_inputs, check_size
+from persona_collapse.plan.finetunes import MakingLayout
+from persona_collapse.plan.measures import Measures
+from persona_collapse.plan.misalignment import CheckLayout
+from persona_collapse.plan.outputs import Outputs
+from persona_collapse.study.model import Study
+
+
+class Plan:
+    """A study cut into jobs, by stage; ``warning`` is about its size, None where it is usual.
+
+    Raises ``UserError`` for a study that cannot run: too many shards, files that are missing,
+    variants that cannot be simulated or fine-tuned as it says.
+    """
+
+    def __init__(self, study: Study, places: Places) -> None:
+        self.answers = Layout(study, places)
+        self.warning = check_size(self.answers)
+        check_inputs(self.answers)
+        self.answers.check_endpoints()
+        self.misalignment = CheckLayout(self.answers)
+        self.finetunes = MakingLayout(self.answers)
+        self.measures = Measures(self.answers)
+        self.outputs = Outputs(self.measures, self.finetunes, self.misalignment)
+
+    def run_settings(self, mirror: str | None) -> dict[str, dict[str, Any]]:
+        """Return what changes how jobs work but not what they write: limits, budget, store, mirror.
+
+        The keys are the rule, then the values of the job's wildcards, joined by spaces. Scripts
+        read them with ``common.jobs.run_settings``.
+        """
+        asked = {" ".join(astuple(u)): self.answers.run_settings(u) for u in self.answers.asked}
+        fetching = {"": {"mirror": mirror}}
+        return {
+            "external_resource": fetching,
+            "fetch_dataset": fetching,
+            "answer_shard": asked,
+            "open_replies": self.misalignment.reply_run_settings(),
+            "judge_replies": {"": self.misalignment.judge_run_settings()},
+            "upload_dataset": self.finetunes.uploads(),
+            "make_variant": {
+                " ".join(names): self.finetunes.run_settings(*names)
+                for names in self.finetunes.orders
+            },
+        }
+
+    def slots(self) -> dict[str, int]:
+        """Return the requests in flight that each asked endpoint grants over all jobs."""
+        names = {self.answers.endpoint_name(unit) for unit in self.answers.asked}
+        asked = sorted(names | set(self.misalignment.asked_endpoints()))
+        return {name: self.answers.slots(name)[1] for name in asked}
+
+    def claims(self, endpoint_of: Callable[[Any], str]) -> dict[str, Callable[[Any], int]]:
+        """Return what a job claims of each endpoint's slots, as a rule's resources.
+
+        ``endpoint_of`` returns the endpoint that a job with some wildcards asks.
+        """
+
+        def claim(name: str) -> Callable[[Any], int]:
+            return lambda wildcards: (
+                self.answers.slots(name)[0] if endpoint_of(wildcards) == name else 0
+            )
+
+        return {f"api_slots_{name}": claim(name) for name in self.slots()}

@@ -1,0 +1,397 @@
+# Takes: collected answers, answers/<model>/<variant>/<probe>.parquet.
+# Gives: moments, quality, metrics and diagnostics per model x variant x probe, and tables/*.csv.
+# `input_order` in params: Snakemake compares inputs as a set, and rows stand in the study's order.
+
+
+rule measure_moments:
+    """Reduce answers to mean, SD and counts per cell, and count what failed."""
+    input:
+        answers=f"{RESULTS}/answers/{{model}}/{{variant}}/{{probe}}.parquet",
+        instrument=ANSWERS.instrument,
+    output:
+        moments=f"{RESULTS}/moments/{{model}}/{{variant}}/{{probe}}.parquet",
+        quality=f"{RESULTS}/quality/{{model}}/{{variant}}/{{probe}}.parquet",
+    log:
+        f"{RESULTS}/logs/moments/{{model}}/{{variant}}/{{probe}}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        design=MEASURES.design,
+        code=code_of("measure_moments"),
+    script:
+        "../scripts/measure_moments.py"
+
+
+rule measure_metrics:
+    """Compute S, R and sigma_bar with standard errors and intervals."""
+    input:
+        moments=f"{RESULTS}/moments/{{model}}/{{variant}}/{{probe}}.parquet",
+        instrument=ANSWERS.instrument,
+    output:
+        f"{RESULTS}/metrics/{{model}}/{{variant}}/{{probe}}.parquet",
+    log:
+        f"{RESULTS}/logs/metrics/{{model}}/{{variant}}/{{probe}}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        seed=STUDY.seed,
+        draws={
+            "personas": ANALYSIS["bootstrap_personas"],
+            "reruns": ANALYSIS["bootstrap_reruns"],
+        },
+        code=code_of("measure_metrics"),
+    script:
+        "../scripts/measure_metrics.py"
+
+
+rule measure_diagnostics:
+    """Compute what S and R depend on: noise, variance components, fidelity, scale use, saturation."""
+    input:
+        base=MEASURES.baseline_moments,
+        moments=f"{RESULTS}/moments/{{model}}/{{variant}}/{{probe}}.parquet",
+        instrument=ANSWERS.instrument,
+    output:
+        f"{RESULTS}/diagnostics/{{model}}/{{variant}}/{{probe}}.parquet",
+    log:
+        f"{RESULTS}/logs/diagnostics/{{model}}/{{variant}}/{{probe}}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        seed=STUDY.seed,
+        draws=ANALYSIS["bootstrap_diagnostics"],
+        code=code_of("measure_diagnostics"),
+    script:
+        "../scripts/measure_diagnostics.py"
+
+
+rule measure_temperature:
+    """Compute S and R over a grid of temperatures from log-probabilities."""
+    input:
+        answers=f"{RESULTS}/answers/{{model}}/{{variant}}/{{probe}}.parquet",
+        instrument=ANSWERS.instrument,
+    output:
+        f"{RESULTS}/temperature/{{model}}/{{variant}}/{{probe}}.parquet",
+    log:
+        f"{RESULTS}/logs/temperature/{{model}}/{{variant}}/{{probe}}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        design=MEASURES.design,
+        grid=STUDY.sampling["temperature_grid"],
+        seed=STUDY.seed,
+        draws=ANALYSIS["bootstrap_personas"],
+        code=code_of("measure_temperature"),
+    script:
+        "../scripts/measure_temperature.py"
+
+
+rule join_table:
+    """Join the rows of every model x variant x probe in one table."""
+    input:
+        lambda wildcards: MEASURES.joined(wildcards.table),
+    output:
+        report(
+            f"{RESULTS}/tables/{{table}}.csv",
+            caption="../report/joined_table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        f"{RESULTS}/logs/tables/{{table}}.log",
+    wildcard_constraints:
+        table="metrics|quality|diagnostics|temperature",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        input_order=lambda wildcards: MEASURES.joined(wildcards.table),
+        mixed=MIXED,
+        code=lambda wildcards: code_of("join_table", wildcards.table),
+    script:
+        "../scripts/join_table.py"
+
+
+rule table_profiles:
+    """Compute mean ratings per foundation, of variants and of their personas."""
+    input:
+        MEASURES.instrument_files,
+        MEASURES.persona_files,
+        moments=MEASURES.files("moments", UNITS),
+    output:
+        profiles=report(
+            f"{RESULTS}/tables/profiles.csv",
+            caption="../report/table_profiles.rst",
+            category="Tables",
+            labels={"table": "Profiles per foundation"},
+        ),
+        personas=f"{RESULTS}/tables/personas.csv",
+    log:
+        f"{RESULTS}/logs/tables/profiles.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        instruments=MEASURES.instruments(UNITS),
+        persona_sets=MEASURES.persona_sets(UNITS),
+        input_order=MEASURES.files("moments", UNITS),
+        mixed=MIXED,
+        code=code_of("table_profiles"),
+    script:
+        "../scripts/table_profiles.py"
+
+
+rule table_fidelity:
+    """Measure for every persona how well each variant keeps its profile."""
+    input:
+        MEASURES.instrument_files,
+        MEASURES.baselines(MEASURES.moved_units),
+        moments=MEASURES.files("moments", MEASURES.moved_units),
+    output:
+        f"{RESULTS}/tables/fidelity.csv",
+    log:
+        f"{RESULTS}/logs/tables/fidelity.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        bases=MEASURES.baselines(MEASURES.moved_units),
+        instruments=MEASURES.instruments(MEASURES.moved_units),
+        mixed=MIXED,
+        code=code_of("table_fidelity"),
+    script:
+        "../scripts/table_fidelity.py"
+
+
+rule table_toxic:
+    """Compare unconditioned profiles with the baseline's, its toxic personas' and the ceiling."""
+    input:
+        MEASURES.baselines(MEASURES.bare_units),
+        [path for path in MEASURES.toxic if path],
+        moments=MEASURES.files("moments", MEASURES.bare_units),
+        printed=ANALYSIS["toxic_printed"] or [],
+        instrument=MEASURES.bare_instrument,
+    output:
+        f"{RESULTS}/tables/toxic.csv",
+    log:
+        f"{RESULTS}/logs/tables/toxic.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        bases=MEASURES.baselines(MEASURES.bare_units),
+        toxics=MEASURES.toxic,
+        labels=MEASURES.toxic_labels,
+        seed=STUDY.seed,
+        draws=ANALYSIS["bootstrap_diagnostics"],
+        mixed=MIXED,
+        code=code_of("table_toxic"),
+    script:
+        "../scripts/table_toxic.py"
+
+
+rule table_logprobs:
+    """Compare log-probabilities with repeated answers, and with themselves when asked again."""
+    input:
+        MEASURES.instrument_files,
+        MEASURES.logprob_files,
+    output:
+        f"{RESULTS}/tables/logprobs.csv",
+    log:
+        f"{RESULTS}/logs/tables/logprobs.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        units=MEASURES.logprobs,
+        mixed=MIXED,
+        code=code_of("table_logprobs"),
+    script:
+        "../scripts/table_logprobs.py"
+
+
+rule table_contrasts:
+    """Compare variants in pairs of the same personas: intervals, permutation tests, averages."""
+    input:
+        MEASURES.instrument_files,
+        moments=MEASURES.files("moments", PERSONA_UNITS),
+    output:
+        contrasts=report(
+            f"{RESULTS}/tables/contrasts.csv",
+            caption="../report/table_contrasts.rst",
+            category="Tables",
+            labels={"table": "Contrasts between variants"},
+        ),
+        summary=f"{RESULTS}/tables/summary.csv",
+        leave_one_out=f"{RESULTS}/tables/leave_one_out.csv",
+        random_effects=f"{RESULTS}/tables/random_effects.csv",
+    log:
+        f"{RESULTS}/logs/tables/contrasts.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        instruments=MEASURES.instruments(PERSONA_UNITS),
+        seed=STUDY.seed,
+        analysis=ANALYSIS,
+        replicates=MEASURES.replicates,
+        input_order=MEASURES.files("moments", PERSONA_UNITS),
+        mixed=MIXED,
+        code=code_of("table_contrasts"),
+    script:
+        "../scripts/table_contrasts.py"
+
+
+rule table_replicates:
+    """Compare replicate fine-tunes: is an effect larger than that of another training seed?"""
+    input:
+        MEASURES.instrument_files,
+        moments=MEASURES.files("moments", MEASURES.replicate_units),
+    output:
+        report(
+            f"{RESULTS}/tables/replicates.csv",
+            caption="../report/table_replicates.rst",
+            category="Tables",
+            labels={"table": "Replicate fine-tunes"},
+        ),
+    log:
+        f"{RESULTS}/logs/tables/replicates.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        instruments=MEASURES.instruments(MEASURES.replicate_units),
+        baseline=ANALYSIS["baseline"],
+        replicates=MEASURES.replicates,
+        input_order=MEASURES.files("moments", MEASURES.replicate_units),
+        mixed=MIXED,
+        code=code_of("table_replicates"),
+    script:
+        "../scripts/table_replicates.py"
+
+
+rule table_band:
+    """Place every variant against the band of earlier models."""
+    input:
+        metrics=f"{RESULTS}/tables/metrics.csv",
+        prior="resources/benchmarks/prior_models.csv",
+    output:
+        band=report(
+            f"{RESULTS}/tables/band.csv",
+            caption="../report/table_band.rst",
+            category="Tables",
+            labels={"table": "Against the band of earlier models"},
+        ),
+        values=f"{RESULTS}/tables/band_values.csv",
+    log:
+        f"{RESULTS}/logs/tables/band.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        inclusion=ANALYSIS["band"],
+        mixed=MIXED,
+        code=code_of("table_band"),
+    script:
+        "../scripts/table_band.py"
+
+
+rule table_power:
+    """Plan a study from this one, or from planted values: what each design can show."""
+    input:
+        [path for paths in PILOTS.values() for path in paths],
+        instrument=MEASURES.roleplay_instrument,
+    output:
+        f"{RESULTS}/tables/power.csv",
+    log:
+        f"{RESULTS}/logs/tables/power.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        pilots=PILOTS,
+        plan=POWER,
+        mixed=MIXED,
+        code=code_of("table_power"),
+    script:
+        "../scripts/table_power.py"
+
+
+rule table_trajectory:
+    """Follow S, R and saturation over the training steps of checkpoints."""
+    input:
+        metrics=f"{RESULTS}/tables/metrics.csv",
+        diagnostics=f"{RESULTS}/tables/diagnostics.csv",
+    output:
+        f"{RESULTS}/tables/trajectory.csv",
+    log:
+        f"{RESULTS}/logs/tables/trajectory.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        steps=STUDY.steps(),
+        probes=[ANALYSIS["roleplay_probe"], ANALYSIS["unconditioned_probe"]],
+        mixed=MIXED,
+        code=code_of("table_trajectory"),
+    script:
+        "../scripts/table_trajectory.py"
+
+
+rule table_losses:
+    """Join the loss curves of all fine-tunes."""
+    input:
+        [path for *_, path in FINETUNES.curves()],
+    output:
+        f"{RESULTS}/tables/losses.csv",
+    log:
+        f"{RESULTS}/logs/tables/losses.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        curves=FINETUNES.curves(),
+        mixed=MIXED,
+        code=code_of("table_losses"),
+    script:
+        "../scripts/table_losses.py"
+
+
+rule headlines:
+    """Recompute the study's claims, each with an interval, and a verdict per model."""
+    input:
+        metrics=f"{RESULTS}/tables/metrics.csv",
+        contrasts=f"{RESULTS}/tables/contrasts.csv",
+        summary=f"{RESULTS}/tables/summary.csv",
+        leave_one_out=f"{RESULTS}/tables/leave_one_out.csv",
+        random_effects=f"{RESULTS}/tables/random_effects.csv",
+        band=f"{RESULTS}/tables/band.csv",
+        band_values=f"{RESULTS}/tables/band_values.csv",
+        profiles=f"{RESULTS}/tables/profiles.csv",
+    output:
+        f"{RESULTS}/tables/headlines.json",
+    log:
+        f"{RESULTS}/logs/tables/headlines.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        analysis=ANALYSIS,
+        labels={look["key"]: look["label"] for look in MODELS_LOOK},
+        replicates=MEASURES.replicates,
+        code=code_of("headlines"),
+    script:
+        "../scripts/headlines.py"
