@@ -14,7 +14,7 @@ from persona_collapse.materials.questions import QuestionSet, read_questions
 from persona_collapse.misalignment.judge import LOGPROBS, TEXT, VerdictMethod
 from persona_collapse.misalignment.openai import judge, reply
 from persona_collapse.misalignment.replies import Replies
-from persona_collapse.plan.misalignment import check_layout
+from persona_collapse.plan.misalignment import CheckLayout
 from persona_collapse.store.files import stream_folder
 from tests.golden.golden_study import MADE, golden_layout
 
@@ -210,7 +210,7 @@ def test_stored_verdicts_of_today_are_read_and_nothing_is_asked(asked: dict[str,
 
 
 def test_replies_of_a_named_model_depend_on_these_params(tmp_path: Path) -> None:
-    check = check_layout(golden_layout(tmp_path))
+    check = CheckLayout(golden_layout(tmp_path))
     assert check is not None
     assert check.reply_params("n", "base") == {
         "model": "n",
@@ -229,7 +229,7 @@ def test_replies_of_a_named_model_depend_on_these_params(tmp_path: Path) -> None
 
 
 def test_replies_of_a_made_model_depend_on_how_it_is_made(tmp_path: Path) -> None:
-    check = check_layout(golden_layout(tmp_path))
+    check = CheckLayout(golden_layout(tmp_path))
     assert check is not None
     assert check.reply_params("m", "insecure") == {
         "model": "m",
@@ -247,7 +247,7 @@ def test_replies_of_a_made_model_depend_on_how_it_is_made(tmp_path: Path) -> Non
 
 
 def test_verdicts_depend_on_these_params_of_the_judge(tmp_path: Path) -> None:
-    check = check_layout(golden_layout(tmp_path))
+    check = CheckLayout(golden_layout(tmp_path))
     assert check is not None
     assert check.judge_params() == {
         "endpoint": "openai",

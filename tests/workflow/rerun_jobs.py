@@ -21,11 +21,13 @@ PAGE_RULES = ("render_table", "provenance", "report_page")
 class Rules:
     """Rules of a group that run: all but some, with some that the change adds; or only some.
 
-    ``only`` counts the jobs of each; None: as many as a first run has.
+    ``fewer`` are the jobs of rules that run fewer than in a first run. ``only`` counts the jobs of
+    each rule; None: as many as a first run has.
     """
 
     but: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
+    fewer: dict[str, int] = field(default_factory=dict)
     only: dict[str, int] | None = None
 
     def counts(self, first: dict[str, int]) -> dict[str, int]:
@@ -35,6 +37,7 @@ class Rules:
         return {
             **{rule: count for rule, count in first.items() if rule not in self.but},
             **dict.fromkeys(self.more, 1),
+            **self.fewer,
         }
 
     def __str__(self) -> str:
@@ -42,7 +45,8 @@ class Rules:
             return ", ".join(_counted(rule, count) for rule, count in self.only.items()) or "-"
         but = f" but {', '.join(map(_short, self.but))}" if self.but else ""
         more = f" and {', '.join(map(_short, self.more))}" if self.more else ""
-        return f"all{but}{more}"
+        fewer = "".join(f", {_counted(rule, count)} alone" for rule, count in self.fewer.items())
+        return f"all{but}{more}{fewer}"
 
 
 def _short(rule: str) -> str:
@@ -96,7 +100,7 @@ def grouped(first: dict[str, int]) -> dict[str, dict[str, int]]:
     """Sort the rules of a first run into tables, figures and page; every rule has its place."""
     groups: dict[str, dict[str, int]] = {"tables": {}, "figures": {}, "page": {}}
     for rule, count in first.items():
-        if rule.startswith("table_") or rule == "headlines":
+        if rule.startswith("table_") or rule in ("headlines", "join_table"):
             groups["tables"][rule] = count
         elif rule.startswith("figure_"):
             groups["figures"][rule] = count
