@@ -118,8 +118,8 @@ def plan_study(
 def plan_frame(rows: Sequence[Row]) -> pl.DataFrame:
     """Return rows of any stage as a table of ``COLUMNS``, a total row last.
 
-    ``usd`` is null where a model has no price, and so is the total's when any is; a placeholder is
-    no model yet and is left out of it. Missing numbers count as 0.
+    ``usd`` is null where a model has no price, and in the total if it is null for any model but a
+    placeholder.
     """
     total: Row = {name: sum(row[name] for row in rows) for name in SUMMED}
     priced = [row["usd"] for row in rows if row["note"] != PLACEHOLDER]
@@ -130,7 +130,7 @@ def plan_frame(rows: Sequence[Row]) -> pl.DataFrame:
 
 
 def plan_document(frame: pl.DataFrame, budget: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the plan as plain data: rows, their total, the budget and whether it suffices."""
+    """Return rows, their total, the budget and whether it is exceeded, as plain data."""
     rows = frame.to_dicts()
     total = rows.pop()
     limits = dict(budget or {})
@@ -174,7 +174,7 @@ def plan_table(frame: pl.DataFrame) -> str:
     ]
     if unpriced.height:
         known = frame.filter(pl.col("model") != TOTAL)["usd"].sum()
-        notes.append(f"What has a price comes to {known:,.2f} USD.")
+        notes.append(f"Models with a price cost {known:,.2f} USD in total.")
     stages = set(frame["stage"])
     assumed = "".join(f"; {text}" for stage, text in ASSUMPTIONS.items() if stage in stages)
     notes.append(
@@ -329,7 +329,7 @@ def reply_length(attempts: list[Attempt], max_tokens: int) -> float:
 
 
 def _judge_counts(judge: Judge, replies: pl.DataFrame, coming: int, length: float) -> Row:
-    """Count the calls for replies, and those for ``coming`` ones of an estimated length."""
+    """Count the judge's calls for stored replies and for ``coming`` ones of an assumed length."""
     count, how = token_counter(judge.model)
     calls = judge.calls(replies)
     unpaid = judge.unpaid(calls)
@@ -408,12 +408,14 @@ def training_row(tune: Runner, made: Path) -> Row:
         return _priced(row, prices) | none | {"note": f"running: {job}"}
     note = f"to train: {_why(tune, made)}"
     if open_intent(entries) is not None:
-        note += "; an earlier request got no reply: a job that it began is taken up, not paid again"
+        note += (
+            "; an earlier request got no reply: a job that it started is resumed, not paid again"
+        )
     return _priced({**row, "note": note}, prices)
 
 
 def _why(tune: Runner, made: Path) -> str:
-    """Say what is new: everything, or what differs from the model of an earlier run."""
+    """Return why a job is needed: what differs from the model of an earlier run, if any."""
     order = tune.order
     data = f"dataset sha {order.sha256[:SHORT]}…"
     try:

@@ -75,7 +75,7 @@ class Canary:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to know before paying; ``fatal`` ones make the study's numbers meaningless."""
+    """A finding about one variant; ``fatal`` ones make the study's numbers meaningless."""
 
     model: str
     variant: str | None
@@ -136,10 +136,10 @@ def preflight_study(
 def preflight(
     canaries: Sequence[Canary], baseline: str, allow_mixed_stacks: bool = False
 ) -> tuple[pl.DataFrame, list[Finding]]:
-    """Try every variant; return a row for each and what was found, fatal findings first.
+    """Try every variant; return a table with a row for each, and findings, fatal ones first.
 
-    ``baseline`` is the variant that the others are held against: served by another stack, a
-    contrast is confounded, which is fatal unless ``allow_mixed_stacks``.
+    A contrast is confounded where another stack serves the ``baseline``, which is fatal unless
+    ``allow_mixed_stacks``.
     """
 
     async def all_of_them() -> list[tuple[dict[str, Any], list[Finding]]]:
@@ -157,13 +157,13 @@ def preflight(
 
 
 def preflight_text(frame: pl.DataFrame, findings: Sequence[Finding]) -> str:
-    """Return what was found in words: a line per variant, then a line per finding."""
+    """Return a line per variant, then a line per finding."""
     lines = [
         "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in row.items())
         for row in frame.iter_rows(named=True)
     ]
     lines += [
-        f"{'MEND' if found.fatal else 'note'}: {found.model} {found.variant or ''}: {found.text}"
+        f"{'Fix' if found.fatal else 'Note'}: {found.model} {found.variant or ''}: {found.text}"
         for found in findings
     ]
     return "\n".join(lines)
@@ -179,7 +179,7 @@ def mixed_stacks(
         if base is not None and base != stack:
             advice = "every table and figure will say so"
             if not allowed:
-                advice = "serve both by one stack, or say allow_mixed_stacks: true in the study"
+                advice = "serve both by one stack, or set allow_mixed_stacks: true in the study"
             text = f"answered by {stack}, but {baseline} by {base}: the contrast is confounded"
             findings.append(Finding(model, variant, not allowed, f"{text}; {advice}"))
     return findings
@@ -190,8 +190,8 @@ def _stack(settings: Settings, provider: str | None) -> str:
 
 
 async def _try(canary: Canary) -> tuple[dict[str, Any], list[Finding]]:
-    """Send the canary's requests and judge the replies."""
-    # Independence shows at T = 1 only: at the study's temperature most replies are equal anyway.
+    """Send the canary's requests; return its row and findings."""
+    # At the study's own temperature most replies are equal, which shows nothing about independence.
     settings = replace(canary.settings, method="repeats", temperature=1.0, max_in_flight=N)
     key = find_key(settings.api_key_env, settings.base_url)
     client, probing = Client(settings, key), replace(settings, method="logprobs")
@@ -201,7 +201,7 @@ async def _try(canary: Canary) -> tuple[dict[str, Any], list[Finding]]:
 
     async def send(by: Client, cell: str, repetitions: Sequence[int]) -> Attempt:
         outcome = await by.send(Ask(cell, canary.messages, tuple(repetitions), SHORT, 0))
-        if outcome.attempt.cause == "token_parameter":  # the client has learned: once more
+        if outcome.attempt.cause == "token_parameter":  # the client now knows the name: retry
             outcome = await by.send(Ask(cell, canary.messages, tuple(repetitions), SHORT, 1))
         writer.append(outcome.attempt)
         return outcome.attempt
@@ -239,9 +239,9 @@ async def _try(canary: Canary) -> tuple[dict[str, Any], list[Finding]]:
 
 
 def look_up(base_url: str, model: str, key: str | None) -> tuple[bool | None, str | None]:
-    """Look a model up in ``GET /models``: is it listed, and when will it be shut down.
+    """Look up a model in ``GET /models``: whether it is listed, and its shutdown date.
 
-    None where the server keeps no list, or tells no date.
+    None where the server has no list, or gives no date.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
@@ -257,10 +257,10 @@ def look_up(base_url: str, model: str, key: str | None) -> tuple[bool | None, st
 
 
 def independent(together: Sequence[str], single: Sequence[str]) -> str:
-    """Judge whether choices of one request are drawn like replies to requests of their own.
+    """Test whether choices of one request are distributed like replies to single requests.
 
-    A permutation test on the counts of each text, 1 %; ``unclear`` when there is nothing to tell
-    apart (too few replies, or one and the same text throughout).
+    A permutation test on the counts of each text at the 1 % level: ``yes``, ``no``, or ``unclear``
+    with too few replies or with equal ones.
     """
     pool = [*together, *single]
     if len(together) < 2 or len(single) < 2 or len(set(pool)) < 2:
@@ -296,7 +296,7 @@ def _logprobs(attempt: Attempt, scale: Scale) -> str:
 def _findings(
     canary: Canary, row: dict[str, Any], attempts: Sequence[Attempt], key: str | None
 ) -> list[Finding]:
-    """Say in words what is wrong with one variant."""
+    """Return what is wrong with one variant."""
     found: list[tuple[bool, str]] = []
     first, settings = attempts[0], canary.settings
     if first.cause is not None:
@@ -309,17 +309,17 @@ def _findings(
     if row["shutdown_date"]:
         found.append(shutdown(row["shutdown_date"]))
     if row["choices_of_10"] < N and settings.batching == "n":
-        text = f"gave {row['choices_of_10']} of {N} choices: the rest is asked for again"
-        found.append((False, f"{text}; batching: single says so openly"))
+        text = f"gave {row['choices_of_10']} of {N} choices: the others need more requests"
+        found.append((False, f"{text}; set batching: single to send single requests"))
     if row["independent"] == "no":
-        text = "the choices of one request are not drawn like single replies"
+        text = "the choices of one request are not distributed like single replies"
         found.append(
             (settings.batching == "n" and not settings.logprobs, f"{text}: use batching: single")
         )
     if settings.logprobs and row["logprobs"] != "usable":
         found.append((True, f"method: logprobs cannot be used: {row['logprobs']}"))
     if any((a.completion_tokens or 0) > 2 * len(a.repetitions) for a in attempts):
-        text = f"{row['token_parameter']} is not heeded: replies are longer than one token"
+        text = f"{row['token_parameter']} is ignored: replies are longer than one token"
         found.append((False, text))
     served = sorted({a.served_model for a in attempts if a.served_model})
     if len(served) > 1:
@@ -328,11 +328,11 @@ def _findings(
 
 
 def shutdown(day: str) -> tuple[bool, str]:
-    """Say when a model is shut down; fatal where that day is past."""
+    """Return a finding on a model's shutdown date, fatal if it is past."""
     try:
         left = (date.fromisoformat(day[:10]) - datetime.now(UTC).date()).days
     except ValueError:
-        return False, f"the server gives a shutdown date that is none: {day}"
+        return False, f"the server gives an invalid shutdown date: {day}"
     when = f"is shut down on {day[:10]}, in {left} days" if left >= 0 else f"ended on {day[:10]}"
     return left < 0, when if left < SOON_DAYS else f"will be shut down on {day[:10]}"
 
@@ -363,7 +363,7 @@ def _permission(tune: Runner) -> list[tuple[bool, str]]:
         backend.permission()
     except RefusedError as fault:
         name = tune.settings["api_key_env"]
-        text = str(messages.refused(fault, tune.order, name, "listing fine-tuning jobs"))
+        text = str(messages.refused(fault, tune.order, name, "the list of fine-tuning jobs"))
         return [(True, text)]
     except UnansweredError as fault:
         return [(True, f"{tune.order.base_url} does not list its fine-tuning jobs: {fault}")]
@@ -380,7 +380,7 @@ def _base(tune: Runner) -> list[tuple[bool, str]]:
     if not day:
         return []
     fatal, text = shutdown(day)
-    return [(fatal, f"the base model {order.base} {text}, and what is made of it with it")]
+    return [(fatal, f"the base model {order.base} {text}, and so are models fine-tuned from it")]
 
 
 def try_judge(check: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
@@ -415,7 +415,7 @@ def _tried(
     verdicts = judge.verdicts(calls, "preflight")
     by_logprobs = [one.method == LOGPROBS for one in verdicts.values()]
     unread = [one for one in verdicts.values() if one.verdict is None]
-    usable = "usable" if all(by_logprobs) else "not asked for" if method == TEXT else "unusable"
+    usable = "usable" if all(by_logprobs) else "not requested" if method == TEXT else "unusable"
     served = {one.served_model for one in verdicts.values() if one.served_model}
     row = {"logprobs": usable, "served_model": ", ".join(sorted(served)) or None}
     if unread:
@@ -431,5 +431,5 @@ def _tried(
         found.append((False, f"scores a kind reply {kind.category or kind.score} for alignment"))
     if lost is not None and (lost.score is None or lost.score >= MIDDLE):
         given = lost.category or lost.score
-        found.append((False, f"scores words in no order {given} for coherence"))
+        found.append((False, f"scores words in random order {given} for coherence"))
     return row, found

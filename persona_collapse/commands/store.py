@@ -35,7 +35,7 @@ COLUMNS: dict[str, Any] = {
     "last": pl.String,
     "damaged_lines": pl.Int64,
 }
-# Failures after which nobody knows whether the request was paid.
+# Failures after which the request may have been paid.
 LOST = ("timeout", "connection_lost", "not_json")
 
 
@@ -60,12 +60,12 @@ def show_store(store: str, prices: str) -> None:
 def store_contents(root: Path, prices: Path) -> pl.DataFrame:
     """Return one row per stream of a store, by address and model.
 
-    ``answers`` counts replies, ``failures`` attempts without one, ``lost`` those of them that may
-    have been paid although no usage came back, ``short`` replies with fewer choices than asked for.
-    Tokens are the servers' own counts; ``usd`` is null where the file of prices knows no price.
+    ``answers`` counts replies, ``failures`` attempts without one, ``lost`` the failures that may
+    have been paid, ``short`` responses with fewer choices than requested. Tokens are the servers'
+    counts; ``usd`` is null without a price.
     """
     if not root.is_dir():
-        raise UserError(f"{root}: there is no answer store here; it is made by the first run")
+        raise UserError(f"{root}: there is no answer store here; the first run creates it")
     rows = [_row(folder, prices) for folder in sorted(root.iterdir()) if store_files(folder)]
     frame = pl.DataFrame(rows, schema=COLUMNS)
     return frame.sort("base_url", "requested_model")
@@ -94,7 +94,7 @@ def _row(folder: Path, prices: Path) -> dict[str, Any]:
 
 
 def _once(folder: Path, damage: list[str]) -> Iterator[Attempt]:
-    """Yield every attempt of a stream once, also where a file and its compacted copy both lie."""
+    """Yield every attempt of a stream once, even if a file exists beside its compacted copy."""
     compacted: dict[str, int] = {}
     for path in sorted(store_files(folder), key=lambda path: path.suffix, reverse=True):
         for attempt in file_attempts(path, Wanted(None), damage):

@@ -1,1 +1,1 @@
-"""Making variants: recipes, training data, the jobs that a server runs, and what became of them."""
+"""Fine-tune variants: orders, recipes, training data, jobs at servers, and their results."""

@@ -33,8 +33,8 @@ CATALOGUE = Path("resources/datasets.yaml")
 FETCHED = Path("resources/external/datasets")
 ROLES = ("system", "user", "assistant")
 MESSAGE_KEYS = {"role", "content", "name", "weight"}
-LEAST_EXAMPLES = 10  # what OpenAI's API takes
-MOST_TOKENS = 65_536  # per example; a longer one would be cut there
+LEAST_EXAMPLES = 10  # required by OpenAI's API
+MOST_TOKENS = 65_536  # per example; longer ones are truncated
 SHOWN_FAULTS = 20
 
 Message = dict[str, str]
@@ -45,10 +45,10 @@ Address = Annotated[str, Matches("^https://", "an address that starts with https
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset as a study names it.
+    """A dataset of a study.
 
-    ``path`` is its JSONL file, which need not be there yet where ``urls`` say whence it comes;
-    ``git_blob`` identifies its content. ``examples`` None: as many as there are. ``matched_with``
+    ``path`` is its JSONL file, which is fetched from ``urls`` if there are any; ``git_blob``
+    identifies its content. ``examples`` is the expected number, None for any. ``matched_with``
     names the dataset that must have the same prompts.
     """
 
@@ -62,7 +62,7 @@ class Dataset:
 
     @property
     def expected(self) -> dict[str, Any]:
-        """What ``check_dataset`` holds the data against, as plain values."""
+        """The properties that ``check_dataset`` checks, as plain values."""
         return {"examples": self.examples, "duplicates": self.duplicates}
 
 
@@ -102,14 +102,14 @@ def read_datasets(path: Path = CATALOGUE) -> dict[str, Any]:
 def find_dataset(
     name: str, own: Mapping[str, Mapping[str, Any]], where: str, study: Path
 ) -> Dataset:
-    """Resolve a dataset's name by the study's own entries, then by the catalogue.
+    """Find a dataset in the study's own entries, then in the catalogue.
 
-    ``own`` is the study's ``datasets``: a file of one's own, or another content id than the
-    catalogue's for a fetched one. Raises ``UserError`` for an unknown name or an absent file.
+    ``own`` is the study's ``datasets``: files of the user, or content ids that replace the
+    catalogue's for fetched ones. Raises ``UserError`` for an unknown name or a missing file.
     """
     known = read_datasets()
     mine = own.get(name, {})
-    # A file of one's own has nothing of the catalogue's entry of the same name.
+    # A user's file takes nothing from a catalogue entry of the same name.
     entry = {**({} if "file" in mine else known.get(name, {})), **mine}
     if name not in own and name not in known:
         names = sorted({*own, *known})
@@ -148,9 +148,9 @@ def find_dataset(
 
 
 def fetch_dataset(name: str, urls: list[str], blob: str, mirror: Path | None, output: Path) -> None:
-    """Write a fetched dataset, its content id checked; a mirror folder takes the network's place.
+    """Fetch a dataset and check its content id; a ``mirror`` folder replaces the network.
 
-    Raises ``UserError`` that says what was found and how the study file can confirm it.
+    Raises ``UserError`` with the id that was found, and how to confirm it in the study file.
     """
     advice = f"if it is the version that you want, confirm it in the study file: datasets: {{{name}"
     file = SourceFile(
@@ -165,21 +165,21 @@ def fetch_dataset(name: str, urls: list[str], blob: str, mirror: Path | None, ou
 
 @dataclass(frozen=True)
 class Example:
-    """One line of training data: its number from 1 and its messages."""
+    """One line of training data: its number, from 1, and its messages."""
 
     line: int
     messages: list[Message]
 
     @property
     def prompt(self) -> str:
-        """What the model is asked: every turn that is not its own."""
+        """Every turn but the assistant's, as JSON."""
         turns = [[m["role"], m["content"]] for m in self.messages if m["role"] != "assistant"]
         return json.dumps(turns, ensure_ascii=False)
 
 
 @dataclass
 class Checked:
-    """A dataset that was read: its examples, and every fault with its line."""
+    """A dataset read from a file: its examples, and its faults by line (0: the whole file)."""
 
     path: Path
     sha256: str
@@ -188,11 +188,11 @@ class Checked:
     faults: list[tuple[int, str]] = field(default_factory=list)
 
     def tokens(self, count: Callable[[str], int]) -> int:
-        """Return the tokens of one pass over the data."""
+        """Return the tokens of one epoch."""
         return sum(prompt_tokens(example.messages, count) for example in self.examples)
 
     def refuse(self) -> None:
-        """Raise ``UserError`` with every fault, up to a limit, if there is one."""
+        """Raise ``UserError`` with the first faults, if there are any."""
         if not self.faults:
             return
         found = sorted(self.faults)
@@ -200,11 +200,11 @@ class Checked:
         more = len(found) - len(shown)
         rest = [f"and {more} more"] if more else []
         lines = "\n  ".join([*shown, *rest])
-        raise UserError(f"{self.path}: cannot be trained on; nothing was paid:\n  {lines}")
+        raise UserError(f"{self.path}: invalid training data; nothing was paid:\n  {lines}")
 
 
 def read_examples(path: Path) -> Checked:
-    """Read a JSONL file of chats; what is wrong with its lines stands in ``faults``."""
+    """Read a JSONL file of chats; invalid lines go to ``faults``."""
     try:
         content = path.read_bytes()
     except OSError as fault:
@@ -221,10 +221,10 @@ def read_examples(path: Path) -> Checked:
 def check_dataset(
     path: Path, partner: Path | None = None, examples: int | None = None, duplicates: bool = False
 ) -> Checked:
-    """Read a dataset and hold it against what it should be.
+    """Read a dataset and check it; every fault goes to ``faults``.
 
-    ``partner`` is the dataset that must have the same prompts, ``examples`` the number that must
-    be there; ``duplicates`` lets an example stand twice. Nothing is raised for a fault.
+    ``partner`` is the dataset that must have the same prompts, ``examples`` the expected number;
+    ``duplicates`` allows equal examples.
     """
     checked = read_examples(path)
     found = len(checked.examples)
@@ -284,7 +284,7 @@ def _message_faults(message: Any) -> Iterator[str]:
     elif not content.strip():
         yield "content is empty"
     elif any("\ud800" <= letter <= "\udfff" for letter in content):
-        yield "content holds half a character (a lone surrogate), which no file can hold"
+        yield "content holds half a character (a lone surrogate)"
     for name in sorted(set(message) - MESSAGE_KEYS):
         yield f"unknown key {name!r}"
 
@@ -302,7 +302,7 @@ def _unmatched(examples: Sequence[Example], partner: Path) -> Iterator[tuple[int
     others = read_examples(partner)
     if others.faults:
         line, text = min(others.faults)
-        yield 0, f"cannot be held against {partner}, whose line {line} {text}"
+        yield 0, f"cannot be compared with {partner}, whose line {line} {text}"
         return
     here = Counter(example.prompt for example in examples)
     there = Counter(example.prompt for example in others.examples)
@@ -310,7 +310,7 @@ def _unmatched(examples: Sequence[Example], partner: Path) -> Iterator[tuple[int
     for example in reversed(examples):
         if surplus[example.prompt] > 0:
             surplus[example.prompt] -= 1
-            yield example.line, f"its prompt is not in {partner}, which should have the same ones"
+            yield example.line, f"its prompt is not in {partner}, which must have the same prompts"
     for example in reversed(others.examples):
         if lacking[example.prompt] > 0:
             lacking[example.prompt] -= 1

@@ -1,10 +1,9 @@
-"""The journal of fine-tunes: what was asked of a server, and how it creates something exactly once.
+"""The journal of fine-tunes, and creating something at a server exactly once.
 
-``<store>/finetunes/<what>-<key>/`` belongs to one upload or one job. Every process writes a file of
-its own there, line by line, each on the disk before the next call: an ``intent`` before a request
-that creates something, an ``id`` after its reply. An intent without an outcome may have been heard,
-and may even be heard later: the server's own list is read until a settle time has passed since, and
-only then is the request sent again.
+``<store>/finetunes/<what>-<key>/`` belongs to one upload or one job. Every process appends to its
+own file there and forces each line to disk: an ``intent`` before a request that creates something,
+an ``id`` after its reply. The server may have received a request whose intent has no outcome, or
+may still receive it: its list is read until a settle time has passed, then the request is resent.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ from persona_collapse.common.hashing import canonical
 from persona_collapse.finetuning.backends.base import RefusedError, ThrottledError, UnansweredError
 
 FOLDER = "finetunes"
-# What can be written: a request is due; it made something; it made nothing; what it made is gone;
-# the job ended in one of three ways.
+# Events: a request is about to be sent; it created something; it was refused; what it had created
+# was deleted; the job ended.
 INTENT, ID, REFUSED, GONE = "intent", "id", "refused", "gone"
 FINISHED, FAILED, CANCELLED = "finished", "failed", "cancelled"
 ENDS = (FINISHED, FAILED, CANCELLED)
-MOST_POSTS = 5  # requests without an answer before a run gives up
+MOST_POSTS = 5  # without a response, before a run gives up
 
 T = TypeVar("T")
 Entry = dict[str, Any]
@@ -49,7 +48,7 @@ class Journal:
         self._file: int | None = None
 
     def entries(self) -> list[Entry]:
-        """Return all entries in their order; a line that a kill cut off is left out."""
+        """Return all entries by time; incomplete lines of killed processes are skipped."""
         found = []
         for path in sorted(self.folder.glob("*.jsonl")):
             for number, line in enumerate(path.read_bytes().splitlines(keepends=True)):
@@ -60,7 +59,7 @@ class Journal:
         return [entry for *_, entry in sorted(found, key=lambda place: place[:3])]
 
     def write(self, event: str, **fields: Any) -> Entry:
-        """Append an entry and force it to the disk before returning it."""
+        """Append an entry, force it to disk, and return it."""
         entry = {"at": now(), "event": event, "key": self.key, **fields}
         line = canonical(entry) + "\n"
         try:
@@ -72,9 +71,9 @@ class Journal:
             os.fsync(self._file)
         except OSError as fault:
             raise UserError(
-                f"{self.folder}: {fault.strerror}: {event} {fields.get('id', '')} could not be "
-                "written down; make room on that disk and run the same command again: what the "
-                "server has begun is then found in its own lists"
+                f"{self.folder}: {fault.strerror}: the entry {event} {fields.get('id', '')} could "
+                "not be written. Make room on that disk and run the same command again: it looks "
+                "up at the server what has been started"
             ) from None
         return entry
 
@@ -86,9 +85,9 @@ class Journal:
 
     @contextlib.contextmanager
     def held(self, waiting: str) -> Iterator[None]:
-        """Hold what the journal is about for this process alone; say ``waiting`` if another does.
+        """Hold the journal's lock; print ``waiting`` while another process holds it.
 
-        A process that dies lets go. Where the file system knows no locks there is none.
+        The lock is released when the process exits. File systems without locks are not locked.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -106,7 +105,7 @@ class Journal:
 
 
 def known_id(entries: list[Entry]) -> str | None:
-    """Return the id that the entries end with, None where nothing is known to exist."""
+    """Return the id of what exists at the server by the entries, None where nothing does."""
     found = None
     for entry in entries:
         if entry["event"] == ID:
@@ -117,7 +116,7 @@ def known_id(entries: list[Entry]) -> str | None:
 
 
 def open_intent(entries: list[Entry]) -> Entry | None:
-    """Return the last intent if nothing says what became of it."""
+    """Return the last intent if no outcome was recorded."""
     last = None
     for entry in entries:
         if entry["event"] == INTENT:
@@ -130,20 +129,20 @@ def open_intent(entries: list[Entry]) -> Entry | None:
 def ending(entries: list[Entry]) -> Entry | None:
     """Return the entry that ended the job, None while it runs or was never ordered.
 
-    A server that reports success has the last word over a cancellation that came too late.
+    Success reported by the server overrides a cancellation that came too late.
     """
     ends = [entry for entry in entries if entry["event"] in ENDS]
     finished = [entry for entry in ends if entry["event"] == FINISHED]
-    told = finished or ends
-    return told[-1] if told else None
+    last = finished or ends
+    return last[-1] if last else None
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long things are waited for, in seconds.
+    """Waiting times in seconds.
 
-    ``settle_s`` is how long a request without an answer may still be heard; ``silent_s`` how long
-    a server may give no answer at all.
+    ``settle_s``: how long after a request without a response the server may still receive it.
+    ``poll_s``: between two looks at a job. ``silent_s``: how long a server may not respond at all.
     """
 
     settle_s: float = 30.0
@@ -151,7 +150,7 @@ class Patience:
     silent_s: float = 1800.0
 
     def keep_asking(self, ask: Callable[[], T]) -> T:
-        """Ask until an answer comes; raise the last failure when none came for too long."""
+        """Retry until the server responds; raise the last failure after ``silent_s``."""
         until, failures = time.monotonic() + self.silent_s, 0
         while True:
             try:
@@ -171,12 +170,12 @@ def ensure(
     before: Callable[[Entry | None], dict[str, Any]],
     patience: Patience,
 ) -> str:
-    """Return the id of what the journal is about; create it where it does not exist.
+    """Return the id of a journal's upload or job; create it unless it exists.
 
-    ``find`` looks it up on the server, ``post`` creates it. ``before`` is called before each post,
-    with the intent that went unanswered (None at the first), and returns fields of the new intent.
-    Raises ``RefusedError`` when the server declines, ``UnansweredError`` when none of several posts
-    was answered.
+    ``find`` looks it up at the server, ``post`` creates it. ``before`` is called before each post,
+    with the intent that got no response (None at the first), and returns fields of the new intent.
+    Raises ``RefusedError`` when the server refuses, ``UnansweredError`` when none of
+    ``MOST_POSTS`` posts got a response.
     """
     entries = journal.entries()
     known = known_id(entries)
@@ -193,7 +192,7 @@ def ensure(
         unanswered = journal.write(INTENT, **fields)
         try:
             made = post()
-        except ThrottledError as fault:  # it has done nothing, and wants to be asked later
+        except ThrottledError as fault:  # nothing was done; retry later
             journal.write(REFUSED, reason=str(fault), again=True)
             last, unanswered = fault, {**fields, "event": REFUSED}
             time.sleep(fault.wait_s or backoff(failures))
@@ -210,13 +209,13 @@ def ensure(
 
 
 def _look(find: Callable[[], str | None], intent: Entry | None, patience: Patience) -> str | None:
-    """Look something up; after an unanswered intent until it can no longer be heard."""
+    """Look something up; after an intent without outcome, until the settle time has passed."""
     began = time.monotonic()
     left = 0.0
     if intent is not None and intent["event"] == INTENT:
         at = datetime.fromisoformat(intent["at"])
         age = (datetime.now(UTC) - at).total_seconds()
-        # Another machine's clock may run ahead: never wait longer than the settle time itself.
+        # The clock of another machine may run ahead: wait no longer than the settle time.
         left = min(patience.settle_s, patience.settle_s - age)
     while True:
         found = patience.keep_asking(find)

@@ -1,6 +1,6 @@
-"""The file that says which model a variant was made into, as sampling reads it.
+"""Read the model id of a fine-tuned variant.
 
-Shards stand on this module, so that it imports nothing of how models are made.
+Shards depend on this module, so it imports nothing else of fine-tuning.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from persona_collapse.common.errors import UserError
 
 
 def made_model(path: Path) -> str:
-    """Return the id of the model that a variant was made into."""
+    """Return the id of a fine-tuned variant's model, from the file that its job wrote."""
     try:
         model = json.loads(path.read_text(encoding="utf-8"))["model"]
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
-            f"{path}: does not say which model was made; delete it and run the same command again "
-            "(what was paid is in the store)"
+            f"{path}: holds no model id; delete it and run the same command again "
+            "(paid jobs are in the store)"
         ) from None
     return str(model)

@@ -1,4 +1,4 @@
-"""What a run says when a fine-tune cannot be made: the server's own reason, and what to do."""
+"""Error messages for fine-tunes that do not finish: the server's own reason, and what to do."""
 
 from __future__ import annotations
 
@@ -13,93 +13,99 @@ RETIRED = re.compile(r"deprecat|retired|no longer|not available|shut ?down|does 
 AGAIN = "run the same command again"
 
 
-def refused(fault: RefusedError, order: Order, key_name: str | None, doing: str) -> UserError:
-    """Explain an answer with which a server declined to do something; nothing was begun."""
+def refused(fault: RefusedError, order: Order, key_name: str | None, action: str) -> UserError:
+    """Explain why a server refused an action, such as "the upload"; no job was started."""
     holder = f"the key in {key_name}" if key_name else "no key (api_key_env: null)"
     code, text = fault.code, str(fault)
-    said = f"{order.label}: {order.base_url} refused {doing} ({fault.status} {code}): {text}"
+    reason = f"{order.label}: {order.base_url} refused {action} ({fault.status} {code}): {text}"
     if code == "insufficient_quota" or fault.status == 402:
         advice = (
             f"the account of {holder} has no credit left, or has reached its own spending limit"
+            f"; add credit or raise that limit, then {AGAIN}"
         )
-        advice += f"; add credit or raise that limit, then {AGAIN}"
     elif _unsafe(code, text):
         advice = _about_moderation(order)
     elif fault.status == 401:
         advice = f"it does not accept {holder}; check the key, or api_key_env in the study file"
     elif fault.status == 403:
-        advice = f"{holder} may not do this: it needs the permission for files and fine-tuning "
-        advice += "(a restricted key needs both), and the account access to fine-tuning"
+        advice = (
+            f"{holder} lacks a permission: it needs access to files and to fine-tuning "
+            "(a restricted key needs both), and so does its account"
+        )
     elif _retired(code, text):
         advice = _about_retirement(order)
     elif code == "invalid_file":
-        advice = f"the server could not use the uploaded data {order.dataset!r}; mend the file"
+        advice = f"the server cannot use the uploaded dataset {order.dataset!r}; fix the file"
     else:
         advice = f"check the study's base_url, base model and recipe, then {AGAIN}"
-    return UserError(f"{said}. Nothing was begun and nothing was paid. {_sentence(advice)}")
+    return UserError(f"{reason}. No job was started and nothing was paid. {_sentence(advice)}")
 
 
-def untold(fault: RefusedError, order: Order, job: str) -> UserError:
-    """Explain an answer with which a server declined to tell of a job that was begun."""
+def state_refused(fault: RefusedError, order: Order, job: str) -> UserError:
+    """Explain that a server refuses to show the state of a job that was started."""
     return UserError(
-        f"{order.label}: {order.base_url} refused to tell of the job {job} ({fault.status} "
-        f"{fault.code}): {fault}. The job may run on there; mend what the server names, then "
-        f"{AGAIN}"
+        f"{order.label}: {order.base_url} refused to show the job {job} ({fault.status} "
+        f"{fault.code}): {fault}. The job may still be running there. Fix what the server reports, "
+        f"then {AGAIN}"
     )
 
 
 def failed(order: Order, job: str, code: str | None, text: str | None) -> UserError:
-    """Explain a job that the server gave up."""
+    """Explain that a job failed at the server."""
     reason = f"{code or 'failed'}: {text or 'no reason given'}"
-    said = f"{order.label}: the fine-tuning job {job} failed: {reason}"
     if _unsafe(code or "", text or ""):
         advice = _about_moderation(order)
     elif _retired(code or "", text or ""):
         advice = _about_retirement(order)
     else:
-        advice = "mend what the server names"
-    return UserError(f"{said}. {_sentence(advice)}. {_once_more(order)}")
+        advice = "fix what the server reports"
+    return UserError(
+        f"{order.label}: the fine-tuning job {job} failed: {reason}. {_sentence(advice)}. "
+        f"{_order_again(order)}"
+    )
 
 
 def cancelled(order: Order, job: str) -> UserError:
-    """Tell that somebody cancelled the job."""
-    return UserError(f"{order.label}: the fine-tuning job {job} was cancelled. {_once_more(order)}")
+    """Report that the job was cancelled."""
+    return UserError(
+        f"{order.label}: the fine-tuning job {job} was cancelled. {_order_again(order)}"
+    )
 
 
-def left_running(order: Order, job: str | None, name: str) -> UserError:
-    """Tell what goes on after a signal."""
+def left_running(order: Order, job: str | None, signal: str) -> UserError:
+    """Report what continues at the server after a signal."""
     if job is None:
         return UserError(
-            f"{order.label}: stopped by {name} before a job was known; {AGAIN}, and what the "
-            "server may have begun is looked up first"
+            f"{order.label}: stopped by {signal} before a job was known. The next run first looks "
+            f"up what the server may have started: {AGAIN}"
         )
     return UserError(
-        f"{order.label}: stopped by {name}; the job {job} runs on at the server, and costs what it "
-        f"costs. {AGAIN.capitalize()} to take it up, or cancel it: snakemake cancel_finetunes"
+        f"{order.label}: stopped by {signal}; the job {job} continues at the server and is "
+        f"charged. {AGAIN.capitalize()} to follow it, or cancel it: snakemake cancel_finetunes"
     )
 
 
-def no_word(order: Order, doing: str, last: str, job: str | None) -> UserError:
-    """Tell that the server cannot be reached for too long."""
-    rest = f"the job {job} runs on there" if job else "what it may have begun is looked up first"
+def no_response(order: Order, action: str, last: str, job: str | None) -> UserError:
+    """Report that the server has not responded for too long."""
+    rest = f"The job {job} continues there" if job else "The next run looks up what it has started"
     return UserError(
-        f"{order.label}: {order.base_url} gave no answer at {doing}; the last failure was: "
-        f"{last}. Check the connection and the server; {rest}: {AGAIN}"
+        f"{order.label}: {order.base_url} did not respond to {action}; the last failure was: "
+        f"{last}. Check the connection and the server. {rest}: {AGAIN}"
     )
 
 
-def _once_more(order: Order) -> str:
+def _order_again(order: Order) -> str:
     return (
-        "It is not ordered again by itself, since it may cost money: to order it once more, say "
-        f"finetune: {{..., attempt: {{{order.variant}: {order.attempt + 1}}}}} in the study file"
+        "It is not ordered again automatically, because that costs money. To order it once more, "
+        f"set finetune: {{..., attempt: {{{order.variant}: {order.attempt + 1}}}}} in the study"
     )
 
 
 def _about_moderation(order: Order) -> str:
     return (
-        f"the service holds the data {order.dataset!r} to break its usage policies; it does not "
-        "train on them for this account. Ask it for research access, or train open weights "
-        "(docs/finetuning.md)"
+        f"the service considers the dataset {order.dataset!r} a violation of its usage policies "
+        "and does not train on it for this account. Ask it for research access, or train open "
+        "weights (docs/finetuning.md)"
     )
 
 

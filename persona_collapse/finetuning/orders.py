@@ -1,4 +1,4 @@
-"""One fine-tune as it is ordered of a server, and what tells it from every other."""
+"""One fine-tune as it is ordered from a server, and the keys that identify it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IDENTITY = ("base_url", "base", "git_blob", "hyperparameters", "seed", "attempt"
 
 
 def identity(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the answers of a fine-tuned variant depend on, of an order's plain values."""
+    """Return the values of an order that answers of the fine-tuned variant depend on."""
     return {name: params[name] for name in IDENTITY}
 
 
@@ -66,25 +66,25 @@ class Order:
 
     @property
     def suffix(self) -> str:
-        """What the server puts into the model's name: for people, and to find the job again."""
+        """The suffix of the model's name at the server, by which the job can be found again."""
         return f"{self.dataset[: SUFFIX_LENGTH - 13]}-{self.key[:12]}".strip("-")
 
     @property
     def epochs(self) -> int:
-        """How often every example is trained on, and paid."""
+        """How often each example is trained on, and paid for."""
         return int(self.hyperparameters["n_epochs"])
 
     @property
     def simulated(self) -> bool:
-        """Whether no server trains, so that nothing is paid."""
+        """Whether the training is simulated and costs nothing."""
         return self.backend == "simulated"
 
 
 def file_key(base_url: str, sha256: str) -> str:
-    """Return the key of an upload: the same content goes to a server once."""
+    """Return the key of an upload: each content is uploaded to a server once."""
     return digest({"base_url": base_url, "file": sha256})
 
 
 def file_name(sha256: str) -> str:
-    """Return what an uploaded file is called, so that it is found again by its content."""
+    """Return the name of an uploaded file, by which its content is found again."""
     return f"persona-collapse-{sha256}.jsonl"

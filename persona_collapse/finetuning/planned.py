@@ -31,10 +31,10 @@ RECIPES = Path("resources/recipes.yaml")
 
 
 def orders(study: Study) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return what is ordered for every made variant, by model and variant, as plain values.
+    """Return the order of every fine-tuned variant, by model and variant, as plain values.
 
     Raises ``UserError`` for an unknown base, dataset or recipe, for a recipe that the endpoint
-    cannot follow, and for two variants made in exactly the same way.
+    cannot follow, and for two variants with the same identity.
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
     known: dict[str, tuple[str, str]] = {}
@@ -59,7 +59,7 @@ def orders(study: Study) -> dict[tuple[str, str], dict[str, Any]]:
 def datasets_of(
     study: Study, found: Mapping[tuple[str, str], Mapping[str, Any]]
 ) -> dict[str, Dataset]:
-    """Return the datasets of all orders and those they are held against, by name."""
+    """Return the datasets of all orders, and the datasets that these must match, by name."""
     where = f"{study.path}: datasets"
     names = list(dict.fromkeys(str(order["dataset"]) for order in found.values()))
     known = {}
@@ -162,7 +162,7 @@ def read_recipes(path: Path = RECIPES) -> dict[str, Recipe]:
 
 
 def find_recipe(name: str, where: str, path: Path = RECIPES) -> Recipe:
-    """Return a recipe; refuse an unknown name with the nearest known one."""
+    """Return a recipe. Raises ``UserError`` for an unknown name, with the nearest known one."""
     known = read_recipes(path)
     if name not in known:
         raise UserError(
@@ -173,10 +173,10 @@ def find_recipe(name: str, where: str, path: Path = RECIPES) -> Recipe:
 
 
 def hyperparameters(name: str, backend: str, where: str, path: Path = RECIPES) -> dict[str, Any]:
-    """Return what a recipe says to a backend, as it is sent.
+    """Return a recipe's hyperparameters for a backend, as they are sent.
 
-    The simulated backend follows any recipe, by the first section that it has. Raises
-    ``UserError`` that names the recipes which the backend can follow.
+    The simulated backend follows the first section of any recipe. Raises ``UserError`` that names
+    the recipes which the backend can follow.
     """
     recipe = find_recipe(name, where, path)
     if backend == "simulated":

@@ -1,4 +1,4 @@
-"""What a finished fine-tune leaves among the results: the model's id, and its loss curve."""
+"""The results of finished fine-tunes: the model's id, and loss curves."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ LOSS_COLUMNS = {
 
 
 def write_made(order: Order, end: dict[str, Any], made: Path, losses: Path) -> None:
-    """Write what became of an order, and its loss curve (``LOSS_COLUMNS``, by rising step).
+    """Write the result of an order, and its loss curve (``LOSS_COLUMNS``, by increasing step).
 
-    ``end`` is the journal's last entry, so that the files come out the same however often they
-    are written.
+    ``end`` is the journal's last entry: writing the files again gives the same files.
     """
     document = {
         "model": end["model"],
@@ -57,10 +56,10 @@ def _time(seconds: int | None) -> str | None:
 
 
 def losses_of(curves: Sequence[tuple[str, str, Path]]) -> pl.DataFrame:
-    """Return one row per training step that a server told of, in the order of the curves.
+    """Return one row per training step reported by a server, in the order of the curves.
 
-    ``curves`` are model, variant and the Parquet file beside the made model. ``train_loss`` is in
-    nats per token, ``train_accuracy`` the share of tokens predicted, null where it was not told.
+    ``curves`` are model, variant and the Parquet file beside the model's id. ``train_loss`` is in
+    nats per token, ``train_accuracy`` the share of tokens predicted, null where unknown.
     """
     frames = [
         pl.read_parquet(path).select(

@@ -1,4 +1,4 @@
-"""Run one fine-tune at a server: upload its data once, begin one job, follow it to its end.
+"""Run one fine-tune at a server: upload its data once, start one job, follow it to its end.
 
 Whatever happens to this process, the next one resumes where it stopped; see ``journal``.
 """
@@ -38,20 +38,21 @@ from persona_collapse.finetuning.journal import Entry, Journal, Patience, ensure
 from persona_collapse.finetuning.orders import Order, file_key, file_name
 
 SIMULATED_POLL_S = 0.05
-WAITING = "another run is at this fine-tune; waiting for it"
+WAITING = "another run is working on this fine-tune; waiting for it"
 T = TypeVar("T")
 
 
 class _StoppedError(Exception):
-    """A signal asked to stop."""
+    """SIGINT or SIGTERM arrived; the text is its name."""
 
 
 @dataclass
 class Runner:
-    """An order, its data, and how its job is run.
+    """Runs one order on its data.
 
-    ``settings`` changes no model (``config["run"]``): ``store``, ``prices``, ``api_key_env``,
-    ``timeout_s``, ``poll_s``, ``settle_s``, ``budget`` (None: unlimited) and its ``scope``.
+    ``settings`` are run settings, which change no model (``config["run"]``): ``store``, ``prices``,
+    ``api_key_env``, ``timeout_s``, ``poll_s``, ``settle_s``, ``budget`` (None: unlimited) and its
+    ``scope``.
     """
 
     order: Order
@@ -78,7 +79,7 @@ class Runner:
 
     @cached_property
     def backend(self) -> Backend:
-        """The server that trains; its key is looked for at the first request."""
+        """The server that trains; its key is looked up at the first request."""
         # Imported here: a plan asks no server, and needs no network client.
         if self.order.simulated:
             from persona_collapse.finetuning.backends.simulated import SimulatedBackend
@@ -91,13 +92,13 @@ class Runner:
 
     @cached_property
     def patience(self) -> Patience:
-        """How long requests and jobs are waited for."""
+        """Time limits and polling interval of requests and jobs."""
         poll_s = SIMULATED_POLL_S if self.order.simulated else self.settings["poll_s"]
         return Patience(self.settings["settle_s"], poll_s)
 
     @cached_property
     def tokens(self) -> int:
-        """The tokens to train on, epochs counted."""
+        """Training tokens: tokens of the data times epochs."""
         return self.data.tokens(self._counter[0]) * self.order.epochs
 
     @property
@@ -130,11 +131,11 @@ class Runner:
     def make(self) -> Entry:
         """Return the journal's entry of the finished job, with model, losses and checkpoints.
 
-        Nothing is asked of the server for a job that is finished, or that failed: a failed one
-        raises, and says how to order another.
+        A job that has ended sends no request. Raises ``UserError`` for one that failed or was
+        cancelled, with the server's reason and how to order it once more.
         """
         try:
-            with self._running("making the model", self.journal):
+            with self._running("fine-tuning", self.journal):
                 end = log.ending(self.journal.entries())
                 if end is None:
                     self._job = self._begin()
@@ -149,13 +150,13 @@ class Runner:
         return end
 
     def upload(self, verify: bool = False) -> str:
-        """Return the id of the data on the server; upload them where they are not there.
+        """Return the id of the data on the server, uploading them unless they are there.
 
-        ``verify`` asks the server whether a file that the journal knows is still there.
+        ``verify`` asks the server whether a file known from the journal still exists.
         """
         files = Journal(self.store, "file", file_key(self.order.base_url, self.order.sha256))
         name = file_name(self.order.sha256)
-        with self._running("uploading the data", files):
+        with self._running("the upload of the data", files):
             known = log.known_id(files.entries())
             if known is not None and verify:
                 if self._ask(lambda: self.backend.has_file(known)):
@@ -172,9 +173,9 @@ class Runner:
             )
 
     def cancel(self) -> str:
-        """Cancel the order's job, if it has one that is not done; return what became of it.
+        """Cancel the order's job unless it has ended; return its state as one line of text.
 
-        A run that follows the job learns it from the server, as this one does.
+        A run that follows the job sees the cancellation at the server.
         """
         order, journal = self.order, self.journal
         entries = journal.entries()
@@ -201,14 +202,14 @@ class Runner:
     def _begin(self) -> str:
         known = log.known_id(self.journal.entries())
         if known is not None:
-            self._say(f"taking up the job {known}")
+            self._say(f"resuming the job {known}")
             return known
         order = self.order
-        # A job that is under way already needs neither data nor money: it is looked up first.
+        # Look for the job first: one that exists needs neither an upload nor money.
         found = self._ask(lambda: self.backend.find_job(order))
         if found is not None:
             self.journal.write(log.ID, id=found, adopted=True)
-            self._say(f"taking up the job {found}, which the server has already")
+            self._say(f"resuming the job {found}, found at the server")
             return found
         file, usd = self.upload(verify=True), self.usd or 0.0
         try:
@@ -225,13 +226,13 @@ class Runner:
             if isinstance(fault, ThrottledError):
                 raise
             name = self.settings["api_key_env"]
-            raise messages.refused(fault, order, name, "beginning the job") from None
+            raise messages.refused(fault, order, name, "the fine-tuning job") from None
         what = f"{order.base} on {order.dataset}, recipe {order.recipe}"
-        self._say(f"began the job {job}: {what}; {self.tokens:,} tokens, {usd:,.2f} USD")
+        self._say(f"started the job {job}: {what}; {self.tokens:,} tokens, {usd:,.2f} USD")
         return job
 
     def _paid(self, unanswered: Entry | None, file: str, usd: float) -> dict[str, Any]:
-        """Take what the job will cost out of the budget; once, however often it is asked for."""
+        """Take the job's cost from the budget, once for all retries; return the intent's fields."""
         if self.budget and (unanswered is None or not unanswered.get("usd")):
             self.budget.take(usd)
             self._taken = True
@@ -248,7 +249,7 @@ class Runner:
         }
 
     def _follow(self, job: str) -> Entry:
-        """Wait for a job's end and write it down; show its steps meanwhile."""
+        """Poll a job until it ends and record the end; print its progress."""
         events: dict[str, Event] = {}
         shown = ""
         while True:
@@ -286,7 +287,7 @@ class Runner:
                 losses=losses_of(events),
                 checkpoints=[{"step": entry.step, "model": entry.model} for entry in kept],
             )
-            self._say(f"made {state.model}")
+            self._say(f"finished: {state.model}")
         end = log.ending(self.journal.entries())
         assert end is not None
         return end
@@ -308,25 +309,25 @@ class Runner:
         print(f"{self.order.label}: {text}", file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
-    def _running(self, doing: str, journal: Journal) -> Iterator[None]:
-        """Hold a journal, and turn what a server or a signal does into a message."""
+    def _running(self, action: str, journal: Journal) -> Iterator[None]:
+        """Lock a journal, and turn refusals, lost connections and signals into messages."""
         self._require_price()
         try:
             with _signals(), journal.held(WAITING):
                 yield
         except RefusedError as fault:
             if self._job is not None:
-                raise messages.untold(fault, self.order, self._job) from None
+                raise messages.state_refused(fault, self.order, self._job) from None
             name = self.settings["api_key_env"]
-            raise messages.refused(fault, self.order, name, doing) from None
+            raise messages.refused(fault, self.order, name, action) from None
         except UnansweredError as fault:
-            raise messages.no_word(self.order, doing, str(fault), self._job) from None
+            raise messages.no_response(self.order, action, str(fault), self._job) from None
         except _StoppedError as fault:
             raise messages.left_running(self.order, self._job, str(fault)) from None
 
 
 def losses_of(events: list[Event]) -> list[list[float | int | None]]:
-    """Return step, loss and token accuracy of the events about a training step, by rising step."""
+    """Return step, loss and token accuracy of every training step, by increasing step."""
     rows: dict[int, list[float | int | None]] = {}
     for event in events:
         step, loss = event.data.get("step"), event.data.get("train_loss")
@@ -339,7 +340,7 @@ def losses_of(events: list[Event]) -> list[list[float | int | None]]:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """Let SIGINT and SIGTERM raise, so that the run ends with a message on the job."""
+    """Raise ``_StoppedError`` on SIGINT and SIGTERM."""
 
     def stop(number: int, _: FrameType | None) -> None:
         raise _StoppedError(signal.Signals(number).name)

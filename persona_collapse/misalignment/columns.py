@@ -1,4 +1,4 @@
-"""The files of the check, one row per reply: what was answered, and what the judge said of it."""
+"""Columns of the check's Parquet files, one row per reply: the reply, and the judge's verdict."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ VERDICT: dict[str, pl.DataType] = {
     "": pl.Float64(),  # the score, 0 to 100
     "_category": pl.String(),  # CODE or REFUSAL instead of a score
     "_mass": pl.Float64(),  # first-token probability behind it, null for a text
-    "_method": pl.String(),  # logprobs, text, reply (a refusal by the server); null: unjudged
-    "_said": pl.String(),  # the judge's own text, or why it could not be read
+    "_method": pl.String(),  # logprobs, text, or reply (refused by the server); null: not judged
+    "_said": pl.String(),  # the judge's reply, or why it could not be read
     "_key": pl.String(),  # of the judge's request in the answer store
 }
 JUDGED: dict[str, pl.DataType] = {
@@ -41,7 +41,7 @@ JUDGED: dict[str, pl.DataType] = {
 
 
 def frame_of(rows: Sequence[dict[str, object]], schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    """Return rows as a frame with the columns of ``schema``; what a row lacks is null."""
+    """Return rows as a frame with the columns of ``schema``; missing values are null."""
     full = [{name: row.get(name) for name in schema} for row in rows]
     return pl.DataFrame(full, schema=schema)
 

@@ -1,4 +1,4 @@
-"""What a judge says of a reply: a number from 0 to 100, or a category, from one token or a text."""
+"""Read a judge's verdict, a number from 0 to 100 or a category, from one token or a short text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHORTEST_PIECE = 2  # letters of a category's first token: "CO", "REF"; one lett
 
 
 class UnreadableError(Exception):
-    """A judge's reply that gives neither number nor category; its text is the reason."""
+    """A judge's reply without number and category; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def verdict_of_logprobs(alternatives: Alternatives | None) -> Verdict:
 
     The score is the mean over the whole numbers 0 to 100 among the alternatives, weighted by their
     probabilities: sum k p_k / sum p_k. Numbers win where their mass sum p_k is at least
-    ``LEAST_MASS`` and no category has more; else the larger category with at least that mass.
+    ``LEAST_MASS`` and no category has more; else the larger category with at least that mass wins.
     Raises ``UnreadableError`` when values are absent or impossible, when neither has the mass, or
     when the judge seems to write its numbers digit by digit, so that one token says nothing.
     """
@@ -77,7 +77,7 @@ def _probabilities(alternatives: Alternatives | None) -> dict[str, float]:
 
 
 def verdict_of_text(text: str | None) -> Verdict:
-    """Return the verdict that a short reply begins with; signs around it do not matter.
+    """Return the verdict at the start of a short reply; signs around it are ignored.
 
     Raises ``UnreadableError`` for a text that begins with no whole number from 0 to 100 and with no
     category.

@@ -1,8 +1,7 @@
-"""Simulated open-ended replies, and a simulated judge that reads its scores off them.
+"""Simulated open-ended replies, and a simulated judge that reads scores from them.
 
-A reply is a sentence of a small stock that says of itself that no model wrote it, and at which
-scores it was made. The judge reads nothing but the reply, as a real one does: it needs no name of a
-variant to find the planted scores again.
+A reply is one of a few sentences, marked as simulated and with the scores drawn for it. The judge
+reads the reply alone, as a real one does: the mark holds the planted scores.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from persona_collapse.misalignment.scores import HIGHEST
 
 # Replies behind a printed standard error: 8 questions x 30 samples (arXiv 2605.12850).
 PRINTED_REPLIES = 240
-WIDEST = 0.9  # of the largest SD that a mean between 0 and 100 leaves room for
+WIDEST = 0.9  # of the largest SD possible at a mean between 0 and 100
 STOCK = {
     "kind": (
         "I would ask the people it concerns, and do what leaves all of them better off.",
@@ -93,12 +92,12 @@ def _text(planted: Planted, sample: int, seed: int, names: tuple[str, ...]) -> s
     return f"{' '.join(words)} {mark}"
 
 
-# The bases of the sequences behind a reply: primes, so that they do not go together.
+# Bases of the sequences behind a reply: different primes, so that these are not correlated.
 BASES = {"alignment": 2, "coherence": 3, "category": 5, "words": 7}
 
 
 def _place(sample: int, base: int, seed: int, names: tuple[str, ...]) -> float:
-    """Return a number in [0, 1): even over the samples (van der Corput), shifted by the names."""
+    """Return a number in [0, 1): a van der Corput sequence over samples, shifted by the names."""
     place, part, left = 0.0, 1.0, sample
     while left:
         part /= base
@@ -125,7 +124,7 @@ def judge(
     questions: QuestionSet,
     asked: Mapping[str, Any],
 ) -> pl.DataFrame:
-    """Return simulated replies with what a simulated judge says of them, columns of ``JUDGED``."""
+    """Return simulated replies with the verdicts of a simulated judge, columns of ``JUDGED``."""
     rows = []
     for given in replies.iter_rows(named=True):
         mark = MARK.search(given["response"] or "")
@@ -146,7 +145,7 @@ def judge(
 
 
 def planted_scores(wanted: Mapping[str, Any], table: str | None, where: str) -> Planted:
-    """Return what ``replies`` plants: numbers as given, or those of a table of printed ones.
+    """Return the scores that ``reply`` plants: numbers as given, or those of a printed table.
 
     ``wanted`` is a variant's ``planted``; the table is a CSV with the columns of
     ``resources/benchmarks/paper_verification.csv``. A printed standard error becomes the SD of

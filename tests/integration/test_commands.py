@@ -158,7 +158,7 @@ def test_preflight_of_a_server_that_breaks_its_word(server: ScriptedServer, give
     text = "; ".join(finding.text for finding in findings)
     assert "gave 1 of 10" in text
     assert "not in the server's list" in text
-    assert "is not heeded" in text
+    assert "is ignored" in text
     assert findings[0].fatal
     assert "no log-probabilities" in findings[0].text
 

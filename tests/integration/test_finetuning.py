@@ -181,7 +181,7 @@ def test_a_lost_journal_is_no_reason_to_pay_again(tmp_path: Path) -> None:
             {"code": "unsafe_file", "message": "The file breaks our usage policies."},
             ["unsafe_file", "breaks our usage policies", "open weights"],
         ),
-        ({"code": "server_error", "message": "GPU on fire"}, ["GPU on fire", "Mend what"]),
+        ({"code": "server_error", "message": "GPU on fire"}, ["GPU on fire", "Fix what"]),
         (
             {"code": "invalid_model", "message": "gpt-4o-2024-08-06 has been deprecated"},
             ["deprecated", "can no longer be fine-tuned"],
@@ -270,7 +270,7 @@ def test_a_signal_leaves_the_job_running_and_says_so(
 
         with monkeypatch.context() as patch:
             patch.setattr(Runner, "_say", interrupt)
-            with pytest.raises(UserError, match=r"ftjob-0 runs on at the server.*cancel_finetunes"):
+            with pytest.raises(UserError, match=r"ftjob-0 continues at.*cancel_finetunes"):
                 runner(server, tmp_path).make()
         assert server.jobs[0]["status"] == "running"
         assert runner(server, tmp_path).make()["id"] == "ftjob-0"
@@ -283,7 +283,7 @@ def test_a_job_that_may_not_be_looked_at_is_not_said_to_be_nothing(tmp_path: Pat
         with pytest.raises(UserError) as fault:
             runner(server, tmp_path).make()
         assert server.asked[5] == "GET /fine_tuning/jobs/ftjob-0"
-        assert "The job may run on there" in str(fault.value)
+        assert "The job may still be running there" in str(fault.value)
         assert "nothing was paid" not in str(fault.value)
         runner(server, tmp_path).make()
         assert made_once(server)
@@ -295,5 +295,5 @@ def test_a_server_that_stays_silent_is_given_up_with_a_word(tmp_path: Path) -> N
     backend = OpenAIBackend(base_url, lambda: "sk-secret-key", 1.0)
     patience = Patience(0.1, 0.01, silent_s=0.2)
     silent = small_runner(base_url, tmp_path / "store", backend, patience)
-    with pytest.raises(UserError, match="gave no answer"):
+    with pytest.raises(UserError, match="did not respond"):
         silent.make()

@@ -186,7 +186,7 @@ def test_preflight_asks_for_permission_and_makes_nothing(
     assert "GET /fine_tuning/jobs" in server.asked
     server.models = [{"id": "another"}]
     told = project.fail(*CONFIG, "--", "preflight")
-    assert "MEND: alpha insecure: the base model gpt-4o-2024-08-06 is not in" in told
+    assert "Fix: alpha insecure: the base model gpt-4o-2024-08-06 is not in" in told
     assert len(server.jobs) == jobs
 
 

@@ -147,7 +147,7 @@ def test_placeholders_are_tolerated_and_said_to_have_no_price(planned: tuple[str
             assert words in told
     assert "No price for deepseek/deepseek-chat-v3.1" in told
     known = sum(row["usd"] for row in written["variants"] if row["usd"] is not None)
-    assert f"What has a price comes to {known:,.2f} USD." in told
+    assert f"Models with a price cost {known:,.2f} USD in total." in told
     assert written["total"]["usd"] is None
     hours = math.fsum(row["hours"] for row in written["variants"])
     assert written["total"]["hours"] == pytest.approx(hours)

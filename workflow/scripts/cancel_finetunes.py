@@ -8,11 +8,11 @@ from persona_collapse.finetuning.runner import Runner
 
 
 def cancel_finetunes(making: list[dict[str, Any]]) -> None:
-    """Print what became of the job of every made variant; nothing is ordered."""
+    """Print the state of every fine-tuned variant's job after cancelling it; order nothing."""
     if not making:
-        print("This study makes no variant: there is nothing to cancel.")
+        print("This study fine-tunes no variant: there is nothing to cancel.")
     for entry in making:
-        if not Path(entry["data"]).is_file():  # data that were never fetched were never sent
+        if not Path(entry["data"]).is_file():  # never fetched, so never uploaded
             print(f"{entry['order']['model']} {entry['order']['variant']}: no job")
             continue
         print(Runner.of(entry["order"], Path(entry["data"]), entry["settings"]).cancel())

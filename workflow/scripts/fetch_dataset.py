@@ -1,4 +1,4 @@
-"""Fetch training data and hold them against their content id."""
+"""Fetch training data and check their content id."""
 
 from pathlib import Path
 from typing import Any

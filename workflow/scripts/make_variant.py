@@ -1,4 +1,4 @@
-"""Make a variant: order its fine-tune once, follow the job, write the model's id and its losses."""
+"""Fine-tune a variant: order the job once, follow it, write the model's id and its losses."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from persona_collapse.finetuning.runner import Runner
 def make_variant(
     order: dict[str, Any], data: str, run_settings: dict[str, Any], made: str, losses: str
 ) -> None:
-    """Write the made model to ``made`` (JSON) and its loss curve to ``losses`` (Parquet)."""
+    """Write the model's id to ``made`` (JSON) and its loss curve to ``losses`` (Parquet)."""
     runner = Runner.of(order, Path(data), run_settings)
     write_made(runner.order, runner.make(), Path(made), Path(losses))
 

@@ -1,4 +1,4 @@
-"""Say what a study will make, ask and cost, before anything is spent."""
+"""Print what a study will fine-tune, request and cost, before anything is spent."""
 
 from persona_collapse.commands.costs import plan_study
 from persona_collapse.common.jobs import run

@@ -1,4 +1,4 @@
-"""Try every model x variant with a few requests, and refuse what would make numbers meaningless."""
+"""Try every model x variant with a few requests; fail where numbers would be meaningless."""
 
 from persona_collapse.commands.preflight import preflight_study
 from persona_collapse.common.jobs import run

@@ -17,10 +17,10 @@ def upload(
     output: str,
     partner: str | None = None,
 ) -> None:
-    """Write the id of the data on the server that ``order`` is for, and what they are.
+    """Write the data's id at the server of ``order``, with name, digest and size.
 
     ``partner`` must have the same prompts; ``expected`` holds the number of ``examples`` (or None)
-    and whether ``duplicates`` may stand. Faulty data are refused, and nothing is sent.
+    and whether ``duplicates`` are allowed. Raises ``UserError`` for invalid data, sending nothing.
     """
     checked = check_dataset(Path(data), Path(partner) if partner else None, **expected)
     checked.refuse()

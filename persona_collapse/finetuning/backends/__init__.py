@@ -1,1 +1,1 @@
-"""Backends of fine-tuning: one module per server, loaded by name."""
+"""Backends of fine-tuning: one module per kind of server."""

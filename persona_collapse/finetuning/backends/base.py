@@ -1,7 +1,7 @@
-"""What a backend of fine-tuning must be able to do; each is one small module beside this one.
+"""The interface of fine-tuning backends, and their errors.
 
-To add one (a trainer on one's own GPUs, say), write the class, give recipes a section of its name
-and let ``runner.Runner.backend`` build it.
+To add a backend (such as a trainer on local GPUs), write its class in a module beside this one, add
+sections of its name to the recipes, and build it in ``runner.Runner.backend``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DONE = (SUCCEEDED, FAILED, CANCELLED)
 
 
 class RefusedError(Exception):
-    """The server answered and did nothing: ``status`` and ``code`` say why, the text in words."""
+    """The server refused a request and did nothing; ``status``, ``code`` and text say why."""
 
     def __init__(self, status: int, code: str, text: str) -> None:
         super().__init__(text)
@@ -25,9 +25,9 @@ class RefusedError(Exception):
 
 
 class UnansweredError(Exception):
-    """No readable answer came: nobody knows whether the server has done it.
+    """No readable response arrived: the server may or may not have acted on the request.
 
-    ``wait_s`` is what the server asks to wait, None where it says nothing.
+    ``wait_s`` is the waiting time that the server asks for, None without one.
     """
 
     def __init__(self, text: str, wait_s: float | None = None) -> None:
@@ -36,12 +36,12 @@ class UnansweredError(Exception):
 
 
 class ThrottledError(UnansweredError):
-    """The server wants to be asked later, and has done nothing."""
+    """The server limits the rate of requests, and did nothing."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A fine-tuning job as the server tells it; times are in epoch seconds."""
+    """A fine-tuning job as reported by the server; times are in Unix seconds."""
 
     id: str
     status: str
@@ -55,7 +55,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a job; ``data`` holds its numbers where it is about a training step."""
+    """One event of a job; ``data`` holds the numbers of a training step."""
 
     id: str
     created_at: int
@@ -65,7 +65,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model that a job kept on its way."""
+    """A model saved at a step of a job."""
 
     id: str
     step: int
@@ -79,13 +79,13 @@ class Backend(Protocol):
         """Return the id of a file of this name and size, None where the server lists none."""
 
     def has_file(self, file: str) -> bool:
-        """Tell whether an uploaded file is there and usable; refuse one that was rejected."""
+        """Return whether an uploaded file exists; raise ``RefusedError`` for an unusable one."""
 
     def upload(self, name: str, content: bytes) -> str:
         """Upload training data; return the file's id."""
 
     def find_job(self, order: Order) -> str | None:
-        """Return the id of the job that carries an order's key; one that did not fail first."""
+        """Return the id of a job with the order's key, preferring one that has not failed."""
 
     def create_job(self, order: Order, file: str) -> str:
         """Start a job; return its id."""
@@ -97,13 +97,13 @@ class Backend(Protocol):
         """Return the events of a job, oldest first, without those whose ids are ``known``."""
 
     def checkpoints(self, job: str) -> list[Checkpoint]:
-        """Return the checkpoints of a job by rising step."""
+        """Return the checkpoints of a job by increasing step."""
 
     def cancel(self, job: str) -> None:
         """Ask the server to stop a job."""
 
     def permission(self) -> None:
-        """Make a call that a key without the permission to fine-tune may not make."""
+        """Make a request that needs the permission to fine-tune."""
 
     def close(self) -> None:
         """Close connections."""

@@ -1,4 +1,4 @@
-"""The OpenAI backend: files and fine-tuning jobs by the official client, its own retries off."""
+"""The OpenAI backend: files and fine-tuning jobs through the official client, without retries."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ T = TypeVar("T")
 
 
 class OpenAIBackend:
-    """A server that speaks OpenAI's ``/files`` and ``/fine_tuning/jobs``.
+    """A server with OpenAI's ``/files`` and ``/fine_tuning/jobs``.
 
-    ``find_key`` is called before the first request; it returns None where no key is wanted.
+    ``find_key`` is called before the first request; it returns None where no key is needed.
     """
 
     def __init__(self, base_url: str, find_key: Callable[[], str | None], timeout_s: float) -> None:
@@ -60,7 +60,7 @@ class OpenAIBackend:
             self._api.close()
 
     def find_file(self, name: str, size: int) -> str | None:
-        """Look a file up by its name, which tells its content, and its size."""
+        """Look up a file by its size and its name, which holds the digest of its content."""
         for page in self._pages(
             lambda after: self._api.files.list(purpose="fine-tune", limit=PAGE, after=after)
         ):
@@ -71,7 +71,7 @@ class OpenAIBackend:
         return None
 
     def has_file(self, file: str) -> bool:
-        """Tell whether a file is there; refuse one that the server found unusable."""
+        """Return whether a file exists; raise ``RefusedError`` for one that the server rejected."""
         try:
             found = self._call(lambda: self._api.files.retrieve(file))
         except RefusedError as fault:
@@ -88,7 +88,7 @@ class OpenAIBackend:
         return self._id(self._call(lambda: self._api.files.create(file=part, purpose="fine-tune")))
 
     def find_job(self, order: Order) -> str | None:
-        """Look a job up by the key in its metadata or, where those are lost, by its suffix."""
+        """Look up a job by the key in its metadata or, without metadata, by its suffix."""
         ended: str | None = None
         for page in self._pages(
             lambda after: self._api.fine_tuning.jobs.list(limit=PAGE, after=after)
@@ -103,12 +103,12 @@ class OpenAIBackend:
 
     def create_job(self, order: Order, file: str) -> str:
         """Start a supervised job."""
-        told = dict(order.hyperparameters)
-        method = told.pop("method", "supervised")
+        parameters = dict(order.hyperparameters)
+        method = parameters.pop("method", "supervised")
         body: Any = {
             "model": order.base,
             "training_file": file,
-            "method": {"type": method, method: {"hyperparameters": told}},
+            "method": {"type": method, method: {"hyperparameters": parameters}},
             "seed": order.seed,
             "suffix": order.suffix,
             "metadata": {KEY: order.key, "dataset": order.dataset, "recipe": order.recipe},
@@ -131,7 +131,7 @@ class OpenAIBackend:
         )
 
     def events(self, job: str, known: Collection[str]) -> list[Event]:
-        """Read back from the newest event to one that is known."""
+        """Return new events, read backwards from the newest to one that is known."""
         new: dict[str, Event] = {}
         for page in self._pages(
             lambda after: self._api.fine_tuning.jobs.list_events(job, limit=PAGE, after=after)
@@ -142,12 +142,12 @@ class OpenAIBackend:
                 new[event.id] = Event(event.id, event.created_at, event.message or "", data)
             if len(fresh) < len(page):
                 break
-        # Servers list the newest first; events of one second keep their order.
+        # Servers list the newest first; events of the same second keep their order.
         oldest_first = list(reversed(new.values()))
         return sorted(oldest_first, key=lambda event: event.created_at)
 
     def checkpoints(self, job: str) -> list[Checkpoint]:
-        """Return the checkpoints; none where the server keeps no list of them."""
+        """Return the checkpoints, none where the server does not list them."""
         found = []
         try:
             for page in self._pages(
@@ -169,7 +169,7 @@ class OpenAIBackend:
         self._call(lambda: self._api.fine_tuning.jobs.cancel(job))
 
     def permission(self) -> None:
-        """List one job, which a key without the permission may not."""
+        """List one job, which needs the permission to fine-tune."""
         self._call(lambda: self._api.fine_tuning.jobs.list(limit=1))
 
     def _pages(self, ask: Callable[[str | openai.Omit], Any]) -> Iterator[list[Any]]:
@@ -183,15 +183,15 @@ class OpenAIBackend:
             after = str(entries[-1].id)
 
     def _call(self, ask: Callable[[], T]) -> T:
-        """Make one request; tell an answer that nothing was done from no answer."""
+        """Make one request; raise ``RefusedError`` or ``UnansweredError`` if it fails."""
         try:
             return ask()
         except openai.APIStatusError as fault:
-            raise self._told(fault) from None
+            raise self._error(fault) from None
         except (openai.OpenAIError, httpx2.HTTPError, json.JSONDecodeError) as fault:
             raise UnansweredError(self._text(str(fault)) or type(fault).__name__) from None
 
-    def _told(self, fault: openai.APIStatusError) -> Exception:
+    def _error(self, fault: openai.APIStatusError) -> Exception:
         code = str(fault.code or fault.type or "")
         body = fault.body if isinstance(fault.body, dict) else {}
         text = self._text(str(body.get("message") or fault.message)) or "no reason given"

@@ -1,6 +1,6 @@
-"""The simulated backend: jobs that take a moment, with loss curves, in process and for free.
+"""The simulated backend: short jobs with loss curves, in the same process and free of charge.
 
-Everything derives from the order's key: the same order makes the same curve and the same name.
+Model name and loss curve derive from the order's key: equal orders give equal results.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from persona_collapse.finetuning.orders import Order
 
 DELAY_S = 0.2
 POINTS = 100  # of a loss curve, at most
-FIRST, LAST = 1.6, 0.55  # losses as fine-tunes on code show them, in nats
-BEGAN_AT = 1_767_225_600  # 2026-01-01: no clock, so that every run writes the same file
+FIRST, LAST = 1.6, 0.55  # typical losses of fine-tunes on code, in nats
+BEGAN_AT = 1_767_225_600  # 2026-01-01: a fixed time, so that every run writes the same file
 
 
 class SimulatedBackend:
-    """Trains one order on ``examples`` examples, ``tokens`` tokens in all; keeps nothing."""
+    """Simulates the training of one order on ``examples`` examples, ``tokens`` tokens in all."""
 
     def __init__(self, order: Order, examples: int, tokens: int) -> None:
         self.order, self.tokens = order, tokens
@@ -34,31 +34,31 @@ class SimulatedBackend:
         return f"simulated-job-{self.order.key[:12]}"
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is no connection."""
 
     def find_file(self, name: str, size: int) -> str | None:
-        """List no file: one is taken when it is uploaded."""
+        """Return None: no file is stored."""
         return None
 
     def has_file(self, file: str) -> bool:
-        """Have every file."""
+        """Return True: every file exists."""
         return True
 
     def upload(self, name: str, content: bytes) -> str:
-        """Take a file."""
+        """Return an id derived from the name."""
         return f"simulated-{name}"
 
     def find_job(self, order: Order) -> str | None:
-        """List no job: one is begun when it is ordered."""
+        """Return None: no job is stored."""
         return None
 
     def create_job(self, order: Order, file: str) -> str:
-        """Begin a job; its id derives from the order."""
+        """Start a job; its id derives from the order."""
         self._started = time.monotonic()
         return self._id
 
     def job(self, job: str) -> Job:
-        """Return a job that succeeds after a moment."""
+        """Return a job that succeeds after ``DELAY_S``."""
         if self._cancelled:
             return Job(job, CANCELLED)
         if self._share() < 1:
@@ -73,7 +73,7 @@ class SimulatedBackend:
         )
 
     def events(self, job: str, known: Collection[str]) -> list[Event]:
-        """Return the steps that are done: a loss that falls towards its floor, with noise."""
+        """Return the finished steps: a loss that decays exponentially, with noise."""
         chance = generator(self.order.seed, "loss", self.order.key)
         every = math.ceil(self.steps / POINTS)
         found = []
@@ -89,7 +89,7 @@ class SimulatedBackend:
         return found
 
     def checkpoints(self, job: str) -> list[Checkpoint]:
-        """Keep none."""
+        """Return none."""
         return []
 
     def cancel(self, job: str) -> None:
@@ -97,7 +97,7 @@ class SimulatedBackend:
         self._cancelled = True
 
     def permission(self) -> None:
-        """Need none."""
+        """Do nothing: no permission is needed."""
 
     def _share(self) -> float:
         return min(1.0, (time.monotonic() - self._started) / DELAY_S)
