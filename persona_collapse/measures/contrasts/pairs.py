@@ -1,4 +1,4 @@
-"""Pairs of variants of one model, drawn together: what every contrast is computed from."""
+"""Paired samples of two variants of one model, from which every contrast is computed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from persona_collapse.common.seeds import generator
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import Array, Cells, cells_from_moments
 from persona_collapse.measures.collapse import collapse_of, reciprocal
-from persona_collapse.measures.contrasts.permutation import swap_tests
+from persona_collapse.measures.contrasts.permutation import sign_flip_tests
 from persona_collapse.measures.contrasts.spread import Spread, over_replicates
 from persona_collapse.measures.statistics.bootstrap import (
     averages,
@@ -57,13 +57,12 @@ def roles_of(analysis: Mapping[str, Any]) -> Roles:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two variants of a model on the personas that both, and all their replicates, kept.
+    """Two variants of a model on the personas that both, and all their replicates, retained.
 
-    Arrays end in (2, 3, G): first and second variant, the metrics of ``METRICS``, groups of items.
-    ``spread`` are the values, means over a variant's replicates, with their persona bootstrap (B),
-    their jackknife over the U personas of the probe (leaving out a persona that the pair lacks
-    changes nothing) and over replicates; ``rerun`` the variances from redrawn repetitions. ``p``
-    (3, G): swap tests. ``n_replicates`` counts the fine-tunes of either variant.
+    Arrays end in (2, 3, G): first and second variant, ``METRICS``, groups of items. ``spread``
+    holds the values (means over replicates) with their bootstrap and jackknife over the U personas
+    of the probe and over replicates; ``rerun`` the variances from redrawn repetitions; ``p``
+    (3, G) the sign-flip tests; ``n_replicates`` the number of fine-tunes of each variant.
     """
 
     model: str
@@ -79,7 +78,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Paired:
-    """All pairs of one probe; ``mean_p`` (3, G) tests each contrast's mean over models."""
+    """All pairs of one probe; ``mean_p`` (3, G) tests the mean over models of each contrast."""
 
     probe: str
     roles: Roles
@@ -95,10 +94,7 @@ class Paired:
 
 @dataclass(frozen=True)
 class _Common:
-    """Two variants on their common personas, whose positions in the probe are ``places``.
-
-    ``names`` and ``cells`` hold the replicates of the first and of the second variant.
-    """
+    """Replicates of two variants on their common personas, at ``places`` in the probe."""
 
     model: str
     contrast: Contrast
@@ -116,37 +112,36 @@ def paired_of(
     analysis: Mapping[str, Any],
     replicates: Replicates | None = None,
 ) -> Paired:
-    """Draw all variants of one probe together.
+    """Return the pairs of one probe; all variants share the same draws of personas.
 
-    ``moments`` holds one frame per model x variant (``moments.moments_of``), all of one probe with
-    personas; models are taken in the frames' order. ``analysis`` names ``baseline``, ``control``
-    and ``target`` and gives ``bootstrap_personas``, ``bootstrap_reruns`` and, if wanted,
-    ``permutations`` (9,999). A contrast is left out for a model that lacks a variant, or whose
-    variants share fewer than two personas.
+    ``moments`` holds one frame per model x variant of one probe with personas. ``analysis`` names
+    ``baseline``, ``control`` and ``target`` and gives ``bootstrap_personas``, ``bootstrap_reruns``
+    and optionally ``permutations`` (9,999). ``replicates`` lists the replicate fine-tunes per model
+    and variant, including the variant itself; its S, R and sigma_bar are means over them. A model
+    has no pair of a contrast if it lacks a variant or its variants share fewer than two personas.
 
-    ``replicates`` names, per model and variant, the replicate fine-tunes of that variant, itself
-    among them. S, R and sigma_bar of such a variant are the means over its replicates, all of which
-    see the same persona draws.
+    Raises:
+        UserError: the moments are of several probes, or of one without personas.
     """
     roles = roles_of(analysis)
     probe, cells, simulated = _laid_out(moments, instrument)
-    # All designed personas, also those that every variant here dropped: which personas another
-    # model keeps must not move this model's draws.
+    # All designed personas, including those that every variant here dropped: which personas
+    # another model retains must not change this model's draws.
     persona_ids = np.unique(
         [i for part in cells.values() for i in (*part.persona_ids, *part.dropped)]
     )
     models = list(dict.fromkeys(model for model, _ in cells))
-    found = [
+    candidates = [
         _common(model, contrast, members, cells, persona_ids, simulated)
         for contrast in roles.contrasts
         for model in models
         if all(members := [_members(model, name, cells, replicates or {}) for name in contrast])
     ]
-    commons = [common for common in found if common.places.size > 1]
+    commons = [common for common in candidates if common.places.size > 1]
     groups = next(iter(cells.values())).groups(instrument.foundations)
     by_group = averages(groups, len(instrument.items))
     draws = _draws(commons, by_group, persona_ids.size, seed, probe, analysis)
-    p, mean_p = swap_tests(
+    p, mean_p = sign_flip_tests(
         [(common.contrast, common.places, *common.cells) for common in commons],
         by_group,
         persona_ids.size,
@@ -178,7 +173,7 @@ def paired_of(
 def _members(
     model: str, variant: str, cells: Mapping[tuple[str, str], Cells], replicates: Replicates
 ) -> tuple[str, ...]:
-    """Return the measured fine-tunes of a variant, in an order that does not depend on the file."""
+    """Return the measured fine-tunes of a variant, sorted, whatever the study file's order."""
     names = {variant, *replicates.get(model, {}).get(variant, ())}
     return tuple(sorted(name for name in names if (model, name) in cells))
 
@@ -284,7 +279,7 @@ def _spread(common: _Common, draws: Array, by_group: Array, personas: int) -> Sp
 def _rerun(
     cells: Cells, by_group: Array, rng: np.random.Generator, analysis: Mapping[str, Any]
 ) -> Array:
-    """Return the rerun variances (3, G) of a variant on all its personas; NaN at an infinite R."""
+    """Return the variances (3, G) from redrawn repetitions; NaN for an infinite R."""
     S, sigma = rerun_variances(cells, by_group, rng, analysis["bootstrap_reruns"])
     sigma_bar = collapse_of(cells, by_group).sigma_bar
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -294,6 +289,6 @@ def _rerun(
 def _rerun_of_mean(
     model: str, names: Sequence[str], rerun: Mapping[tuple[str, str], Array]
 ) -> Array:
-    """Return the rerun variances of a mean over replicates, whose repetitions are their own."""
+    """Return the rerun variances of a mean over replicates, which are independent."""
     total: Array = np.sum([rerun[model, name] for name in names], axis=0)
     return total / len(names) ** 2

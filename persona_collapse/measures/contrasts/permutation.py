@@ -1,18 +1,17 @@
-"""Swap tests: is a difference between two variants larger than relabelling personas makes it?
+"""Sign-flip permutation tests of the difference between two variants of one model.
 
-Under the null hypothesis a persona's answers could as well have come from the other variant, so
-the labels of each persona are swapped with probability one half, all items together. Each item is
-centred on its variant's mean first: S and sigma_bar do not depend on it, and a shift of all ratings
-would otherwise enter as spread among swapped personas. For sigma_bar the test is the paired
-sign-flip test of a mean, and R = 1 / sigma_bar shares it. For S it is a sign-flip test of the
-personas' contributions to the items' variances, which holds its level in large samples also where
-the variants differ in other ways than S (the flipped contributions have the variance of the sum
-whatever their shape; compare Janssen 1999 on paired sign flips).
+Under the null hypothesis a persona's answers could equally have come from the other variant, so the
+variant labels of each persona are exchanged with probability one half, for all its items together.
+Each item is first centred on its variant's mean: S and sigma_bar do not depend on it, and a shift
+of all ratings would otherwise count as spread among relabelled personas. For sigma_bar this is the
+paired sign-flip test of a mean; R = 1 / sigma_bar shares it. For S it flips the signs of personas'
+contributions to the items' variances, and keeps its level in large samples even where the variants
+differ in more than S, because flipped contributions have the variance of the sum whatever their
+shape (compare Janssen 1999 on paired sign flips).
 
-A variant with replicate fine-tunes is compared through each of them: a persona's labels are swapped
-in all of them at once, and the statistic is the mean over replicates of the log ratios. p is
-conditional on the fine-tunes that were made: it asks whether their personas tell them apart, not
-whether another seed would do the same (``p_replicates`` of ``contrasts`` asks that).
+With replicate fine-tunes, a persona's labels are exchanged in all replicates at once, and the
+statistic is the mean log ratio over replicates. p is conditional on the fine-tunes that were made;
+``p_replicates`` in ``contrasts.csv`` covers other seeds.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from persona_collapse.measures.cells import Array, Cells
 from persona_collapse.measures.statistics.bootstrap import CHUNK
 
 Name = TypeVar("Name", bound=Hashable)
-TIE = 1e-9  # a swapped statistic this close to the observed one counts as equal
+TIE = 1e-9  # relative: a permuted statistic this close to the observed one counts as equal
 
 
-class _Swapper:
-    """The log ratios of S and sigma_bar of a pair when some personas' labels are swapped."""
+class _Relabelled:
+    """Log ratios of S and sigma_bar of a pair when the labels of some personas are exchanged."""
 
     def __init__(self, places: NDArray[np.intp], one: Cells, other: Cells, by_group: Array) -> None:
         self.places, self.by_group = places, by_group
@@ -42,9 +41,9 @@ class _Swapper:
         self.squares = [(part**2).sum(axis=0) for part in (first, second)]
         self.sigmas = [part.sum(axis=0) for part in sigmas]
 
-    def log_ratios(self, swapped: Array) -> Array:
-        """Return log(first / second) of S and sigma_bar (b, 2, G); ``swapped`` (b, U) is 0 or 1."""
-        moved = swapped[:, self.places] @ self.changes
+    def log_ratios(self, flipped: Array) -> Array:
+        """Return log(first / second) of S and sigma_bar (b, 2, G); ``flipped`` (b, U) is 0 or 1."""
+        moved = flipped[:, self.places] @ self.changes
         items, personas = self.by_group.shape[0], self.places.size
         totals, squares, sigma = np.split(moved, [items, 2 * items], axis=1)
         spread = [
@@ -63,7 +62,7 @@ def log_ratio(first: Array, second: Array) -> Array:
     return np.where(first == second, 0.0, ratio)
 
 
-def swap_tests(
+def sign_flip_tests(
     pairs: Sequence[tuple[Name, NDArray[np.intp], Sequence[Cells], Sequence[Cells]]],
     by_group: Array,
     personas: int,
@@ -72,24 +71,24 @@ def swap_tests(
 ) -> tuple[list[Array], dict[Name, Array]]:
     """Return two-sided p (3, G) for S, R and sigma_bar: per pair, and per contrast's mean.
 
-    ``pairs`` holds the contrast, the personas' positions among ``personas`` and both variants'
-    cells on these personas, of each of their replicates. All pairs see the same swaps: the mean
-    over models of the log ratios is tested with a persona's labels swapped in every model at once,
-    because models answer for the same personas and their differences may go together. p is never 0:
-    the observed labels count as one of the permutations.
+    ``pairs`` holds the contrast, the personas' positions among ``personas``, and both variants'
+    cells on these personas, one entry per replicate. All pairs share the same permutations: models
+    answer for the same personas, so their differences may be correlated, and the mean over models
+    is tested with a persona's labels exchanged in every model at once. p is never 0, because the
+    observed labels count as one permutation.
     """
-    swappers = [
-        [_Swapper(places, one, other, by_group) for one, other in product(ones, others)]
+    relabelled = [
+        [_Relabelled(places, one, other, by_group) for one, other in product(ones, others)]
         for _, places, ones, others in pairs
     ]
     names = list(dict.fromkeys(name for name, *_ in pairs))
     members = {name: [i for i, pair in enumerate(pairs) if pair[0] == name] for name in names}
 
-    def statistics(swapped: Array) -> list[Array]:
+    def statistics(flipped: Array) -> list[Array]:
         with np.errstate(invalid="ignore"):
             alone = [
-                np.mean([swapper.log_ratios(swapped) for swapper in replicated], axis=0)
-                for replicated in swappers
+                np.mean([pair.log_ratios(flipped) for pair in replicated], axis=0)
+                for replicated in relabelled
             ]
             means = [np.mean([alone[i] for i in members[name]], axis=0) for name in names]
         return [np.abs(values) for values in alone + means]
@@ -99,8 +98,8 @@ def swap_tests(
     step = max(1, CHUNK // max(personas, 1))
     for start in range(0, permutations if pairs else 0, step):
         rows = min(step, permutations - start)
-        swapped = rng.integers(0, 2, size=(rows, personas)).astype(np.float64)
-        for count, value, bar in zip(exceeded, statistics(swapped), observed, strict=True):
+        flipped = rng.integers(0, 2, size=(rows, personas)).astype(np.float64)
+        for count, value, bar in zip(exceeded, statistics(flipped), observed, strict=True):
             count += (value >= bar * (1 - TIE)).sum(axis=0)
     p = [
         _three(np.where(np.isnan(bar), np.nan, count / (permutations + 1)))
@@ -110,5 +109,5 @@ def swap_tests(
 
 
 def _three(p: Array) -> Array:
-    """R is the reciprocal of sigma_bar and shares its test."""
+    """Return p of S, R and sigma_bar; R is the reciprocal of sigma_bar and shares its test."""
     return np.stack([p[0], p[1], p[1]])

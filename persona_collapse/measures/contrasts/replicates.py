@@ -1,4 +1,4 @@
-"""Replicate fine-tunes side by side: is an effect larger than what another seed gives?"""
+"""Replicate fine-tunes side by side, and the prediction for one more seed."""
 
 from __future__ import annotations
 
@@ -24,15 +24,13 @@ def replicates_table(
     baseline: str,
     replicates: Mapping[str, Mapping[str, Sequence[str]]],
 ) -> pl.DataFrame:
-    """Return the rows of ``tables/replicates.csv``: replicates x groups of items x metrics.
+    """Return ``replicates.csv``: replicates x groups of items x metrics.
 
-    ``moments`` holds one frame per model x variant, all of one probe with personas; ``replicates``
-    gives model -> variant -> names of its replicates, itself first. S, R and sigma_bar are taken on
-    the personas that all replicates and the baseline kept. ``sd`` (ddof = 1) holds the spread
-    between seeds and each replicate's own answers. ``another_lo`` to ``another_hi`` is the 95 %
-    prediction interval of one more fine-tune's change on these personas, mean +- t(n - 1) sd
-    sqrt(1 + 1 / n): where it holds 0, a change like this one may be the seed's. Changes are null
-    without a baseline, spreads with one replicate measured or an infinite R.
+    ``moments`` holds one frame per model x variant of one probe with personas; ``replicates`` gives
+    model -> variant -> names of its replicates, itself first. Values are computed on the personas
+    that all replicates and the baseline retained. The prediction interval is
+    mean +- t(n - 1) sd sqrt(1 + 1 / n). Changes are null without a baseline, spreads are null with
+    one replicate or an infinite R.
     """
     frames = {tuple(frame.select("model", "variant").row(0)): frame for frame in moments}
     rows: list[dict[str, object]] = []
@@ -71,14 +69,14 @@ def replicates_table(
 
 
 def _values(laid: Sequence[Cells], by_group: Array) -> tuple[Array, int]:
-    """Return the metrics (V, 3, G) of variants on their common personas, and how many these are."""
+    """Return metrics (V, 3, G) of variants on their common personas, and how many these are."""
     shared = reduce(np.intersect1d, [cells.persona_ids for cells in laid])
-    found = []
+    metrics = []
     for cells in laid:
         kept = cells.personas(np.searchsorted(cells.persona_ids, shared))
         values = collapse_of(kept, by_group)
-        found.append(np.stack([values.S, values.R, values.sigma_bar]))
-    return np.stack(found), int(shared.size)
+        metrics.append(np.stack([values.S, values.R, values.sigma_bar]))
+    return np.stack(metrics), int(shared.size)
 
 
 def _numbers(values: Array, base: Array) -> dict[str, Array]:

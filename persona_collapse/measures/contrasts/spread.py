@@ -1,4 +1,4 @@
-"""A quantity with all that its interval needs: draws, personas left out, replicates left out."""
+"""A quantity with its bootstrap and jackknife values, and the intervals that follow from them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Ends = tuple[Array, Array, Array, Array]
 
 @dataclass(frozen=True)
 class Spread:
-    """A quantity ``value`` (...) and the same from other samples.
+    """A quantity ``value`` (...), and its values on resampled data.
 
-    ``draws`` (B, ...) are its bootstrap values over personas, ``left_out`` (U, ...) leave out one
-    persona each, ``deleted`` maps model and variant to values (k, ...) that leave out one of the
-    variant's k replicate fine-tunes each; a variant trained once has no entry.
+    ``draws`` (B, ...) are bootstrap values over personas; ``left_out`` (U, ...) leave out one
+    persona each; ``deleted`` maps (model, variant) to values (k, ...) that leave out one of k
+    replicate fine-tunes each, without an entry for a variant that was trained once.
     """
 
     value: Array
@@ -34,15 +34,12 @@ class Spread:
     deleted: Mapping[tuple[str, str], Array] = field(default_factory=dict)
 
     def variance(self) -> tuple[Array, Array] | None:
-        """Return the variance (...) from the choice of replicates with its degrees of freedom.
-
-        None where nothing has replicates.
-        """
+        """Return variance (...) and degrees of freedom from replicates; None without any."""
         return replicate_variance(list(self.deleted.values())) if self.deleted else None
 
 
 def through(function: Callable[..., Array], *spreads: Spread) -> Spread:
-    """Return a function of one or several quantities; it must not mix the first axis of draws."""
+    """Apply a function to quantities; it must treat entries of the first axis independently."""
     names = dict.fromkeys(name for spread in spreads for name in spread.deleted)
     deleted = {}
     for name in names:
@@ -61,9 +58,9 @@ def through(function: Callable[..., Array], *spreads: Spread) -> Spread:
 
 
 def over_replicates(values: Sequence[Array]) -> Array:
-    """Return the mean over replicates, exactly the value itself where all have the same.
+    """Return the mean over replicates, exactly their value where all are equal.
 
-    Rounding would otherwise tell a draw of all personas from the sample, which BCa counts as a tie.
+    Otherwise rounding would distinguish a draw of all personas from the sample: a tie for BCa.
     """
     same = np.all([part == values[0] for part in values], axis=0)
     return np.where(same, values[0], np.mean(values, axis=0))
@@ -75,12 +72,12 @@ def mean_of(spreads: Sequence[Spread]) -> Spread:
 
 
 def intervals(spread: Spread) -> Ends:
-    """Return BCa and percentile ends, each shaped as the value.
+    """Return the ends of BCa and percentile intervals, each shaped as the value.
 
-    Personas alone are drawn. Their moments hold their repetition noise, so redrawing repetitions on
-    top would count it twice and lower every SD (Davison and Hinkley 1997, section 3.8). The ends
-    are expanded for small samples; NaN where a value is undefined or infinite. Replicate fine-tunes
-    move the ends outwards (``inference_replicates.widened``).
+    Only personas are resampled: their moments already contain repetition noise, so redrawing
+    repetitions would count it twice and lower every SD (Davison and Hinkley 1997, section 3.8).
+    Ends are expanded for small samples (``expanded_tail``) and for replicates (``widened``); NaN
+    where a value is undefined or infinite.
     """
     ends = _of_personas(spread)
     error = spread.variance()
@@ -90,10 +87,7 @@ def intervals(spread: Spread) -> Ends:
 
 
 def percent_intervals(spread: Spread) -> Ends:
-    """Return the ends of ``intervals`` for percent changes, widened on the scale of their logs.
-
-    A ratio of positive numbers stays positive, however few the replicates.
-    """
+    """Return ``intervals`` of percent changes, widened on the log scale so that ratios stay > 0."""
     ends = _of_personas(spread)
     if not spread.deleted:
         return ends

@@ -1,4 +1,4 @@
-"""What contrasts add up to: is it one model, how do models differ, how do foundations differ."""
+"""Summaries of contrasts: one model left out, random effects over models, spread over domains."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ from persona_collapse.tables.contracts.summary import TABLE as SUMMARY
 
 
 def leave_one_out_of(paired: Paired) -> pl.DataFrame:
-    """Return the mean percent changes with each model left out in turn, with 95 % BCa intervals.
-
-    A contrast with one model has no rows.
-    """
+    """Return mean percent changes with each model left out; no rows for a single model."""
     rows: list[dict[str, object]] = []
     for contrast in paired.contrasts:
         pairs = paired.of(contrast)
@@ -58,12 +55,11 @@ def leave_one_out_of(paired: Paired) -> pl.DataFrame:
 
 
 def random_effects_of(contrasts: pl.DataFrame) -> pl.DataFrame:
-    """Summarise the models' log ratios of ``contrasts_of`` as draws from a population of models.
+    """Return a random-effects summary of the log ratios of ``contrasts_of`` over models.
 
-    Where ``mean`` in the contrasts speaks of these very models, this speaks of models like them, so
-    its interval is wider. One row per contrast, group and metric with two or more models whose log
-    ratio and error are defined; the percentages are exp(log ratio) - 1. Models that answered for
-    the same personas are not quite independent; that is left out of account.
+    ``mean`` in the contrasts describes these models; this describes a population of such models, so
+    its intervals are wider. One row per contrast, group and metric for which two or more models
+    have a log ratio and an error. Dependence between models through shared personas is ignored.
     """
     rows = []
     keys = ["probe", "foundation", "metric", "contrast"]
@@ -72,24 +68,24 @@ def random_effects_of(contrasts: pl.DataFrame) -> pl.DataFrame:
     for key, part in models.group_by(keys, maintain_order=True):
         if part.height < 2:
             continue
-        found = random_effects(part["log_ratio"].to_numpy(), part["log_ratio_se"].to_numpy())
-        ends = np.array([[found.mean, found.mean], found.interval(), found.prediction()])
+        effects = random_effects(part["log_ratio"].to_numpy(), part["log_ratio_se"].to_numpy())
+        ends = np.array([[effects.mean, effects.mean], effects.interval(), effects.prediction()])
         percent = 100 * np.expm1(ends)
         rows.append(
             {
                 **dict(zip(keys, key, strict=True)),
-                "n_models": found.count,
+                "n_models": effects.count,
                 "percent": percent[0, 0],
                 "percent_lo": percent[1, 0],
                 "percent_hi": percent[1, 1],
                 "predicted_lo": percent[2, 0],
                 "predicted_hi": percent[2, 1],
-                "p": found.p(),
-                "log_ratio": found.mean,
-                "log_ratio_se": found.se,
-                "tau": found.tau,
-                "Q": found.Q,
-                "I2": found.I2,
+                "p": effects.p(),
+                "log_ratio": effects.mean,
+                "log_ratio_se": effects.se,
+                "tau": effects.tau,
+                "Q": effects.Q,
+                "I2": effects.I2,
                 "simulated": part["simulated"].any(),
             }
         )
@@ -97,23 +93,23 @@ def random_effects_of(contrasts: pl.DataFrame) -> pl.DataFrame:
 
 
 def summary_of(paired: Paired) -> pl.DataFrame:
-    """Return numbers that a study's headlines need beside its contrasts, with BCa intervals.
+    """Return excess and unevenness per model and for their mean, with BCa intervals.
 
-    ``excess``: the target's percent change minus the control's, in points, overall.
-    ``foundation_cv``: SD over the foundations divided by their mean, per variant: how uneven a
-    variant is. ``foundation_spread``: SD over the foundations of the percent change against the
-    baseline, in points: how unevenly it moved (arXiv 2605.12850). Both SDs have ddof = 0: the
-    instrument's foundations are all there are. Rows per model and for the mean over models.
+    ``excess``: percent change of the target minus that of the control, in points, overall.
+    ``foundation_cv``: SD over foundations divided by their mean, per variant.
+    ``foundation_spread``: SD over foundations of the percent change against the baseline, in points
+    (arXiv 2605.12850).
+    Both SDs have ddof = 0, because the instrument's foundations are the whole population.
     """
     by_model: dict[str, list[Pair]] = {}
     for pair in paired.pairs:
         by_model.setdefault(pair.model, []).append(pair)
-    found: dict[tuple[str, str], dict[str, tuple[Spread, bool]]] = {}
+    quantities: dict[tuple[str, str], dict[str, tuple[Spread, bool]]] = {}
     for model, pairs in by_model.items():
         for name, spread in _quantities(paired, pairs).items():
-            found.setdefault(name, {})[model] = spread, any(pair.simulated for pair in pairs)
+            quantities.setdefault(name, {})[model] = spread, any(pair.simulated for pair in pairs)
     rows: list[dict[str, object]] = []
-    for (quantity, variant), models in found.items():
+    for (quantity, variant), models in quantities.items():
         averaged = {model: [entry] for model, entry in models.items()}
         averaged[MEAN] = list(models.values())
         for model, entries in averaged.items():
@@ -143,11 +139,11 @@ def _quantities(paired: Paired, pairs: Sequence[Pair]) -> dict[tuple[str, str], 
     """Return the values (3,) of one model by (quantity, variant or contrast)."""
     overall = paired.groups.index(OVERALL)
     places = [place for place in range(len(paired.groups)) if place != overall]
-    found: dict[tuple[str, str], Spread] = {}
+    quantities: dict[tuple[str, str], Spread] = {}
     changes: dict[str, Spread] = {}
     for pair in pairs:
         for side, variant in enumerate(pair.contrast):
-            found.setdefault(
+            quantities.setdefault(
                 ("foundation_cv", variant),
                 through(
                     lambda part, side=side: _cv(part[..., side, :, :][..., places]), pair.spread
@@ -155,7 +151,7 @@ def _quantities(paired: Paired, pairs: Sequence[Pair]) -> dict[tuple[str, str], 
             )
         if pair.contrast[1] == paired.roles.baseline:
             moved = through(percents, pair.spread)
-            found["foundation_spread", contrast_name(pair.contrast)] = through(
+            quantities["foundation_spread", contrast_name(pair.contrast)] = through(
                 lambda part: _sd(part[..., places]), moved
             )
             changes[pair.contrast[0]] = through(lambda part: part[..., overall], moved)
@@ -163,8 +159,8 @@ def _quantities(paired: Paired, pairs: Sequence[Pair]) -> dict[tuple[str, str], 
     if target is not None and control is not None:
         with np.errstate(invalid="ignore"):
             excess = through(np.subtract, target, control)
-        found["excess", f"{paired.roles.target}-{paired.roles.control}"] = excess
-    return found
+        quantities["excess", f"{paired.roles.target}-{paired.roles.control}"] = excess
+    return quantities
 
 
 def _sd(values: Array) -> Array:

@@ -30,25 +30,15 @@ ERRORS = ("estimate_se", "log_ratio_se", "replicates_se", "p_replicates")
 
 
 def contrasts_of(paired: Paired) -> pl.DataFrame:
-    """Return the rows of ``tables/contrasts.csv``: models and mean x contrasts x groups x metrics.
+    """Return ``contrasts.csv``: models and their mean x contrasts x groups of items x metrics.
 
-    ``estimate`` is the difference, ``percent`` 100 (first - second) / second; a study's ``mean`` is
-    the mean of the models' differences and of their percentages. ``_lo`` and ``_hi`` are 95 % BCa
-    ends, ``_percentile`` their percentile counterparts, from draws of the same personas for both
-    variants and all models (see ``intervals``); ``estimate_se`` adds the variance from redrawn
-    repetitions, as the study defines standard errors. ``log_ratio`` is log(first / second) with its
-    jackknife SE. ``p`` is the swap test, ``p_adjusted`` Holm's and ``p_bh`` Benjamini and
-    Hochberg's: one family per contrast of models x (S, R) for ``overall``, one of models x
-    foundations x (S, R) for the foundations, and the same for the means; sigma_bar shares R's test
-    and values. ``n_personas`` are those that both variants kept (for the mean the smallest number),
-    ``personas_excluded`` the others.
-
-    A variant with replicate fine-tunes stands with the mean over them, and its intervals and errors
-    carry their spread, on k - 1 degrees of freedom (``contrasts_spread``). ``p`` and the adjusted
-    ones speak of the fine-tunes that were made; ``p_replicates`` asks whether fine-tunes with other
-    seeds would differ as well, given the spread over replicates and over personas: the level at
-    which the 95 % interval of ``log_ratio``, widened for replicates, would end at 0. It is null
-    unless both variants but the baseline have two or more, in every model for ``mean``.
+    The table's contract describes the columns. Families of ``p_adjusted`` (Holm) and ``p_bh``
+    (Benjamini and Hochberg): per contrast, models x (S, R) for ``overall``, models x foundations x
+    (S, R) for the foundations, and the same for the means; sigma_bar shares R's test. Intervals and
+    errors include the spread over replicates, with k - 1 degrees of freedom (``contrasts.spread``).
+    ``p_replicates`` is the level at which the 95 % interval of ``log_ratio``, widened for
+    replicates, ends at 0; it is null unless each variant other than the baseline has two or more
+    replicates, for ``mean`` in every model.
     """
     rows: list[dict[str, object]] = []
     for contrast in paired.contrasts:
@@ -128,7 +118,7 @@ def _rows(
 def _errors(
     estimate: Spread, log_ratio: Spread, pairs: Sequence[Pair], baseline: str
 ) -> dict[str, Array]:
-    """Return the standard errors, and the test that counts replicates as sampled."""
+    """Return the standard errors, and p for replicates as a random sample."""
     unknown = np.full(estimate.value.shape, np.nan)
     with np.errstate(invalid="ignore"):
         rerun = np.sum([pair.rerun.sum(axis=0) for pair in pairs], axis=0) / len(pairs) ** 2
@@ -151,13 +141,13 @@ def _errors(
 
 
 def _replicated(pair: Pair, baseline: str) -> bool:
-    """Tell whether every fine-tune of a pair was made more than once; the baseline is none."""
+    """Return whether both variants have replicates; a baseline needs none."""
     counted = zip(pair.contrast, pair.n_replicates, strict=True)
     return all(count > 1 for variant, count in counted if variant != baseline)
 
 
 def _adjust(frame: pl.DataFrame) -> pl.DataFrame:
-    """Fill the adjusted p-values; sigma_bar takes R's."""
+    """Fill in adjusted p-values; sigma_bar takes those of R."""
     keys = [
         pl.col("contrast"),
         (pl.col("foundation") == OVERALL).alias("overall"),

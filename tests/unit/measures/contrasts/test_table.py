@@ -14,7 +14,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.measures.cells import Cells, cells_from_moments
 from persona_collapse.measures.collapse import metrics_of
 from persona_collapse.measures.contrasts.pairs import paired_of
-from persona_collapse.measures.contrasts.permutation import log_ratio, swap_tests
+from persona_collapse.measures.contrasts.permutation import log_ratio, sign_flip_tests
 from persona_collapse.measures.contrasts.summary import (
     leave_one_out_of,
     random_effects_of,
@@ -168,12 +168,12 @@ def by_group() -> np.ndarray:
     return averages({"overall": np.arange(4)}, 4)
 
 
-def test_swap_tests_agree_with_all_permutations() -> None:
+def test_sign_flip_tests_agree_with_all_permutations() -> None:
     rng = np.random.default_rng(8)
     one = cells(simulated_ratings(rng, (8, 4, 5), 1.2, 0.6))
     other = cells(simulated_ratings(rng, (8, 4, 5), 0.8, 0.4))
     pair = ("c", np.arange(8), [one], [other])
-    (found,), _ = swap_tests([pair], by_group(), 8, np.random.default_rng(1), 20_000)
+    (found,), _ = sign_flip_tests([pair], by_group(), 8, np.random.default_rng(1), 20_000)
 
     def ratio(first: np.ndarray, second: np.ndarray) -> float:
         spreads = [part.std(axis=0, ddof=1).mean() for part in (first, second)]
@@ -199,12 +199,12 @@ def test_p_is_never_zero_and_shifts_do_not_matter() -> None:
     rng = np.random.default_rng(2)
     one = cells(simulated_ratings(rng, (30, 4, 5), 1.5, 0.9))
     other = cells(simulated_ratings(rng, (30, 4, 5), 0.3, 0.1))
-    (p,), _ = swap_tests(
+    (p,), _ = sign_flip_tests(
         [("c", np.arange(30), [one], [other])], by_group(), 30, np.random.default_rng(1), 199
     )
     assert (p == 1 / 200).all()
     base = np.random.default_rng(5).integers(1, 4, (30, 4, 1)).repeat(4, axis=2)
-    shifted = swap_tests(
+    shifted = sign_flip_tests(
         [("c", np.arange(30), [cells(base + 1)], [cells(base)])],
         by_group(),
         30,
@@ -219,12 +219,12 @@ def test_a_persona_is_swapped_in_all_models_at_once() -> None:
     one = cells(simulated_ratings(rng, (20, 4, 5), 1.0, 0.5))
     other = cells(simulated_ratings(rng, (20, 4, 5), 0.9, 0.4))
     pair = ("c", np.arange(20), [one], [other])
-    alone, mean = swap_tests([pair, pair, pair], by_group(), 20, np.random.default_rng(1), 999)
+    alone, mean = sign_flip_tests([pair, pair, pair], by_group(), 20, np.random.default_rng(1), 999)
     # Three copies of one model are no more evidence than one.
     assert np.array_equal(mean["c"], alone[0])
 
 
-def test_swap_tests_reject_five_percent_under_no_difference() -> None:
+def test_sign_flip_tests_reject_five_percent_under_no_difference() -> None:
     rng = np.random.default_rng(10)
     rejected = np.zeros(3)
     studies = 500
@@ -235,7 +235,7 @@ def test_swap_tests_reject_five_percent_under_no_difference() -> None:
             for shift in (0.0, 0.5)
         ]
         one, other = ([cells_of(part)] for part in pair)
-        (p,), _ = swap_tests([("c", np.arange(25), one, other)], by_group(), 25, rng, 199)
+        (p,), _ = sign_flip_tests([("c", np.arange(25), one, other)], by_group(), 25, rng, 199)
         rejected += p[:, 0] <= 0.05
     # Three standard errors of 500 studies at 5 % are 2.9 points.
     assert (np.abs(rejected / studies - 0.05) < 0.03).all()
