@@ -1,9 +1,9 @@
-"""A plain verdict per model: does it show the collapse pattern, and what drove it?
+"""Verdict per model: does it show the collapse pattern, and which foundations drive the change?
 
-The pattern (arXiv 2605.12850): against the baseline the target's S is up and its R is down, with
-both 95 % intervals off 0, while the control's S is not up. Anything less is ``partial`` or
-``none``; a comparison that cannot be made is ``undetermined``. R is judged by sigma_bar = 1 / R
-where an infinite R leaves its percentage undefined.
+The pattern (arXiv 2605.12850): against the baseline, S of the target rises and R falls, both with
+95 % intervals that exclude 0, while S of the control does not rise. Part of it is ``partial``,
+nothing of it ``none``; without a comparison the verdict is ``undetermined``. Where an infinite R
+has no percent change, sigma_bar = 1 / R decides.
 """
 
 from __future__ import annotations
@@ -17,37 +17,45 @@ import polars as pl
 from persona_collapse.measures.cells import OVERALL
 from persona_collapse.measures.contrasts.pairs import Roles
 
-PATTERNS = ("collapse", "partial", "none", "undetermined")
+PATTERNS = {
+    "collapse": "the collapse pattern is there",
+    "partial": "part of the collapse pattern is there",
+    "none": "the collapse pattern is not there",
+    "undetermined": "no verdict",
+}
 DRIVING = 0.5  # foundations are named until they carry this share of a change
-Row = dict[str, Any]
 SIGNS = {"S": 1, "R": -1}  # the direction in which the collapse pattern moves
+Row = dict[str, Any]
+Rows = Mapping[tuple[str, str, str], Row]  # by contrast, metric and foundation
 
 
 @dataclass(frozen=True)
 class Change:
-    """One metric of one contrast, overall: percent with its interval, and the sign it proves."""
+    """One metric of one contrast, overall: percent change, its interval, and the sign it shows."""
 
     metric: str
-    percent: float | None
-    lo: float | None
-    hi: float | None
-    sign: int | None  # 1 up, -1 down, 0 no clear change, None not comparable
+    percent: float | None = None
+    lo: float | None = None
+    hi: float | None = None
+    sign: int | None = None  # 1 up, -1 down, 0 no clear change, None not comparable
+
+    def shows(self, sign: int) -> bool | None:
+        """Return whether the interval shows this sign; None where nothing can be compared."""
+        return None if self.sign is None else self.sign == sign
 
     def text(self) -> str:
-        """Say how the metric moved, ``S rose by 112 % (95 % interval 98 to 127)``."""
+        """Return the change in words, ``S rose by 112 % (95 % interval 98 to 127)``."""
         if self.sign is None:
             return f"{self.metric} cannot be compared"
+        verb = {1: "rose", -1: "fell", 0: "did not clearly change"}[self.sign]
         if self.percent is None or self.lo is None or self.hi is None:
-            word = {1: "rose", -1: "fell", 0: "did not clearly change"}[self.sign]
-            return f"{self.metric} {word} (by an undefined percentage)"
+            return f"{self.metric} {verb} (by an undefined percentage)"
         if self.sign == 0:
             shown = f"{self.percent:+.0f} %, 95 % interval {self.lo:+.0f} to {self.hi:+.0f}"
-            return f"{self.metric} did not clearly change ({shown})"
-        word, (near, far) = ("rose", (self.lo, self.hi))
-        if self.sign < 0:
-            word, (near, far) = "fell", (-self.hi, -self.lo)
+            return f"{self.metric} {verb} ({shown})"
+        near, far = (self.lo, self.hi) if self.sign > 0 else (-self.hi, -self.lo)
         size = f"{abs(self.percent):.0f} %"
-        return f"{self.metric} {word} by {size} (95 % interval {near:.0f} to {far:.0f})"
+        return f"{self.metric} {verb} by {size} (95 % interval {near:.0f} to {far:.0f})"
 
 
 def verdict_of(
@@ -59,90 +67,81 @@ def verdict_of(
     metrics: pl.DataFrame,
     replicates: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
-    """Return one model's verdict: pattern, the facts behind it, drivers, and a text.
+    """Return one model's verdict: pattern, facts, drivers and a text.
 
-    ``contrasts``, ``band`` and ``metrics`` are the rows of ``contrasts_of``, ``band_of`` and
-    ``metrics_of``; ``replicates`` names the model's replicate fine-tunes by variant. Facts that
-    cannot be told are None.
+    ``contrasts``, ``band`` and ``metrics`` are the study's tables; ``replicates`` lists the model's
+    replicate fine-tunes by variant. Unknown facts are None.
     """
     own_metrics = metrics.filter(pl.col("model") == model)
     simulated = bool(own_metrics["simulated"].any())
-    n_items = _items(metrics)
-    own = contrasts.filter(pl.col("model") == model)
-    rows: dict[tuple[str, str, str], Row] = {
-        (row["contrast"], row["metric"], row["foundation"]): row for row in own.to_dicts()
-    }
+    own = contrasts.filter(pl.col("model") == model).to_dicts()
+    rows: Rows = {(row["contrast"], row["metric"], row["foundation"]): row for row in own}
+    known = {contrast for contrast, _, _ in rows}
     target, control, direct = (f"{first}-{second}" for first, second in roles.contrasts)
     changes = {
         name: (change_of(rows, name, "S"), change_of(rows, name, "R"))
         for name in (target, control, direct)
     }
-    pattern, reasons = _pattern(changes[target], changes[control], control in _known(rows), roles)
+    pattern, reasons = _pattern(changes[target], changes[control], control in known, roles)
+    n_items = _n_items(metrics)
     drivers = {metric: drivers_of(rows, target, metric, n_items) for metric in ("S", "sigma_bar")}
     names = list(replicates.get(roles.target, [roles.target]))
     placed = band.filter((pl.col("model") == model) & pl.col("variant").is_in(names))
-    replicated, said = replicates_said(roles, replicates, rows, own_metrics)
-    sentences = [f"{label}: {_OPENING[pattern]}."]
-    if target in _known(rows):
+    facts, replicate_sentences = replicate_facts(roles, replicates, rows, own_metrics)
+    sentences = [f"{label}: {PATTERNS[pattern]}."]
+    if target in known:
         S, R = changes[target]
         sentences.append(f"From {roles.baseline} to {roles.target}, {S.text()} and {R.text()}.")
-    sentences += reasons
-    sentences += said
-    sentences += _specific(changes[direct], direct in _known(rows), roles)
-    sentences += _driven(changes[target], drivers)
-    sentences += banded(placed, roles.target)
+    sentences += [*reasons, *replicate_sentences]
+    if direct in known:
+        sentences.append(_specificity(changes[direct], roles))
+    sentences += _driver_sentences(changes[target], drivers)
+    sentences += band_sentences(placed, roles.target)
     if simulated:
         sentences.append("These are simulated respondents: this says nothing about a real model.")
     return {
         "model": model,
         "label": label,
         "pattern": pattern,
-        "S_up": _proved(changes[target][0], 1),
-        "R_down": _proved(changes[target][1], -1),
-        "control_S_up": _proved(changes[control][0], 1),
-        "S_above_control": _proved(changes[direct][0], 1),
-        "R_below_control": _proved(changes[direct][1], -1),
+        "S_up": changes[target][0].shows(1),
+        "R_down": changes[target][1].shows(-1),
+        "control_S_up": changes[control][0].shows(1),
+        "S_above_control": changes[direct][0].shows(1),
+        "R_below_control": changes[direct][1].shows(-1),
         "drivers": {"S": drivers["S"], "1/R": drivers["sigma_bar"]},
-        "replicates": replicated,
+        "replicates": facts,
         "simulated": simulated,
         "text": " ".join(sentences),
     }
 
 
-_OPENING = {
-    "collapse": "the collapse pattern is there",
-    "partial": "part of the collapse pattern is there",
-    "none": "the collapse pattern is not there",
-    "undetermined": "no verdict",
-}
-
-
-def change_of(rows: Mapping[tuple[str, str, str], Row], contrast: str, metric: str) -> Change:
-    """Return how ``S`` or ``R`` moved overall, with the sign that its interval proves."""
+def change_of(rows: Rows, contrast: str, metric: str) -> Change:
+    """Return how ``S`` or ``R`` changed overall, with the sign that its interval shows."""
     row = rows.get((contrast, metric, OVERALL))
     if row is None:
-        return Change(metric, None, None, None, None)
+        return Change(metric)
     ends = row["percent_lo"], row["percent_hi"]
     if None not in ends:
         return Change(metric, row["percent"], *ends, _sign(*ends))
-    # An infinite R has no percentage, but sigma_bar's difference is always there.
+    # An infinite R has no percent change, but the difference of sigma_bar is always defined.
     other = rows[contrast, "sigma_bar" if metric == "R" else metric, OVERALL]
     ends = other["estimate_lo"], other["estimate_hi"]
     if None in ends:
-        return Change(metric, None, None, None, None)
-    return Change(metric, None, None, None, _sign(*ends) * (-1 if metric == "R" else 1))
+        return Change(metric)
+    return Change(metric, sign=_sign(*ends) * SIGNS[metric])
+
+
+def _sign(low: float, high: float) -> int:
+    return 1 if low > 0 else -1 if high < 0 else 0
 
 
 def drivers_of(
-    rows: Mapping[tuple[str, str, str], Row],
-    contrast: str,
-    metric: str,
-    n_items: Mapping[str, int],
+    rows: Rows, contrast: str, metric: str, n_items: Mapping[str, int]
 ) -> list[dict[str, Any]]:
     """Return the foundations' shares of a change of S or sigma_bar, largest first.
 
-    Both are means over items, so the change is exactly the sum of the foundations' changes, each
-    weighted by its items. A share is negative where a foundation moved the other way.
+    Both are means over items, so the change is the sum of the foundations' changes weighted by
+    their numbers of items. A share is negative where a foundation moved in the other direction.
     """
     parts = {
         foundation: rows[contrast, metric, foundation]["estimate"] * items
@@ -157,27 +156,15 @@ def drivers_of(
     return [{"foundation": name, "share": part / total} for name, part in ordered]
 
 
-def _items(metrics: pl.DataFrame) -> dict[str, int]:
-    """Return the items per foundation, which weigh the foundations' changes."""
+def _n_items(metrics: pl.DataFrame) -> dict[str, int]:
     items = metrics.filter(pl.col("foundation") != OVERALL)
     return dict(items.select("foundation", "n_items").unique(maintain_order=True).iter_rows())
-
-
-def _sign(low: float, high: float) -> int:
-    return 1 if low > 0 else -1 if high < 0 else 0
-
-
-def _proved(change: Change, sign: int) -> bool | None:
-    return None if change.sign is None else change.sign == sign
-
-
-def _known(rows: Mapping[tuple[str, str, str], Row]) -> set[str]:
-    return {contrast for contrast, _, _ in rows}
 
 
 def _pattern(
     target: tuple[Change, Change], control: tuple[Change, Change], controlled: bool, roles: Roles
 ) -> tuple[str, list[str]]:
+    """Return the pattern, and sentences that give the reason."""
     S, R = target
     if S.sign is None or R.sign is None:
         return "undetermined", [
@@ -194,118 +181,100 @@ def _pattern(
     if S.sign <= 0 or R.sign >= 0:
         return "partial", reasons
     if not controlled:
-        return "partial", [f"There is no {roles.control} control, so any fine-tune might do this."]
-    if control[0].sign is None or control[0].sign > 0:
-        return "partial", [
-            *reasons,
-            f"S is not left alone by {roles.control} either, so its rise "
-            "cannot be laid to the training content alone.",
-        ]
+        reason = f"There is no {roles.control} control, so any fine-tune might have this effect."
+        return "partial", [reason]
+    if control[0].sign is None:
+        return "partial", reasons
+    if control[0].sign > 0:
+        reason = (
+            f"S also rose in the {roles.control} control, so the training content alone does not "
+            "explain it."
+        )
+        return "partial", [*reasons, reason]
     return "collapse", reasons
 
 
-def replicates_said(
-    roles: Roles,
-    names: Mapping[str, Sequence[str]],
-    rows: Mapping[tuple[str, str, str], Row],
-    metrics: pl.DataFrame,
-) -> tuple[dict[str, Any], list[str]]:
-    """Return the facts and the sentences on a model's replicates; both are empty without any.
+def _specificity(direct: tuple[Change, Change], roles: Roles) -> str:
+    shared = [c.metric for c in direct if c.sign is not None and c.sign != SIGNS[c.metric]]
+    if not shared:
+        return f"Both changes are larger in {roles.target} than in {roles.control}."
+    return (
+        f"The change of {' and '.join(shared)} is not larger in {roles.target} than in "
+        f"{roles.control}, so it is not specific to {roles.target}."
+    )
 
-    ``names`` gives the model's variants with their replicates, ``rows`` its contrasts by contrast,
-    metric and foundation, ``metrics`` its rows of ``tables/metrics.csv``. Facts per variant: ``n``,
-    in how many of them S is above and R below the baseline's mean, and ``p_replicates`` of both.
+
+def replicate_facts(
+    roles: Roles, names: Mapping[str, Sequence[str]], rows: Rows, metrics: pl.DataFrame
+) -> tuple[dict[str, Any], list[str]]:
+    """Return facts and sentences about a model's replicates; both are empty without any.
+
+    ``names`` lists the model's replicates by variant, ``metrics`` holds its rows of
+    ``metrics.csv``. Facts per variant: ``n``, the number of replicates with S above and with R
+    below the baseline's mean, and ``p_replicates`` of both.
     """
     own = metrics.filter(pl.col("foundation") == OVERALL)
+    base = own.filter(pl.col("variant").is_in(list(names.get(roles.baseline, [roles.baseline]))))
     facts: dict[str, Any] = {}
     sentences = []
     for variant in (roles.target, roles.control):
         listed = own.filter(pl.col("variant").is_in(list(names.get(variant, ()))))
         if listed.height < 2:
             continue
-        base = own.filter(
-            pl.col("variant").is_in(list(names.get(roles.baseline, [roles.baseline])))
-        )
-        contrast = f"{variant}-{roles.baseline}"
-        found: dict[str, Any] = {"n": listed.height, "p_replicates": {}}
-        for metric, word in (("S", "S_up"), ("R", "R_down")):
-            found[word] = _moved(listed[metric], base[metric], SIGNS[metric])
-            row = rows.get((contrast, metric, OVERALL), {})
-            found["p_replicates"][metric] = row.get("p_replicates")
-        facts[variant] = found
-        sentences.append(_sentence(variant, roles.baseline, found))
-    if any(found["n"] == 2 for found in facts.values()):
-        sentences.append("Two fine-tunes say little of a third, so intervals are wide.")
+        fact: dict[str, Any] = {"n": listed.height, "p_replicates": {}}
+        for metric, name in (("S", "S_up"), ("R", "R_down")):
+            fact[name] = _count_moved(listed[metric], base[metric], SIGNS[metric])
+            row = rows.get((f"{variant}-{roles.baseline}", metric, OVERALL), {})
+            fact["p_replicates"][metric] = row.get("p_replicates")
+        facts[variant] = fact
+        sentences.append(_replicate_sentence(variant, roles.baseline, fact))
+    if any(fact["n"] == 2 for fact in facts.values()):
+        sentences.append("Two fine-tunes say little about a third, so intervals are wide.")
     return facts, sentences
 
 
-def _moved(values: pl.Series, base: pl.Series, sign: int) -> int | None:
-    """Count the replicates that lie on this side of the baseline's mean; None without one."""
+def _count_moved(values: pl.Series, base: pl.Series, sign: int) -> int | None:
+    """Return how many replicates lie on this side of the baseline's mean; None without one."""
     middle = base.mean()
-    if not isinstance(middle, float):
-        return None
-    return int((sign * (values - middle) > 0).sum())
+    return int((sign * (values - middle) > 0).sum()) if isinstance(middle, float) else None
 
 
-def _sentence(variant: str, baseline: str, found: Mapping[str, Any]) -> str:
-    count = found["n"]
+def _replicate_sentence(variant: str, baseline: str, fact: Mapping[str, Any]) -> str:
     text = (
-        f"{variant} stands for {count} replicate fine-tunes: its numbers are means over them, and "
-        "intervals carry their spread"
+        f"{variant} has {fact['n']} replicate fine-tunes: its numbers are means over them, and "
+        "intervals include their spread"
     )
-    if found["S_up"] is None:
+    if fact["S_up"] is None:
         return f"{text}."
-    text += (
-        f"; S is above {baseline} in {found['S_up']} and R below it in {found['R_down']} of them"
-    )
-    tested = [
-        f"p = {p:.2g} for {metric}" for metric, p in found["p_replicates"].items() if p is not None
-    ]
-    if not tested:
-        return f"{text}."
-    return f"{text} (were other seeds drawn: {', '.join(tested)})."
+    text += f"; S is above {baseline} in {fact['S_up']} and R below it in {fact['R_down']} of them"
+    tested = [f"p = {p:.2g} for {metric}" for metric, p in fact["p_replicates"].items() if p]
+    return f"{text} (for other seeds: {', '.join(tested)})." if tested else f"{text}."
 
 
-def banded(rows: pl.DataFrame, variant: str) -> list[str]:
-    """Say where S of a variant lies against the band; ``rows`` are those of its replicates."""
+def band_sentences(rows: pl.DataFrame, variant: str) -> list[str]:
+    """Return where S of a variant lies against the band; ``rows`` are those of its replicates."""
     rows = rows.filter(pl.col("metric") == "S")
     if rows.is_empty():
         return []
     low, high, models = rows.select("band_lo", "band_hi", "n_prior").row(0)
-    band = f"the range {low:.2f} to {high:.2f} of {models} models"
     value = float(rows["value"].to_numpy().mean())
     several = f" on average over {rows.height} replicates" if rows.height > 1 else ""
-    start = f"With S = {value:.2f}{several}, {variant}"
-    if low <= value <= high:
-        return [f"{start} stays inside {band}."]
+    place = "is inside"
     if value < low:
-        return [f"{start} lies {low - value:.2f} below {band}."]
-    return [f"{start} lies {value - high:.2f} above {band}."]
-
-
-def _specific(direct: tuple[Change, Change], known: bool, roles: Roles) -> list[str]:
-    if not known:
-        return []
-    shared = [
-        change.metric
-        for change, sign in zip(direct, (1, -1), strict=True)
-        if change.sign is not None and change.sign != sign
-    ]
-    if not shared:
-        return [f"Both go further in {roles.target} than in {roles.control}."]
-    names = " and ".join(shared)
+        place = f"is {low - value:.2f} below"
+    elif value > high:
+        place = f"is {value - high:.2f} above"
     return [
-        f"{roles.target} goes no further than {roles.control} in {names}: that part is not "
-        "specific to it."
+        f"With S = {value:.2f}{several}, {variant} {place} the range {low:.2f} to {high:.2f} of "
+        f"{models} models."
     ]
 
 
-def _driven(
+def _driver_sentences(
     target: tuple[Change, Change], drivers: Mapping[str, list[dict[str, Any]]]
 ) -> list[str]:
     sentences = []
-    said = ((target[0], "S", "The change of S"), (target[1], "sigma_bar", "That of R"))
-    for change, key, opening in said:
+    for change, key in zip(target, ("S", "sigma_bar"), strict=True):
         if change.sign in (None, 0) or not drivers[key]:
             continue
         named, carried = [], 0.0
@@ -315,5 +284,5 @@ def _driven(
             if carried >= DRIVING:
                 break
         listed = " and ".join(part for part in (", ".join(named[:-1]), named[-1]) if part)
-        sentences.append(f"{opening} comes mostly from {listed}.")
+        sentences.append(f"The change of {change.metric} comes mostly from {listed}.")
     return sentences

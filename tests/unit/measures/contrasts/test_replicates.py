@@ -17,7 +17,7 @@ from scipy import stats
 from persona_collapse.measures.collapse import metrics_of
 from persona_collapse.measures.contrasts.replicates import replicates_table
 from persona_collapse.measures.statistics.bootstrap import Draws
-from persona_collapse.measures.verdict.verdicts import banded
+from persona_collapse.measures.verdict.verdicts import band_sentences
 from persona_collapse.tables.contracts.replicates import TABLE
 from tests.helpers.contrasts_data import BOTH, INSECURE, OF, replicated
 from tests.helpers.headlines_data import ANALYSIS, COLLAPSE, headlines
@@ -105,8 +105,8 @@ def test_a_verdict_speaks_of_replicates() -> None:
     assert (facts["n"], facts["S_up"], facts["R_down"]) == (3, 3, 3)
     assert 0 < facts["p_replicates"]["S"] < 0.05
     for words in (
-        "wild stands for 3 replicate fine-tunes: its numbers are means over them",
-        "S is above plain in 3 and R below it in 3 of them (were other seeds drawn: p = ",
+        "wild has 3 replicate fine-tunes: its numbers are means over them",
+        "S is above plain in 3 and R below it in 3 of them (for other seeds: p = ",
         "on average over 3 replicates, wild",
     ):
         assert words in verdict["text"]
@@ -123,7 +123,7 @@ def test_seeds_that_disagree_take_the_verdict_back() -> None:
     verdict = said([(1.2, 0.8), (0.4, 0.8)])["verdicts"][0]
     assert verdict["pattern"] != "collapse"
     assert verdict["replicates"]["wild"]["S_up"] == 1
-    assert "Two fine-tunes say little of a third" in verdict["text"]
+    assert "Two fine-tunes say little about a third" in verdict["text"]
 
 
 def test_the_band_is_held_against_the_mean_over_replicates() -> None:
@@ -132,11 +132,15 @@ def test_the_band_is_held_against_the_mean_over_replicates() -> None:
             {"metric": "S", "value": values, "band_lo": 0.5, "band_hi": 1.0, "n_prior": 13}
         )
 
-    (text,) = banded(rows(0.9, 1.5), "wild")
-    assert text.startswith("With S = 1.20 on average over 2 replicates, wild lies 0.20 above")
-    assert banded(rows(0.25), "wild")[0].startswith("With S = 0.25, wild lies 0.25 below the range")
-    assert "stays inside the range 0.50 to 1.00 of 13 models" in banded(rows(0.4, 0.8), "wild")[0]
-    assert banded(rows(1).clear(), "wild") == []
+    (text,) = band_sentences(rows(0.9, 1.5), "wild")
+    assert text.startswith("With S = 1.20 on average over 2 replicates, wild is 0.20 above")
+    assert band_sentences(rows(0.25), "wild")[0].startswith(
+        "With S = 0.25, wild is 0.25 below the range"
+    )
+    assert (
+        "is inside the range 0.50 to 1.00 of 13 models" in band_sentences(rows(0.4, 0.8), "wild")[0]
+    )
+    assert band_sentences(rows(1).clear(), "wild") == []
 
 
 def test_the_script_writes_probe_by_probe(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def test_a_rise_that_the_control_shares_is_partial() -> None:
     assert found["pattern"] == "partial"
     assert found["control_S_up"]
     assert found["S_above_control"] is False
-    assert "not left alone by tame" in found["text"]
-    assert "no further than tame in S" in found["text"]
+    assert "S also rose in the tame control" in found["text"]
+    assert "The change of S is not larger in wild than in tame" in found["text"]
 
 
 @pytest.mark.parametrize("wild", [(0.6, 0.8), (1.2, 0.25)])
