@@ -17,7 +17,7 @@ from persona_collapse.measures.verdict.verdicts import verdict_of
 NAMES = {"S": "S", "R": "R", "sigma_bar": "1/R"}
 NOTE = (
     "The mean fall of R and the mean rise of 1/R are averages of different quantities over models: "
-    "one is not the other turned round."
+    "neither follows from the other."
 )
 BEYOND = tuple(f"beyond{part}{end}" for part in ("", "_percent") for end in ("", "_lo", "_hi"))
 Json = dict[str, Any]
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables that headlines are read from, as their functions return them."""
+    """The tables that headlines are computed from."""
 
     metrics: pl.DataFrame
     contrasts: pl.DataFrame
@@ -43,11 +43,10 @@ def headlines_of(
     labels: Mapping[str, str] | None = None,
     replicates: Replicates | None = None,
 ) -> Json:
-    """Return what ``tables/headlines.json`` holds; only JSON types, undefined numbers are null.
+    """Return the content of ``headlines.json``: JSON types only, undefined numbers are None.
 
-    ``analysis`` names the roles and ``unconditioned_probe``; ``labels`` gives the models' printed
-    names, ``replicates`` their replicate fine-tunes. Every percentage, excess and coefficient comes
-    with a 95 % interval ``lo`` to ``hi``.
+    ``analysis`` names the roles and ``unconditioned_probe``, ``labels`` the models in print,
+    ``replicates`` their replicate fine-tunes. ``lo`` to ``hi`` are 95 % intervals.
     """
     roles = roles_of(analysis)
     metrics = tables.metrics.filter(pl.col("probe").is_in(tables.contrasts["probe"].unique()))
@@ -85,108 +84,98 @@ def headlines_of(
 
 
 def _mean_changes(tables: Tables, roles: Roles) -> Json:
-    """Return the mean percent change per metric and variant, ``S`` -> ``insecure`` -> numbers."""
-    rows = tables.contrasts.filter(
-        (pl.col("model") == MEAN) & (pl.col("foundation") == OVERALL)
-    ).to_dicts()
-    found: Json = {name: {} for name in NAMES.values()}
+    """Return metric -> variant -> mean percent change over models."""
+    keys = ("p", "p_adjusted", "n_models", "n_replicates", "p_replicates")
+    rows = tables.contrasts.filter((pl.col("model") == MEAN) & (pl.col("foundation") == OVERALL))
+    changes: Json = {name: {} for name in NAMES.values()}
     for variant in (roles.target, roles.control):
-        for row in rows:
-            if row["contrast"] == f"{variant}-{roles.baseline}":
-                found[NAMES[row["metric"]]][variant] = {
-                    "percent": row["percent"],
-                    "lo": row["percent_lo"],
-                    "hi": row["percent_hi"],
-                    "p": row["p"],
-                    "p_adjusted": row["p_adjusted"],
-                    "n_models": row["n_models"],
-                    "n_replicates": row["n_replicates"],
-                    "p_replicates": row["p_replicates"],
-                }
-    return found
+        for row in rows.filter(pl.col("contrast") == f"{variant}-{roles.baseline}").to_dicts():
+            percent = {"percent": row["percent"], "lo": row["percent_lo"], "hi": row["percent_hi"]}
+            changes[NAMES[row["metric"]]][variant] = percent | {key: row[key] for key in keys}
+    return changes
 
 
 def _excess(summary: pl.DataFrame) -> Json:
-    """Return the target's percent change minus the control's, per metric and model, and mean."""
-    found: Json = {}
+    """Return metric -> model or mean -> the target's percent change minus the control's."""
+    excess: Json = {}
     for row in summary.filter(pl.col("quantity") == "excess").to_dicts():
         numbers = {"points": row["value"], "lo": row["lo"], "hi": row["hi"]}
-        found.setdefault(NAMES[row["metric"]], {})[row["model"]] = numbers
-    return found
+        excess.setdefault(NAMES[row["metric"]], {})[row["model"]] = numbers
+    return excess
+
+
+def _of_target(table: pl.DataFrame, roles: Roles) -> pl.DataFrame:
+    """Return the rows of the target against the baseline, over all items."""
+    contrast = f"{roles.target}-{roles.baseline}"
+    return table.filter((pl.col("foundation") == OVERALL) & (pl.col("contrast") == contrast))
 
 
 def _left_out(table: pl.DataFrame, roles: Roles) -> Json:
-    """Return the range of the target's mean change when any one model is left out."""
-    rows = table.filter(
-        (pl.col("foundation") == OVERALL)
-        & (pl.col("contrast") == f"{roles.target}-{roles.baseline}")
-    )
-    found: Json = {}
+    """Return metric -> the range of the target's mean change when any one model is left out."""
+    ranges: Json = {}
     for metric, name in NAMES.items():
-        part = rows.filter(pl.col("metric") == metric).drop_nulls("percent").sort("percent")
-        if part.height:
-            low, high = part.row(0, named=True), part.row(-1, named=True)
-            found[name] = {
+        rows = _of_target(table, roles).filter(pl.col("metric") == metric)
+        rows = rows.drop_nulls("percent").sort("percent")
+        if rows.height:
+            low, high = rows.row(0, named=True), rows.row(-1, named=True)
+            ranges[name] = {
                 "lowest": low["percent"],
                 "without_for_lowest": low["left_out"],
                 "highest": high["percent"],
                 "without_for_highest": high["left_out"],
             }
-    return found
+    return ranges
 
 
 def _population(table: pl.DataFrame, roles: Roles) -> Json:
-    """Return the random-effects percentages of the target against the baseline."""
-    rows = table.filter(
-        (pl.col("foundation") == OVERALL)
-        & (pl.col("contrast") == f"{roles.target}-{roles.baseline}")
-    )
+    """Return metric -> random-effects percent change of the target against the baseline."""
     keys = ("percent", "percent_lo", "percent_hi", "predicted_lo", "predicted_hi", "n_models")
-    return {NAMES[row["metric"]]: {key: row[key] for key in keys} for row in rows.to_dicts()}
+    rows = _of_target(table, roles).to_dicts()
+    return {NAMES[row["metric"]]: {key: row[key] for key in keys} for row in rows}
 
 
 def _band(tables: Tables) -> Json:
-    found: Json = {}
+    """Return metric -> the band of earlier models, and where each variant lies."""
+    bands: Json = {}
+    keys = ("model", "variant", "value", "se", "position", *BEYOND, "p_outside", "p_base")
     for values in tables.band_values.to_dicts():
-        metric = values["metric"]
+        metric = values.pop("metric")
         rows = tables.band.filter(pl.col("metric") == metric).to_dicts()
-        keys = ("model", "variant", "value", "se", "position", *BEYOND)
-        found[metric] = {
-            **{key: value for key, value in values.items() if key != "metric"},
-            "variants": [{key: row[key] for key in (*keys, "p_outside", "p_base")} for row in rows],
-            "outside": [
-                [row["model"], row["variant"]] for row in rows if row["position"] != "inside"
-            ],
+        outside = [row for row in rows if row["position"] != "inside"]
+        bands[metric] = {
+            **values,
+            "variants": [{key: row[key] for key in keys} for row in rows],
+            "outside": [[row["model"], row["variant"]] for row in outside],
         }
-    return found
+    return bands
 
 
 def _uneven(summary: pl.DataFrame, quantity: str) -> Json:
-    """Return metric -> variant or contrast -> the mean over models, with each model's value."""
-    found: Json = {}
+    """Return metric -> variant or contrast -> model or mean -> the quantity."""
+    uneven: Json = {}
     for row in summary.filter(pl.col("quantity") == quantity).to_dicts():
-        place = found.setdefault(NAMES[row["metric"]], {}).setdefault(row["variant"], {})
-        place[row["model"]] = {"value": row["value"], "lo": row["lo"], "hi": row["hi"]}
-    return found
+        models = uneven.setdefault(NAMES[row["metric"]], {}).setdefault(row["variant"], {})
+        models[row["model"]] = {"value": row["value"], "lo": row["lo"], "hi": row["hi"]}
+    return uneven
 
 
 def _profiles(profiles: pl.DataFrame, probe: str | None) -> Json:
     """Return model -> variant -> mean unconditioned rating, lowest and highest foundation."""
-    found: Json = {}
+    means: Json = {}
     rows = profiles.filter(pl.col("probe") == probe) if probe else profiles.clear()
     for (model, variant), part in rows.group_by("model", "variant", maintain_order=True):
+        overall = part.filter(pl.col("foundation") == OVERALL)["mean"]
         parts = part.filter(pl.col("foundation") != OVERALL)["mean"]
-        whole = part.filter(pl.col("foundation") == OVERALL)["mean"]
-        found.setdefault(str(model), {})[str(variant)] = {
-            "mean": whole.item(0) if whole.len() else None,
+        means.setdefault(str(model), {})[str(variant)] = {
+            "mean": overall.item(0) if overall.len() else None,
             "lowest_foundation": parts.min(),
             "highest_foundation": parts.max(),
         }
-    return found
+    return means
 
 
 def _clean(value: Any) -> Any:
-    """Turn infinite and undefined numbers into null, which JSON has."""
+    """Replace infinite and undefined numbers by None: JSON has none."""
     if isinstance(value, dict):
         return {key: _clean(part) for key, part in value.items()}
     if isinstance(value, list):
