@@ -1,10 +1,9 @@
-"""Persona fidelity: is a persona under a variant still the persona that it was under base?
+"""Persona fidelity: how similar is a persona under a variant to itself under the baseline?
 
-Cell means are centred by item over personas first. Items differ in how much everybody agrees with
-them, so raw profiles of any two personas correlate; what is left after centring is what sets a
-persona apart. ``fidelity`` then correlates over items, persona by persona, and pools: a persona
-with little profile of its own has little to lose and weighs little. Repetition noise dilutes a
-correlation; its known variance is taken out of both sides (Spearman 1904).
+Cell means are first centred by item over personas, because items differ in overall agreement, which
+makes raw profiles of any two personas correlate. ``fidelity`` pools the correlation over items of
+all personas; one with a flat profile has little weight. The variance of repetition noise is removed
+from both sides (Spearman 1904).
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from persona_collapse.measures.diagnostics.rows import (
 
 
 def shared_personas(base: Cells, other: Cells) -> tuple[Cells, Cells]:
-    """Return both variants with the personas that both have, in the same order."""
+    """Return both variants with their common personas, in the same order."""
     if not np.array_equal(base.item_ids, other.item_ids):
         raise UserError(
             f"two variants of one probe answered different items ({base.item_ids.size} and "
@@ -47,12 +46,11 @@ def fidelity(
 ) -> pl.DataFrame:
     """Return the fidelity of ``other`` to ``base`` per foundation, with persona bootstrap.
 
-    ``fidelity``: correlation of profiles over items, each persona's own level removed,
-    noise-adjusted. ``fidelity_observed``: the same without the adjustment.
-    ``fidelity_with_level``: levels kept, so it speaks of all the spread that S measures.
-    ``amplitude``: spread of ``other`` over spread of base, levels kept, noise removed.
-    An adjusted correlation can pass 1 by sampling error. Null where base or the variant has no
-    spread beyond noise, and for ``fidelity`` with one item.
+    ``fidelity``: correlation of profiles over items without personas' levels, adjusted for noise;
+    ``fidelity_observed``: without the adjustment; ``fidelity_with_level``: with levels, so about
+    all the spread in S; ``amplitude``: spread of ``other`` relative to base, with levels, without
+    noise. Adjusted correlations can exceed 1 by sampling error. Null without spread beyond noise,
+    and ``fidelity`` with one item.
     """
     base, other = shared_personas(base, other)
     weights = draws_of_personas(base, seed, probe, draws)
@@ -62,7 +60,7 @@ def fidelity(
         noise_x, noise_y = noise_variance(base)[:, items], noise_variance(other)[:, items]
         if not x.size:
             break
-        freedom = 1 - 1 / items.size  # removing a level takes this share of the noise away
+        freedom = 1 - 1 / items.size  # the share of noise left after removing a level
         shape = _products(_level(x), _level(y), weights)
         noise = [_noise(v, weights) * freedom for v in (noise_x, noise_y)]
         whole = _products(x, y, weights)
@@ -80,8 +78,8 @@ def fidelity(
 
 def _level(means: Array) -> Array:
     """Remove each persona's mean over items."""
-    found: Array = means - means.mean(axis=1, keepdims=True)
-    return found
+    centred: Array = means - means.mean(axis=1, keepdims=True)
+    return centred
 
 
 def _products(x: Array, y: Array, weights: Array) -> tuple[Array, Array, Array]:
@@ -96,9 +94,9 @@ def _products(x: Array, y: Array, weights: Array) -> tuple[Array, Array, Array]:
 
 
 def _noise(variance: Array, weights: Array) -> Array:
-    """Return the part of an item-centred sum of squares that repetition noise is expected to make.
+    """Return the expected contribution of repetition noise to an item-centred sum of squares.
 
-    A persona drawn twice brings the same noise twice: its share in the item mean is w / P.
+    A persona drawn twice contributes the same noise twice: its share in the item mean is w / P.
     """
     count = np.maximum(weights.sum(axis=1, keepdims=True), 1)
     expected: Array = (weights - weights**2 / count) @ variance.sum(axis=1)
@@ -116,11 +114,9 @@ def _beyond_rounding(variance: Array, scale: Array) -> Array:
 
 
 def persona_fidelity(base: Cells, other: Cells) -> pl.DataFrame:
-    """Return one row per persona that both variants have, for the explorer page.
+    """Return ``fidelity.csv`` for the common personas of two variants.
 
-    ``fidelity`` and ``fidelity_observed`` as above but of one persona's profile (few items: read
-    them beside their neighbours; the adjusted one is cut to -1..1), ``shift`` the root-mean-square
-    change of its cell means in scale points, ``level_shift`` the signed change of their mean.
+    As ``fidelity`` but for single personas, with the adjusted correlation clipped to -1..1.
     """
     base, other = shared_personas(base, other)
     profiles, noise = [], []

@@ -1,4 +1,4 @@
-"""Identity: can a persona be told from all others by half of its own answers?"""
+"""Identifiability: can half of a persona's answers identify it among all personas?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from persona_collapse.measures.diagnostics.rows import Row, draws_of_personas, f
 Whole = NDArray[np.int64]
 
 
-def identity(
+def identification(
     cells: Cells,
     seed: int,
     probe: str,
@@ -25,13 +25,12 @@ def identity(
     draws: int = 1000,
     order: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """Return how often a persona is identified, per foundation, with persona-bootstrap intervals.
+    """Return shares of identified personas per foundation, with persona-bootstrap intervals.
 
-    ``identified``: the answers of each cell are split at random into two halves, ``splits`` times;
-    a persona counts as identified when its second half lies nearest (Euclidean) to its own first
-    half among all personas; k equally near share the hit. Null without two answers in every cell.
-    ``identified_in_base``: the persona under base whose profile (centred by item) correlates most
-    with this one is the same persona; a perfectly kept and amplified persona scores 1.
+    ``identified``: each cell's answers are split at random into two halves, ``splits`` times; a
+    persona is identified if the first half nearest (Euclidean) to its second half is its own; ties
+    share the hit. Null without two answers in every cell. ``identified_in_base``: of all personas
+    under the baseline, the same persona's profile (centred by item) correlates most with this one.
     ``chance`` is 1 / personas.
     """
     weights = draws_of_personas(cells, seed, probe, draws)
@@ -47,10 +46,10 @@ def identity(
         own = np.mean(hits, axis=0) if hits else np.full(personas, np.nan)
         rows += rows_of(name, {"identified": weights @ own})
         if pair is not None and pair[0].persona_ids.size:
-            found = _most_alike(pair[0].mean[:, items], pair[1].mean[:, items])
+            same = _most_similar(pair[0].mean[:, items], pair[1].mean[:, items])
             drawn = draws_of_personas(pair[1], seed, probe, draws)
             drawn = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1)
-            rows += rows_of(name, {"identified_in_base": drawn @ found})
+            rows += rows_of(name, {"identified_in_base": drawn @ same})
         rows += rows_of(name, {"chance": np.array([1 / personas])})
     return frame_of(rows)
 
@@ -63,7 +62,7 @@ def _halves(cells: Cells, rng: np.random.Generator, splits: int) -> list[tuple[A
     total = cells.counts @ steps
     counts = cells.counts.astype(np.int64)
     size = cells.n // 2
-    # Only cells with two or more ratings depend on the draw.
+    # Only cells with two or more different ratings depend on the draw.
     mixed = np.count_nonzero(counts, axis=2) > 1
     pairs = []
     for _ in range(splits):
@@ -86,15 +85,15 @@ def _drawn(counts: Whole, size: Whole, rng: np.random.Generator) -> Whole:
 
 
 def _nearest(first: Array, second: Array) -> Array:
-    """Return each persona's hit (P,): 1 over the number of equally near firsts, or 0."""
+    """Return each persona's hit (P,) by the distance of half means, see ``_hits``."""
     centre = first.mean(axis=0)
     first, second = first - centre, second - centre
     squares = (first**2).sum(axis=1) + (second**2).sum(axis=1)[:, None] - 2 * second @ first.T
     return _hits(-np.round(squares, 9))
 
 
-def _most_alike(base: Array, other: Array) -> Array:
-    """Return each persona's hit (P,) by correlation with item-centred base profiles."""
+def _most_similar(base: Array, other: Array) -> Array:
+    """Return each persona's hit (P,) by the correlation with item-centred base profiles."""
     pair = []
     for means in (base, other):
         profile = means - means.mean(axis=0)
@@ -105,6 +104,7 @@ def _most_alike(base: Array, other: Array) -> Array:
 
 
 def _hits(likeness: Array) -> Array:
+    """Return 1 / ties where a persona (row) is among the most similar to itself (column), or 0."""
     best = likeness == likeness.max(axis=1, keepdims=True)
     hits: Array = np.diagonal(best) / best.sum(axis=1)
     return hits

@@ -1,4 +1,4 @@
-"""Reliability: do the items of a foundation order the personas alike?"""
+"""Reliability of the items: Cronbach's alpha and split-half, with personas as cases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from persona_collapse.measures.diagnostics.rows import (
     rows_of,
 )
 
-CHUNK = 200  # draws at a time: their Q x Q covariances are held together
+CHUNK = 200  # draws whose Q x Q covariances are in memory at once
 
 
 def reliability(
@@ -32,9 +32,9 @@ def reliability(
 ) -> pl.DataFrame:
     """Return ``alpha`` and ``split_half`` per foundation, with persona-bootstrap intervals.
 
-    Cases are personas, scores their cell means. ``alpha`` is Cronbach's (1951). ``split_half`` is
-    the Spearman-Brown value 2 r / (1 + r) of two halves' correlation, averaged over all splits, or
-    over ``splits`` random ones where there are more. Null with one item, one persona or no spread.
+    Scores are cell means. ``alpha`` is Cronbach's (1951). ``split_half`` is 2 r / (1 + r)
+    (Spearman-Brown), r the halves' correlation, averaged over all splits, or over ``splits`` random
+    ones where there are more. Null with one item, one persona or no spread.
     """
     weights = draws_of_personas(cells, seed, probe, draws)
     rows: list[Row] = []
@@ -59,8 +59,8 @@ def covariances(means: Array, weights: Array) -> Array:
     outer = (means[:, :, None] * means[:, None, :]).reshape(personas, -1)
     totals = weights @ means
     sums = (weights @ outer).reshape(-1, items, items)
-    found = (sums - totals[:, :, None] * totals[:, None, :] / count) / (count - 1)
-    return np.where(np.abs(found) < 1e-12, 0, found)
+    covariance = (sums - totals[:, :, None] * totals[:, None, :] / count) / (count - 1)
+    return np.where(np.abs(covariance) < 1e-12, 0, covariance)
 
 
 def alpha(covariance: Array) -> Array:
@@ -69,13 +69,14 @@ def alpha(covariance: Array) -> Array:
     if items < 2:
         return np.full(covariance.shape[0], np.nan)
     own = np.einsum("bii->b", covariance)
-    found: Array = items / (items - 1) * (1 - ratio(own, covariance.sum(axis=(1, 2))))
-    return found
+    coefficient: Array = items / (items - 1) * (1 - ratio(own, covariance.sum(axis=(1, 2))))
+    return coefficient
 
 
 def half_splits(items: int, most: int, rng: np.random.Generator) -> Array:
-    """Return which items are in the first half, (splits, Q) of 0 and 1; no split comes twice
-    where all are listed. With an odd number of items the first half is the smaller.
+    """Return the first halves (splits, Q) of 0 and 1, smaller than the second if Q is odd.
+
+    All distinct splits, or ``most`` random ones where there are more than twice as many.
     """
     half = items // 2
     if half == 0:

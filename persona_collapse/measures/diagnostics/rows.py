@@ -1,4 +1,4 @@
-"""Rows of the long tables: one per foundation and measure, with an interval where one exists."""
+"""Rows of long tables: one per foundation and measure, with a bootstrap interval."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def interval(draws: Array, level: float = 0.95) -> tuple[float, float]:
 def draws_of_personas(cells: Cells, seed: int, probe: str, draws: int) -> Array:
     """Return persona weights (1 + B, P): the sample itself first, then the bootstrap draws.
 
-    With fewer than two personas there is nothing to draw from: the sample stands alone.
+    With fewer than two personas there is only the sample.
     """
     personas = cells.persona_ids.size
     sample = np.ones((1, personas))
@@ -52,14 +52,14 @@ def draws_of_personas(cells: Cells, seed: int, probe: str, draws: int) -> Array:
 
 
 def rows_of(foundation: str, values: dict[str, Array]) -> list[Row]:
-    """Turn measures (1 + B,), the sample's value first, into rows with percentile intervals."""
+    """Return rows with percentile intervals from measures (1 + B,), the sample's value first."""
     return [
         (foundation, name, float(value[0]), *interval(value[1:])) for name, value in values.items()
     ]
 
 
 def ratio(above: Array, below: Array) -> Array:
-    """Divide where ``below`` is positive; NaN elsewhere, as for a share of nothing."""
+    """Return above / below where ``below`` is positive, NaN elsewhere."""
     above, below = np.broadcast_arrays(above, below)
-    found: Array = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
-    return found
+    quotient: Array = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    return quotient

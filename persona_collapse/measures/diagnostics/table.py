@@ -1,4 +1,4 @@
-"""Rows of ``tables/diagnostics.csv``: what stands behind S and R, in one long table."""
+"""Diagnostics of one unit, and the toxic comparison: rows of ``diagnostics`` and ``toxic.csv``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import Cells, cells_from_moments
 from persona_collapse.measures.diagnostics.fidelity import fidelity
-from persona_collapse.measures.diagnostics.identification import identity
+from persona_collapse.measures.diagnostics.identification import identification
 from persona_collapse.measures.diagnostics.noise import noise_measures
 from persona_collapse.measures.diagnostics.reliability import reliability
 from persona_collapse.measures.diagnostics.rows import frame_of
 from persona_collapse.measures.diagnostics.saturation import saturation, toxic_comparison
 from persona_collapse.measures.diagnostics.scale_use import scale_use
-from persona_collapse.measures.diagnostics.variance_components import ledger
+from persona_collapse.measures.diagnostics.variance_components import variance_components
 
 NAMES = ("model", "variant", "probe")
 
@@ -29,11 +29,10 @@ def diagnostics_of(
     draws: int = 1000,
     base: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Return the diagnostics of one model x variant x probe.
+    """Return the rows of ``diagnostics.csv`` of one model x variant x probe.
 
-    Columns: model, variant, probe, foundation, measure, value, lo, hi, simulated. ``base`` holds
-    the same model and probe under the baseline variant; None for the baseline itself. With
-    personas: noise, scale use, variance ledger, identity, reliability and, against base, fidelity.
+    ``base`` holds the moments of the baseline, None for the baseline itself. With personas: noise,
+    scale use, variance components, identification, reliability and, against base, fidelity.
     Without: scale use and saturation. Undefined values are null.
     """
     probe, order = moments["probe"][0], instrument.foundations
@@ -51,8 +50,8 @@ def diagnostics_of(
     parts = [
         noise_measures(cells, seed, probe, draws, order),
         scale_use(cells, seed, probe, reference, draws, order),
-        ledger(cells, order),
-        identity(cells, seed, probe, reference, draws=draws, order=order),
+        variance_components(cells, order),
+        identification(cells, seed, probe, reference, draws=draws, order=order),
         reliability(cells, seed, probe, draws, order=order),
     ]
     if reference is not None:
@@ -69,9 +68,8 @@ def toxic_rows(
     draws: int = 1000,
     printed: Mapping[str, Mapping[str, float]] | None = None,
 ) -> pl.DataFrame:
-    """Return the toxic comparison of one unconditioned variant, one row per reference.
+    """Return the rows of ``toxic.csv`` of one unconditioned variant.
 
-    Columns: model, variant, probe, foundation, reference, value, lo, hi, nearest, simulated.
     ``base`` are the baseline's unconditioned moments (the same frame for the baseline itself),
     ``toxic`` the moments of the toxic personas played by the baseline, ``printed`` profiles of them
     from a publication (``printed_profiles``).
@@ -80,17 +78,16 @@ def toxic_rows(
     cells, reference, *players = _laid_out(frames, instrument)
     reference = cells if moments["variant"][0] == base["variant"][0] else reference
     personas = players[0] if players else None
-    found = toxic_comparison(
-        cells, reference, personas, seed, moments["probe"][0], draws, printed=printed
-    )
-    return _labelled(found, moments)
+    probe = moments["probe"][0]
+    rows = toxic_comparison(cells, reference, personas, seed, probe, draws, printed=printed)
+    return _labelled(rows, moments)
 
 
 def printed_profiles(path: Path, label: str, instrument: Instrument) -> dict[str, dict[str, float]]:
     """Read a model's toxic personas from a CSV: model, toxic_persona and a column per foundation.
 
-    Returns reference -> foundation -> mean; a model that the file lacks has none. Raises
-    ``UserError`` where the file does not know a foundation of the instrument.
+    Returns reference -> foundation -> mean, empty for a model that the file lacks. Raises
+    ``UserError`` where a foundation of the instrument has no column.
     """
     table, foundations = pl.read_csv(path), instrument.foundations
     for name in foundations:
@@ -110,10 +107,10 @@ def _unconditioned(moments: pl.DataFrame) -> bool:
 
 
 def _laid_out(frames: list[pl.DataFrame], instrument: Instrument) -> list[Cells]:
-    """Lay out moments that are to be compared.
+    """Lay out moments for comparison.
 
-    One lost item must not cost an unconditioned model its whole profile (as in ``profiles_of``):
-    items that one of them lost are left out of all, unless nothing would be left.
+    Items that an unconditioned model did not answer are left out of all frames, unless none would
+    be left: one missing item must not drop the whole profile (as in ``profiles_of``).
     """
     answered = [
         set(frame.filter(pl.col("n") > 0)["item_id"]) for frame in frames if _unconditioned(frame)
@@ -125,7 +122,7 @@ def _laid_out(frames: list[pl.DataFrame], instrument: Instrument) -> list[Cells]
 
 
 def _labelled(rows: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:
-    """Put model, variant and probe before the rows and ``simulated`` after them."""
+    """Add model, variant and probe in front of the rows, and ``simulated`` behind."""
     names = moments.row(0, named=True)
     simulated = bool(moments["simulated"].any())
     first = [pl.lit(names[name]).alias(name) for name in NAMES]

@@ -1,9 +1,9 @@
-"""The variance ledger: what part of all ratings is due to whom, and what the design can resolve.
+"""Variance components of ratings: persona, item, interaction, repetition.
 
-A random-effects analysis of variance of persona x item cells with repetitions inside (Brennan 2001,
-Generalizability Theory, p x i with r nested in pi). It works on cell means, each cell with equal
-weight, so that unequal numbers of repetitions do no harm; with equal numbers it is the textbook
-analysis. Intervals leave out one persona at a time (jackknife): no seed, and no persona twice.
+A random-effects analysis of variance of persona x item cells with nested repetitions (Brennan 2001,
+Generalizability Theory, p x i with r nested in pi). Cell means have equal weight, so unequal
+numbers of repetitions are allowed; with equal numbers it is the textbook analysis. Intervals are
+jackknife intervals over personas.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from persona_collapse.measures.statistics.intervals import jackknife_se
 SOURCES = ("persona", "item", "persona_item", "repetition")
 
 
-def ledger(cells: Cells, order: Sequence[str] | None = None) -> pl.DataFrame:
+def variance_components(cells: Cells, order: Sequence[str] | None = None) -> pl.DataFrame:
     """Return variance components, their shares, generalisability and effective dimension.
 
-    ``variance_*`` are the components in squared scale points as estimated: a negative one is shown.
-    ``share_*`` are their shares with negative ones counted as 0. ``generalisability`` and
-    ``dependability`` are the relative and absolute coefficients of a persona's mean over the
-    design's items and repetitions, from 0 to 1. ``effective_dimension`` is the participation ratio
-    of the persona covariance. Null where there are fewer than two personas or items.
+    ``variance_*`` are in squared scale points and may be negative; ``share_*`` count negative ones
+    as 0. ``generalisability`` and ``dependability`` are the relative and absolute coefficients (0
+    to 1) of a persona's mean over the design's items and repetitions. ``effective_dimension`` is
+    the participation ratio of the persona covariance. Null with fewer than two personas or items.
     """
     personas = cells.mean.shape[0]
     leave_one_out = np.ones((personas, personas)) - np.eye(personas)
@@ -38,22 +37,24 @@ def ledger(cells: Cells, order: Sequence[str] | None = None) -> pl.DataFrame:
         used = np.ones((1, personas)) if weights is None else weights
         answers, noise = answer_variance(cells)[:, items], noise_variance(cells)[:, items]
         values = _analysis(cells.mean[:, items], answers, noise, used)
-        for measure, found in values.items():
-            top = np.inf if measure.startswith("variance") else 1.0
-            top = float(items.size) if measure == "effective_dimension" else top
-            bottom = -np.inf if measure.startswith("variance") else 0.0
-            bottom = 1.0 if measure == "effective_dimension" else bottom
-            rows.append((name, measure, float(found[0]), *_interval(found, bottom, top)))
+        for measure, drawn in values.items():
+            limits = (0.0, 1.0)
+            if measure.startswith("variance"):
+                limits = (-np.inf, np.inf)
+            elif measure == "effective_dimension":
+                limits = (1.0, float(items.size))
+            rows.append((name, measure, float(drawn[0]), *_interval(drawn, *limits)))
     return frame_of(rows)
 
 
-def _interval(found: Array, bottom: float, top: float) -> tuple[float, float]:
-    if found.size < 4 or np.isnan(found).any():
+def _interval(values: Array, bottom: float, top: float) -> tuple[float, float]:
+    """Return the t interval of the first value from its jackknife values, within limits."""
+    if values.size < 4 or np.isnan(values).any():
         return NO_INTERVAL
     from scipy.special import stdtrit
 
-    half = float(stdtrit(found.size - 2, 0.975) * jackknife_se(found[1:, None])[0])
-    return max(bottom, float(found[0]) - half), min(top, float(found[0]) + half)
+    half = float(stdtrit(values.size - 2, 0.975) * jackknife_se(values[1:, None])[0])
+    return max(bottom, float(values[0]) - half), min(top, float(values[0]) + half)
 
 
 def _analysis(means: Array, answers: Array, noise: Array, weights: Array) -> dict[str, Array]:
@@ -95,18 +96,17 @@ def components(means: Array, answers: Array, noise: Array, weights: Array) -> Ar
     both = (all_squares - persona_squares - item_squares) / ((count - 1) * (items - 1))
     repetition = weights @ answers.mean(axis=1) / count
     repeated = weights @ noise.mean(axis=1) / count
-    found = [(persona - both) / items, (item - both) / count, both - repeated, repetition]
-    # What only rounding made is 0, so that no share is given out of nothing.
-    return np.where(np.abs(found) < 1e-12, 0, found).T
+    parts = [(persona - both) / items, (item - both) / count, both - repeated, repetition]
+    # Rounding errors become 0, so that they get no share.
+    return np.where(np.abs(parts) < 1e-12, 0, parts).T
 
 
 def effective_dimension(means: Array, noise: Array, weights: Array) -> Array:
     """Return the participation ratio (B,) of the persona covariance over items, from 1 to Q.
 
-    (sum of eigenvalues)^2 / sum of squared eigenvalues: how many independent ways the personas
-    differ in. Noise is taken off the diagonal, and the sum of squares, which few personas inflate,
-    is replaced by its unbiased estimate (Srivastava 2005, exact for normal data). NaN where noise
-    or too few personas leave nothing.
+    (sum of eigenvalues)^2 / sum of squared eigenvalues. Noise is subtracted from the diagonal; the
+    sum of squares, biased with few personas, is replaced by its unbiased estimate (Srivastava 2005,
+    exact for normal data). NaN with fewer than three personas or where only noise is left.
     """
     items = means.shape[1]
     count = weights.sum(axis=1)
@@ -127,5 +127,5 @@ def effective_dimension(means: Array, noise: Array, weights: Array) -> Array:
     squares += (noise**2).sum(axis=1) - 2 * (diagonal * noise).sum(axis=1)
     left = np.maximum(trace - noise.sum(axis=1), 0)
     small = 1e-12 * np.maximum(trace, 1e-12) ** 2
-    found = ratio(left**2, np.where(squares > small, squares, 0))
-    return np.where(np.isnan(found), found, np.clip(found, 1, items))
+    dimension = ratio(left**2, np.where(squares > small, squares, 0))
+    return np.where(np.isnan(dimension), dimension, np.clip(dimension, 1, items))

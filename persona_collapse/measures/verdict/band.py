@@ -1,7 +1,7 @@
-"""The band of earlier models: their printed range, and a prediction for a new base model.
+"""The band of earlier models: their published range, and a prediction for a new base model.
 
-The earlier models' S and R come from arXiv 2511.08565 (``resources/benchmarks/prior_models.csv``).
-S is taken as it is, R on the log scale, where its errors and its spread are even.
+S and R of earlier models come from arXiv 2511.08565 (``resources/benchmarks/prior_models.csv``). R
+is analysed on the log scale, where its errors and its spread are even.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ METRICS = ("S", "R")
 
 @dataclass(frozen=True)
 class _Band:
-    """The printed range of one metric, and its distribution on the scale of ``log``."""
+    """The published range of one metric, and its distribution (of log R where ``log``)."""
 
     lo: float
     hi: float
@@ -36,11 +36,11 @@ class _Band:
         return (float(np.exp(low)), float(np.exp(high))) if self.log else (low, high)
 
     def beyond(self, value: float) -> float:
-        """Return how far a value lies above (positive) or below the range, 0 inside."""
+        """Return the distance above (positive) or below the range, 0 inside."""
         return min(value - self.lo, 0.0) + max(value - self.hi, 0.0)
 
     def beyond_percent(self, value: float) -> float:
-        """Return the same in percent of the end that the value passed."""
+        """Return the same distance in percent of the nearer end."""
         return 100 * self.beyond(value) / (self.lo if value < self.lo else self.hi)
 
     def centre(self) -> float:
@@ -48,26 +48,17 @@ class _Band:
 
 
 def band_values(prior: pl.DataFrame, inclusion: Sequence[str] | None = None) -> pl.DataFrame:
-    """Return the band of S and of R: printed range, centre, 95 % prediction interval, tau.
+    """Return ``band_values.csv``: published range and prediction of S and R.
 
-    ``prior`` has columns model, R, R_se, S, S_se, in_band; ``inclusion`` names the models to take,
-    by default those with ``in_band``. The prediction is where the true value of a new model of the
-    same kind lies: measurement errors are taken out. Raises ``UserError`` on an unknown model.
+    ``prior`` is ``prior_models.csv``; ``inclusion`` names the models to include, by default those
+    with ``in_band``. The prediction is for the true value of a new model of the same kind, without
+    measurement error. Raises ``UserError`` for an unknown model.
     """
     rows = []
     for metric, band in _bands(prior, inclusion).items():
-        low, high = band.predicted()
+        effects, predicted = band.effects, band.predicted()
         rows.append(
-            (
-                metric,
-                band.effects.count,
-                band.lo,
-                band.hi,
-                band.centre(),
-                low,
-                high,
-                band.effects.tau,
-            )
+            (metric, effects.count, band.lo, band.hi, band.centre(), *predicted, effects.tau)
         )
     return pl.DataFrame(rows, schema=BAND_VALUES.schema, orient="row")
 
@@ -75,14 +66,12 @@ def band_values(prior: pl.DataFrame, inclusion: Sequence[str] | None = None) -> 
 def band_of(
     metrics: pl.DataFrame, prior: pl.DataFrame, inclusion: Sequence[str] | None = None
 ) -> pl.DataFrame:
-    """Place every study variant (overall S and R of ``metrics``) against the band.
+    """Return ``band.csv``: overall S and R of every variant against the band.
 
-    ``position`` and ``beyond`` compare the estimate with the printed range; the interval of
-    ``beyond`` holds the distances of all values in the estimate's own interval. ``p_outside`` is
-    the probability that the variant's true value lies outside that range, given its own normal
-    error (for R on the log scale). ``p_base`` asks how often a new base model, measured with this
-    variant's error, would come out as far from the centre or farther: the two-sided tail of the
-    predictive t distribution. A study's own base models may be among the earlier ones.
+    The interval of ``beyond`` covers the distances of all values in the estimate's own interval.
+    ``p_outside`` assumes a normal error (of log R for R). ``p_base`` is the two-sided tail of the
+    predictive t distribution for a new base model measured with this variant's error. The study's
+    own base models may be among the earlier ones.
     """
     bands = _bands(prior, inclusion)
     rows = [
@@ -98,30 +87,23 @@ def _placed(metric: str, row: Mapping[str, Any], band: _Band) -> dict[str, objec
     value, se = row[metric], row[f"{metric}_se"]
     if value is None:
         return None
-    inside = band.lo <= value <= band.hi
     low, high = band.predicted()
-    ends = [row[f"{metric}_{end}"] for end in ("lo", "hi")]
-    spans = [_span([at(end) for end in ends]) if None not in ends else (None, None)
-             for at in (band.beyond, band.beyond_percent)]  # fmt: skip
     placed: dict[str, object] = {
         "metric": metric,
         "value": value,
         "se": se,
         "band_lo": band.lo,
         "band_hi": band.hi,
-        "position": "inside" if inside else "below" if value < band.lo else "above",
-        "beyond": abs(band.beyond(value)),
-        "beyond_percent": abs(band.beyond_percent(value)),
-        "beyond_lo": spans[0][0],
-        "beyond_hi": spans[0][1],
-        "beyond_percent_lo": spans[1][0],
-        "beyond_percent_hi": spans[1][1],
-        "p_outside": None,
+        "position": "below" if value < band.lo else "above" if value > band.hi else "inside",
         "predicted_lo": low,
         "predicted_hi": high,
-        "p_base": None,
         "n_prior": band.effects.count,
     }
+    ends = row[f"{metric}_lo"], row[f"{metric}_hi"]
+    for name, distance in (("beyond", band.beyond), ("beyond_percent", band.beyond_percent)):
+        placed[name] = abs(distance(value))
+        if None not in ends:
+            placed[f"{name}_lo"], placed[f"{name}_hi"] = _span([distance(end) for end in ends])
     if se is not None and np.isfinite(value) and value > 0:
         point, error = (float(np.log(value)), se / value) if band.log else (value, se)
         placed["p_outside"] = _outside(point, error, band)

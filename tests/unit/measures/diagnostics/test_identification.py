@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from persona_collapse.measures.diagnostics.identification import _drawn, _halves, identity
+from persona_collapse.measures.diagnostics.identification import _drawn, _halves, identification
 from tests.helpers.made_cells import asked, exact, from_counts, logit_cells, normal, value
 
 
@@ -14,19 +14,19 @@ def rng():
 
 def test_personas_that_answer_alike_are_identified_by_chance():
     cells = from_counts(np.tile([3, 0, 3], (8, 5, 1)) * 0 + np.array([6, 0, 0]))
-    found = identity(cells, 1, "roleplay", draws=50)
+    found = identification(cells, 1, "roleplay", draws=50)
     assert value(found, "identified") == pytest.approx(1 / 8)
     assert value(found, "chance") == 1 / 8
 
 
 def test_random_answers_identify_no_better_than_chance(rng):
     cells = asked(np.full((40, 20, 6), 1 / 6), 10, rng)
-    assert value(identity(cells, 1, "p", splits=50, draws=50), "identified") < 0.08
+    assert value(identification(cells, 1, "p", splits=50, draws=50), "identified") < 0.08
 
 
 def test_steady_personas_are_always_identified(rng):
     counts = np.eye(6)[rng.integers(0, 6, size=(30, 20))] * 4
-    found = identity(from_counts(counts), 1, "p", draws=50)
+    found = identification(from_counts(counts), 1, "p", draws=50)
     assert value(found, "identified") == pytest.approx(1)
     assert value(found, "identified", column="lo") == pytest.approx(1)
 
@@ -34,7 +34,7 @@ def test_steady_personas_are_always_identified(rng):
 def test_more_noise_identifies_less(rng):
     peaks = [logit_cells((40, 5), rng, spread=s, temperature=t) for s, t in ((1, 0.1), (0.3, 3))]
     steady, noisy = (
-        value(identity(asked(p, 6, rng), 1, "p", draws=20), "identified") for p in peaks
+        value(identification(asked(p, 6, rng), 1, "p", draws=20), "identified") for p in peaks
     )
     assert steady > noisy + 0.2
 
@@ -62,7 +62,7 @@ def test_an_amplified_persona_is_found_in_base_and_a_shuffled_one_is_not(rng):
     amplified = normal(3 * own + 1, 0.2, 4, rng)
     shuffled = normal(own[rng.permutation(50)], 0.2, 4, rng)
     scores = [
-        value(identity(other, 1, "p", base, splits=0, draws=50), "identified_in_base")
+        value(identification(other, 1, "p", base, splits=0, draws=50), "identified_in_base")
         for other in (amplified, shuffled)
     ]
     assert scores[0] == pytest.approx(1)
@@ -71,9 +71,11 @@ def test_an_amplified_persona_is_found_in_base_and_a_shuffled_one_is_not(rng):
 
 def test_seeds_repeat_and_personas_are_matched_by_id(rng):
     cells = asked(logit_cells((20, 6), rng, temperature=1), 5, rng)
-    first = identity(cells, 3, "p", cells.personas(np.arange(5, 20)), draws=50)
-    assert first.equals(identity(cells, 3, "p", cells.personas(np.arange(5, 20)), draws=50))
-    assert not first.equals(identity(cells, 4, "p", cells.personas(np.arange(5, 20)), draws=50))
+    first = identification(cells, 3, "p", cells.personas(np.arange(5, 20)), draws=50)
+    assert first.equals(identification(cells, 3, "p", cells.personas(np.arange(5, 20)), draws=50))
+    assert not first.equals(
+        identification(cells, 4, "p", cells.personas(np.arange(5, 20)), draws=50)
+    )
     assert value(first, "identified_in_base") == pytest.approx(1)
 
 
@@ -81,10 +83,10 @@ def test_seeds_repeat_and_personas_are_matched_by_id(rng):
 def test_without_two_answers_there_is_nothing_to_split(n, rng):
     probabilities = rng.dirichlet(np.ones(3), size=(5, 4))
     cells = exact(probabilities) if n == "exact" else asked(probabilities, n, rng)
-    assert value(identity(cells, 1, "p", draws=50), "identified") is None
+    assert value(identification(cells, 1, "p", draws=50), "identified") is None
 
 
 def test_one_persona_is_always_itself_and_nobody_gives_no_rows(rng):
     cells = asked(np.full((1, 3, 2), 0.5), 4, rng)
-    assert value(identity(cells, 1, "p"), "identified") == 1
-    assert identity(cells.personas(np.array([], dtype=int)), 1, "p").height == 0
+    assert value(identification(cells, 1, "p"), "identified") == 1
+    assert identification(cells.personas(np.array([], dtype=int)), 1, "p").height == 0

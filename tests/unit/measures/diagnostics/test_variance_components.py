@@ -1,4 +1,4 @@
-"""The variance ledger against the textbook analysis, planted components and degenerate designs."""
+"""Variance components against the textbook analysis, planted components and degenerate designs."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from persona_collapse.measures.diagnostics.variance_components import (
     SOURCES,
     components,
     effective_dimension,
-    ledger,
+    variance_components,
 )
 from tests.helpers.made_cells import asked, exact, from_counts, normal, value
 
@@ -46,7 +46,7 @@ def test_components_are_those_of_the_textbook_analysis(rng):
         "persona_item": (both - repetition) / n,
         "repetition": repetition,
     }
-    found = ledger(from_counts(counts))
+    found = variance_components(from_counts(counts))
     for name in SOURCES:
         assert value(found, f"variance_{name}") == pytest.approx(expected[name], abs=1e-10)
     floored = {name: max(x, 0) for name, x in expected.items()}
@@ -62,7 +62,9 @@ def test_planted_components_are_recovered_with_unequal_repetitions(rng):
         few, many = normal(truth, 1.2, 2, rng), normal(truth, 1.2, 9, rng)
         some = rng.random(truth.shape) < 0.5
         mixed = {k: np.where(some, getattr(few, k), getattr(many, k)) for k in ("mean", "sd", "n")}
-        found.append(ledger(type(few)(**{**few.__dict__, **mixed}))["value"].to_list()[:4])
+        found.append(
+            variance_components(type(few)(**{**few.__dict__, **mixed}))["value"].to_list()[:4]
+        )
     expected = [0.64, 1.0, 0.25, 1.44]
     assert np.mean(found, axis=0) == pytest.approx(expected, rel=0.12)
 
@@ -72,7 +74,7 @@ def test_the_jackknife_interval_covers_a_planted_share(rng):
     truth = 0.64 / (0.64 + 0.25 + 0.36)  # no item variance: its share would vary with the items
     for _ in range(80):
         cells = normal(planted(rng, 40, 25, 0.8, 0.0, 0.5), 0.6, 4, rng)
-        found = ledger(cells)
+        found = variance_components(cells)
         lo, hi = (value(found, "share_persona", column=end) for end in ("lo", "hi"))
         covered += lo <= truth <= hi
     assert covered >= 70
@@ -83,12 +85,12 @@ def test_the_relative_coefficient_is_cronbachs_alpha(rng):
 
     cells = normal(planted(rng, 30, 8, 0.8, 1.0, 0.5), 1.0, 5, rng)
     expected = alpha(np.cov(cells.mean, rowvar=False)[None])[0]
-    assert value(ledger(cells), "generalisability") == pytest.approx(expected)
+    assert value(variance_components(cells), "generalisability") == pytest.approx(expected)
 
 
 def test_dependability_by_hand(rng):
     cells = normal(planted(rng, 30, 8, 0.8, 1.0, 0.5), 1.0, 5, rng)
-    found = ledger(cells)
+    found = variance_components(cells)
     persona, item, both, repetition = (value(found, f"variance_{name}") for name in SOURCES)
     error = (item + both) / 8 + repetition / 40
     assert value(found, "dependability") == pytest.approx(persona / (persona + error))
@@ -99,7 +101,7 @@ def test_a_negative_component_is_shown_and_counts_as_nothing():
     counts = np.zeros((2, 2, 3))
     counts[[0, 1], [0, 1], 0] = 4
     counts[[0, 1], [1, 0], 2] = 4
-    found = ledger(from_counts(counts))
+    found = variance_components(from_counts(counts))
     assert value(found, "variance_persona") < 0
     assert value(found, "share_persona") == 0
     assert value(found, "share_persona_item") == 1
@@ -110,7 +112,7 @@ def test_a_negative_component_is_shown_and_counts_as_nothing():
 def test_shares_sum_to_one_or_are_undefined(seed, personas, items, n):
     rng = np.random.default_rng(seed)
     probabilities = rng.dirichlet(np.full(4, 0.3), size=(personas, items))
-    found = ledger(asked(probabilities, n, rng))
+    found = variance_components(asked(probabilities, n, rng))
     shares = [value(found, f"share_{name}") for name in SOURCES]
     assert shares == [None] * 4 or sum(shares) == pytest.approx(1)
 
@@ -135,7 +137,7 @@ def test_the_effective_dimension_is_that_planted_whatever_the_noise(dimensions, 
     loadings = np.linalg.qr(rng.normal(size=(20, dimensions)))[0].T * np.sqrt(20)
     for _ in range(30):
         cells = normal(rng.normal(size=(60, dimensions)) @ loadings, 3.0, 3, rng)
-        found.append(value(ledger(cells), "effective_dimension"))
+        found.append(value(variance_components(cells), "effective_dimension"))
         eigenvalues = np.linalg.eigvalsh(np.cov(cells.mean, rowvar=False))
         naive.append(eigenvalues.sum() ** 2 / (eigenvalues**2).sum())
     assert np.mean(found) == pytest.approx(dimensions, rel=0.12)
@@ -143,7 +145,7 @@ def test_the_effective_dimension_is_that_planted_whatever_the_noise(dimensions, 
 
 
 def test_log_probabilities_have_repetition_variance_but_no_noise_in_means():
-    found = ledger(exact(np.random.default_rng(1).dirichlet(np.ones(6), size=(8, 4))))
+    found = variance_components(exact(np.random.default_rng(1).dirichlet(np.ones(6), size=(8, 4))))
     assert value(found, "share_repetition") > 0
     persona, both = (value(found, f"variance_{name}") for name in ("persona", "persona_item"))
     if persona > 0:
@@ -153,19 +155,19 @@ def test_log_probabilities_have_repetition_variance_but_no_noise_in_means():
 
 @pytest.mark.parametrize("shape", [(1, 4), (4, 1), (1, 1)])
 def test_one_persona_or_one_item_gives_nulls(shape, rng):
-    found = ledger(asked(np.full((*shape, 3), 1 / 3), 4, rng))
+    found = variance_components(asked(np.full((*shape, 3), 1 / 3), 4, rng))
     assert set(found.filter(found["measure"].str.contains("share"))["value"]) == {None}
 
 
 def test_equal_answers_give_no_shares_and_single_answers_no_noise(rng):
-    equal = ledger(from_counts(np.tile([5, 0], (4, 3, 1))))
+    equal = variance_components(from_counts(np.tile([5, 0], (4, 3, 1))))
     assert value(equal, "variance_persona") == 0
     assert value(equal, "share_persona") is None
     assert value(equal, "effective_dimension") is None
-    single = ledger(asked(np.full((4, 3, 2), 0.5), 1, rng))
+    single = variance_components(asked(np.full((4, 3, 2), 0.5), 1, rng))
     assert value(single, "variance_repetition") is None
 
 
 def test_nothing_left_gives_nulls(rng):
     cells = asked(np.full((3, 2, 2), 0.5), 4, rng).personas(np.array([], dtype=int))
-    assert set(ledger(cells)["value"]) == {None}
+    assert set(variance_components(cells)["value"]) == {None}
