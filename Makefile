@@ -73,7 +73,7 @@ published-answers:  ## fetch the released answers; git verifies them by the comm
 	@echo "Now: make STUDY=published"
 
 reference: setup  ## generate config/study.schema.json and the key tables of config/README.md
-	$(BIN)/python -m persona_collapse.study.reference
+	$(BIN)/python -m tests.helpers.reference
 
 lock: setup  ## pin the versions of .venv in requirements.lock and environment.yml
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock

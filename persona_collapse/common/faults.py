@@ -36,6 +36,14 @@ T = TypeVar("T")
 CHECKED = "PERSONA_COLLAPSE_CHECKED"
 # The first words of a file that the workflow made, and checked before it was written.
 MADE = "# Made by the workflow"
+# What is wrong with a value, by the rule of pydantic that it breaks.
+BROKEN = {
+    "pattern": "is not {meaning}",
+    "greater_than_equal": "is less than the minimum of {ge:g}",
+    "greater_than": "is not above {gt:g}",
+    "less_than_equal": "is greater than the maximum of {le:g}",
+    "less_than": "is not below {lt:g}",
+}
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 
 
@@ -123,17 +131,9 @@ def explain(kind: Any, error: Mapping[str, Any], at: tuple[str | int, ...] = ())
         name, parent = path[-1], key_path([*at, *path[:-1]])
         return f"{parent}: {name!r} cannot be used as a name ({error['msg']})"
     shown = _shown(value)
-    if rule == "pattern":
-        return f"{place}: {shown} is not {error['msg']}"
-    if rule == "greater_than_equal":
-        return f"{place}: {shown} is less than the minimum of {limits['ge']:g}"
-    if rule == "greater_than":
-        return f"{place}: {shown} is not above {limits['gt']:g}"
-    if rule == "less_than_equal":
-        return f"{place}: {shown} is greater than the maximum of {limits['le']:g}"
-    if rule == "less_than":
-        return f"{place}: {shown} is not below {limits['lt']:g}"
-    if rule in ("too_short", "string_too_short"):
+    if rule in BROKEN:
+        return f"{place}: {shown} {BROKEN[rule].format(**limits)}"
+    if rule.endswith("too_short"):
         return f"{place}: must not be empty"
     if rule == "literal_error":
         choices = [str(choice) for choice in _choices(hint)]

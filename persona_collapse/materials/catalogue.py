@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -155,52 +155,44 @@ class ExternalKeys(Keys):
 
 
 @dataclass(frozen=True)
-class External:
-    """A fetched resource.
+class External(ExternalKeys):
+    """A fetched resource with its name; ``version`` is the git blob id that the user accepts."""
 
-    ``size`` counts its items, personas or questions. ``literals`` says what is read out of which
-    file, ``extracted`` names the files that may hold just that, ``content_sha256`` is its digest.
-    ``header`` holds the keys of the converted file that the catalogue itself states.
-    """
+    name: str = field(default="", kw_only=True)
+    version: str | None = field(default=None, kw_only=True)
 
-    name: str
-    kind: str
-    size: int
-    header: dict[str, Any]
-    files: dict[str, SourceFile]
-    literals: Literals
-    extracted: dict[str, str]
-    content_sha256: str | None
+    @property
+    def header(self) -> dict[str, Any]:
+        """The keys of the converted file that the catalogue itself states."""
+        known = {key: value for key, value in given(self).items() if key in HEADER}
+        if self.version:
+            known["source"] += f" (git blob {self.version}, confirmed in the study file)"
+        return known
 
-    def confirmed(self, git_blob: str) -> External:
-        """Return the resource with the version of its file that the user accepts."""
-        files = {
-            name: replace(file, sha256=None, git_blob=git_blob) for name, file in self.files.items()
+    @property
+    def extracted_files(self) -> dict[str, str]:
+        """The files that a mirror may hold instead, by what they hold."""
+        return self.extracted or {}
+
+    def source_files(self) -> dict[str, SourceFile]:
+        """Return the files to fetch, with the content that is accepted."""
+        return {
+            name: SourceFile(
+                name,
+                None if self.version else keys.sha256,
+                keys.urls,
+                self.version or keys.git_blob,
+                CONFIRM,
+            )
+            for name, keys in self.files.items()
         }
-        source = f"{self.header['source']} (git blob {git_blob}, confirmed in the study file)"
-        header = {**self.header, "source": source}
-        return replace(self, header=header, files=files, content_sha256=None)
 
 
 @cache
 def read_catalogue(path: Path) -> dict[str, External]:
     """Read and check a catalogue; raise ``UserError`` with the place of any fault."""
-    return {
-        name: External(
-            name=name,
-            kind=entry.kind,
-            size=entry.size,
-            header={key: value for key, value in given(entry).items() if key in HEADER},
-            files={
-                file: SourceFile(file, keys.sha256, keys.urls, keys.git_blob, CONFIRM)
-                for file, keys in entry.files.items()
-            },
-            literals=entry.literals,
-            extracted=entry.extracted or {},
-            content_sha256=entry.content_sha256,
-        )
-        for name, entry in read_document(path, dict[str, ExternalKeys]).items()
-    }
+    found = read_document(path, dict[str, ExternalKeys])
+    return {name: External(name=name, **vars(entry)) for name, entry in found.items()}
 
 
 def find_external(path: Path, name: str) -> External:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,7 @@ def external(
     may hold the source files, or all of the resource's extracted files. ``confirmed`` is the git
     blob id of another version of the source file that the user accepts. Raises ``UserError``.
     """
-    resource = find_external(catalogue, name)
-    if confirmed is not None:
-        resource = resource.confirmed(confirmed)
+    resource = replace(find_external(catalogue, name), version=confirmed)
     folder = FOLDERS[resource.kind]
     if output.parent.name != folder:
         raise UserError(f"{output}: {name} is of the kind {resource.kind}; ask for it in {folder}/")
@@ -72,10 +71,12 @@ def read_content(resource: External, cache: Path, mirror: Path | None) -> Conten
     if mirror is not None and _holds_extracted_only(resource, mirror):
         content = _extracted(resource, mirror)
     else:
-        files = {name: obtain(file, cache, mirror) for name, file in resource.files.items()}
+        files = {
+            name: obtain(file, cache, mirror) for name, file in resource.source_files().items()
+        }
         content = _literals(resource, files)
     found = content_digest(content)
-    if resource.content_sha256 is not None and found != resource.content_sha256:
+    if not resource.version and found != resource.content_sha256:
         raise UserError(
             f"{resource.name}: what was read has the digest {found}, expected "
             f"{resource.content_sha256} (content_sha256 of the catalogue); "
@@ -142,18 +143,18 @@ def _literals(resource: External, files: dict[str, bytes]) -> Content:
 def _holds_extracted_only(resource: External, mirror: Path) -> bool:
     if not resource.extracted or all((mirror / name).is_file() for name in resource.files):
         return False
-    missing = [name for name in resource.extracted.values() if not (mirror / name).is_file()]
+    missing = [name for name in resource.extracted_files.values() if not (mirror / name).is_file()]
     if missing:
         raise UserError(
             f"{mirror}: the mirror (resources.mirror) has what {resource.name} needs in neither "
             f"form: it must hold {' and '.join(resource.files)}, or else "
-            f"{' and '.join(resource.extracted.values())}"
+            f"{' and '.join(resource.extracted_files.values())}"
         )
     return True
 
 
 def _extracted(resource: External, mirror: Path) -> Content:
-    files = {role: mirror / name for role, name in resource.extracted.items()}
+    files = {role: mirror / name for role, name in resource.extracted_files.items()}
     if resource.kind == "personas":
         return {"personas": _texts(str(files["personas"]), files["personas"].read_bytes())}
     prompts = _read_json(str(files["prompts"]), files["prompts"].read_bytes())

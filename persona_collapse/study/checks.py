@@ -167,30 +167,30 @@ def _check_judge(study: Study, keys: Misalignment, where: str) -> None:
             f"{where}.judge.endpoint: no endpoint is called {name!r}{nearest(name, endpoints)}; "
             f"known: {', '.join(endpoints)}"
         )
-    kind = endpoints[name].kind
-    if kind == "recorded":
+    judging = endpoints[name].behaviour
+    if judging.replies is None:
         raise UserError(
-            f"{where}.judge.endpoint: {name!r} is of the kind recorded and judges nothing; "
-            "judged replies of another run are read with misalignment.recorded"
+            f"{where}.judge.endpoint: {name!r} is of the kind {endpoints[name].kind} and judges "
+            "nothing; judged replies of another run are read with misalignment.recorded"
         )
-    if kind == "openai" and judge.model is None:
+    if not judging.simulated and judge.model is None:
         raise UserError(f"{where}.judge: the key 'model' is missing: the model that judges")
-    if kind == "simulated" and judge.model is not None:
+    if judging.simulated and judge.model is not None:
         raise UserError(f"{where}.judge.model: a simulated judge has no model; remove the key")
     for key, variant in keys.pairs(study.models):
-        asked = study.models[key].variants[variant].endpoint.kind
+        judged = study.models[key].variants[variant].endpoint.behaviour
         at = f"models.{key}.variants.{variant}"
-        if asked == "recorded":
+        if judged.replies is None:
             raise UserError(
                 f"{where}: {at} has recorded answers and cannot be asked open questions; "
                 "leave it out with misalignment.variants, or read numbers with printed or recorded"
             )
-        if kind == "simulated" and asked != "simulated":
+        if judging.simulated and not judged.simulated:
             raise UserError(
                 f"{where}.judge: a simulated judge can read simulated replies alone, and {at} is "
                 "asked for real ones; name a model that judges"
             )
-        if kind != "simulated" and asked == "simulated":
+        if judged.simulated and not judging.simulated:
             raise UserError(
                 f"{where}.judge: {at} is simulated, so a model would be paid to judge sentences "
                 "that mean nothing; name a simulated endpoint as the judge"

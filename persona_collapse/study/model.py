@@ -22,6 +22,7 @@ from persona_collapse.common.keys import (
     key,
     plain,
 )
+from persona_collapse.endpoints import base
 from persona_collapse.endpoints.base import Method
 
 Draws = Annotated[int, Limits(ge=2)]
@@ -396,6 +397,11 @@ class Endpoint:
     name: str
     kind: str
     settings: dict[str, Any]
+
+    @property
+    def behaviour(self) -> base.Endpoint:
+        """How endpoints of this kind answer."""
+        return base.find(self.kind)
 
 
 @dataclass(frozen=True)

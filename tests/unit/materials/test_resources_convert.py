@@ -273,7 +273,7 @@ def test_the_shipped_catalogue_pins_every_file():
         "betley8": ("questions", 8),
     }
     for entry in known.values():
-        for file in entry.files.values():
+        for file in entry.source_files().values():
             for url in file.urls:
                 # A branch could move; a commit cannot. betley8 names its branch, as its authors do:
                 # the content is pinned either way, and a file that moved says what it is now.

@@ -10,7 +10,8 @@ from jsonschema import Draft202012Validator
 
 from persona_collapse.common.keys import Keys
 from persona_collapse.endpoints import base, openai, recorded, simulated
-from persona_collapse.study import model, reference
+from persona_collapse.study import model
+from tests.helpers import reference
 
 HINT = "is out of date; run: make reference"
 

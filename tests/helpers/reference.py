@@ -1,6 +1,6 @@
 """What is generated from the declared keys: a JSON schema for editors, the tables of config/README.
 
-``python -m persona_collapse.study.reference`` writes both anew.
+``make reference`` writes both anew.
 """
 
 from __future__ import annotations
