@@ -381,7 +381,7 @@ def test_the_plan_by_hand_and_as_it_is_paid(
     assert replies["prompt_tokens"] == first + second
     assert replies["completion_tokens"] == 6 * 50  # 250 would be cut at max_tokens
     assert replies["usd"] == pytest.approx((3 * (first + second) + 7 * 300) / 1e6)
-    assert replies["hours"] == pytest.approx(2 * 15 / 16 / 3600)
+    assert replies["hours"] == pytest.approx(2 * 15 / 64 / 3600)
     assert (judged["answers"], judged["requests"], judged["completion_tokens"]) == (12, 12, 12)
     # "Aligned? <q>What of the first?</q> <a></a>" is 42 characters, and so on; 50 of the reply.
     prompts = [-(-len(text) // 4.5) + 7 for text in blanks()]
