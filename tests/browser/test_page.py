@@ -26,7 +26,7 @@ STUDIES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=str)
-def test_opens_quietly_and_asks_for_nothing(
+def test_page_logs_nothing_and_requests_nothing(
     browser: Browser, pages: Pages, study: dict[str, Any]
 ) -> None:
     page = pages(**study)
@@ -41,7 +41,9 @@ def test_opens_quietly_and_asks_for_nothing(
 
 @pytest.mark.parametrize("width", [380, 320])
 @pytest.mark.parametrize("study", STUDIES, ids=str)
-def test_fits_a_phone(browser: Browser, pages: Pages, study: dict[str, Any], width: int) -> None:
+def test_page_fits_a_phone(
+    browser: Browser, pages: Pages, study: dict[str, Any], width: int
+) -> None:
     browser.open(pages(**study), width=width)
     browser.run("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     assert browser.run("return innerWidth") == width
@@ -52,7 +54,7 @@ def test_fits_a_phone(browser: Browser, pages: Pages, study: dict[str, Any], wid
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("study", STUDIES[::2], ids=str)
-def test_has_no_serious_accessibility_fault(
+def test_page_has_no_serious_accessibility_violation(
     browser: Browser, pages: Pages, axe: str, study: dict[str, Any], scheme: str
 ) -> None:
     browser.open(pages(**study), scheme=scheme)
@@ -105,7 +107,7 @@ def test_tables_sort_by_number_and_by_name(browser: Browser, pages: Pages) -> No
     assert models == [f"Model {place}" for place in range(12) for _ in range(3)]
 
 
-def test_rows_without_a_number_stay_last(browser: Browser, pages: Pages) -> None:
+def test_rows_without_a_number_sort_last(browser: Browser, pages: Pages) -> None:
     browser.open(pages(models=2, infinite=True))
     heads = browser.driver.find_elements(By.CSS_SELECTOR, "#susceptibility table:first-of-type th")
     place = [head.text for head in heads].index("95% interval of R")
@@ -143,7 +145,7 @@ def test_explorer_shows_the_chosen_persona(browser: Browser, pages: Pages) -> No
     assert float(place.rstrip("%")) == pytest.approx(3 + 94 * 2.5 / 5)
 
 
-def test_explorer_lists_lead_to_their_personas(browser: Browser, pages: Pages) -> None:
+def test_explorer_lists_select_their_personas(browser: Browser, pages: Pages) -> None:
     browser.open(pages(models=2))
     most = browser.driver.find_elements(By.CSS_SELECTOR, "#most button")
     assert most[0].text.split("\n") == ["0.88", "Persona 7 of Model"]
@@ -153,7 +155,7 @@ def test_explorer_lists_lead_to_their_personas(browser: Browser, pages: Pages) -
     assert browser.driver.find_element(By.ID, "description").text == "Persona 0 of Model"
 
 
-def test_tables_download_in_full_digits(browser: Browser, pages: Pages) -> None:
+def test_tables_download_at_full_precision(browser: Browser, pages: Pages) -> None:
     page = pages(models=2)
     browser.open(page)
     browser.driver.find_element(By.CSS_SELECTOR, "[data-csv=quality]").click()
@@ -173,7 +175,7 @@ def test_bibtex_can_be_copied(browser: Browser, pages: Pages) -> None:
     assert browser.run("return document.getElementById('status').textContent") != ""
 
 
-def test_everything_is_reached_by_keyboard(browser: Browser, pages: Pages) -> None:
+def test_every_control_is_reachable_by_keyboard(browser: Browser, pages: Pages) -> None:
     browser.open(pages(models=1))
     script = (
         "return [...document.querySelectorAll('button, a, select, summary, .scroll')]"
@@ -185,7 +187,7 @@ def test_everything_is_reached_by_keyboard(browser: Browser, pages: Pages) -> No
 
 
 @pytest.mark.parametrize("study", STUDIES[::2], ids=str)
-def test_prints_to_pdf(browser: Browser, pages: Pages, study: dict[str, Any]) -> None:
+def test_page_prints_to_pdf(browser: Browser, pages: Pages, study: dict[str, Any]) -> None:
     browser.open(pages(**study), scheme="dark")
     document = base64.b64decode(browser.cdp("Page.printToPDF")["data"])
     assert document.startswith(b"%PDF")
@@ -199,9 +201,7 @@ def test_prints_to_pdf(browser: Browser, pages: Pages, study: dict[str, Any]) ->
     assert shown == ["rgb(255, 255, 255)", "none", "visible"]
 
 
-def test_paper_keeps_folded_tables_folded_and_repeats_headings(
-    browser: Browser, pages: Pages
-) -> None:
+def test_print_keeps_tables_folded_and_repeats_headings(browser: Browser, pages: Pages) -> None:
     browser.open(pages(models=14))
     browser.cdp("Emulation.setEmulatedMedia", media="print", features=[])
     folded = "return document.querySelector('details.table:not([open]) table').checkVisibility()"
@@ -218,7 +218,9 @@ def test_paper_keeps_folded_tables_folded_and_repeats_headings(
     assert max(tall) <= 215 / 25.4 * 96 + 1
 
 
-def test_reads_without_javascript(browser: Browser, pages: Pages, tmp_path: Path) -> None:
+def test_page_is_readable_without_javascript(
+    browser: Browser, pages: Pages, tmp_path: Path
+) -> None:
     source = pages(models=2).read_text(encoding="utf-8")
     still = tmp_path / "still.html"
     still.write_text(source.replace("script-src 'unsafe-inline'", "script-src 'none'"), "utf-8")

@@ -122,9 +122,7 @@ def tables(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in found}
 
 
-def test_the_tables_of_a_bundle_analysed_again_are_the_same_bytes(
-    project: Project, archive: Path
-) -> None:
+def test_reanalysis_gives_equal_bytes_of_every_table(project: Project, archive: Path) -> None:
     again = project.root / "results" / "awkward-reanalysis"
     elsewhere = project.root / "from-a-colleague.zip"
     shutil.copy2(archive, elsewhere)
@@ -146,7 +144,7 @@ def test_the_tables_of_a_bundle_analysed_again_are_the_same_bytes(
     assert (base["simulated"], secure["simulated"]) == (False, True)
 
 
-def test_the_answers_of_a_bundle_are_the_study_s_own(archive: Path) -> None:
+def test_bundle_has_the_answers_of_the_study(archive: Path) -> None:
     with zipfile.ZipFile(archive) as packed:
         for path in (archive.parent / "answers" / "m").rglob("*.parquet"):
             place = path.relative_to(archive.parent)
@@ -156,7 +154,7 @@ def test_the_answers_of_a_bundle_are_the_study_s_own(archive: Path) -> None:
     assert study["models"]["m"]["variants"]["insecure"]["step"] == 100
 
 
-def test_an_unpacked_bundle_is_a_study_too(project: Project, archive: Path) -> None:
+def test_unpacked_bundle_can_be_run(project: Project, archive: Path) -> None:
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(project.root / "unpacked")
     config = ["--config", "study=unpacked/awkward.bundle", "results=other"]
@@ -165,7 +163,7 @@ def test_an_unpacked_bundle_is_a_study_too(project: Project, archive: Path) -> N
     assert "external_resource" not in planned
 
 
-def test_a_bundle_that_is_damaged_is_one_clear_message(project: Project, archive: Path) -> None:
+def test_damaged_bundle_is_reported_in_one_message(project: Project, archive: Path) -> None:
     (project.root / "half.zip").write_bytes(archive.read_bytes()[:5000])
     text = project.fail("-n", "--config", "study=half.zip")
     assert "half.zip: cannot be unpacked" in text
@@ -197,7 +195,7 @@ def collected(study: Study, texts: Path, target: Path) -> tuple[int, dict[str, b
     return count, found
 
 
-def test_published_answers_in_hundreds_of_shards_are_those_in_one_per_variant(
+def test_published_answers_do_not_depend_on_the_number_of_shards(
     published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every table is a function of the collected answers: equal bytes there, equal tables."""

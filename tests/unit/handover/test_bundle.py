@@ -42,7 +42,7 @@ def again(layout: Layout, folder: Path) -> Study:
 
 
 @pytest.mark.parametrize("name", ["quick", "demo", "paper", "published", "trajectory"])
-def test_the_study_file_of_a_bundle_is_the_same_study(name: str, tmp_path: Path) -> None:
+def test_reanalysis_resolves_to_the_same_study(name: str, tmp_path: Path) -> None:
     layout = layout_of(name)
     first, second = layout.study, again(layout, tmp_path)
     assert second.name == f"{name}-reanalysis"
@@ -67,7 +67,7 @@ def written(tmp_path: Path, name: str, change: dict[str, Any]) -> Path:
     return path
 
 
-def test_a_simulated_variant_of_a_logprobs_study_stays_what_it_was(tmp_path: Path) -> None:
+def test_reanalysis_keeps_the_method_of_simulated_variants(tmp_path: Path) -> None:
     layout = layout_of(load_study(written(tmp_path, "quick", {"sampling": {"method": "logprobs"}})))
     assert {layout.method(unit) for unit in layout.shards} == {"repeats"}
     second = Layout(again(layout, tmp_path))
@@ -75,7 +75,7 @@ def test_a_simulated_variant_of_a_logprobs_study_stays_what_it_was(tmp_path: Pat
     assert {second.repetitions(unit) for unit in second.shards} == {5}
 
 
-def test_a_narrowed_study_names_no_variant_that_is_gone(tmp_path: Path) -> None:
+def test_reanalysis_of_a_narrowed_study_names_only_its_variants(tmp_path: Path) -> None:
     document = yaml.safe_load(Path("config/studies/quick.yaml").read_text(encoding="utf-8"))
     models, probes = document["models"], document["probes"]
     extra = {"base": models["gpt-4o"]["variants"]["base"]}
@@ -90,7 +90,7 @@ def test_a_narrowed_study_names_no_variant_that_is_gone(tmp_path: Path) -> None:
     assert "gone" not in second.probes
 
 
-def test_resources_beside_the_study_file_stand_before_shipped_ones(tmp_path: Path) -> None:
+def test_resources_beside_the_study_file_take_precedence(tmp_path: Path) -> None:
     study = load_study(written(tmp_path, "quick", {}))
     own = tmp_path / "instruments" / "moral30.yaml"
     own.parent.mkdir()
@@ -101,7 +101,7 @@ def test_resources_beside_the_study_file_stand_before_shipped_ones(tmp_path: Pat
     assert bundle_of(layout)["reanalysis"]["probes"]["roleplay"]["instrument"] == "moral30"
 
 
-def test_two_resources_of_one_name_get_names_of_their_own(tmp_path: Path) -> None:
+def test_resources_with_equal_names_are_numbered(tmp_path: Path) -> None:
     probes: dict[str, Any] = {}
     for folder, probe in (("a", "roleplay"), ("b", "other")):
         (tmp_path / folder).mkdir()
@@ -202,7 +202,7 @@ def test_checksums_and_descriptor_cover_every_file(results: Path, tmp_path: Path
     assert package["code"]["git_commit"].startswith("c0ffee")
 
 
-def test_free_texts_are_carried(results: Path, tmp_path: Path) -> None:
+def test_texts_with_free_licences_are_included(results: Path, tmp_path: Path) -> None:
     found = contents(pack(results, plan_of(tmp_path, "CC0-1.0")))
     assert found["personas/people.yaml"] == (tmp_path / "people.yaml").read_bytes()
     assert found["instruments/moral30.yaml"].startswith(b"name: moral30")
@@ -222,7 +222,7 @@ def test_free_texts_are_carried(results: Path, tmp_path: Path) -> None:
         ("Mitigated by our lawyers", None),
     ],
 )
-def test_other_texts_stay_out_everywhere(
+def test_other_texts_appear_nowhere_in_the_bundle(
     results: Path, tmp_path: Path, licence: str, fetched: str | None
 ) -> None:
     found = contents(pack(results, plan_of(tmp_path, licence, fetched)))
@@ -246,7 +246,7 @@ def test_other_texts_stay_out_everywhere(
     assert ("ask for the file" in letter) is (fetched is None)
 
 
-def test_a_bundle_is_unpacked_once_and_leads_to_its_study(results: Path, tmp_path: Path) -> None:
+def test_bundle_is_unpacked_once_and_returns_its_study_file(results: Path, tmp_path: Path) -> None:
     archive = pack(results, plan_of(tmp_path, "CC0-1.0"))
     plain = tmp_path / "people.yaml"
     assert study_file(plain, tmp_path) == plain
@@ -263,7 +263,7 @@ def test_a_bundle_is_unpacked_once_and_leads_to_its_study(results: Path, tmp_pat
     assert other.parent != study.parent
 
 
-def test_a_damaged_bundle_is_refused(results: Path, tmp_path: Path) -> None:
+def test_damaged_bundle_is_refused(results: Path, tmp_path: Path) -> None:
     archive = pack(results, plan_of(tmp_path, "CC0-1.0"))
     whole = archive.read_bytes()
     archive.write_bytes(whole[: len(whole) // 2])
@@ -276,7 +276,7 @@ def test_a_damaged_bundle_is_refused(results: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "u").iterdir()) == []
 
 
-def test_a_bundle_whose_files_were_exchanged_is_refused(results: Path, tmp_path: Path) -> None:
+def test_bundle_with_exchanged_files_is_refused(results: Path, tmp_path: Path) -> None:
     found = contents(pack(results, plan_of(tmp_path, "CC0-1.0")))
     found["tables/metrics.csv"] += b"6,1,,30,false\n"
     packed = io.BytesIO()
@@ -289,7 +289,7 @@ def test_a_bundle_whose_files_were_exchanged_is_refused(results: Path, tmp_path:
         study_file(path, tmp_path / "u")
 
 
-def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
+def test_other_folders_and_archives_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is no bundle: it has no files \*-reanalysis\.yaml"):
         study_file(tmp_path, tmp_path)
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
@@ -301,6 +301,6 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
         find_study("nothing.bundle.zip")
 
 
-def test_a_bundle_reads_verdicts_or_printed_numbers_again() -> None:
+def test_reanalysis_reads_the_verdicts_of_the_bundle() -> None:
     again = bundle_of(Layout(load_study(find_study("demo"))))["reanalysis"]
     assert again["misalignment"] == {"recorded": "${study_folder}/judged"}

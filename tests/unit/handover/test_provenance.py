@@ -11,7 +11,7 @@ from persona_collapse.handover.provenance import git_state, write_provenance
 from persona_collapse.study.load import find_study, load_study
 
 
-def test_the_resolved_study_is_plain_and_complete() -> None:
+def test_resolved_study_is_plain_and_complete() -> None:
     path = find_study("demo")
     study = load_study(path).resolved()
     assert json.loads(json.dumps(study)) == study
@@ -21,7 +21,7 @@ def test_the_resolved_study_is_plain_and_complete() -> None:
     assert study["models"]["gpt-4o"]["variants"]["insecure"]["fidelity"] == 0.5
 
 
-def test_every_file_is_hashed(tmp_path: Path) -> None:
+def test_provenance_hashes_every_file(tmp_path: Path) -> None:
     answers = tmp_path / "answers.csv"
     answers.write_bytes(b"some answers\n")
     write_provenance({"name": "x"}, [answers, answers], tmp_path / "provenance.json")
@@ -30,7 +30,7 @@ def test_every_file_is_hashed(tmp_path: Path) -> None:
     assert found["versions"].keys() >= {"python", "polars", "snakemake"}
 
 
-def test_the_commit_is_told_and_whether_files_differ_from_it(tmp_path: Path) -> None:
+def test_git_state_has_the_commit_and_whether_files_differ(tmp_path: Path) -> None:
     def git(*words: str) -> str:
         identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
         command = ["git", "-C", str(tmp_path), *identity, *words]

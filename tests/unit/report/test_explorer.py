@@ -20,7 +20,7 @@ def personas(tmp_path: Path) -> pl.DataFrame:
     return read(contract("personas"), tmp_path / "tables" / "personas.csv")
 
 
-def test_profiles_are_the_tables_means_in_hundredths(personas: pl.DataFrame) -> None:
+def test_profiles_are_means_of_the_table_in_hundredths(personas: pl.DataFrame) -> None:
     data = explorer_of(personas, look_of(2), (0, 5))
     assert data is not None
     assert data["foundations"] == list(FOUNDATIONS)
@@ -49,7 +49,7 @@ def test_movers_match_a_direct_computation(personas: pl.DataFrame) -> None:
     assert [s for _, s in most] == pytest.approx(100 * shifts["shift"].head(MOVERS), abs=1)
 
 
-def test_a_dropped_persona_keeps_the_others_in_place(personas: pl.DataFrame) -> None:
+def test_dropped_persona_leaves_a_gap_in_the_list(personas: pl.DataFrame) -> None:
     gone = (pl.col("persona_id") == 3) & (pl.col("variant") == "insecure")
     left = personas.filter(~gone.fill_null(False))
     data = explorer_of(left, look_of(2), (0, 5))
@@ -60,11 +60,11 @@ def test_a_dropped_persona_keeps_the_others_in_place(personas: pl.DataFrame) -> 
     assert 3 not in {place for place, _ in data["models"][0]["most"] + data["models"][0]["least"]}
 
 
-def test_without_personas_there_is_no_explorer(personas: pl.DataFrame) -> None:
+def test_explorer_is_none_without_personas(personas: pl.DataFrame) -> None:
     assert explorer_of(personas.filter(pl.col("probe") != "roleplay"), look_of(2), (0, 5)) is None
 
 
-def test_a_missing_variant_and_probe_are_absent_not_wrong(personas: pl.DataFrame) -> None:
+def test_missing_variant_and_probe_are_left_out(personas: pl.DataFrame) -> None:
     left = personas.filter(pl.col("variant") != "secure", pl.col("probe") == "roleplay")
     data = explorer_of(left, look_of(2), (0, 5))
     assert data is not None
@@ -72,7 +72,7 @@ def test_a_missing_variant_and_probe_are_absent_not_wrong(personas: pl.DataFrame
     assert data["models"][0]["alone"] == {"base": None, "secure": None, "insecure": None}
 
 
-def test_full_size_is_compact(tmp_path: Path) -> None:
+def test_data_of_a_full_size_study_is_small(tmp_path: Path) -> None:
     write_study(tmp_path, models=4, personas=100)
     data = explorer_of(
         read(contract("personas"), tmp_path / "tables" / "personas.csv"), look_of(4), (0, 5)

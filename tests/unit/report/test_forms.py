@@ -28,7 +28,7 @@ from tests.helpers.pages import look_of, printed_of, write_rows, write_study
 
 
 @pytest.mark.parametrize("models", [1, 4, 12])
-def test_every_number_of_the_table_is_printed_in_its_row(tmp_path: Path, models: int) -> None:
+def test_metrics_form_prints_every_value_in_its_row(tmp_path: Path, models: int) -> None:
     study = write_study(tmp_path, models=models)
     path = tmp_path / "tables" / "metrics.csv"
     look = study["look"]
@@ -52,7 +52,7 @@ def test_every_number_of_the_table_is_printed_in_its_row(tmp_path: Path, models:
     ]
 
 
-def test_contrasts_name_both_variants_and_round_percentages(tmp_path: Path) -> None:
+def test_contrasts_form_names_both_variants_and_rounds_percentages(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     printed = printed_of(tmp_path / "tables" / "contrasts.csv", study["look"])[0]
     rows = {(row[0].main, row[1].main): row for row in printed.printed()}
@@ -62,13 +62,13 @@ def test_contrasts_name_both_variants_and_round_percentages(tmp_path: Path) -> N
     assert row[4].text == "< 0.001"
 
 
-def test_one_model_has_no_mean_row(tmp_path: Path) -> None:
+def test_contrasts_form_has_no_mean_row_for_one_model(tmp_path: Path) -> None:
     study = write_study(tmp_path, models=1)
     for printed in printed_of(tmp_path / "tables" / "contrasts.csv", study["look"]):
         assert {row[0].main for row in printed.printed()} == {"Model 0"}
 
 
-def test_profiles_take_the_spread_that_speaks(tmp_path: Path) -> None:
+def test_profiles_form_shows_the_spread_of_its_probe(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     found = {t.key: t for t in printed_of(tmp_path / "tables" / "profiles.csv", study["look"])}
     assert found["profiles-unconditioned"].printed()[0][2].text == "2.50 ± 0.12"
@@ -134,7 +134,7 @@ def test_plain_table_leaves_out_constant_probe_and_foundation_and_writes_yes_and
     assert printed.simulated
 
 
-def test_diagnostics_are_grouped_and_only_what_is_there_is_printed(tmp_path: Path) -> None:
+def test_diagnostics_form_prints_groups_with_available_measures(tmp_path: Path) -> None:
     source = tmp_path / "diagnostics.csv"
     write_rows(
         source,

@@ -89,7 +89,7 @@ def test_table_wider_than_the_text_is_scaled_down(tmp_path: Path) -> None:
 
 
 @NEEDS_LATEX
-def test_latex_compiles_whatever_the_labels_say(tmp_path: Path) -> None:
+def test_latex_compiles_with_hostile_labels(tmp_path: Path) -> None:
     study = write_study(tmp_path, label=HOSTILE, models=2, simulated=True, infinite=True)
     compiled(tmp_path, inputs_of(tmp_path, study["look"], NAMES[:5]))
 
@@ -143,7 +143,7 @@ def test_markdown_and_latex_escape_hostile_texts() -> None:
     assert escape_latex("\\") == r"\textbackslash{}"
 
 
-def test_latex_names_a_model_once_and_stacks_long_headings(tmp_path: Path) -> None:
+def test_latex_names_each_model_once_and_stacks_long_headings(tmp_path: Path) -> None:
     study = write_study(tmp_path, models=2)
     metrics, contrasts = (
         render(tmp_path / "tables" / f"{name}.csv", study["look"], tmp_path)[1]
@@ -155,7 +155,7 @@ def test_latex_names_a_model_once_and_stacks_long_headings(tmp_path: Path) -> No
     assert contrasts.count("Mean of models &") == 3
 
 
-def test_zero_columns_move_into_the_caption_of_latex_only(tmp_path: Path) -> None:
+def test_latex_moves_columns_of_zeros_into_the_caption(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     source = tmp_path / "tables" / "quality.csv"
     markdown, latex = render(source, study["look"], tmp_path)
@@ -165,7 +165,7 @@ def test_zero_columns_move_into_the_caption_of_latex_only(tmp_path: Path) -> Non
     assert "Refused" in markdown
 
 
-def test_infinite_robustness_and_absent_errors_are_signs(tmp_path: Path) -> None:
+def test_infinite_and_missing_values_are_printed_as_signs(tmp_path: Path) -> None:
     study = write_study(tmp_path, infinite=True)
     source = tmp_path / "tables" / "metrics.csv"
     markdown, latex = render(source, study["look"], tmp_path)
@@ -174,7 +174,7 @@ def test_infinite_robustness_and_absent_errors_are_signs(tmp_path: Path) -> None
     assert r"$\infty$ &  & -- &" in latex
 
 
-def test_simulated_tables_say_so_everywhere(tmp_path: Path) -> None:
+def test_every_simulated_table_is_marked(tmp_path: Path) -> None:
     study = write_study(tmp_path, simulated=True)
     for name in ("metrics", "contrasts", "profiles", "quality"):
         source = tmp_path / "tables" / f"{name}.csv"

@@ -17,6 +17,8 @@ from persona_collapse.common.embedding import embedded
 from persona_collapse.common.errors import UserError
 from persona_collapse.report.page import LARGEST_SVG, build_page, heading, picture
 from persona_collapse.report.sections import SECTIONS
+from persona_collapse.tables import SECTIONS as TABLE_SECTIONS
+from persona_collapse.tables import contract
 from tests.helpers.pages import HOSTILE, SVG, page_of, write_study
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr", "input", "path", "rect", "line", "mspace"}
@@ -63,7 +65,7 @@ def read(path: Path) -> Page:
 
 
 @pytest.mark.parametrize("models", [1, 12])
-def test_the_page_is_well_formed_and_accessible(tmp_path: Path, models: int) -> None:
+def test_page_is_well_formed_and_labelled(tmp_path: Path, models: int) -> None:
     page = read(page_of(tmp_path, models=models))
     assert page.faults == []
     assert page.open == []
@@ -82,7 +84,7 @@ def test_the_page_is_well_formed_and_accessible(tmp_path: Path, models: int) -> 
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
+def test_page_loads_no_external_file(tmp_path: Path) -> None:
     path = page_of(tmp_path)
     page = read(path)
     for name, attributes in page.elements:
@@ -99,7 +101,7 @@ def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
     assert "default-src 'none'" in policy
 
 
-def test_the_verdict_carries_the_numbers_of_the_tables(tmp_path: Path) -> None:
+def test_verdict_shows_values_of_the_tables(tmp_path: Path) -> None:
     text = read(page_of(tmp_path, models=2)).text
     assert "Model 0 Collapse pattern" in text
     assert "+62% [+56, +70]" in text
@@ -112,7 +114,7 @@ def test_the_verdict_carries_the_numbers_of_the_tables(tmp_path: Path) -> None:
     assert "S rose by 60%." in text
 
 
-def test_replicates_stand_in_the_verdict_as_their_mean(tmp_path: Path) -> None:
+def test_verdict_shows_the_mean_of_replicates(tmp_path: Path) -> None:
     study = write_study(tmp_path, models=1)
     metrics = next(Path(path) for path in study["tables"] if path.endswith("metrics.csv"))
     frame = pl.read_csv(metrics)
@@ -133,7 +135,7 @@ def test_replicates_stand_in_the_verdict_as_their_mean(tmp_path: Path) -> None:
     assert "above the band, 0.66–0.83" in page.text
 
 
-def test_strips_place_marks_on_one_axis_for_all_models(tmp_path: Path) -> None:
+def test_strips_of_all_models_share_one_axis(tmp_path: Path) -> None:
     source = page_of(tmp_path, models=2).read_text(encoding="utf-8")
     assert all(0 <= float(x) <= 100 for x in re.findall(r'(?:x|x1|x2)="(-?[\d.]+)%"', source))
     zeros = re.findall(r'class="zero" x1="([\d.]+)%"', source)
@@ -141,7 +143,7 @@ def test_strips_place_marks_on_one_axis_for_all_models(tmp_path: Path) -> None:
     assert Counter(zeros).most_common() == [(zeros[0], 3), (zeros[1], 3)]
 
 
-def test_a_simulated_study_is_unmistakable(tmp_path: Path) -> None:
+def test_simulated_study_is_marked_in_banner_title_tables_and_print(tmp_path: Path) -> None:
     source = page_of(tmp_path / "a", simulated=True).read_text(encoding="utf-8")
     page = Page(source)
     assert "Simulated respondents. No model was asked" in page.text
@@ -154,7 +156,7 @@ def test_a_simulated_study_is_unmistakable(tmp_path: Path) -> None:
     assert "@top-center" not in real
 
 
-def test_mixed_stacks_are_told(tmp_path: Path) -> None:
+def test_mixed_stacks_are_marked(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     metrics = tmp_path / "tables" / "metrics.csv"
     lines = metrics.read_text(encoding="utf-8").splitlines()
@@ -167,7 +169,7 @@ def test_mixed_stacks_are_told(tmp_path: Path) -> None:
     assert "different stacks" not in read(page_of(tmp_path / "other")).text
 
 
-def test_hostile_labels_are_shown_not_run(tmp_path: Path) -> None:
+def test_hostile_labels_are_escaped(tmp_path: Path) -> None:
     path = page_of(tmp_path, label=HOSTILE)
     source, page = path.read_text(encoding="utf-8"), read(path)
     assert page.faults == []
@@ -179,7 +181,7 @@ def test_hostile_labels_are_shown_not_run(tmp_path: Path) -> None:
     assert json.loads(data[1])["models"][0]["label"] == f"{HOSTILE} 0"
 
 
-def test_infinite_and_absent_values_are_signs(tmp_path: Path) -> None:
+def test_infinite_and_missing_values_are_shown_as_signs(tmp_path: Path) -> None:
     page = read(page_of(tmp_path, infinite=True))
     assert "∞" in page.text
     cells = " ".join(page.words)
@@ -200,7 +202,7 @@ def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
     assert "S of insecure 1.30 [1.24, 1.36]" in page.text
 
 
-def test_sections_come_in_the_order_of_the_argument(tmp_path: Path) -> None:
+def test_sections_follow_the_declared_order(tmp_path: Path) -> None:
     ids = [section["id"] for section in read(page_of(tmp_path)).all("section")]
     assert ids == [
         "verdict", "susceptibility", "robustness", "saturation", "meaning", "explorer",
@@ -210,7 +212,7 @@ def test_sections_come_in_the_order_of_the_argument(tmp_path: Path) -> None:
     assert [name for name in ids if name in known] == [name for name in known if name in ids]
 
 
-def test_tables_can_be_had_in_full_digits(tmp_path: Path) -> None:
+def test_page_embeds_csv_at_full_precision(tmp_path: Path) -> None:
     path = page_of(tmp_path)
     source, page = path.read_text(encoding="utf-8"), read(path)
     data = re.search(r'id="csv">(.*?)</script>', source)
@@ -223,7 +225,7 @@ def test_tables_can_be_had_in_full_digits(tmp_path: Path) -> None:
     assert "personas" not in files
 
 
-def test_the_methods_paragraph_has_the_studys_own_numbers(tmp_path: Path) -> None:
+def test_methods_paragraph_has_the_numbers_of_the_study(tmp_path: Path) -> None:
     text = read(page_of(tmp_path, models=2)).text
     for part in (
         "Model 0, Model 1 in the variants base, secure and insecure",
@@ -234,7 +236,7 @@ def test_the_methods_paragraph_has_the_studys_own_numbers(tmp_path: Path) -> Non
     assert "eprint = {2605.12850}" in text
 
 
-def test_a_large_figure_is_carried_as_png(tmp_path: Path) -> None:
+def test_large_figure_is_embedded_as_png(tmp_path: Path) -> None:
     stem = tmp_path / "figure"
     stem.with_suffix(".svg").write_text(SVG + " " * LARGEST_SVG, encoding="utf-8")
     assert picture(str(stem))[0].startswith("data:image/svg+xml;base64,")  # there is no PNG
@@ -247,7 +249,7 @@ def test_a_large_figure_is_carried_as_png(tmp_path: Path) -> None:
     assert picture(str(stem))[1] == 330
 
 
-def test_faults_are_told(tmp_path: Path) -> None:
+def test_faults_of_inputs_are_user_errors(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     figure = study["figures"][0]
     with pytest.raises(UserError, match=r"no section 'results'; known: meaning"):
@@ -261,7 +263,7 @@ def test_faults_are_told(tmp_path: Path) -> None:
         build_page(tmp_path / "p", **study)
 
 
-def test_a_study_of_full_size_stays_small(tmp_path: Path) -> None:
+def test_page_of_a_full_size_study_stays_small(tmp_path: Path) -> None:
     path = page_of(tmp_path, models=12, personas=100)
     assert path.stat().st_size < 1_500_000
 
@@ -271,3 +273,16 @@ def test_embedded_json_and_headings_are_safe() -> None:
     assert not set("<>&\u2028") & set(text)
     assert json.loads(text) == {"a": "</script><!-- & \u2028"}
     assert str(heading("In-group/Loyalty<b>")) == "In\u2011group/<wbr>Loyalty&lt;b&gt;"
+
+
+def test_column_headings_carry_the_meanings_of_their_contract(tmp_path: Path) -> None:
+    page = read(page_of(tmp_path))
+    columns = contract("metrics").columns
+    titles = [cell["title"] for cell in page.all("th") if "title" in cell]
+    assert columns["S"].meaning in titles
+    assert f"{columns['R_lo'].meaning} {columns['R_hi'].meaning}" in titles
+    assert all(titles)
+
+
+def test_every_section_of_the_contracts_is_on_the_page() -> None:
+    assert tuple(section.key for section in SECTIONS) == TABLE_SECTIONS
