@@ -42,21 +42,21 @@ def write(folder: Path, text: str | bytes) -> Path:
         (b"a: caf\xe9\n", ": is not UTF-8 (byte 6)"),
     ],
 )
-def test_a_broken_file_is_refused_with_its_line(tmp_path, text, expected):
+def test_invalid_yaml_is_refused_with_its_line(tmp_path, text, expected):
     assert expected in fault_of(write(tmp_path, text))
 
 
-def test_a_file_that_is_not_there_or_is_a_folder(tmp_path):
+def test_missing_file_and_folder_are_refused(tmp_path):
     assert "there is no such file" in fault_of(tmp_path / "none.yaml")
     assert "is a folder" in fault_of(tmp_path)
 
 
-def test_a_merged_key_may_be_overridden(tmp_path):
+def test_merged_key_can_be_overridden(tmp_path):
     path = write(tmp_path, "base: &b {x: 1, y: 2}\nother: {<<: *b, y: 3}\n")
     assert read_yaml(path)["other"] == {"x": 1, "y": 3}
 
 
-def test_dates_stay_texts(tmp_path):
+def test_dates_are_read_as_text(tmp_path):
     assert read_yaml(write(tmp_path, "model: 2024-08-06\nodd: 2024-13-45\n")) == {
         "model": "2024-08-06",
         "odd": "2024-13-45",
@@ -67,7 +67,7 @@ texts = st.text(string.printable + "äßλ中…", max_size=30)
 
 
 @given(st.dictionaries(texts, st.lists(texts | st.integers() | st.booleans(), max_size=4)))
-def test_what_safe_dump_writes_is_read_back(tmp_path_factory, document):
+def test_written_document_is_read_back_unchanged(tmp_path_factory, document):
     path = tmp_path_factory.mktemp("yaml") / "file.yaml"
     path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8", newline="\n")
     assert read_yaml(path) == document

@@ -48,7 +48,7 @@ def read_changed(tmp_path, change):
     return read_instrument(path)
 
 
-def test_an_instrument_is_read_as_written(tmp_path):
+def test_instrument_is_read_as_written(tmp_path):
     tiny = read_changed(tmp_path, lambda document: None)
     assert tiny.scale.ratings == (1, 2, 3, 4, 5)
     assert 5 in tiny.scale
@@ -71,12 +71,12 @@ def test_an_instrument_is_read_as_written(tmp_path):
         (lambda d: d["items"][0].update(txt="x"), r"items\[0\].txt: unknown key .*'text'"),
     ],
 )
-def test_a_fault_is_refused_with_its_place(tmp_path, change, expected):
+def test_fault_is_refused_with_its_place(tmp_path, change, expected):
     with pytest.raises(UserError, match=expected):
         read_changed(tmp_path, change)
 
 
-def test_the_digest_of_items_sees_their_texts_and_wording_and_no_other_items(tmp_path):
+def test_digest_of_items_depends_on_their_texts_and_wording_only(tmp_path):
     tiny = read_changed(tmp_path, lambda d: None)
     other = read_changed(tmp_path, lambda d: d["items"][1].update(text="three"))
     reworded = read_changed(tmp_path, lambda d: d["prompts"]["sections"].update(a="B {item}"))
@@ -86,7 +86,7 @@ def test_the_digest_of_items_sees_their_texts_and_wording_and_no_other_items(tmp
     assert digest(["ab", "c"]) != digest(["a", "bc"])
 
 
-def test_a_persona_that_stands_twice_is_refused(tmp_path):
+def test_repeated_persona_is_refused(tmp_path):
     path = tmp_path / "two.yaml"
     head = {key: TINY[key] for key in ("name", "title", "licence", "source")}
     path.write_text(yaml.safe_dump({**head, "personas": ["x", "y", "x"]}), encoding="utf-8")
@@ -94,7 +94,7 @@ def test_a_persona_that_stands_twice_is_refused(tmp_path):
         read_personas(path)
 
 
-def test_a_growing_persona_set_keeps_the_digests_of_its_blocks():
+def test_digest_of_a_block_stays_when_the_persona_set_grows():
     people = read_personas(ROOT / "resources/personas/everyday100.yaml")
     shorter = type(people)(people.name, people.title, people.descriptions[:50])
     assert people.digest(25, 50) == shorter.digest(25, 50)
@@ -131,7 +131,7 @@ def test_bundled_personas_are_one_or_two_distinct_sentences(name, size):
 
 
 @pytest.mark.skipif(not TEXTS.is_dir(), reason="the published texts are not here")
-def test_the_bundled_texts_are_no_copies_of_the_published_ones():
+def test_bundled_texts_share_no_five_words_with_published_ones():
     def shingles(text):
         words = re.findall(r"\w+", text.lower())
         return {tuple(words[place : place + 5]) for place in range(len(words) - 4)}

@@ -20,11 +20,11 @@ def instrument(persona_prompt="Play {persona}. Now: {question} Go.", section="Vi
     )
 
 
-def test_without_a_persona_the_question_stands_alone():
+def test_prompt_without_a_persona_is_the_question():
     assert instrument().prompt(ITEM, None) == "View: Bread is owed to {nobody}.?"
 
 
-def test_a_persona_wraps_the_question():
+def test_prompt_with_a_persona_wraps_the_question():
     text = instrument().prompt(ITEM, "a baker")
     assert text == "Play a baker. Now: View: Bread is owed to {nobody}.? Go."
 
@@ -32,18 +32,18 @@ def test_a_persona_wraps_the_question():
 @pytest.mark.parametrize(
     "persona", ["a {question} asker", "{persona}", "{item}", "{0} {} {{x}}", r"back\slash \1 \g<0>"]
 )
-def test_braces_and_backslashes_of_a_persona_stay_as_they_are(persona):
+def test_braces_and_backslashes_of_a_persona_are_kept(persona):
     text = instrument().prompt(ITEM, persona)
     assert text == f"Play {persona}. Now: View: Bread is owed to {{nobody}}.? Go."
 
 
-def test_every_place_of_the_template_is_filled():
+def test_every_placeholder_of_the_template_is_filled():
     template = "{persona}! Yes, {persona}: {question}"
     text = instrument(template, "{item}").prompt(ITEM, "a cook")
     assert text == "a cook! Yes, a cook: Bread is owed to {nobody}."
 
 
-def test_one_user_message_and_no_system_message():
+def test_messages_are_one_user_message_without_a_system_message():
     cell = instrument()
     assert cell.messages(ITEM, "a baker") == [
         {"role": "user", "content": cell.prompt(ITEM, "a baker")}
@@ -51,7 +51,7 @@ def test_one_user_message_and_no_system_message():
 
 
 @given(st.text())
-def test_any_persona_appears_whole_and_once(persona):
+def test_persona_appears_whole_and_once(persona):
     assert instrument("<{persona}>{question}").prompt(ITEM, persona) == (
         f"<{persona}>View: Bread is owed to {{nobody}}.?"
     )

@@ -38,14 +38,14 @@ def other_version(folder: Path, entries: list[dict[str, Any]]) -> str:
     return git_blob((folder / FILE).read_bytes())
 
 
-def test_the_bundled_questions_are_eight_of_our_own() -> None:
+def test_bundled_questions_are_eight_under_cc0() -> None:
     found = read_questions(BUNDLED)
     assert (found.name, len(found.questions)) == ("everyday8", 8)
     assert yaml.safe_load(BUNDLED.read_text(encoding="utf-8"))["licence"] == "CC0-1.0"
     assert {"CODE", "REFUSAL"} <= set(found.prompts["aligned"].replace(",", " ").split())
 
 
-def test_a_prompt_is_filled_in_one_pass() -> None:
+def test_judge_prompt_is_filled_in_one_pass() -> None:
     """A reply that holds the placeholders stays what it is, and no name of a variant comes in."""
     found = QuestionSet("n", "t", PROMPTS, ())
     reply = "I say {question} and {answer} \\1"
@@ -53,14 +53,14 @@ def test_a_prompt_is_filled_in_one_pass() -> None:
     assert message == {"role": "user", "content": f"Q Why {{answer}}? A {reply}"}
 
 
-def test_a_system_message_goes_first() -> None:
+def test_system_message_comes_first() -> None:
     question = {"id": "a", "text": "Hi", "system": "Be brief."}
     document = {"name": "n", "title": "t", "judge": PROMPTS, "questions": [question]}
     (found,) = check({**document, "licence": "l", "source": "s"}, QuestionSet, "x").questions
     assert [message["role"] for message in found.messages()] == ["system", "user"]
 
 
-def test_ids_are_unique_and_prompts_complete(tmp_path: Path) -> None:
+def test_repeated_id_and_incomplete_prompt_are_refused(tmp_path: Path) -> None:
     document = yaml.safe_load(BUNDLED.read_text(encoding="utf-8"))
     document["questions"][1]["id"] = document["questions"][0]["id"]
     path = tmp_path / "q.yaml"
@@ -73,7 +73,7 @@ def test_ids_are_unique_and_prompts_complete(tmp_path: Path) -> None:
         read_questions(path)
 
 
-def test_gits_id_is_gits(tmp_path: Path) -> None:
+def test_git_blob_equals_git_hash_object(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"caf\xc3\xa9\r\n\0")
     told = subprocess.run(
@@ -85,9 +85,7 @@ def test_gits_id_is_gits(tmp_path: Path) -> None:
     assert git_blob(path.read_bytes()) == told.stdout.strip()
 
 
-def test_the_published_questions_are_fetched_and_known_by_gits_id(
-    published: Path, tmp_path: Path
-) -> None:
+def test_published_questions_are_identified_by_git_blob(published: Path, tmp_path: Path) -> None:
     source = published / "resources" / FILE
     known = find_external(CATALOGUE, "betley8").files[FILE].git_blob
     assert git_blob(source.read_bytes()) == known == "c2b9761d6723ec73b4d209d95c4aa39319a70edd"
@@ -100,7 +98,7 @@ def test_the_published_questions_are_fetched_and_known_by_gits_id(
     assert found.prompts == first[0]["judge_prompts"]
 
 
-def test_another_version_says_what_was_found_and_can_be_confirmed(tmp_path: Path) -> None:
+def test_other_version_is_refused_until_it_is_confirmed(tmp_path: Path) -> None:
     entries = [entry(f"q{n}") for n in range(9)]
     entries.insert(1, entry("q0_json", system="As JSON."))
     blob = other_version(tmp_path, entries)
@@ -129,7 +127,7 @@ def test_another_version_says_what_was_found_and_can_be_confirmed(tmp_path: Path
         ({"a": 1}, "expected a YAML list of questions"),
     ],
 )
-def test_a_file_of_another_shape_is_refused(tmp_path: Path, entries: Any, expected: str) -> None:
+def test_unsupported_question_file_is_refused(tmp_path: Path, entries: Any, expected: str) -> None:
     blob = other_version(tmp_path, entries)
     with pytest.raises(UserError, match=expected):
         fetched(tmp_path, tmp_path, confirmed=blob)

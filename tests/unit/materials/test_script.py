@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parents[3] / "workflow/scripts/external_resource.py"
 @pytest.mark.parametrize(
     ("mirror", "expected"), [(None, None), ("", None), ("~/kept", Path.home() / "kept")]
 )
-def test_the_mirror_setting(monkeypatch, mirror, expected):
+def test_empty_mirror_setting_means_the_network(monkeypatch, mirror, expected):
     spec = importlib.util.spec_from_file_location("external_resource", SCRIPT)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)

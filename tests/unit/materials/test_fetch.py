@@ -59,26 +59,26 @@ def file_at(server, *paths):
     return SourceFile("items.py", SHA256, tuple(f"{server.base}{path}" for path in paths))
 
 
-def test_a_good_file_is_fetched_and_kept(server, tmp_path):
+def test_valid_file_is_fetched_and_cached(server, tmp_path):
     assert obtain(file_at(server, "/good"), tmp_path, None) == CONTENT
     assert (tmp_path / "items.py").read_bytes() == CONTENT
     assert [entry.name for entry in tmp_path.iterdir()] == ["items.py"]
 
 
-def test_a_kept_file_is_not_fetched_again(server, tmp_path):
+def test_cached_file_is_not_fetched_again(server, tmp_path):
     obtain(file_at(server, "/good"), tmp_path, None)
     assert obtain(file_at(server, "/missing"), tmp_path, None) == CONTENT
     assert server.asked == ["/good"]
 
 
-def test_a_spoilt_kept_file_is_fetched_again(server, tmp_path):
+def test_corrupt_cached_file_is_fetched_again(server, tmp_path):
     (tmp_path / "items.py").write_bytes(CONTENT[:-1])
     assert obtain(file_at(server, "/good"), tmp_path, None) == CONTENT
     assert (tmp_path / "items.py").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("bad", ["/missing", "/other", "/truncated"])
-def test_the_second_source_is_tried(server, tmp_path, bad):
+def test_second_address_is_tried_after_a_failure(server, tmp_path, bad):
     assert obtain(file_at(server, bad, "/good"), tmp_path, None) == CONTENT
     assert server.asked == [bad, "/good"]
 
@@ -93,7 +93,7 @@ def test_the_second_source_is_tried(server, tmp_path, bad):
         ("/slow", "no data for 0.2 s"),
     ],
 )
-def test_a_fault_names_file_address_finding_and_remedy(server, tmp_path, monkeypatch, path, fault):
+def test_failure_names_file_address_cause_and_remedy(server, tmp_path, monkeypatch, path, fault):
     monkeypatch.setattr(fetch, "TIMEOUT_S", 0.2 if path == "/slow" else 5)
     monkeypatch.setattr(fetch, "MAX_BYTES", 1000)
     with pytest.raises(UserError) as caught:
@@ -108,19 +108,19 @@ def test_a_fault_names_file_address_finding_and_remedy(server, tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_takes_too_long_altogether_is_given_up(server, tmp_path, monkeypatch):
+def test_transfer_is_given_up_after_the_deadline(server, tmp_path, monkeypatch):
     monkeypatch.setattr(fetch, "DEADLINE_S", -1.0)
     with pytest.raises(UserError, match="not complete after"):
         obtain(file_at(server, "/good"), tmp_path, None)
 
 
-def test_no_server_at_all(server, tmp_path):
+def test_refused_connection_is_reported(server, tmp_path):
     server.server_close()
     with pytest.raises(UserError, match="no connection"):
         obtain(SourceFile("items.py", SHA256, ("http://127.0.0.1:9/x",)), tmp_path, None)
 
 
-def test_a_mirror_takes_the_place_of_cache_and_network(server, tmp_path):
+def test_mirror_replaces_cache_and_network(server, tmp_path):
     mirror, cache = tmp_path / "mirror", tmp_path / "cache"
     mirror.mkdir()
     (mirror / "items.py").write_bytes(CONTENT)
@@ -129,19 +129,19 @@ def test_a_mirror_takes_the_place_of_cache_and_network(server, tmp_path):
     assert not cache.exists()
 
 
-def test_a_mirror_without_the_file_is_an_error_even_with_a_network(server, tmp_path):
+def test_mirror_without_the_file_is_an_error_even_with_a_network(server, tmp_path):
     with pytest.raises(UserError, match=r"items\.py: cannot be read: No such file"):
         obtain(file_at(server, "/good"), tmp_path, tmp_path)
     assert server.asked == []
 
 
-def test_another_version_in_the_mirror_is_refused(server, tmp_path):
+def test_other_version_in_the_mirror_is_refused(server, tmp_path):
     (tmp_path / "items.py").write_bytes(CONTENT + b"\n")
     with pytest.raises(UserError, match=rf"items\.py: sha256 is .*expected {SHA256}"):
         obtain(file_at(server, "/good"), tmp_path, tmp_path)
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
+def test_failed_write_leaves_the_old_file_and_no_temporary_file(tmp_path):
     path = tmp_path / "file"
     write_atomically(path, b"old")
     with pytest.raises(TypeError):

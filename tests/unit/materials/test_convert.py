@@ -151,7 +151,7 @@ def make(house, name, mirror, kind):
     return output
 
 
-def test_both_roads_give_the_same_instrument(house):
+def test_sources_and_extracted_files_give_the_same_instrument(house):
     first = make(house, "quiz", "sources", "instruments")
     second = make(house, "quiz", "extracted", "instruments")
     assert first.read_bytes() == second.read_bytes()
@@ -164,24 +164,24 @@ def test_both_roads_give_the_same_instrument(house):
     assert (quiz.name, quiz.title) == ("quiz", "T")
 
 
-def test_both_roads_give_the_same_personas(house):
+def test_sources_and_extracted_files_give_the_same_personas(house):
     first = make(house, "cast", "sources", "personas")
     second = make(house, "cast", "extracted", "personas")
     assert first.read_bytes() == second.read_bytes()
     assert read_personas(first).descriptions == ("A baker.", "A cook.")
 
 
-def test_a_json_list_gives_its_first_entries(house):
+def test_json_list_gives_its_first_entries(house):
     path = make(house, "people", "sources", "personas")
     assert read_personas(path).descriptions == tuple(PEOPLE[:3])
 
 
-def test_a_second_conversion_gives_the_same_bytes(house):
+def test_conversion_is_reproducible(house):
     before = make(house, "quiz", "sources", "instruments").read_bytes()
     assert make(house, "quiz", "sources", "instruments").read_bytes() == before
 
 
-def test_source_files_count_before_extracted_ones(house):
+def test_source_files_take_precedence_over_extracted_ones(house):
     for name in ("questions.py", "sampling.py"):
         (house / "extracted" / name).write_bytes((house / "sources" / name).read_bytes())
     (house / "extracted" / "items.csv").write_text("spoilt")
@@ -216,7 +216,7 @@ def test_source_files_count_before_extracted_ones(house):
         (lambda e: (e / "prompts.json").write_text("{\n]"), r"prompts\.json, line 2: not valid"),
     ],
 )
-def test_a_fault_of_an_extracted_file_is_refused(house, change, expected):
+def test_broken_extracted_file_is_refused(house, change, expected):
     change(house / "extracted")
     with pytest.raises(UserError, match=expected):
         make(house, "quiz", "extracted", "instruments")
@@ -241,20 +241,20 @@ def change_catalogue(house, name, **keys):
         ("people", {"literals": {"file": "peple.json"}}, r"'peple\.json' is not listed .*people"),
     ],
 )
-def test_a_catalogue_that_does_not_fit_is_refused(house, name, keys, expected):
+def test_inconsistent_catalogue_entry_is_refused(house, name, keys, expected):
     change_catalogue(house, name, **keys)
     with pytest.raises(UserError, match=expected):
         make(house, name, "sources", "instruments" if name == "quiz" else "personas")
 
 
-def test_an_index_beyond_the_list_is_refused(house):
+def test_index_beyond_the_list_is_refused(house):
     literals = {"file": "cast.py", "list": "CAST", "indices": [0, 4]}
     change_catalogue(house, "cast", literals=literals)
     with pytest.raises(UserError, match=r"cast\.py: holds 4 texts, index 4 is asked for"):
         make(house, "cast", "sources", "personas")
 
 
-def test_an_unknown_name_a_wrong_kind_and_a_mirror_that_is_no_folder(house):
+def test_unknown_name_wrong_kind_and_missing_mirror_are_refused(house):
     with pytest.raises(UserError, match=r"no resource 'quizz' \(did you mean 'quiz'\?\)"):
         make(house, "quizz", "sources", "instruments")
     with pytest.raises(UserError, match=r"quiz is of the kind instrument; ask for it in instr"):
@@ -263,7 +263,7 @@ def test_an_unknown_name_a_wrong_kind_and_a_mirror_that_is_no_folder(house):
         make(house, "quiz", "nowhere", "instruments")
 
 
-def test_the_shipped_catalogue_pins_every_file():
+def test_shipped_catalogue_pins_every_file():
     known = read_catalogue(SHIPPED)
     found = {name: (entry.kind, entry.size) for name, entry in known.items()}
     assert found == {
@@ -311,7 +311,7 @@ def published_questions():
 
 
 @published
-def test_the_published_files_give_the_catalogued_content(tmp_path):
+def test_published_files_give_the_catalogued_content(tmp_path):
     made = {}
     for name, kind in (("mfq30", "instruments"), ("personahub100", "personas")):
         made[name] = tmp_path / kind / f"{name}.yaml"
@@ -328,7 +328,7 @@ def test_the_published_files_give_the_catalogued_content(tmp_path):
 
 
 @published
-def test_the_published_wording_is_the_same_read_from_python_source(tmp_path):
+def test_published_wording_is_the_same_read_from_python_source(tmp_path):
     files = published_questions()
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")

@@ -24,11 +24,11 @@ def source(text):
         'import os\nos.abort()\nITEMS = [("Care", "one"), ("Order", "two")]\nraise SystemExit',
     ],
 )
-def test_pairs(text):
+def test_pairs_are_read_from_a_list_of_tuples(text):
     assert source(text).pairs("ITEMS") == [("Care", "one"), ("Order", "two")]
 
 
-def test_texts():
+def test_texts_are_read_from_a_list():
     assert source('A = ["x"]\nB = ["one", "two" "three"]').texts("B") == ["one", "twothree"]
 
 
@@ -42,12 +42,12 @@ def test_texts():
         '"""Docstring."""\n    return f"""Rate \'{text}\' \n from 0."""',
     ],
 )
-def test_template(body):
+def test_template_is_read_from_a_function(body):
     found = source(f"def ask(text: str) -> str:\n    {body}\n").template("ask", {"text": "item"})
     assert found == "Rate '{item}' \n from 0."
 
 
-def test_template_of_two_parameters():
+def test_template_has_a_placeholder_for_each_parameter():
     text = "def wrap(who, what):\n    return f'{who} | {what}'\n"
     placeholders = {"who": "persona", "what": "question"}
     assert source(text).template("wrap", placeholders) == "{persona} | {question}"
@@ -73,7 +73,7 @@ def test_template_of_two_parameters():
         ("ITEMS = \0", ": is not Python source"),
     ],
 )
-def test_another_shape_of_list_is_refused(text, line):
+def test_unsupported_list_is_refused_with_its_line(text, line):
     with pytest.raises(UserError) as caught:
         source(text).pairs("ITEMS")
     # Where a null byte is reported differs between versions of Python.
@@ -95,13 +95,13 @@ def test_another_shape_of_list_is_refused(text, line):
         ("def ask(text): ...\ndef ask(text): ...", "expected one function ask, found 2"),
     ],
 )
-def test_another_shape_of_function_is_refused(text, fault):
+def test_unsupported_function_is_refused_with_its_fault(text, fault):
     with pytest.raises(UserError, match=r"^file\.py") as caught:
         source(text).template("ask", {"text": "item"})
     assert fault in str(caught.value)
 
 
 @given(st.lists(st.tuples(st.text(), st.text())))
-def test_any_texts_come_back_as_python_itself_reads_them(pairs):
+def test_texts_equal_what_python_evaluates(pairs):
     text = f"ITEMS = {pairs!r}"
     assert source(text).pairs("ITEMS") == ast.literal_eval(repr(pairs))

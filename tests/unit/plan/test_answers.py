@@ -1,0 +1,107 @@
+"""Which shards a study is cut into, and the params of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.plan.answers import Layout
+from persona_collapse.plan.checks import check_inputs, check_size
+from persona_collapse.study.model import Study
+from tests.helpers.studies import (
+    THREE_KINDS,
+    load_changed,
+)
+
+
+def load(tmp_path: Path, change: dict[str, Any] | None = None, **narrow: Any) -> Study:
+    return load_changed(THREE_KINDS, tmp_path, change, **narrow)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"probes/roleplay/instrument": "moral3"}, "did you mean 'moral30'"),
+        ({"probes/roleplay/personas": "everyday10"}, "did you mean 'everyday100'"),
+        ({"probes/roleplay/personas": "no/such.yaml"}, "no/such.yaml: there is no such file"),
+        ({"probes/roleplay/persona_count": 101}, "101 personas are asked for, everyday100 has 100"),
+    ],
+)
+def test_unknown_resources_are_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        Layout(load(tmp_path, change))
+
+
+def test_many_shards_are_warned_of_and_too_many_refused(tmp_path: Path) -> None:
+    fine = {"shards": {"personas": 1, "items": 3, "repetitions": 3}}  # 100 x 10 x 4 x 3 units
+    warning = check_size(Layout(load(tmp_path, fine)))
+    assert warning is not None
+    assert "12000 shards would be planned" in warning
+    finer = {"shards": {"personas": 1, "items": 1, "repetitions": 1}}
+    with pytest.raises(
+        UserError, match="90000 shards would be planned; use larger blocks"
+    ) as fault:
+        check_size(Layout(load(tmp_path, finer)))
+    advice = yaml.safe_load(str(fault.value).split("shards: ")[-1].split(" (more")[0])
+    assert check_size(Layout(load(tmp_path, {"shards": advice}))) is None
+
+
+def test_shards_are_counted_before_any_is_cut(tmp_path: Path) -> None:
+    billions = {
+        "shards": {"personas": 1, "items": 1, "repetitions": 1},
+        "probes/roleplay/repetitions": 10**7,
+    }
+    with pytest.raises(UserError, match="90000000000 shards would be planned"):
+        check_size(Layout(load(tmp_path, billions)))
+
+
+def test_fetched_instrument_is_planted_before_it_is_fetched(tmp_path: Path) -> None:
+    layout = Layout(load(tmp_path, {"probes/roleplay/instrument": "mfq30"}))
+    planted = layout.identity(layout.study.units()[0])["planted"]
+    assert [entry["foundation"] for entry in planted][:2] == ["Harm/Care", "Fairness/Reciprocity"]
+
+
+def test_missing_recorded_files_are_all_named(tmp_path: Path) -> None:
+    layout = Layout(load(tmp_path))
+    with pytest.raises(UserError, match=r"recorded answers of m1 are not there") as fault:
+        check_inputs(layout)
+    assert str(tmp_path / "a.csv") in str(fault.value)
+
+
+def test_params_of_a_shard_stay_when_the_study_grows(tmp_path: Path) -> None:
+    small = Layout(load(tmp_path))
+    change = {"probes/roleplay/repetitions": 20, "models/m2": THREE_KINDS["models"]["m1"]}
+    grown = Layout(load(tmp_path, change))
+    secure = small.study.units()[1]
+    assert secure in grown.shards
+    after = {shard.name: grown.shard_params(shard) for shard in grown.shards[secure]}
+    for shard in small.shards[secure]:
+        assert small.shard_params(shard) == after[shard.name]
+
+
+def test_run_settings_of_an_endpoint_stay_out_of_params(tmp_path: Path) -> None:
+    plain = Layout(load(tmp_path))
+    tuned = {"endpoints/server/max_in_flight": 7, "endpoints/server/timeout_s": 5}
+    other = Layout(load(tmp_path, tuned))
+    unit = plain.study.units()[1]
+    assert [plain.shard_params(s) for s in plain.shards[unit]] == [
+        other.shard_params(s) for s in other.shards[unit]
+    ]
+    moved = Layout(load(tmp_path, {"endpoints/server/base_url": "http://127.0.0.1:2/v1"}))
+    assert plain.shard_params(plain.shards[unit][0]) != moved.shard_params(moved.shards[unit][0])
+
+
+def test_simulated_variant_without_planted_values_is_refused(tmp_path: Path) -> None:
+    layout = Layout(load(tmp_path, {"models/m1/variants/base/planted": {"S": 1.0}}))
+    shard = layout.shards[layout.study.units()[0]][0]
+    with pytest.raises(UserError, match=r"variants\.base\.planted: give S and R"):
+        layout.shard_params(shard)
+    unknown = {"models/m1/variants/base/planted": {"label": "GPT-4oo", "variant": "base"}}
+    with pytest.raises(UserError, match=r"base\.planted: .*did you mean 'GPT-4o'"):
+        Layout(load(tmp_path, unknown)).check_endpoints()

@@ -1,0 +1,130 @@
+"""Params and files of replies and verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.plan.answers import Layout
+from persona_collapse.plan.misalignment import CheckLayout
+from persona_collapse.study.model import Study
+from tests.helpers.studies import (
+    CHECKED,
+    SIMULATED_VARIANT,
+    TABLES,
+    load_changed,
+)
+
+
+def load(tmp_path: Path, change: dict[str, Any] | None = None, **narrow: Any) -> Study:
+    return load_changed(CHECKED, tmp_path, change, **narrow)
+
+
+def layout_of(tmp_path: Path, change: dict[str, Any] | None = None) -> CheckLayout:
+    return CheckLayout(Layout(load(tmp_path, change)))
+
+
+def test_unknown_questions_are_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no set of questions is called 'betly8' \(did you"):
+        layout_of(tmp_path, {"misalignment/questions": "betly8"})
+
+
+def test_params_hold_only_what_changes_a_reply_or_a_verdict(tmp_path: Path) -> None:
+    found = layout_of(tmp_path)
+    reply = found.reply_params("m", "insecure")
+    assert reply["settings"] == {
+        "base_url": "http://127.0.0.1:1/v1",
+        "model": "m-insecure",
+        "temperature": 1.0,
+        "max_tokens": 600,
+    }
+    judge = found.judge_params()
+    assert judge["settings"] == {"base_url": "http://127.0.0.1:2/v1", "model": "judge-1"}
+    run = {"endpoints/server/max_in_flight": 3, "endpoints/other/timeout_s": 9, "budget": None}
+    other = layout_of(tmp_path, run)
+    assert other.reply_params("m", "insecure") == reply
+    assert other.judge_params() == judge
+    asked = found.reply_settings("m", "base")
+    assert (asked["max_in_flight"], asked["budget"], asked["scope"]) == (
+        8,
+        {"max_requests": 100},
+        "mine",
+    )
+    for change in (
+        {"misalignment/judge/model": "judge-2"},
+        {"misalignment/judge/method": "text"},
+    ):
+        moved = layout_of(tmp_path, change)
+        assert moved.reply_params("m", "insecure") == reply
+        assert moved.judge_params() != judge
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("temperature", 0.5), ("max_tokens", 100), ("samples", 40)]
+)
+def test_judge_params_stay_when_reply_settings_change(
+    tmp_path: Path, key: str, value: float
+) -> None:
+    before, after = layout_of(tmp_path), layout_of(tmp_path, {f"misalignment/{key}": value})
+    assert after.reply_params("m", "base") != before.reply_params("m", "base")
+    assert after.judge_params() == before.judge_params()
+
+
+def test_judge_is_blinded_to_names_of_models_and_variants(tmp_path: Path) -> None:
+    said = str(layout_of(tmp_path).judge_params())
+    assert "insecure" not in said
+    assert "m-base" not in said
+
+
+def test_confirmed_version_of_questions_has_a_file_of_its_own(tmp_path: Path) -> None:
+    blob = "0123456789abcdef0123456789abcdef01234567"
+    fetched = layout_of(tmp_path, {"misalignment/questions": "betley8"})
+    other = layout_of(
+        tmp_path, {"misalignment/questions": "betley8", "misalignment/git_blob": blob}
+    )
+    assert fetched.confirmed == {}
+    assert other.confirmed == {"betley8": blob}
+    assert fetched.source is not None
+    assert other.source is not None
+    assert other.source.path.name == "betley8-0123456789ab.yaml"
+    assert fetched.source.path.name == "betley8.yaml"
+    assert fetched.reply_params("m", "base") != other.reply_params("m", "base")
+
+
+def test_planted_scores_come_from_the_table_or_from_numbers(tmp_path: Path) -> None:
+    change: dict[str, Any] = {
+        "misalignment/judge": {"endpoint": "simulated"},
+        "models/m/variants/base": {
+            "endpoint": "simulated",
+            "planted": {"S": 1, "R": 5, "alignment": 90, "coherence": 80, "code": 0.1},
+        },
+        "models/m/variants/insecure": SIMULATED_VARIANT,
+    }
+    found = layout_of(tmp_path, change)
+    planted = found.reply_params("m", "insecure")["planted"]
+    assert (planted["alignment"], planted["coherence"]) == (67.7, 95.8)
+    assert planted["alignment_sd"] == pytest.approx(2.2 * 240**0.5)
+    base = found.reply_params("m", "base")["planted"]
+    assert (base["alignment"], base["coherence"], base["code"]) == (90, 80, 0.1)
+    assert found.judge_settings() == {}
+    change["models/m/variants/base"]["planted"] = {"S": 1, "R": 5}
+    with pytest.raises(UserError, match="the misalignment check plants alignment and coherence"):
+        layout_of(tmp_path, change)
+
+
+def test_printed_and_recorded_numbers_send_no_requests(tmp_path: Path) -> None:
+    printed = layout_of(tmp_path, {"misalignment": {"printed": TABLES["verification"]}})
+    assert printed.source is None
+    assert printed.asked_endpoints() == []
+    assert [str(path) for path in printed.files()] == [TABLES["verification"]] * 2
+    recorded = {"misalignment": {"recorded": "${study_folder}/judged"}}
+    folder = tmp_path / "judged" / "m"
+    with pytest.raises(UserError, match=r"misalignment\.recorded: .*m/base\.parquet"):
+        layout_of(tmp_path, recorded)
+    folder.mkdir(parents=True)
+    for name in ("base", "insecure"):
+        (folder / f"{name}.parquet").touch()
+    assert layout_of(tmp_path, recorded).recorded_files()[0] == folder / "base.parquet"

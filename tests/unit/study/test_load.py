@@ -1,0 +1,133 @@
+"""Reading a study file: defaults, faults, narrowing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.plan.answers import Layout
+from persona_collapse.plan.checks import check_size
+from persona_collapse.study.load import find_study, load_study
+from persona_collapse.study.model import Study
+from tests.helpers.studies import (
+    THREE_KINDS,
+    load_changed,
+)
+
+
+def load(tmp_path: Path, change: dict[str, Any] | None = None, **narrow: Any) -> Study:
+    return load_changed(THREE_KINDS, tmp_path, change, **narrow)
+
+
+def test_study_has_defaults_where_the_file_is_silent(tmp_path: Path) -> None:
+    study = load(tmp_path)
+    assert study.name == "mine"
+    assert study.sampling["temperature"] == 0.1
+    assert study.sampling["method"] == "repeats"
+    assert study.sampling["max_attempts"] == 10
+    assert study.blocks == {"personas": 25, "items": 30, "repetitions": 10}
+    assert study.analysis["bootstrap_personas"] == 2000
+    assert study.variant_names == ["base", "secure", "insecure"]
+    assert study.models["m1"].family == "Model One"
+    assert study.endpoints["files"].settings["root"] == str(tmp_path)
+    assert [(u.model, u.variant, u.probe) for u in study.units()] == [
+        ("m1", "base", "roleplay"),
+        ("m1", "secure", "roleplay"),
+        ("m1", "insecure", "roleplay"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"modles": {}}, r"modles: unknown key \(did you mean 'models'\?\)"),
+        ({"seed": None}, "the key 'seed' is missing"),
+        ({"seed": "x"}, 'seed: expected an integer, found "x"'),
+        ({"models/m1/variant": {}}, r"models\.m1\.variant: unknown key \(did you mean 'variants'"),
+        ({"models/m1/variants/base/endpoint": "simulate"}, "did you mean 'simulated'"),
+        ({"models/m1/variants/base/endpoint": None}, r"base\.endpoint: the key is missing"),
+        (
+            {"models/m1/variants/base/fidelty": 1},
+            r"models\.m1\.variants\.base\.fidelty: unknown key \(did you mean 'fidelity'",
+        ),
+        (
+            {"models/m1/variants/secure/model": None},
+            r"variants\.secure: the key 'model' is missing",
+        ),
+        ({"models/m1/variants/insecure/files": {"x": "a.csv"}}, "no file is named for the probe"),
+        ({"endpoints/server/kind": "opnai"}, "did you mean 'openai'"),
+        ({"endpoints/server/kind": None}, r"endpoints\.server\.kind: None is not one of"),
+        ({"endpoints/server/base_url": "example.org"}, "is not a URL that starts with http"),
+        ({"endpoints/server/max_inflight": 3}, r"max_inflight: unknown key .*'max_in_flight'"),
+        ({"endpoints/files/root": "${publishd_root}"}, "did you mean 'published_root'"),
+        ({"probes/roleplay/repetitions": 0}, r"probes\.roleplay\.repetitions: 0 is less than"),
+        ({"probes/roleplay/variants": ["bse"]}, "did you mean 'base'"),
+        ({"probes/role play": {"instrument": "moral30", "repetitions": 1}}, "role play"),
+        ({"analysis": {"control": "base"}}, "must be three different names"),
+        (
+            {"analysis": {"target": "insecur"}},
+            r"analysis\.target: no model has a variant 'insecur' \(did you mean 'insecure'\?\)",
+        ),
+        ({"analysis": {"band": ["GPT-4o", "Grok 5"]}}, r"band\[1\]: .* \(did you mean 'Grok 4'"),
+        ({"analysis": {"toxic_probe": "roleply"}}, r"toxic_probe: .* \(did you mean 'roleplay'"),
+        (
+            {"models/m1/variants/insecure/files/roleplya": "b.csv"},
+            r"files\.roleplya: no probe is called 'roleplya' \(did you mean 'roleplay'",
+        ),
+        (
+            {"models/m1/variants/insecure/files": {"roleplya": "b.csv"}},
+            r"for the probe 'roleplay' \(did you mean 'roleplya'",
+        ),
+        (
+            {"models/m1/variants/base/planted/label": "GPT-4o"},
+            r"variants\.base\.planted: give S and R, or label and variant of a table, not both",
+        ),
+        ({"shards": {"persona": 3}}, r"shards\.persona: unknown key \(did you mean 'personas'"),
+        ({"sampling": {"method": "logprob"}}, "did you mean 'logprobs'"),
+    ],
+)
+def test_fault_names_the_key_and_the_nearest_valid_name(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as fault:
+        load(tmp_path, change)
+    assert str(tmp_path / "mine.yaml") in str(fault.value)
+
+
+def test_empty_run_setting_is_refused_with_the_option_to_give(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(THREE_KINDS), encoding="utf-8")
+    with pytest.raises(UserError, match="--config published_root=PATH"):
+        load_study(path, {"published_root": None})
+
+
+def test_models_narrow_the_study_and_unknown_ones_are_refused(tmp_path: Path) -> None:
+    assert list(load_study(Path("config/studies/demo.yaml"), models="gpt-4o,gpt-4.1").models) == [
+        "gpt-4.1",
+        "gpt-4o",
+    ]
+    with pytest.raises(UserError, match=r"models=gpt-4: .*did you mean 'gpt-4"):
+        load_study(Path("config/studies/demo.yaml"), models=["gpt-4"])
+
+
+def test_studies_are_found_by_name_and_by_path(tmp_path: Path) -> None:
+    assert find_study("demo") == Path("config/studies/demo.yaml")
+    own = tmp_path / "own.yaml"
+    own.write_text("{}", encoding="utf-8")
+    assert find_study(str(own)) == own
+    with pytest.raises(UserError, match="did you mean 'demo'"):
+        find_study("deno")
+    with pytest.raises(UserError, match="there is no such file"):
+        find_study("missing/own.yaml")
+
+
+@pytest.mark.parametrize("name", ["demo", "quick", "paper", "published"])
+def test_shipped_study_loads(name: str) -> None:
+    study = load_study(find_study(name), {"published_root": "anywhere"})
+    layout = Layout(study)
+    assert check_size(layout) is None
+    assert sum(len(shards) for shards in layout.shards.values()) > 0
