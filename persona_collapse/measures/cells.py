@@ -1,9 +1,9 @@
-"""Moments of one model x variant x probe as dense arrays, the form that every measure works on."""
+"""Moments of one model x variant x probe as dense arrays, the input of every measure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -15,12 +15,12 @@ OVERALL = "overall"
 
 @dataclass(frozen=True)
 class Cells:
-    """P personas x Q items, complete: every cell has at least one valid rating.
+    """P personas x Q items, each cell with at least one valid rating.
 
     ``persona_ids`` (P,), ``item_ids`` (Q,), ``foundations`` the Q items' foundations, ``mean`` and
     ``sd`` (P, Q) in scale points, ``n`` (P, Q) valid repetitions, ``counts`` (P, Q, K) answers per
-    rating from ``minimum`` up (probabilities where ``exact``). ``dropped`` names the personas left
-    out because an item of theirs has no valid rating. An unconditioned probe has one row (P = 1).
+    rating from ``minimum`` up (probabilities if ``exact``). ``dropped`` lists the personas without
+    a valid rating of some item. An unconditioned probe has P = 1.
     """
 
     persona_ids: NDArray[np.int64]
@@ -40,10 +40,7 @@ class Cells:
         return self.minimum + np.arange(self.counts.shape[2], dtype=np.float64)
 
     def groups(self, order: Sequence[str] | None = None) -> dict[str, NDArray[np.intp]]:
-        """Return item positions per foundation, ``overall`` (all items) first.
-
-        ``order`` gives the foundations' order; without it they come as the items name them.
-        """
+        """Return item positions of ``overall`` and of each foundation, in ``order`` if given."""
         names = list(dict.fromkeys(order or self.foundations))
         places = np.array(self.foundations)
         groups = {OVERALL: np.arange(len(self.foundations))}
@@ -51,26 +48,15 @@ class Cells:
         return {name: items for name, items in groups.items() if items.size}
 
     def personas(self, keep: NDArray[np.intp]) -> Cells:
-        """Return the same cells with the personas at these positions alone, in this order."""
-        return Cells(
-            self.persona_ids[keep],
-            self.item_ids,
-            self.foundations,
-            self.mean[keep],
-            self.sd[keep],
-            self.n[keep],
-            self.counts[keep],
-            self.minimum,
-            self.exact,
-            self.dropped,
-        )
+        """Return the cells of the personas at these positions, in this order."""
+        kept = {name: getattr(self, name)[keep] for name in ("persona_ids", "mean", "sd", "n")}
+        return replace(self, **kept, counts=self.counts[keep])
 
 
 def cells_from_moments(moments: pl.DataFrame, minimum: int) -> Cells:
-    """Lay out the moments of one model x variant x probe; ``minimum`` is the scale's lowest rating.
+    """Return the cells of ``moments``, in any order; ``minimum`` is the scale's lowest rating.
 
-    The frame has one row per designed cell (see ``moments.py``). A persona with an empty cell is
-    dropped and named; the rows' order does not matter.
+    A persona with an empty cell is dropped.
     """
     moments = moments.sort("persona_id", "item_id")
     items = moments.select("item_id", "foundation").unique(maintain_order=True).sort("item_id")

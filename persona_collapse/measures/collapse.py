@@ -24,7 +24,7 @@ from persona_collapse.measures.statistics.bootstrap import (
 )
 from persona_collapse.measures.statistics.intervals import log_t_interval
 
-ROUNDING = 1e-12  # relative: a smaller difference of two variances is their rounding
+ROUNDING = 1e-12  # relative: smaller differences of two variances are rounding errors
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ def collapse_of(cells: Cells, by_group: Array) -> Collapse:
     """Return S, sigma_bar and S_corrected per group of items.
 
     ``by_group`` (Q, G) averages items (``bootstrap.averages``). S is NaN with fewer than two
-    personas, everything is NaN with none. S_corrected takes the repetition noise, the personas'
-    mean of sd^2 / n, out of each item's variance across personas, floored at 0; moments from
-    log-probabilities have none to take out.
+    personas, everything is NaN with none. S_corrected subtracts repetition noise, the personas'
+    mean of sd^2 / n, from each item's variance across personas (at least 0); moments from
+    log-probabilities have none.
     """
     personas = cells.mean.shape[0]
     undefined = np.full(by_group.shape[1], np.nan)
@@ -64,7 +64,7 @@ def collapse_of(cells: Cells, by_group: Array) -> Collapse:
         return Collapse(undefined, sigma_bar, undefined)
     variance = cells.mean.var(axis=0, ddof=1)
     noise = 0.0 if cells.exact else (cells.sd**2 / cells.n).mean(axis=0)
-    # A rest that is all rounding is none: its root would be ten million times as large.
+    # A difference within rounding is 0: its root would be a million times as large.
     rest = np.where(variance - noise > ROUNDING * variance, variance - noise, 0)
     corrected = np.sqrt(rest)
     return Collapse(np.sqrt(variance) @ by_group, sigma_bar, corrected @ by_group)
@@ -73,13 +73,12 @@ def collapse_of(cells: Cells, by_group: Array) -> Collapse:
 def metrics_of(
     moments: pl.DataFrame, instrument: Instrument, seed: int, draws: Draws
 ) -> pl.DataFrame:
-    """Return the rows of ``tables/metrics.csv`` for the moments of one model x variant x probe.
+    """Return the rows of ``metrics.csv`` of one model x variant x probe.
 
-    One row for ``overall`` and one per foundation. The standard errors join
-    both bootstraps, sqrt(SE_persona^2 + SE_rerun^2), as the study defines them. The 95 % intervals
-    speak of personas drawn like these: the personas' means hold their repetition noise already, so
-    reruns are not added again, and the scale is logarithmic (see ``log_t_interval``). With one
-    persona S is null and so are the intervals; SE and interval of an infinite R are null.
+    Standard errors are sqrt(SE_persona^2 + SE_rerun^2), from both bootstraps. 95 % intervals are
+    for personas alone on the log scale (``log_t_interval``): personas' means already contain
+    repetition noise. With one persona S and intervals are null; SE and interval of an infinite R
+    are null.
     """
     cells = cells_from_moments(moments, instrument.scale.minimum)
     names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
@@ -147,11 +146,9 @@ def temperature_curves_of(
     seed: int,
     draws: Draws,
 ) -> pl.DataFrame:
-    """Return the metrics of one model x variant x probe at each temperature of ``grid``.
+    """Return the rows of ``temperature.csv`` of one model x variant x probe.
 
-    The columns of ``tables/metrics.csv`` behind ``temperature``. ``answers`` holds probabilities at
-    T = 1; those at T are p_k ** (1 / T), normalised. Sampling noise at T is exact, so intervals
-    speak of the personas alone. The draws of personas are the same at every temperature.
+    ``answers`` holds probabilities at T = 1. Draws of personas are the same at every temperature.
     """
     curves = []
     for temperature in sorted(grid):

@@ -1,8 +1,8 @@
-"""Planning: which differences in S and R a design can detect, and the cheapest one that suffices.
+"""Power analysis: which differences in S and R a design can detect, and the cheapest design.
 
-The sampling variance of S and of log sigma_bar is a part due to which personas are drawn and a
-part due to repetition noise; with P personas and n repetitions it is (persona + repetition / n)
-/ P. For S a small term in 1 / n^2 comes on top. The parts come from pilot moments, or from S and R.
+With P personas and n repetitions, the sampling variance of S and of log sigma_bar is
+(persona part + repetition part / n) / P, for S plus a small term in 1 / n^2. The parts are
+estimated from pilot moments, or assumed from S and R.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ DETECTED = ("S_detectable_percent", "R_detectable_percent")
 
 @dataclass(frozen=True)
 class Pilot:
-    """What a plan needs to know of one variant.
+    """Variance parts of one variant, from which a design's errors follow.
 
-    ``S`` without repetition noise and ``sigma_bar``, in scale points; ``*_persona`` and
-    ``*_repetition`` the two parts of the variance: of S in squared scale points, of sigma_bar
-    relative to sigma_bar^2. ``S_second`` falls with n^2, and ``S_lift`` is what repetition noise
-    adds to S^2 at n = 1. All three of S are 0 where log-probabilities leave no noise.
-    ``S_paired`` and ``sigma_paired`` are the correlations of the two variants of a comparison
-    over personas drawn in common: 0 plans for the worst of independent samples.
+    ``S`` without repetition noise and ``sigma_bar``, in scale points. ``*_persona`` and
+    ``*_repetition``: the two parts of the variance, of S in squared scale points, of sigma_bar
+    relative to sigma_bar^2. ``S_second``: the part that falls with n^2; ``S_lift``: what repetition
+    noise adds to S^2 at n = 1; these are 0 for log-probabilities. ``S_paired`` and
+    ``sigma_paired``: correlations of the two compared variants over common personas, 0 for
+    independent samples.
     """
 
     S: float
@@ -47,10 +47,10 @@ class Pilot:
 
 
 def pilot_of(cells: Cells, other: Cells | None = None) -> Pilot:
-    """Return the variance parts that a pilot shows; with ``other``, how well variants pair too.
+    """Return the variance parts of a pilot, with ``other`` also the correlations of the two.
 
-    Raises ``UserError`` where it cannot show them: under three personas or two repetitions, or no
-    spread at all. A pilot of log-probabilities plans for log-probabilities: n adds nothing.
+    Raises ``UserError`` for fewer than three personas or two repetitions, or without any spread. A
+    pilot of log-probabilities plans for log-probabilities, where repetitions add nothing.
     """
     _check(cells)
     personas, items = cells.mean.shape
@@ -60,18 +60,18 @@ def pilot_of(cells: Cells, other: Cells | None = None) -> Pilot:
     spread = np.sqrt((centred**2).sum(axis=0) / (personas - 1))
     safe = np.where(spread > 0, spread, np.inf)
     true_spread = np.sqrt(np.maximum(spread**2 - noise.mean(axis=0), 0)).mean()
-    # Noise in S damps all parts (see ``designs``); here the damping is taken back.
+    # Noise in S damps all parts (see ``designs``); this undoes the damping.
     undamped: float = float((spread.mean() / true_spread) ** 2) if true_spread > 0 else 0.0
-    distance = centred**2 - noise  # squared, without the noise: right on average
-    # What a persona adds to S: by being far out, and (falling with n) by answering unsteadily.
+    distance = centred**2 - noise  # squared, noise removed: unbiased
+    # A persona's influence on S: by its distance, and (falling with n) by its noise.
     influence = np.stack([(x / (2 * safe)).mean(axis=1) for x in (distance, answers)])
     (persona, shared), (_, unsteady) = np.cov(influence) * undamped
 
     def part(variance: Array) -> float:
-        found = float((variance / safe**2).sum(axis=1).mean())
-        return float(found / items**2 * undamped)
+        mean = float((variance / safe**2).sum(axis=1).mean())
+        return float(mean / items**2 * undamped)
 
-    guessed = noise**2 / 2 / further  # what the noise of ``answers`` itself does, were it normal
+    guessed = noise**2 / 2 / further  # from the sampling error of ``answers``, if normal
     noisy = part(distance * noise + noise**2 / 2 + guessed)
     shared += part(guessed * cells.n)
     unsteady -= part(guessed * cells.n**2)
@@ -135,8 +135,8 @@ def _sd_variance(cells: Cells) -> Array:
     variance = np.maximum(squares / left - (total / left) ** 2, 0) * left / np.maximum(left - 1, 1)
     sd = np.sqrt(np.where(left > 1, variance, 0))
     centre = (cells.counts * sd).sum(axis=2, keepdims=True) / n
-    found: Array = (cells.counts * (sd - centre) ** 2).sum(axis=2) * (cells.n - 1) / cells.n
-    return found
+    error: Array = (cells.counts * (sd - centre) ** 2).sum(axis=2) * (cells.n - 1) / cells.n
+    return error
 
 
 def _pairing(first: Array, second: Array) -> float:
@@ -154,19 +154,18 @@ def planted(
     cells_vary: float = 2.0,
     reruns_vary: float = 0.95,
 ) -> Pilot:
-    """Return a pilot from S and R alone, for a study that has no data yet.
+    """Return a pilot from S and R alone, for a study without data.
 
-    Persona means are taken as normal. ``items_shared`` is the mean squared correlation of two
-    items over personas (1: all items say the same, 1 / n_items: each its own), ``sigma_varies`` the
-    coefficient of variation over personas of their mean sigma, ``cells_vary`` that of sigma over
-    cells (large at low temperature, where most cells answer alike), ``reruns_vary`` the SD of one
-    cell's sample SD over reruns at n = 10, relative to sigma_bar. The defaults lie near what GPT-4o
-    and GPT-4.1 show at temperature 0.1.
+    Persona means are assumed to be normal. ``items_shared``: mean squared correlation of two items
+    over personas (1 / n_items if independent); ``sigma_varies``: coefficient of variation of
+    personas' mean sigma; ``cells_vary``: that of sigma over cells (large at low temperature);
+    ``reruns_vary``: SD of a cell's sample SD over reruns at n = 10, relative to sigma_bar. The
+    defaults are close to GPT-4o and GPT-4.1 at temperature 0.1.
     """
     if not (S > 0 and R > 0 and np.isfinite(S + R) and n_items > 0):
         raise UserError(f"S = {S} and R = {R}: a plan needs finite values above 0, and an item")
     sigma = 1 / R
-    # Few noisy cells hold most of the variance: the mean square passes the squared mean.
+    # Few noisy cells have most of the variance: the mean square exceeds the squared mean.
     variance = sigma**2 * (1 + cells_vary**2)
     return Pilot(
         S=S,
@@ -191,14 +190,11 @@ def designs(
     power: float = 0.8,
     level: float = 0.05,
 ) -> pl.DataFrame:
-    """Return one row per design: what it costs and the smallest difference it detects.
+    """Return ``power.csv`` of one pilot: cost and smallest detectable difference per design.
 
-    Columns: ``personas``, ``repetitions``, ``answers`` and ``requests`` of all variants
-    (``one_request``: the repetitions of a cell come in one request), ``S_se`` in scale points,
-    ``R_se_percent``, ``S_detectable_percent`` the rise of S and ``R_detectable_percent`` the fall
-    of R, between two variants on the same personas, that a two-sided test on the log scale finds
-    with this power. Both variants are taken to be as variable as the pilot. A fall of R is always
-    under 100 %; near 100 means that the design can show little. One repetition shows no R: null.
+    Differences are between two variants on the same personas, both as variable as the pilot, in a
+    two-sided test on the log scale. ``one_request``: the repetitions of a cell come in one request.
+    A fall of R is below 100 %; near 100 the design detects little. R is null for one repetition.
     """
     if not personas or not repetitions or min(personas) < 2 or min(repetitions) < 1:
         raise UserError("a plan needs two personas or more and one repetition or more")
@@ -207,14 +203,14 @@ def designs(
     P, n = (a.ravel() for a in np.meshgrid(personas, repetitions, indexing="ij"))
     reach = float(ndtri(power) + ndtri(1 - level / 2))
     seen = np.sqrt(pilot.S**2 + pilot.S_lift / n)  # few repetitions raise S itself
-    # sqrt(a^2 + noise) moves less than a: every part shrinks by the same slope, squared.
+    # sqrt(a^2 + noise) changes less than a: every part shrinks by the squared slope.
     slope = pilot.S / seen
     parts = pilot.S_persona + pilot.S_repetition / n + pilot.S_second / n**2
     spread = slope**2 * np.maximum(parts, 0) / P
     noise = (pilot.sigma_persona + pilot.sigma_repetition / n) / P
     S_log = np.sqrt(2 * spread * (1 - pilot.S_paired)) / seen
     R_log = np.sqrt(2 * noise * (1 - pilot.sigma_paired))
-    # With one answer to a cell there is no sigma at all; log-probabilities need but one.
+    # One answer per cell has no sigma, unless it comes from log-probabilities.
     shown = (n > 1) | (pilot.S_lift == 0)
     R_log, R_se = (np.where(shown, x, np.nan) for x in (R_log, 100 * np.sqrt(noise)))
     cells = P * pilot.n_items * variants
@@ -238,10 +234,9 @@ def cheapest(
     R_percent: float | None = None,
     cost: str = "requests",
 ) -> pl.DataFrame:
-    """Return the designs that detect a rise of S and a fall of R of this size, cheapest first.
+    """Return the designs of ``table`` that detect this rise of S and fall of R, cheapest first.
 
-    ``table`` comes from ``designs``; ``cost`` is ``requests`` or ``answers``, ties go to more
-    personas. Empty when none is good enough: widen the grid.
+    ``cost`` is ``requests`` or ``answers``; ties go to more personas.
     """
     if cost not in ("requests", "answers"):
         raise UserError(f"cost: {cost!r} is not one of: requests, answers")
@@ -253,10 +248,7 @@ def cheapest(
 
 
 def power_text(table: pl.DataFrame, S_percent: float, R_percent: float) -> str:
-    """Return, per pilot of ``tables/power.csv``, its cheapest design and its grid in Markdown.
-
-    A cell of the grid holds the rise of S and the fall of R, in percent, that the design detects.
-    """
+    """Return per pilot of ``power.csv`` the cheapest design and a Markdown table of all."""
     blocks = []
     for (name,), rows in table.group_by("model", maintain_order=True):
         simulated = " (simulated respondents)" if rows["simulated"].any() else ""
@@ -270,13 +262,13 @@ def power_text(table: pl.DataFrame, S_percent: float, R_percent: float) -> str:
 
 
 def _advice(rows: pl.DataFrame, S_percent: float, R_percent: float) -> str:
-    wanted = f"a rise of S of {S_percent:g} % and a fall of R of {R_percent:g} %"
+    effect = f"a rise of S of {S_percent:g} % and a fall of R of {R_percent:g} %"
     best = cheapest(rows, S_percent, R_percent).head(1)
     if best.is_empty():
-        return f"no design of the grid detects {wanted}; widen analysis.power"
+        return f"no design of the grid detects {effect}; widen analysis.power"
     row = best.row(0, named=True)
     return (
-        f"to detect {wanted}, the cheapest design is {row['personas']:.0f} personas x "
+        f"to detect {effect}, the cheapest design is {row['personas']:.0f} personas x "
         f"{row['repetitions']:.0f} repetitions: {row['answers']:,.0f} answers in "
         f"{row['requests']:,.0f} requests"
     )

@@ -14,13 +14,10 @@ from persona_collapse.tables.contracts.profiles import TABLE
 
 
 def profiles_of(moments: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
-    """Return the rows of ``tables/profiles.csv`` for one model x variant x probe.
+    """Return the rows of ``profiles.csv`` of one model x variant x probe.
 
-    One row for ``overall`` and one per foundation. ``mean`` averages the items' means (and the
-    personas), ``sd_within`` the cells' SDs over repetitions; ``sd_across_personas`` is the SD
-    (ddof = 1) of the personas' means. An item without a valid rating is left out of an
-    unconditioned profile, and ``n_items`` falls; a persona without one is dropped, as for S and R.
-    Undefined values are null.
+    An unconditioned profile leaves out items without a valid rating; with personas, a persona
+    without a valid rating of some item is dropped, as for S and R. Undefined values are null.
     """
     names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
     unconditioned = moments["persona_id"].is_null().all()
@@ -46,11 +43,10 @@ def profiles_of(moments: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
 
 
 def persona_means_of(moments: pl.DataFrame, descriptions: Sequence[str] | None) -> pl.DataFrame:
-    """Return one row per persona x foundation of one model x variant x probe.
+    """Return the rows of ``personas.csv`` of one model x variant x probe.
 
-    ``moments`` has the columns of ``moments.SCHEMA``; ``descriptions[i]`` describes persona ``i``,
-    None for an unconditioned probe (whose ``persona_id`` and ``description`` are null). A persona
-    with an item that has no valid rating is left out, as it is for S and R.
+    ``descriptions[i]`` describes persona ``i``, None for an unconditioned probe. A persona
+    without a valid rating of some item is left out, as for S and R.
     """
     people = pl.DataFrame(
         {"persona_id": range(len(descriptions or ())), "description": list(descriptions or ())},

@@ -1,4 +1,4 @@
-"""Quality: what became of every designed answer of one model x variant x probe."""
+"""Quality: the outcome of every designed answer of one model x variant x probe."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ def quality_of(
     personas: int | None,
     repetitions: int,
 ) -> pl.DataFrame:
-    """Return the row of ``tables/quality.csv`` for one model x variant x probe.
+    """Return the row of ``quality.csv`` of one model x variant x probe.
 
-    ``expected`` counts the designed slots and equals answered + missing + unparseable + refused +
-    filtered + error: ``missing`` slots have no row, the others are told by ``status``.
-    ``extra_repetitions`` are valid answers beyond the design. ``retried_share`` is the share of all
-    rows that took more than one attempt. A persona is dropped when one of its items has no valid
-    rating at all.
+    ``expected`` = answered + missing + unparseable + refused + filtered + error: missing slots have
+    no row, the others a ``status``. A persona is dropped if one of its items has no valid rating.
     """
     names = names_of(answers)
     check_design(answers, instrument, personas)

@@ -1,4 +1,4 @@
-"""Checkpoint trajectories: S, R and saturation of a model over the steps of its training."""
+"""Trajectories: S, R and saturation of checkpoints over training steps."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ def trajectory_of(
 ) -> pl.DataFrame:
     """Return the rows of ``trajectory.csv``: checkpoints x foundations, in the order of ``steps``.
 
-    ``steps`` are (model, variant, training step); variants without one have no row. S and R come
-    from the probe ``roleplay`` of ``tables/metrics.csv``, saturation (0 to 1) from the probe
-    ``unconditioned`` of ``tables/diagnostics.csv``; either may be null where it was not measured.
+    ``steps`` are (model, variant, training step). S and R come from the probe ``roleplay`` of
+    ``metrics``, saturation from the probe ``unconditioned`` of ``diagnostics``; either may be null.
     """
     moved = metrics.filter(pl.col("probe") == roleplay).select(
         *_KEYS,

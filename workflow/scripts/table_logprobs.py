@@ -36,11 +36,11 @@ def table_logprobs(units: list[dict[str, Any]], mixed: list[str], output: str) -
 def _jitter(unit: dict[str, Any]) -> pl.DataFrame:
     instrument = read_instrument(Path(unit["instrument"]))
     answers = pl.read_parquet(unit["answers"])
-    askings = [
+    readings = [
         moments_of_probabilities(part, instrument, unit["personas"], unit["temperature"])
         for part in answers.partition_by("repetition")
     ]
-    return jitter_floor([cells_from_moments(part, instrument.scale.minimum) for part in askings])
+    return jitter_floor([cells_from_moments(part, instrument.scale.minimum) for part in readings])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Repetition noise: how much there is, how far few repetitions understate it, how to mend that."""
+"""Repetition noise, its small-sample bias, and a corrected estimate."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from persona_collapse.measures.diagnostics.rows import (
     rows_of,
 )
 
-STEPS = 200  # EM steps: stopping there smooths the fit, and keeps the start where data say nothing
+STEPS = 200  # EM steps: early stopping smooths the fit
 PROBABILITIES = 15  # two-rating distributions per pair of ratings
-NO_NOISE = 1e-6  # scale points: what the EM steps leave where no cell varies
-TINY = np.float32(1e-19)  # of a probability: less is 0, since subnormal numbers are slow
-REFITS = 40  # persona draws that are fitted anew for an interval
-MOST_PATTERNS = 300  # observed distributions of three or more ratings that serve as atoms
+NO_NOISE = 1e-6  # scale points: residue of the EM steps where no cell varies
+TINY = np.float32(1e-19)  # smaller probabilities become 0: subnormal numbers are slow
+REFITS = 40  # persona draws that are refitted for an interval
+MOST_PATTERNS = 300  # observed distributions of three or more ratings used as atoms
 
 
 def sd_recovered(probability: float, repetitions: int) -> float:
-    """Return E[sample SD] / true SD of a cell with two ratings, one of them this probable.
+    """Return E[sample SD] / true SD of a cell with two ratings, one with this probability.
 
-    The sample SD has ddof = 1. Exact: a sum over the binomial distribution. With 10 repetitions
-    and a probability of 0.05 it is 0.63.
+    Exact, by a sum over the binomial distribution; the sample SD has ddof = 1. It is 0.63 for 10
+    repetitions and a probability of 0.05.
     """
     from scipy.stats import binom
 
@@ -43,8 +43,8 @@ def sd_recovered(probability: float, repetitions: int) -> float:
 def answer_variance(cells: Cells) -> Array:
     """Return the variance of one answer in each cell (P, Q), in squared scale points.
 
-    A single answer shows no variance, so its cell takes the mean of its item's other cells, or of
-    all other cells; where every cell has one answer the noise is unknown (NaN).
+    A cell with one answer takes the mean over its item's other cells, or over all other cells; NaN
+    where every cell has one answer.
     """
     seen = np.where(cells.exact | (cells.n > 1), cells.sd**2, np.nan)
     if not np.isnan(seen).any():
@@ -57,9 +57,9 @@ def answer_variance(cells: Cells) -> Array:
 
 
 def noise_variance(cells: Cells) -> Array:
-    """Return the variance of each cell's mean (P, Q) that repetition alone causes.
+    """Return the variance of each cell's mean (P, Q) from repetition: sigma_pq^2 / n_pq, unbiased.
 
-    sigma_pq^2 / n_pq, which is unbiased; 0 where the moments come from log-probabilities.
+    0 for moments from log-probabilities.
     """
     return np.zeros_like(cells.mean) if cells.exact else answer_variance(cells) / cells.n
 
@@ -67,12 +67,11 @@ def noise_variance(cells: Cells) -> Array:
 def corrected_sigma(counts: Array, weights: Array) -> Array:
     """Return sigma_bar without the small-sample bias of the sample SD, for weighted personas (B,).
 
-    Most cells answer alike n times, which a rating of probability 1 and one of 0.97 both explain.
-    What tells them apart is the set of all cells: the distribution of their answer probabilities
-    is fitted by maximum likelihood (nonparametric empirical Bayes; Laird 1978), and the mean SD is
-    read off the fit. The rarest rating that it considers has a probability of 1 in 10 n. Every row
-    of ``weights`` (B, P) is fitted anew. ``counts`` (P, Q, K) are answers per rating. NaN where
-    every cell has one answer.
+    Most cells give n identical answers, which fits a probability of 1 as well as one of 0.97; the
+    set of all cells distinguishes them. The distribution of answer probabilities over cells is
+    fitted by maximum likelihood (nonparametric empirical Bayes; Laird 1978), separately for each
+    row of ``weights`` (B, P), and gives the mean SD. Probabilities below 1 in 10 n are not
+    considered. ``counts`` (P, Q, K) are answers per rating. NaN where every cell has one answer.
     """
     repetitions = int(counts.sum(axis=2).max())
     if repetitions < 2:
@@ -89,27 +88,27 @@ def corrected_sigma(counts: Array, weights: Array) -> Array:
     likelihood[likelihood < TINY] = 0
     fit = np.full((len(atoms), weights.shape[0]), 1 / len(atoms), dtype=np.float32)
     for _ in range(STEPS):
-        # A draw can lack a pattern, and lose every atom that would explain it: 0 / 0 is 0 here.
+        # A draw may lack a pattern and lose every atom that explains it: 0 / 0 is 0 here.
         fit *= likelihood.T @ (share / np.maximum(likelihood @ fit, TINY))
         fit[fit < TINY] = 0
     steps = np.arange(ratings)
     sd = np.sqrt(np.maximum(atoms @ steps**2 - (atoms @ steps) ** 2, 0))
-    found: Array = sd @ fit.astype(np.float64)
-    return np.where(found > NO_NOISE, found, 0)
+    sigma: Array = sd @ fit.astype(np.float64)
+    return np.where(sigma > NO_NOISE, sigma, 0)
 
 
 def _atoms(patterns: Array, repetitions: int) -> Array:
     """Return candidate distributions (A, K): constants, mixtures of two ratings, observed ones."""
     ratings = patterns.shape[1]
     constants = np.eye(ratings)
-    held = (patterns > 0).astype(float)
-    first, second = np.nonzero(np.triu((held.T @ held > 0) | np.eye(ratings, k=1, dtype=bool), 1))
+    given = (patterns > 0).astype(float)
+    first, second = np.nonzero(np.triu((given.T @ given > 0) | np.eye(ratings, k=1, dtype=bool), 1))
     reach = np.log(10 * repetitions)
     odds = 1 / (1 + np.exp(-np.linspace(-reach, reach, PROBABILITIES)))[:, None, None]
     pairs = odds * constants[first] + (1 - odds) * constants[second]
-    several = patterns[held.sum(axis=1) > 2]
+    several = patterns[given.sum(axis=1) > 2]
     several = several[:: -(-len(several) // MOST_PATTERNS) or 1]
-    # A trace of every rating: each pattern must be possible under some atom.
+    # A small probability for every rating: each pattern must be possible under some atom.
     several = 0.999 * several / np.maximum(several.sum(axis=1, keepdims=True), 1) + 1e-3 / ratings
     return np.vstack([constants, pairs.reshape(-1, ratings), several])
 
@@ -117,12 +116,11 @@ def _atoms(patterns: Array, repetitions: int) -> Array:
 def noise_measures(
     cells: Cells, seed: int, probe: str, draws: int = 1000, order: Sequence[str] | None = None
 ) -> pl.DataFrame:
-    """Return per foundation the corrected noise and robustness beside what the published one sees.
+    """Return corrected noise and robustness per foundation, with persona bootstrap.
 
-    ``sigma_bar_corrected`` (scale points) and ``R_corrected`` = 1 / sigma_bar_corrected;
-    ``sigma_recovered`` the published sigma_bar as a share of the corrected one;
-    ``identical_cells`` the share of cells whose answers are all the same. Persona bootstrap, with
-    a new fit for each of 40 draws; each foundation is fitted by itself.
+    ``sigma_bar_corrected`` (scale points), ``R_corrected`` = 1 / sigma_bar_corrected,
+    ``sigma_recovered`` = sigma_bar / sigma_bar_corrected, ``identical_cells``: share of cells whose
+    answers are all the same. The fit is separate for each foundation and for each of 40 draws.
     """
     if not cells.mean.size:
         return frame_of([])
@@ -136,10 +134,9 @@ def noise_measures(
             corrected = published
         else:
             corrected = corrected_sigma(cells.counts[:, items], weights[: REFITS + 1])
-        found = float(corrected[0])
-        lo, hi = _log_interval(corrected)
-        rows.append((name, "sigma_bar_corrected", found, lo, hi))
-        rows.append((name, "R_corrected", _reciprocal(found), _reciprocal(hi), _reciprocal(lo)))
+        sigma, (lo, hi) = float(corrected[0]), _log_interval(corrected)
+        rows.append((name, "sigma_bar_corrected", sigma, lo, hi))
+        rows.append((name, "R_corrected", _reciprocal(sigma), _reciprocal(hi), _reciprocal(lo)))
         rows += rows_of(name, {"sigma_recovered": ratio(published[: corrected.size], corrected)})
         rows += rows_of(name, {"identical_cells": share @ same[:, items].mean(axis=1)})
     return frame_of(rows)
@@ -160,9 +157,9 @@ def _reciprocal(value: float) -> float:
 def agreement(repeats: pl.DataFrame, logprobs: pl.DataFrame) -> pl.DataFrame:
     """Compare the moments of the same cells from repeated answers and from log-probabilities.
 
-    Correlation, mean difference (repeats less logprobs) and root-mean-square difference of cell
-    means and of cell SDs over the ``cells_compared`` cells that both have.
-    ``mean_rmse_expected`` is what repetition noise alone would give, were both right.
+    Correlation, mean difference (repeats - logprobs) and root-mean-square difference of the means
+    and SDs of the ``cells_compared`` common cells. ``mean_rmse_expected`` is the value expected
+    from repetition noise alone.
     """
     keys = ["persona_id", "item_id"]
     both = (
@@ -173,9 +170,9 @@ def agreement(repeats: pl.DataFrame, logprobs: pl.DataFrame) -> pl.DataFrame:
     rows: list[Row] = [(OVERALL, "cells_compared", float(both.height), *NO_INTERVAL)]
     for moment in ("mean", "sd"):
         pair = both[moment].to_numpy(), both[f"{moment}_exact"].to_numpy()
-        found = _differences(*pair)
-        rows += [(OVERALL, f"{moment}_{name}", value, *NO_INTERVAL) for name, value in found]
-    # The SDs of log-probabilities are exact; those of few repetitions would understate the noise.
+        compared = _differences(*pair)
+        rows += [(OVERALL, f"{moment}_{name}", value, *NO_INTERVAL) for name, value in compared]
+    # SDs of log-probabilities are exact; those of few repetitions would understate the noise.
     noise = (both["sd_exact"] ** 2 / both["n"]).to_numpy()
     expected = float(np.sqrt(noise.mean())) if noise.size else float("nan")
     return frame_of([*rows, (OVERALL, "mean_rmse_expected", expected, *NO_INTERVAL)])
@@ -195,24 +192,21 @@ def _differences(
     ]
 
 
-def jitter_floor(askings: Sequence[Cells]) -> pl.DataFrame:
-    """Say how much log-probabilities differ when the same cells are asked more than once.
+def jitter_floor(readings: Sequence[Cells]) -> pl.DataFrame:
+    """Return how much log-probabilities differ between repeated readings of the same cells.
 
-    ``jitter_mean``: SD (ddof = 1) between askings of a cell's mean, root-mean-square over cells;
-    ``jitter_sd``: the same of its SD; ``jitter_cells``: the share of cells that move at all.
-    Servers do not repeat their numbers exactly; smaller effects than this cannot be measured.
-    Personas that every asking holds are compared; one asking gives nulls.
+    ``jitter_mean``: SD (ddof = 1) of a cell's mean between readings, root-mean-square over cells;
+    ``jitter_sd``: the same for its SD; ``jitter_cells``: share of cells that differ at all. Servers
+    do not repeat their numbers exactly, and smaller effects than this cannot be measured. Only
+    personas in every reading are compared; one reading gives nulls.
     """
-    ids = [asking.persona_ids for asking in askings]
-    shared = sorted(set.intersection(*(set(found.tolist()) for found in ids))) if ids else []
-    kept = [
-        asking.personas(np.searchsorted(asking.persona_ids, np.array(shared, dtype=np.int64)))
-        for asking in askings
-    ]
+    ids = [set(reading.persona_ids.tolist()) for reading in readings]
+    shared = np.array(sorted(set.intersection(*ids)) if ids else [], dtype=np.int64)
+    kept = [r.personas(np.searchsorted(r.persona_ids, shared)) for r in readings]
     values = dict.fromkeys(("jitter_mean", "jitter_sd", "jitter_cells"), float("nan"))
-    if len(kept) > 1 and shared:
+    if len(kept) > 1 and shared.size:
         means, sds = np.stack([c.mean for c in kept]), np.stack([c.sd for c in kept])
-        moved = (np.ptp(means, axis=0) > 0) | (np.ptp(sds, axis=0) > 0)
+        differ = (np.ptp(means, axis=0) > 0) | (np.ptp(sds, axis=0) > 0)
         floors = [float(np.sqrt(m.var(axis=0, ddof=1).mean())) for m in (means, sds)]
-        values = dict(zip(values, [*floors, float(moved.mean())], strict=True))
+        values = dict(zip(values, [*floors, float(differ.mean())], strict=True))
     return frame_of((OVERALL, name, value, *NO_INTERVAL) for name, value in values.items())

@@ -1,4 +1,4 @@
-"""Saturation: how near an unconditioned profile is to the ceiling, and what else it is near to."""
+"""Saturation of unconditioned profiles, and their distances to other profiles."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from persona_collapse.measures.diagnostics.rows import Row, frame_of, interval, 
 
 
 def saturation(cells: Cells, seed: int, probe: str, draws: int = 1000) -> pl.DataFrame:
-    """Return how saturated the profile of an unconditioned model is, from 0 to 1.
+    """Return the saturation of an unconditioned profile, from 0 to 1, with percentile intervals.
 
-    With m_f the mean rating of foundation f, ``ceiling_gap`` is the highest rating less the mean of
-    the m_f, ``unevenness`` the SD (ddof = 0) of the m_f, and ``saturation`` is
-    1 - sqrt(ceiling_gap^2 + unevenness^2) / range. The root is exactly the root-mean-square
-    distance of the profile to the ceiling: 1 means every foundation at the highest rating, 0 all
-    at the lowest; a profile that is high but not flat stays below 1. Percentile intervals redraw
-    repetitions within items and items within foundations.
+    With m_f the mean rating of foundation f: ``ceiling_gap`` is the highest rating minus the mean
+    of the m_f, ``unevenness`` the SD (ddof = 0) of the m_f, and ``saturation`` is
+    1 - sqrt(ceiling_gap^2 + unevenness^2) / range; the root is the root-mean-square distance to the
+    ceiling. Intervals resample repetitions within items and items within foundations.
     """
     if not cells.mean.size:
         return frame_of([])
@@ -37,7 +35,7 @@ def saturation(cells: Cells, seed: int, probe: str, draws: int = 1000) -> pl.Dat
 
 
 def profile(cells: Cells) -> Array:
-    """Return the mean rating per foundation (P, F), foundations as the items name them."""
+    """Return the mean rating per foundation (P, F), foundations in the order of the items."""
     groups = _foundations(cells)
     return np.stack([cells.mean[:, items].mean(axis=1) for items in groups], axis=1)
 
@@ -47,10 +45,10 @@ def _foundations(cells: Cells) -> list[NDArray[np.intp]]:
 
 
 def drawn_profiles(cells: Cells, seed: int, probe: str, draws: int, name: str = "reruns") -> Array:
-    """Return bootstrap profiles (B, P, F): items redrawn in foundations, repetitions in cells.
+    """Return bootstrap profiles (B, P, F): items resampled in foundations, repetitions in cells.
 
-    The drawn items depend on the seed and the items alone, so two variants share them;
-    ``name`` tells apart whose repetitions are drawn.
+    Drawn items depend only on the seed and the items, so variants share them; ``name`` is part of
+    the seed of repetitions.
     """
     chosen = _drawn_items(cells, generator(seed, "items"), draws)
     means = _redrawn_means(cells, generator(seed, name, probe), draws)
@@ -67,7 +65,7 @@ def _drawn_items(cells: Cells, rng: np.random.Generator, draws: int) -> list[NDA
 
 
 def _redrawn_means(cells: Cells, rng: np.random.Generator, draws: int) -> Array:
-    """Return cell means (B, P, Q) of repetitions drawn with replacement."""
+    """Return cell means (B, P, Q) of resampled repetitions."""
     means = np.broadcast_to(cells.mean, (draws, *cells.mean.shape)).copy()
     mixed = np.count_nonzero(cells.counts, axis=2) > 1
     if cells.exact or not mixed.any():
@@ -90,13 +88,10 @@ def toxic_comparison(
 ) -> pl.DataFrame:
     """Return the distances of an unconditioned profile to base, each toxic persona and the ceiling.
 
-    Euclidean over foundations, in scale points. Columns: ``reference`` (``base``, ``ceiling`` or
-    the toxic persona's label, ``toxic <id>`` by default), ``value``, ``lo``, ``hi``, ``nearest``.
-    ``toxic`` holds the toxic personas as base plays them, ``printed`` profiles known as numbers
-    (label -> foundation -> mean), whose own error is left out of account. ``nearest`` marks the
-    smallest distance, and base does not count when it is compared with itself. Intervals redraw
-    repetitions, and items, the same ones for all profiles; a distance is never negative, so noise
-    lifts small ones.
+    Euclidean over foundations, in scale points. ``toxic`` holds the toxic personas played by base,
+    labelled ``toxic <id>`` unless ``labels`` says otherwise; ``printed`` are published profiles
+    (label -> foundation -> mean) without error. Base is not compared with itself. Intervals
+    resample repetitions and items, the same items for all profiles; noise raises small distances.
     """
     if not cells.mean.size:
         return _marked(frame_of([]))
@@ -105,10 +100,10 @@ def toxic_comparison(
     if base is not cells and base.mean.size:
         others["base"] = profile(base)[0], drawn_profiles(base, seed, probe, draws)[:, 0]
     if toxic is not None and toxic.mean.size:
-        found, drawn = profile(toxic), drawn_profiles(toxic, seed, f"{probe} toxic", draws)
+        profiles, drawn = profile(toxic), drawn_profiles(toxic, seed, f"{probe} toxic", draws)
         for row, persona in enumerate(toxic.persona_ids.tolist()):
             label = (labels or {}).get(persona, f"toxic {persona}")
-            others[label] = found[row], drawn[:, row]
+            others[label] = profiles[row], drawn[:, row]
     fixed = {
         label: np.array([means[name] for name in cells.groups() if name != OVERALL])
         for label, means in (printed or {}).items()

@@ -1,4 +1,4 @@
-"""Scale use: which ratings a variant gives, and how much spread those ratings leave room for."""
+"""Use of the rating scale, and the largest S that the given ratings allow."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from persona_collapse.measures.diagnostics.rows import (
     rows_of,
 )
 
-HELD = 0.05  # a rating with this probability counts as held where there are no answers to count
-DOMINANT = 0.9  # a rating with this share of all answers marks a degenerate variant
+GIVEN = 0.05  # a rating with this probability counts as given, for log-probabilities
+DOMINANT = 0.9  # a variant is degenerate if a rating has this share of all answers
 
 
 def scale_use(
@@ -32,14 +32,13 @@ def scale_use(
 ) -> pl.DataFrame:
     """Return the use of the rating scale per foundation, with persona-bootstrap intervals.
 
-    Every cell has equal weight. ``share_<rating>`` of all answers, ``endpoint_mass`` the share on
-    both ends, ``entropy_bits`` and ``entropy_share`` (of the largest, log2 K), ``reversal_cells``
-    the share of cells whose own ratings lie K - 2 or more points apart (4 on a 0-5 scale),
-    ``top_share`` of the commonest rating, ``constant_items`` the share of items on which all
-    personas have one mean, ``degenerate`` 1 where ``top_share`` is 0.9 or more or at least half
-    of the items are constant. ``S_max`` is the largest S that the items' answers allow (see
-    ``largest_spread``), ``S_share_of_max`` the S found as a share of it, ``S_max_of_mean`` the
-    largest that the items' mean ratings allow. With ``base``: ``kl_to_base_bits``.
+    Cells have equal weight. Shares of answers: ``share_<rating>``, ``endpoint_mass`` (both ends),
+    ``top_share`` (most frequent rating). ``entropy_bits``; ``entropy_share`` of log2 K. Shares of
+    cells: ``reversal_cells`` with ratings K - 2 or more points apart (4 on a 0-5 scale). Shares of
+    items: ``constant_items`` with equal means of all personas. ``degenerate``: 1 if ``top_share``
+    is 0.9 or more or half of the items are constant. ``S_max``: largest S for the items' answers
+    (``largest_spread``), ``S_share_of_max`` = S / S_max, ``S_max_of_mean``: largest S for their
+    means. With ``base``: ``kl_to_base_bits``.
     """
     weights = draws_of_personas(cells, seed, probe, draws)
     shares = shares_of(cells)
@@ -88,8 +87,8 @@ def entropy_bits(use: Array) -> Array:
 def divergence_bits(use: Array, n: float, base: Array, n_base: float) -> Array:
     """Return the Kullback-Leibler divergence (B,) of distributions (B, K) from base ones, in bits.
 
-    Half an answer is added to every rating on both sides (Krichevsky-Trofimov), ``n`` answers
-    each, so that a rating which base never gives costs much but not everything.
+    Half an answer is added to every rating of ``n`` answers (Krichevsky-Trofimov), so that a rating
+    that base never gives does not make it infinite.
     """
     size = use.shape[1]
     p = (use * n + 0.5) / (n + size / 2)
@@ -99,14 +98,14 @@ def divergence_bits(use: Array, n: float, base: Array, n_base: float) -> Array:
 
 
 def reversals(cells: Cells) -> NDArray[np.bool_]:
-    """Say which cells (P, Q) hold ratings K - 2 or more points apart, nearly the whole scale.
+    """Return which cells (P, Q) have ratings K - 2 or more points apart, nearly the whole scale.
 
-    A rating is held when it was answered once, or is 5 % probable where probabilities are exact.
+    A rating counts if it was given once, or has a probability of 5 % where these are exact.
     """
-    held = cells.counts >= HELD if cells.exact else cells.counts > 0
+    given = cells.counts >= GIVEN if cells.exact else cells.counts > 0
     size = cells.counts.shape[2]
-    lowest = held.argmax(axis=2)
-    highest = size - 1 - held[:, :, ::-1].argmax(axis=2)
+    lowest = given.argmax(axis=2)
+    highest = size - 1 - given[:, :, ::-1].argmax(axis=2)
     wide: NDArray[np.bool_] = (highest - lowest >= size - 2) & (size > 2)
     return wide
 
@@ -120,11 +119,10 @@ def _flags(means: Array, use: Array) -> dict[str, Array]:
 def largest_spread(marginal: Array, ratings: Array) -> Array:
     """Return the largest SD over personas (..., Q) of the cell means of items.
 
-    ``marginal`` (..., Q, K) is the distribution of all answers to an item, every persona with equal
-    weight. Over all ways to hand these answers to personas, maximise the variance of the personas'
-    means. The variance of the answers is the variance of the means plus the mean variance within
-    personas, so it is reached when each persona always gives one rating: the SD (ddof = 0) of the
-    marginal. It is an upper bound: P personas can only make shares that are multiples of 1 / P.
+    ``marginal`` (..., Q, K) is the distribution of all answers to an item, with equal weight for
+    every persona. The variance of answers is the variance of personas' means plus the mean variance
+    within personas, so the spread is largest when each persona always gives one rating, and equals
+    the SD (ddof = 0) of the marginal: an upper bound, as P personas have shares in steps of 1 / P.
     """
     spread: Array = marginal @ ratings**2 - (marginal @ ratings) ** 2
     return np.sqrt(np.maximum(spread, 0))
@@ -142,7 +140,7 @@ def _room(means: Array, shares: Array, cells: Cells, weights: Array) -> dict[str
     variance = np.maximum(weights @ centred**2 / count[:, None] - over**2, 0)
     averages = np.clip(over + centre, ratings[0], ratings[-1])
     largest = largest_spread(marginal, ratings).mean(axis=1)
-    # Bhatia and Davis (2000): for a given mean, nothing spreads wider than the two ends.
+    # Bhatia and Davis (2000): for a given mean, the two ends have the largest spread.
     by_mean = np.sqrt((ratings[-1] - averages) * (averages - ratings[0])).mean(axis=1)
     return {
         "S_max": largest * scale,

@@ -1,8 +1,7 @@
 """Bootstrap of S and sigma_bar: over personas, and over repetitions within each cell.
 
-Both are vectorised over draws. Persona draws depend on the study seed, the probe and the personas
-alone, so variants and models see the same draws and can be compared in pairs; rerun draws also
-depend on the model and the variant.
+Persona draws depend only on the study seed, the probe and the personas, so variants and models
+share them and comparisons are paired; rerun draws also depend on the model and the variant.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from numpy.typing import NDArray
 from persona_collapse.common.seeds import generator
 from persona_collapse.measures.cells import Array, Cells
 
-CHUNK = 500_000  # numbers held at a time: 4 MB an array
+CHUNK = 500_000  # numbers per array in memory: 4 MB
 
 
 @dataclass(frozen=True)
 class Draws:
-    """How many draws each bootstrap makes."""
+    """Numbers of bootstrap draws."""
 
     personas: int = 2000
     reruns: int = 400
@@ -77,11 +76,11 @@ def jackknife(cells: Cells, by_group: Array) -> tuple[Array, Array]:
 
 
 def steady_variance(draws: Array, weights_linear: Array, left_out: Array) -> Array:
-    """Return the bootstrap variance (G,) of ``draws`` (B, G) with most of the chance taken out.
+    """Return the bootstrap variance (G,) of ``draws`` (B, G) with reduced Monte Carlo error.
 
-    The bootstrap variance of a statistic's linear part is known without drawing. The draws' own
-    variance is scaled by how far their linear part, ``weights_linear`` (B, G), missed it (a ratio
-    control variate; Davison and Hinkley 1997, section 9.2). For a mean the result is exact.
+    The bootstrap variance of a statistic's linear part is known exactly; the ratio to that of the
+    drawn linear parts, ``weights_linear`` (B, G), scales the variance of the draws (a ratio control
+    variate; Davison and Hinkley 1997, section 9.2). For a mean the result is exact.
     """
     personas = left_out.shape[0]
     influence = influences(left_out)
@@ -103,9 +102,9 @@ def rerun_variances(
 ) -> tuple[Array, Array]:
     """Return the variances (G,) of S and sigma_bar when each cell's repetitions are redrawn.
 
-    A draw takes n repetitions with replacement within every cell. Cells are drawn independently,
-    so the variance of a mean over items is the sum of the items' variances, which is steadier than
-    the variance of the drawn means. Moments from log-probabilities have no repetition noise.
+    A draw takes n repetitions with replacement within every cell, independently, so the variance of
+    a mean over items is the sum of the items' variances, which has less Monte Carlo error than the
+    variance of drawn means. It is 0 for moments from log-probabilities.
     """
     if cells.exact or not cells.mean.size:
         return np.zeros(by_group.shape[1]), np.zeros(by_group.shape[1])
@@ -120,7 +119,7 @@ def rerun_items(cells: Cells, rng: np.random.Generator, draws: int) -> tuple[Arr
     centred = cells.mean - cells.mean.mean(axis=0)
     totals, squares, sigmas = (np.zeros((draws, items)) for _ in range(3))
     squares[:] = (centred**2).sum(axis=0)
-    # Only cells with two or more different ratings can change; they are laid out item by item.
+    # Only cells with two or more different ratings vary; they are ordered by item.
     ratings = (cells.counts > 0).sum(axis=2).T
     for chosen in (ratings == 2, ratings > 2):
         item, persona = np.nonzero(chosen)
@@ -161,10 +160,10 @@ def resampled(
 def _resampled_two(
     counts: Array, n: NDArray[np.int64], rng: np.random.Generator, draws: int
 ) -> tuple[Array, Array]:
-    """Redraw cells with two ratings, which most varying cells are.
+    """Redraw cells with two different ratings, the most frequent kind of varying cells.
 
-    The number of answers at the upper rating is binomial. Few kinds of cells are that many cells,
-    so every outcome of a kind is worked out once and a draw is a look-up.
+    The number of answers at the upper rating is binomial. There are few distinct kinds of cells, so
+    every outcome of a kind is computed once and a draw is a look-up.
     """
     ratings, width = counts.shape[1], int(n.max(initial=0)) + 1
     low = (counts > 0).argmax(axis=1)
@@ -202,9 +201,8 @@ def binomial_law(n: NDArray[np.int64], p: Array, width: int) -> Array:
 def alias_tables(law: Array) -> tuple[Array, NDArray[np.intp]]:
     """Return Vose's alias tables (L, W) of laws (L, W), whose rows sum to 1.
 
-    A place of the row is drawn evenly and kept with probability ``accept``, or else ``alias``, an
-    index into the flattened table, takes its stead. Source: Vose, IEEE Trans. Softw. Eng. 17 (1991)
-    972.
+    A uniformly drawn place is kept with probability ``accept``, otherwise replaced by ``alias``, an
+    index into the flattened table. Source: Vose, IEEE Trans. Softw. Eng. 17 (1991) 972.
     """
     laws, width = law.shape
     accept, alias = law * width, np.arange(law.size).reshape(law.shape)
@@ -227,9 +225,8 @@ def _resampled_several(
 ) -> tuple[Array, Array]:
     """Redraw cells with any number of ratings.
 
-    The counts of a resample are multinomial. They are drawn as a chain of binomials, the most
-    frequent rating first, so that a cell with two ratings costs one binomial a draw. Arrays are
-    changed in place: this is where measuring spends its time.
+    Multinomial counts are drawn as a chain of binomials, the most frequent rating first. Arrays are
+    changed in place, because most of the measuring time is spent here.
     """
     order = np.argsort(-counts, axis=1, kind="stable")
     ranked = np.take_along_axis(counts, order, axis=1)
@@ -237,8 +234,8 @@ def _resampled_several(
     beyond = ranked.sum(axis=1, keepdims=True) - np.cumsum(ranked, axis=1)  # answers at later ranks
     size = n[:, None].astype(np.float64)
     rest = rng.binomial(n[:, None], beyond[:, :1] / size, size=(n.size, draws))
-    # First all answers beyond the most frequent rating count as the next one; then those beyond
-    # that one are moved on, and so forth, in the ever fewer cells that have more ratings.
+    # First count all answers beyond the most frequent rating as the second most frequent; then move
+    # those beyond that one to the third, and so on, in the remaining cells.
     first = steps[:, 1:2] * rest
     second = steps[:, 1:2] * first
     cells = np.arange(n.size)
