@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from fnmatch import fnmatch
+from pathlib import Path
 
 import yaml
 
@@ -29,9 +30,19 @@ def canonical(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~ ]", requirement)[0]).lower()
 
 
-def test_environment_file_pins_the_versions_of_the_lock_file() -> None:
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-    assert environment["dependencies"][-1] == {"pip": LOCK}
+def test_environment_file_pins_every_version_of_the_lock_file() -> None:
+    assert pins_of(ROOT / "environment.yml") == LOCK
+
+
+def test_environments_of_rules_pin_versions_of_the_lock_file() -> None:
+    for path in (ROOT / "workflow").rglob("envs/*.yml"):
+        assert set(pins_of(path)) <= set(LOCK), path
+
+
+def pins_of(path: Path) -> list[str]:
+    """Return the versions that pip installs in a conda environment."""
+    pins: list[str] = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"][-1]["pip"]
+    return pins
 
 
 def test_lock_file_pins_every_dependency_and_names_no_host() -> None:
