@@ -1,34 +1,35 @@
-"""What a run tells while it asks: a live bar on a terminal, now and then a line in the logs."""
+"""The progress of a run: a live bar on a terminal, else a line in the log now and then."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
 from typing import Any
 
-from persona_collapse.common.jobs import log_line
+from persona_collapse.common.log import LOG
 
 EVERY_S = 30.0
 WIDTH = 80
 
 
 class Progress:
-    """Counts answers of one shard; ``shown`` False keeps silent except for messages.
+    """Counts answers of one run; ``shown`` False logs nothing but messages.
 
-    The shard's own log gets every line; stderr gets them where it is no terminal with a bar.
+    Beside a bar, the counts go to the job's log file alone.
     """
 
     def __init__(self, label: str, total: int, shown: bool = True) -> None:
         self.label, self.total = label, total
         self.answers = self.requests = self.failures = 0
-        self._started = self._told = time.monotonic()
+        self._started = self._logged = time.monotonic()
         self._shown = shown
         self._bar: Any = None
         if shown and sys.stderr.isatty():
             from tqdm import tqdm
 
-            # A terminal that does not tell its width (in containers) would get no bar at all.
+            # A terminal without a width (in containers) would get no bar at all.
             width: dict[str, Any] = {"dynamic_ncols": True} if _has_width() else {"ncols": WIDTH}
             self._bar = tqdm(total=total, desc=label, unit="answer", leave=False, **width)
 
@@ -41,8 +42,8 @@ class Progress:
             self._bar.update(answers)
             if failed:
                 self._bar.set_postfix(failures=self.failures)
-        if self._shown and time.monotonic() - self._told >= EVERY_S:
-            self._told = time.monotonic()
+        if self._shown and time.monotonic() - self._logged >= EVERY_S:
+            self._logged = time.monotonic()
             self._count()
 
     def line(self) -> str:
@@ -56,26 +57,18 @@ class Progress:
         )
 
     def say(self, message: str) -> None:
-        """Print a message without tearing the bar."""
-        text = f"{self.label}: {message}"
-        log_line(text)
-        if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
-        else:
-            print(text, file=sys.stderr, flush=True)
+        """Log a message under the run's label."""
+        LOG.info("%s: %s", self.label, message)
 
     def close(self) -> None:
-        """Remove the bar; leave one line about the whole in the logs."""
+        """Remove the bar; log the final count."""
         if self._shown and self.requests:
             self._count()
         if self._bar is not None:
             self._bar.close()
 
     def _count(self) -> None:
-        text = self.line()
-        log_line(text)
-        if self._bar is None:
-            print(text, file=sys.stderr, flush=True)
+        LOG.log(logging.INFO if self._bar is None else logging.DEBUG, self.line())
 
 
 def _has_width() -> bool:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.log import HANDLER, LOG
 
 # Params that only make Snakemake rerun a job: the digest of its code, the order of its inputs
 # (which Snakemake compares as a set) and the content id of its data.
 RERUN_PARAMS = ("code", "input_order", "content")
-
-_logs: list[Path] = []  # of the scripts that run in this process, the innermost last
 
 
 def run(function: Callable[..., object], snakemake: Any, **given: Any) -> None:
@@ -114,21 +113,12 @@ def reported(log: str | None) -> Iterator[None]:
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("", encoding="utf-8")
-        _logs.append(path)
+        HANDLER.files.append(path)
     try:
         yield
     except UserError as fault:
-        message = f"persona-collapse: {fault}"
-        log_line(message)
-        print(message, file=sys.stderr)
+        LOG.error("persona-collapse: %s", fault)
         sys.exit(1)
     finally:
         if path:
-            _logs.pop()
-
-
-def log_line(text: str) -> None:
-    """Add a line to the log of the running script, where it has one and the disk takes it."""
-    if _logs:
-        with suppress(OSError), _logs[-1].open("a", encoding="utf-8") as log:
-            log.write(f"{text}\n")
+            HANDLER.files.pop()

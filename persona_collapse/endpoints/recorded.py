@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +20,7 @@ import polars as pl
 from persona_collapse.answers import SCHEMA, SLOT, STATUSES, conform
 from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.common.keys import Limits, Text, key
+from persona_collapse.common.log import LOG
 from persona_collapse.endpoints.base import (
     Endpoint,
     EndpointKeys,
@@ -220,9 +220,7 @@ def _distinct(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
     )
     if kept.height < rows.height:
         repeated = rows.height - kept.height
-        print(
-            f"{path}: {repeated} repeated rows of slots already answered dropped", file=sys.stderr
-        )
+        LOG.info("%s: %d repeated rows of slots already answered dropped", path, repeated)
     return kept
 
 

@@ -13,7 +13,6 @@ import errno
 import fcntl
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from persona_collapse.asking.limits import backoff
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.files import now, open_own_file
 from persona_collapse.common.hashing import canonical
+from persona_collapse.common.log import LOG
 from persona_collapse.finetuning.backends.base import RefusedError, ThrottledError, UnansweredError
 
 FOLDER = "finetunes"
@@ -85,7 +85,7 @@ class Journal:
 
     @contextlib.contextmanager
     def held(self, waiting: str) -> Iterator[None]:
-        """Hold the journal's lock; print ``waiting`` while another process holds it.
+        """Hold the journal's lock; log ``waiting`` while another process holds it.
 
         The lock is released when the process exits. File systems without locks are not locked.
         """
@@ -96,7 +96,7 @@ class Journal:
                 fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as fault:
                 if fault.errno in (errno.EACCES, errno.EAGAIN):
-                    print(waiting, file=sys.stderr)
+                    LOG.info(waiting)
                     fcntl.lockf(lock, fcntl.LOCK_EX)
             yield
         finally:

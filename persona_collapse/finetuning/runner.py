@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.keys import find_key
 from persona_collapse.asking.prices import CODE_CHARACTERS_PER_TOKEN, find_price, token_counter
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.log import LOG
 from persona_collapse.finetuning import journal as log
 from persona_collapse.finetuning import messages
 from persona_collapse.finetuning.backends.base import (
@@ -306,7 +306,7 @@ class Runner:
         return self.patience.keep_asking(ask)
 
     def _say(self, text: str) -> None:
-        print(f"{self.order.label}: {text}", file=sys.stderr, flush=True)
+        LOG.info("%s: %s", self.order.label, text)
 
     @contextlib.contextmanager
     def _running(self, action: str, journal: Journal) -> Iterator[None]:

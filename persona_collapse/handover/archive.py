@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import yaml
 
 from persona_collapse.common.embedding import embedded
 from persona_collapse.common.hashing import file_sha256, sha256
+from persona_collapse.common.log import LOG
 from persona_collapse.common.yaml import read_yaml
 from persona_collapse.handover.bundle import AGAIN, SUMS
 from persona_collapse.handover.datapackage import File, descriptor
@@ -86,7 +86,7 @@ def write_bundle(
             content[f"{FOLDERS[entry['kind']]}/{entry['name']}.yaml"] = Path(entry["path"])
         else:
             licence = entry["licence"].strip()
-            print(f"{entry['name']}: texts are left out of the bundle: {licence}", file=sys.stderr)
+            LOG.info("%s: texts are left out of the bundle: %s", entry["name"], licence)
     provenance = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
     judge = provenance.get("judge")
     if judge and not _OPEN.match(judge["licence"]):

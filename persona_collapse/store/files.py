@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.hashing import canonical, digest
+from persona_collapse.common.log import LOG
 from persona_collapse.store.attempts import CELL_AT, Attempt, from_fields
 
 FORMAT = 1
@@ -85,9 +85,9 @@ class Found:
     damage: list[str] = field(default_factory=list)
 
     def report(self) -> None:
-        """Tell of lines that could not be read."""
+        """Log the lines that could not be read."""
         for line in self.damage:
-            print(line, file=sys.stderr)
+            LOG.warning(line)
 
 
 def read_attempts(folder: Path, cells: Iterable[str]) -> Found:

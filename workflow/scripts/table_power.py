@@ -1,6 +1,5 @@
 """Plan a study: which differences each design can show."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import polars as pl
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.jobs import run
+from persona_collapse.common.log import LOG
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.measures.cells import cells_from_moments
 from persona_collapse.measures.power import Pilot, designs, pilot_of, planted
@@ -35,7 +35,7 @@ def table_power(
         try:
             pilot = pilot_of(*cells)
         except UserError as fault:
-            print(f"{model}: no plan from its moments: {fault}", file=sys.stderr)
+            LOG.warning("%s: no plan from its moments: %s", model, fault)
             continue
         simulated = any(frame["simulated"].any() for frame in frames)
         tables.append(_designed(model, pilot, plan, simulated))
