@@ -32,10 +32,10 @@ SCHEMA: dict[str, pl.DataType] = {
 def moments_of(answers: pl.DataFrame, instrument: Instrument, personas: int | None) -> pl.DataFrame:
     """Return one row per designed cell (columns of ``SCHEMA``), sorted by persona and item.
 
-    ``answers`` has the columns of ``persona_collapse.answers.SCHEMA`` for one model x variant x
-    probe; ``personas`` is the number of designed personas, None for an unconditioned probe. A cell
-    without a valid rating has n = 0. Repetitions beyond the design are used. Raises ``UserError``
-    on answers that lie outside the design or hold a slot twice.
+    ``answers`` (columns of ``answers.SCHEMA``) are of one model x variant x probe; ``personas`` is
+    the number of designed personas, None for an unconditioned probe. A cell without a valid rating
+    has n = 0. Repetitions beyond the design are used. Raises ``UserError`` for answers outside the
+    design and for duplicate slots.
     """
     names = names_of(answers)
     check_design(answers, instrument, personas)
@@ -141,8 +141,8 @@ def moments_of_counts(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return n, mean and SD (ddof = 1) of cells from their answers per rating, (cells, K).
 
-    The sums are integers, so a constant cell has an SD of exactly 0 and nothing cancels. An empty
-    cell has a mean and SD of NaN; a cell with one answer has an SD of 0.
+    Sums are integers, so a constant cell has an SD of exactly 0. An empty cell has mean and SD NaN,
+    a cell with one answer SD 0.
     """
     steps = np.arange(counts.shape[1])
     n = counts.sum(axis=1)
@@ -155,17 +155,17 @@ def moments_of_counts(
 
 def names_of(answers: pl.DataFrame) -> dict[str, str]:
     """Return the one model, variant and probe of a frame of answers."""
-    found = answers.select(NAMES).unique()
-    if found.height != 1:
+    units = answers.select(NAMES).unique()
+    if units.height != 1:
         raise UserError(
-            f"answers of {found.height} model x variant x probe combinations, expected exactly one;"
+            f"answers of {units.height} model x variant x probe combinations, expected exactly one;"
             " collect the shards of one combination into one file"
         )
-    return found.row(0, named=True)
+    return units.row(0, named=True)
 
 
 def check_design(answers: pl.DataFrame, instrument: Instrument, personas: int | None) -> None:
-    """Raise ``UserError`` that names the first answer outside the design and the rule it breaks."""
+    """Raise ``UserError`` for the first answer outside the design, with the rule it breaks."""
     persona = pl.col("persona_id")
     scale = instrument.scale
     if personas is None:
@@ -194,8 +194,8 @@ def check_design(answers: pl.DataFrame, instrument: Instrument, personas: int | 
     broken = answers.select(
         fault.fill_null(False).any().alias(rule) for rule, fault in rules.items()
     ).row(0, named=True)
-    for rule, found in broken.items():
-        if found:
+    for rule, is_broken in broken.items():
+        if is_broken:
             row = answers.filter(rules[rule].fill_null(False)).row(0, named=True)
             raise UserError(
                 f"answers of {row['model']} / {row['variant']} / {row['probe']}: persona_id "

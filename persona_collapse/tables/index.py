@@ -16,8 +16,8 @@ def all_tables() -> dict[str, Table]:
         ValueError: a contract's module is not called as its table.
     """
     names = sorted(module.name for module in iter_modules(contracts.__path__))
-    found = {name: contract(name) for name in names}
-    for name, table in found.items():
+    tables = {name: contract(name) for name in names}
+    for name, table in tables.items():
         if table.name != name:
             raise ValueError(f"contract of table {table.name!r}: its module is called {name!r}")
-    return dict(sorted(found.items(), key=lambda entry: SECTIONS.index(entry[1].section)))
+    return dict(sorted(tables.items(), key=lambda entry: SECTIONS.index(entry[1].section)))

@@ -1,4 +1,4 @@
-"""Does robustness go where coherence goes? The target's excess losses of both, over models."""
+"""Excess losses of robustness and of coherence by the target, and their correlation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy import stats
+from scipy.special import ndtri
 
 from persona_collapse.common.seeds import generator
 from persona_collapse.measures.cells import OVERALL, Array
@@ -16,7 +16,7 @@ from persona_collapse.tables.contracts.coherence_loss import TABLE
 
 MEAN = "mean"
 LEAST_MODELS = 4  # Fisher's interval has 1 / sqrt(n - 3)
-Z = float(stats.norm.ppf(0.975))
+Z = float(ndtri(0.975))
 
 
 def coherence_loss_of(
@@ -27,25 +27,23 @@ def coherence_loss_of(
     seed: int,
     draws: int,
 ) -> pl.DataFrame:
-    """Return one row per model with both excesses, and a row ``mean`` with their correlation.
+    """Return ``coherence_loss.csv``: one row per model, and ``mean`` with the correlation.
 
-    ``misalignment``, ``contrasts`` and ``summary`` are the study's tables; ``roles`` has baseline,
-    control, target and probe. An excess is the percent change of the target against the baseline
-    less that of the control: 100 (X_target - X_control) / X_baseline. R's interval is that of
-    ``summary.csv``; coherence's is 1.96 errors each way, by the delta method from the three
-    standard errors. A model lacks a row when one of the three variants has no coherence or no R;
-    one with an infinite excess has a row and no part in the correlation.
+    ``roles`` has baseline, control, target and probe. An excess is
+    100 (X_target - X_control) / X_baseline. R's interval is that of ``summary``; coherence's is
+    +- 1.96 standard errors by the delta method. A model has no row if a variant lacks coherence or
+    R; an infinite excess does not enter the correlation.
     """
     rows = []
     for model in dict.fromkeys(misalignment["model"]):
-        found = misalignment.filter(pl.col("model") == model)
+        scores = misalignment.filter(pl.col("model") == model)
         row = {
             "model": model,
-            **_coherence(found, roles),
+            **_coherence(scores, roles),
             **_robustness(model, contrasts, summary, roles),
         }
         parts = contrasts.filter(pl.col("model") == model)
-        row["simulated"] = bool(found["simulated"].any() or parts["simulated"].any())
+        row["simulated"] = bool(scores["simulated"].any() or parts["simulated"].any())
         if None not in (row["robustness_excess"], row["coherence_excess"]):
             rows.append(row)
     both = [(row["robustness_excess"], row["coherence_excess"]) for row in rows]
@@ -65,12 +63,12 @@ def coherence_loss_of(
     return pl.DataFrame(rows, schema=TABLE.schema)
 
 
-def _coherence(found: pl.DataFrame, roles: dict[str, str]) -> dict[str, Any]:
+def _coherence(scores: pl.DataFrame, roles: dict[str, str]) -> dict[str, Any]:
     """Return the percent changes of mean coherence and their excess with its interval."""
     names = [roles[role] for role in ("baseline", "control", "target")]
     known = {
         row["variant"]: (row["coherence"], row["coherence_se"])
-        for row in found.iter_rows(named=True)
+        for row in scores.iter_rows(named=True)
     }
     if any(known.get(name, (None, None))[0] is None for name in names) or not known[names[0]][0]:
         return {"coherence_excess": None}
@@ -94,7 +92,7 @@ def _coherence(found: pl.DataFrame, roles: dict[str, str]) -> dict[str, Any]:
 def _robustness(
     model: str, contrasts: pl.DataFrame, summary: pl.DataFrame, roles: dict[str, str]
 ) -> dict[str, Any]:
-    """Return the percent changes of R and their excess with its interval, as the tables have it."""
+    """Return the percent changes of R and their excess with its interval, from the tables."""
     mine = contrasts.filter(
         (pl.col("model") == model)
         & (pl.col("probe") == roles["probe"])
@@ -126,8 +124,8 @@ def _robustness(
 def correlation(pairs: Array, seed: int, draws: int) -> dict[str, Any]:
     """Return Pearson's r of pairs (n, 2) with two 95 % intervals, or a note why there is none.
 
-    ``r_lo``, ``r_hi``: tanh(atanh(r) -+ 1.96 / sqrt(n - 3)). ``_bootstrap``: percentiles of r over
-    redrawn models; draws in which a coordinate does not vary have no r and are left out.
+    ``r_lo``, ``r_hi``: tanh(atanh(r) -+ 1.96 / sqrt(n - 3)). ``_bootstrap``: percentiles over
+    resampled models, without draws in which a coordinate does not vary.
     """
     n = len(pairs)
     if n < LEAST_MODELS:
@@ -156,5 +154,5 @@ def _pearson(samples: Array) -> Array:
     squares = (off**2).sum(axis=1)
     flat = squares < 1e-12 * np.maximum(1.0, (samples**2).sum(axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = off.prod(axis=2).sum(axis=1) / np.sqrt(squares.prod(axis=1))
-    return np.where(flat.any(axis=1), np.nan, np.clip(found, -1.0, 1.0))
+        r = off.prod(axis=2).sum(axis=1) / np.sqrt(squares.prod(axis=1))
+    return np.where(flat.any(axis=1), np.nan, np.clip(r, -1.0, 1.0))

@@ -13,11 +13,11 @@ SMALLEST = 1e-16
 
 
 def expanded_tail(units: int, level: float = 0.95) -> float:
-    """Return the tail of bootstrap draws to cut off for a sample of ``units`` sampled units.
+    """Return the tail probability to cut off the bootstrap draws of a sample of ``units``.
 
-    Draws from n units are too narrow by sqrt((n - 1) / n) and know nothing of Student's t; a little
-    less is cut off to make up for both (Hesterberg 2015, "expanded" percentiles). With many units
-    it is (1 - level) / 2.
+    Bootstrap intervals of n units are too narrow by sqrt((n - 1) / n) and by the normal instead of
+    Student's t; a smaller tail corrects both (Hesterberg 2015, "expanded" percentiles). It tends to
+    (1 - level) / 2.
     """
     from scipy.special import ndtr, stdtrit
 
@@ -38,27 +38,26 @@ def bca_interval(
 ) -> tuple[Array, Array]:
     """Return the bias-corrected and accelerated interval (Efron 1987) of each column: two (G,).
 
-    ``draws`` (B, G) are bootstrap values, ``estimate`` (G,) the values of the sample itself,
-    ``jackknife`` (P, G) its values with one sampled unit left out, ``tail`` what is cut off at each
-    end (see ``expanded_tail``). The ends are quantiles of the draws, so the interval follows any
-    monotone change of scale. A column of equal draws gives the estimate twice.
+    ``draws`` (B, G) are bootstrap values, ``estimate`` (G,) those of the sample, ``jackknife``
+    (P, G) those with one unit left out, ``tail`` the probability cut off at each end. The interval
+    is invariant under monotone transformations. A column of equal draws gives the estimate twice.
     """
     from scipy.special import ndtr, ndtri
 
     count = draws.shape[0]
-    # Half of the ties, and never 0 or 1: a one-sided set of draws still has a finite correction.
+    # Ties count half; never 0 or 1, so that one-sided draws have a finite correction.
     below = (draws < estimate).mean(axis=0) + (draws == estimate).mean(axis=0) / 2
     bias = ndtri(np.clip(below, 0.5 / count, 1 - 0.5 / count))
     left_out = jackknife.mean(axis=0) - jackknife
     scale = (left_out**2).sum(axis=0) ** 1.5
     acceleration = (left_out**3).sum(axis=0) / np.where(scale > 0, 6 * scale, 1)
-    # With a handful of personas the expanded tail can be 0: the outermost draws are what there is.
+    # With few personas the expanded tail can be 0: use the outermost draws.
     tail = max(tail, 0.5 / count)
     ends = []
     for place in (tail, 1 - tail):
         z = bias + ndtri(place)
         room = 1 - acceleration * z
-        # Past its pole the correction would turn the ends round; its limit is the outermost draw.
+        # Beyond its pole the correction would swap the ends; its limit is the outermost draw.
         moved = ndtr(bias + z / np.where(room > 0, room, 1))
         ends.append(np.where(room > 0, moved, float(place > 0.5)))
     ordered = np.sort(draws, axis=0)
@@ -74,7 +73,7 @@ def _quantile(ordered: Array, at: Array) -> Array:
     columns = np.arange(ordered.shape[1])
     low, high = ordered[below, columns], ordered[above, columns]
     part = np.where(high > low, place - below, 0.0)
-    # Two infinite neighbours have no difference; their value stands as it is.
+    # Two infinite neighbours have no difference: keep their value.
     step = np.subtract(high, low, out=np.zeros_like(low), where=part > 0)
     value: Array = low + part * step
     return value
@@ -84,8 +83,8 @@ def log_t_interval(estimate: Array, jackknife: Array, level: float = 0.95) -> tu
     """Return an interval of a positive statistic, symmetrical on the log scale: two arrays (G,).
 
     exp(log x +- t(P - 1) SE / x) with the jackknife SE of ``jackknife`` (P, G). For S and sigma_bar
-    of resampled recorded personas it covers better than the percentile and the BCa interval, most
-    of all with few personas. NaN where the estimate is 0: its log has no error.
+    of resampled recorded personas its coverage is better than that of percentile and BCa intervals,
+    especially with few personas. NaN where the estimate is 0.
     """
     from scipy.special import stdtrit
 
@@ -107,9 +106,9 @@ def jackknife_se(jackknife: Array) -> Array:
 def replicate_variance(deleted: Collection[Array]) -> tuple[Array, Array]:
     """Return a statistic's variance from the choice of replicates, and its degrees of freedom.
 
-    ``deleted`` holds, per group of replicates, the statistic with each of the k left out in turn
-    (k, ...), k of 2 or more. A group adds its jackknife variance, for a mean s^2 / k with s the SD
-    over replicates, on k - 1 degrees of freedom; several join as Satterthwaite (1946) joins them.
+    ``deleted`` holds, per group of k >= 2 replicates, the statistic with each left out (k, ...). A
+    group adds its jackknife variance (for a mean s^2 / k, s the SD over replicates) with k - 1
+    degrees of freedom; several combine by Satterthwaite (1946).
     """
     with np.errstate(invalid="ignore"):
         parts = [(part.shape[0], (part.shape[0] - 1) * part.var(axis=0)) for part in deleted]
@@ -124,12 +123,11 @@ def replicate_variance(deleted: Collection[Array]) -> tuple[Array, Array]:
 def widened(
     value: Array, ends: tuple[Array, Array], variance: Array, freedom: Array, level: float = 0.95
 ) -> tuple[Array, Array]:
-    """Return the ends of an interval moved out by an independent error with few degrees of freedom.
+    """Return interval ends widened by an independent error with few degrees of freedom.
 
-    The distances from the value join as the root of the sum of their squares (the method of
-    variance estimates recovery, Zou and Donner 2008), the new one being t(freedom) times its SE:
-    unlike a Student's t on joint degrees of freedom, this covers wherever the two errors stand to
-    each other. A variance of 0 moves nothing.
+    Distances from the value combine as the root of the sum of squares (method of variance estimates
+    recovery, Zou and Donner 2008), the new one being t(freedom) times its SE. Unlike a Student's t
+    with joint degrees of freedom, this covers for every ratio of the two errors.
     """
     from scipy.special import stdtrit
 
@@ -138,7 +136,7 @@ def widened(
     def beyond(end: Array) -> Array:
         with np.errstate(invalid="ignore"):
             gap = np.abs(value - end)
-            # An end that is infinite already has nowhere to go.
+            # An infinite end stays.
             return np.where(np.isinf(gap), 0.0, np.hypot(gap, half) - gap)
 
     return ends[0] - beyond(ends[0]), ends[1] + beyond(ends[1])
@@ -148,9 +146,8 @@ def joint_p(value: Array, first: tuple[Array, Array], second: tuple[Array, Array
     """Return the two-sided p of a mean of 0 with two errors, each (variance, freedom).
 
     The level at which the interval of ``widened`` ends at 0: p solves value^2 = t1(p)^2 variance1 +
-    t2(p)^2 variance2 (compare Cochran and Cox 1950 on two unequal variances). Where one error is 0
-    it is the t test of the other; in between it is conservative. NaN where a number is not finite,
-    1 for a value of 0, never below 1e-16.
+    t2(p)^2 variance2 (compare Cochran and Cox 1950 on two unequal variances). It is the t test if
+    one error is 0, otherwise conservative. NaN for numbers that are not finite, at least 1e-16.
     """
     from scipy.special import stdtrit
 
@@ -163,7 +160,7 @@ def joint_p(value: Array, first: tuple[Array, Array], second: tuple[Array, Array
             stdtrit(freedom, np.exp(middle) / 2) ** 2 * variance
             for variance, freedom in (errors[:2], errors[2:])
         )
-        inside = reach > value**2  # this level does not reach 0 yet: p is larger
+        inside = reach > value**2  # the interval at this level contains 0: p is larger
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
     return np.where(defined, np.where(value == 0, 1.0, np.exp(high)), np.nan)
 

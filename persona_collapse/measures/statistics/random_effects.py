@@ -1,4 +1,4 @@
-"""Random effects: several models' effects, each with its error, as draws from one distribution."""
+"""Random-effects meta-analysis of several models' effects, each with its standard error."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from persona_collapse.measures.cells import Array
 
 @dataclass(frozen=True)
 class RandomEffects:
-    """The mean of the effects' distribution with its SE, and the distribution's SD ``tau``.
+    """Mean, its SE and SD ``tau`` of the distribution of effects.
 
-    ``Q`` is Cochran's statistic, ``I2`` the share (percent) of the effects' variance that their
-    errors do not explain (Higgins and Thompson 2002), ``count`` the number of effects.
+    ``Q`` is Cochran's statistic, ``I2`` the percentage of the effects' variance not due to their
+    errors (Higgins and Thompson 2002), ``count`` the number of effects.
     """
 
     mean: float
@@ -30,7 +30,7 @@ class RandomEffects:
         return self.mean - half, self.mean + half
 
     def prediction(self, level: float = 0.95) -> tuple[float, float]:
-        """Return the interval in which a new effect lies, free of measurement error.
+        """Return the prediction interval of a new effect, without measurement error.
 
         mean +- t(count - 1) sqrt(tau^2 + SE^2) (Higgins, Thompson and Spiegelhalter 2009, with the
         degrees of freedom of Partlett and Riley 2017).
@@ -39,7 +39,7 @@ class RandomEffects:
         return self.mean - half, self.mean + half
 
     def exceedance(self, value: float, se: float) -> float:
-        """Return the two-sided probability that a new effect, measured with ``se``, is this far."""
+        """Return the two-sided tail probability of a new effect measured with ``se``."""
         from scipy.special import stdtr
 
         spread = float(np.sqrt(self.tau**2 + self.se**2 + se**2))
@@ -62,11 +62,11 @@ class RandomEffects:
 
 
 def random_effects(effects: Array, errors: Array) -> RandomEffects:
-    """Summarise effects (k,) with standard errors (k,), k of 2 or more and errors above 0.
+    """Return the random-effects summary of effects (k,) with standard errors (k,), k >= 2.
 
-    tau^2 by restricted maximum likelihood (Viechtbauer 2005, equation 20); the SE of the mean is
-    Hartung and Knapp's (2001), never below the usual one (Rover, Knapp and Friede 2015), because
-    with a handful of models it can come out near 0 by chance.
+    tau^2 by restricted maximum likelihood (Viechtbauer 2005, equation 20); SE of the mean by
+    Hartung and Knapp (2001), at least the usual one (Rover, Knapp and Friede 2015), because with
+    few models it can be near 0 by chance.
     """
     count = effects.size
     variance = _reml(effects, errors**2)
@@ -86,7 +86,7 @@ def random_effects(effects: Array, errors: Array) -> RandomEffects:
 
 
 def _reml(effects: Array, sampling: Array) -> float:
-    """Return the REML estimate of tau^2, 0 where the likelihood falls from there on."""
+    """Return the REML estimate of tau^2, at least 0."""
     variance = max(float(effects.var(ddof=1) - sampling.mean()), 0.0)
     for _ in range(1000):
         weights = 1 / (sampling + variance)
