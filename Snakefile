@@ -32,6 +32,14 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/commands.smk"
 
 
+onstart:
+    # Snakemake limits how fast jobs start, 100 a second, and for that evaluates all open jobs again
+    # one second after every evaluation: their number grows without end. No setting turns the limit
+    # off. It has a use only where jobs are submitted to a cluster, so runs on one machine go without.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 rule all:
     """Tables, figures, page and provenance: the whole study."""
     default_target: True

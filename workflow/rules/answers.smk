@@ -1,5 +1,5 @@
 # Takes: the study's shards, an instrument, a persona set, and for recorded endpoints their files.
-# Gives: answers/<model>/<variant>/<probe>/<shard>.parquet and, collected, <probe>.parquet.
+# Gives: answers/<model>/<variant>/<probe>/<shard>.parquet.
 
 
 rule answer_shard:
@@ -27,22 +27,3 @@ rule answer_shard:
         code=ANSWERS.code,
     script:
         "../scripts/answer_shard.py"
-
-
-rule collect_answers:
-    """Join the shards of one model x variant x probe, sorted by slot."""
-    input:
-        ANSWERS.shard_files,
-    output:
-        f"{RESULTS}/answers/{{model}}/{{variant}}/{{probe}}.parquet",
-    log:
-        f"{RESULTS}/logs/answers/{{model}}/{{variant}}/{{probe}}.log",
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=1000,
-        runtime=20,
-    params:
-        code=code_of("collect_answers"),
-    script:
-        "../scripts/collect_answers.py"

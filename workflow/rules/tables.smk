@@ -1,76 +1,41 @@
-# Takes: collected answers, answers/<model>/<variant>/<probe>.parquet.
-# Gives: moments, quality, metrics and diagnostics per model x variant x probe, and tables/*.csv.
+# Takes: the shards of answers, answers/<model>/<variant>/<probe>/<shard>.parquet.
+# Gives: per model x variant x probe collected answers, moments, quality, metrics and diagnostics,
+# as <kind>/<model>/<variant>/<probe>.parquet, and from them tables/*.csv.
 # `input_order` in params: Snakemake compares inputs as a set, and rows stand in the study's order.
 
 
-rule measure_moments:
-    """Reduce answers to mean, SD and counts per cell, and count what failed."""
+rule measure_unit:
+    """Collect the answers of one model x variant x probe, reduce them to moments and measure them.
+
+    One job, since starting a process costs more than most of these measures.
+    """
     input:
-        answers=f"{RESULTS}/answers/{{model}}/{{variant}}/{{probe}}.parquet",
+        shards=ANSWERS.shard_files,
+        base=MEASURES.baseline_moments,
         instrument=ANSWERS.instrument,
     output:
-        moments=f"{RESULTS}/moments/{{model}}/{{variant}}/{{probe}}.parquet",
-        quality=f"{RESULTS}/quality/{{model}}/{{variant}}/{{probe}}.parquet",
+        **{
+            kind: f"{RESULTS}/{kind}/{{model}}/{{variant}}/{{probe}}.parquet"
+            for kind in ("answers", "moments", "quality", "metrics", "diagnostics")
+        },
     log:
-        f"{RESULTS}/logs/moments/{{model}}/{{variant}}/{{probe}}.log",
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=1000,
-        runtime=20,
-    params:
-        design=MEASURES.design,
-        code=code_of("measure_moments"),
-    script:
-        "../scripts/measure_moments.py"
-
-
-rule measure_metrics:
-    """Compute S, R and sigma_bar with standard errors and intervals."""
-    input:
-        moments=f"{RESULTS}/moments/{{model}}/{{variant}}/{{probe}}.parquet",
-        instrument=ANSWERS.instrument,
-    output:
-        f"{RESULTS}/metrics/{{model}}/{{variant}}/{{probe}}.parquet",
-    log:
-        f"{RESULTS}/logs/metrics/{{model}}/{{variant}}/{{probe}}.log",
+        f"{RESULTS}/logs/measures/{{model}}/{{variant}}/{{probe}}.log",
     conda:
         "../../environment.yml"
     resources:
         mem_mb=2000,
-        runtime=30,
+        runtime=60,
     params:
+        design=MEASURES.design,
         seed=STUDY.seed,
         draws={
             "personas": ANALYSIS["bootstrap_personas"],
             "reruns": ANALYSIS["bootstrap_reruns"],
+            "diagnostics": ANALYSIS["bootstrap_diagnostics"],
         },
-        code=code_of("measure_metrics"),
+        code=code_of("measure_unit"),
     script:
-        "../scripts/measure_metrics.py"
-
-
-rule measure_diagnostics:
-    """Compute what S and R depend on: noise, variance components, fidelity, scale use, saturation."""
-    input:
-        base=MEASURES.baseline_moments,
-        moments=f"{RESULTS}/moments/{{model}}/{{variant}}/{{probe}}.parquet",
-        instrument=ANSWERS.instrument,
-    output:
-        f"{RESULTS}/diagnostics/{{model}}/{{variant}}/{{probe}}.parquet",
-    log:
-        f"{RESULTS}/logs/diagnostics/{{model}}/{{variant}}/{{probe}}.log",
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        seed=STUDY.seed,
-        draws=ANALYSIS["bootstrap_diagnostics"],
-        code=code_of("measure_diagnostics"),
-    script:
-        "../scripts/measure_diagnostics.py"
+        "../scripts/measure_unit.py"
 
 
 rule measure_temperature:
