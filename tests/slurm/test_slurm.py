@@ -118,7 +118,7 @@ def test_sampling_stays_on_the_controller_where_nodes_have_no_internet(
     cluster: Cluster, server: ScriptedServer
 ) -> None:
     study = study_of(cluster, server)
-    before = len(jobs("answer_shard")), len(jobs("collect_answers"))
+    before = len(jobs("answer_shard")), len(jobs("measure_unit"))
     cluster.run("all_answers", "--config", study, "sampling_on=controller")
-    assert (len(jobs("answer_shard")), len(jobs("collect_answers"))) == (before[0], before[1] + 1)
+    assert (len(jobs("answer_shard")), len(jobs("measure_unit"))) == (before[0], before[1] + 1)
     assert_paid_once(cluster, server, stops=0)

@@ -29,15 +29,9 @@ from tests.workflow.rerun_study import (
 
 PAGE = ROOT / "docs" / "reruns.md"
 
-EVERYTHING = (18, 12, 12, 6, 12)
+EVERYTHING = (18, 12)
 DOWNSTREAM = {"tables": ALL, "figures": ALL, "page": ALL}
 RECORD = only("provenance", "report_page")
-# What S, R and their contrasts are drawn in.
-COLLAPSE_FIGURES = (
-    *("figure_collapse_bars", "figure_prior_band", "figure_band_distribution"),
-    *("figure_robustness_map", "figure_noise_change"),
-    *("figure_foundation_heatmap", "figure_foundation_dots"),
-)
 COLLAPSE = "persona_collapse/measures/collapse.py"
 
 CASES = [
@@ -63,10 +57,8 @@ CASES = [
         "edit_measure",
         "edit `measures/collapse.py`",
         append(COLLAPSE, "_ADDED = 1"),
-        (0, 0, 0, 6, 0),
-        only("join_table", "table_contrasts", "table_band", "headlines"),
-        only(*COLLAPSE_FIGURES),
-        only("provenance", "report_page", render_table=2),
+        (0, 12),
+        **DOWNSTREAM,
     ),
     Case(
         "edit_figure",
@@ -101,7 +93,7 @@ CASES = [
         "model",
         "add a model of three variants",
         study(lambda document: document["models"].update(gamma=model("gamma"))),
-        (9, 6, 6, 3, 6),
+        (9, 6),
         **DOWNSTREAM,
         requests=3 * (PEOPLE + 1) * ITEMS,
         answers=3 * (PEOPLE + 1) * ITEMS * 3,
@@ -110,7 +102,7 @@ CASES = [
         "variant",
         "add a variant to one model",
         study(lambda d: d["models"]["alpha"]["variants"].update(other=variant("alpha", "other"))),
-        (3, 2, 2, 1, 2),
+        (3, 2),
         Rules(but=("table_power",)),
         ALL,
         ALL,
@@ -121,7 +113,7 @@ CASES = [
         "persona",
         "add a persona (a line at the end of its file)",
         append(PERSONAS, "- A seventh person, who came to the study later than the others."),
-        (6, 6, 6, 6, 6),
+        (6, 6),
         Rules(but=("table_toxic",)),
         Rules(but=("figure_toxic_distances",)),
         ALL,
@@ -141,7 +133,7 @@ CASES = [
         "probe",
         "add a probe: two toxic personas played by the baselines",
         study(toxic_probe),
-        (2, 2, 2, 2, 2),
+        (2, 2),
         Rules(but=("table_fidelity", "table_power")),
         Rules(but=("figure_power_curves",), more=("figure_toxic_radars",)),
         ALL,
@@ -152,7 +144,7 @@ CASES = [
         "reorder",
         "turn the order of the models round",
         study(reorder),
-        (0, 0, 0, 0, 0),
+        (0, 0),
         **DOWNSTREAM,
     ),
     Case(
@@ -177,7 +169,7 @@ CASES = [
         "shards",
         "cut shards of 3 personas instead of 4",
         study(lambda document: document["shards"].update(personas=3)),
-        (12, 6, 6, 6, 6),
+        (12, 6),
         Rules(but=("table_toxic",)),
         Rules(but=("figure_toxic_distances",)),
         ALL,
@@ -186,10 +178,8 @@ CASES = [
         "seed",
         "change the study's seed",
         study(lambda document: document.update(seed=2)),
-        (0, 0, 0, 6, 12),
-        Rules(but=("table_fidelity", "table_power", "table_profiles"), fewer={"join_table": 2}),
-        Rules(but=("figure_saturation_radars", "figure_quality_bars", "figure_power_curves")),
-        only("provenance", "report_page", render_table=2),
+        (0, 12),
+        **DOWNSTREAM,
     ),
     Case(
         "delete_table",

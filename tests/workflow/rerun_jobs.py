@@ -7,13 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.workflow.rerun_study import Change
 
-UNIT_RULES = {
-    "answer_shard": "shards",
-    "collect_answers": "collected",
-    "measure_moments": "moments",
-    "measure_metrics": "metrics",
-    "measure_diagnostics": "diagnostics",
-}
+UNIT_RULES = {"answer_shard": "shards", "measure_unit": "units"}
 PAGE_RULES = ("render_table", "provenance", "report_page")
 
 
@@ -21,13 +15,11 @@ PAGE_RULES = ("render_table", "provenance", "report_page")
 class Rules:
     """Rules of a group that run: all but some, with some that the change adds; or only some.
 
-    ``fewer`` are the jobs of rules that run fewer than in a first run. ``only`` counts the jobs of
-    each rule; None: as many as a first run has.
+    ``only`` counts the jobs of each rule; None: as many as a first run has.
     """
 
     but: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
-    fewer: dict[str, int] = field(default_factory=dict)
     only: dict[str, int] | None = None
 
     def counts(self, first: dict[str, int]) -> dict[str, int]:
@@ -37,7 +29,6 @@ class Rules:
         return {
             **{rule: count for rule, count in first.items() if rule not in self.but},
             **dict.fromkeys(self.more, 1),
-            **self.fewer,
         }
 
     def __str__(self) -> str:
@@ -45,8 +36,7 @@ class Rules:
             return ", ".join(_counted(rule, count) for rule, count in self.only.items()) or "-"
         but = f" but {', '.join(map(_short, self.but))}" if self.but else ""
         more = f" and {', '.join(map(_short, self.more))}" if self.more else ""
-        fewer = "".join(f", {_counted(rule, count)} alone" for rule, count in self.fewer.items())
-        return f"all{but}{more}{fewer}"
+        return f"all{but}{more}"
 
 
 def _short(rule: str) -> str:
@@ -78,7 +68,7 @@ class Case:
     name: str
     says: str
     change: Change
-    units: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+    units: tuple[int, int] = (0, 0)
     tables: Rules = field(default=NONE)
     figures: Rules = field(default=NONE)
     page: Rules = field(default=NONE)

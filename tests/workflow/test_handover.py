@@ -159,7 +159,7 @@ def test_unpacked_bundle_can_be_run(project: Project, archive: Path) -> None:
         packed.extractall(project.root / "unpacked")
     config = ["--config", "study=unpacked/awkward.bundle", "results=other"]
     planned = project.planned(*config, "--", "all_tables")
-    assert planned["measure_moments"] == 9
+    assert planned["measure_unit"] == 9
     assert "external_resource" not in planned
 
 

@@ -52,14 +52,11 @@ def test_adding_a_model_plans_that_model_and_what_speaks_of_all(finished: Projec
     planned = finished.planned("--config", config)
     variants, probes = 3, 2
     assert planned["answer_shard"] == variants * probes
-    assert planned["collect_answers"] == variants * probes
-    assert planned["measure_moments"] == variants * probes
-    assert planned["measure_metrics"] == variants
-    assert planned["measure_diagnostics"] == variants * probes
-    per_unit = {rule for rule in planned if rule.startswith(("answer", "collect", "measure"))}
+    assert planned["measure_unit"] == variants * probes
+    per_unit = {rule for rule in planned if rule.startswith(("answer", "measure"))}
     study_level = {rule: count for rule, count in planned.items() if rule not in per_unit}
     assert all(
-        rule.startswith(("table", "figure", "report", "render", "provenance", "all", "headlines"))
+        rule.startswith(("join", "table", "figure", "report", "render", "provenance", "all", "headlines"))
         for rule in study_level
     ), study_level
 
@@ -84,7 +81,7 @@ def test_power_plans_from_planted_values_before_anything_is_asked(project: Proje
     assert "Two variants on the same personas" in text
     pilot = project.study("to-plan", analysis={})
     jobs = project.planned("power", "--config", pilot)
-    assert jobs["measure_moments"] == 2  # the baseline and the target
+    assert jobs["measure_unit"] == 2  # the baseline and the target
     guess = project.planned("power", "--config", pilot, "planted={S: 1, R: 5}", "results=guess")
     assert guess == {"power": 1, "table_power": 1}
 
