@@ -55,10 +55,8 @@ def test_adding_a_model_plans_that_model_and_what_speaks_of_all(finished: Projec
     assert planned["measure_unit"] == variants * probes
     per_unit = {rule for rule in planned if rule.startswith(("answer", "measure"))}
     study_level = {rule: count for rule, count in planned.items() if rule not in per_unit}
-    assert all(
-        rule.startswith(("join", "table", "figure", "report", "render", "provenance", "all", "headlines"))
-        for rule in study_level
-    ), study_level
+    of_a_study = ("join", "table", "figure", "report", "render", "provenance", "all", "headlines")
+    assert all(rule.startswith(of_a_study) for rule in study_level), study_level
 
 
 def test_the_old_models_numbers_stay_when_one_is_added(project: Project) -> None:
