@@ -114,9 +114,8 @@ class Endpoint:
     """A kind of endpoint: its keys, what its answers depend on, and how it answers a task.
 
     ``Settings`` and ``VariantSettings`` declare the keys of the study file, as subclasses of
-    ``EndpointKeys`` and ``VariantKeys``. Modules that do more with an endpoint are named as text
-    and never imported here, so that editing them reruns no answer: ``replies`` answers open
-    questions and judges replies, ``finetune`` trains.
+    ``EndpointKeys`` and ``VariantKeys``. ``replies`` names the module that answers open questions
+    and judges replies, as text: an endpoint never imports it, so that editing it reruns no answer.
     """
 
     Settings: ClassVar[type[EndpointKeys]] = EndpointKeys
@@ -135,7 +134,6 @@ class Endpoint:
     inputs_called: ClassVar[str] = "input files"
     inputs_advice: ClassVar[str] = "create them"
     replies: ClassVar[str | None] = None
-    finetune: ClassVar[str | None] = None
 
     def identity(self, unit: UnitSettings) -> dict[str, Any]:
         """Return the settings that change answers, as plain values: a change of one asks again."""

@@ -75,8 +75,7 @@ def _order(study: Study, model: Model, variant: Variant, how: Finetune) -> dict[
     where = f"{study.path}: models.{model.key}.variants.{variant.name}.finetune"
     base = _base(model, variant, how, where)
     data = find_dataset(how.dataset, study.datasets, f"{where}.dataset", study.path)
-    kind = variant.endpoint.kind
-    simulated = kind == "simulated"
+    kind, simulated = variant.endpoint.kind, variant.endpoint.behaviour.simulated
     url = "simulated" if simulated else normalised_url(variant.endpoint.settings["base_url"])
     return {
         "model": model.key,

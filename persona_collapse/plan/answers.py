@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from persona_collapse.asking.settings import job_settings, slots
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints.base import Endpoint, UnitSettings, find, module_file
+from persona_collapse.endpoints.base import Endpoint, UnitSettings, module_file
 from persona_collapse.finetuning.orders import identity
 from persona_collapse.finetuning.planned import orders
 from persona_collapse.materials.sources import FOLDERS, Source, find_source
@@ -202,7 +202,7 @@ class Layout:
 
     def endpoint(self, unit: Unit) -> Endpoint:
         """Return the endpoint that answers a unit."""
-        return find(self.study.variant(unit).endpoint.kind)
+        return self.study.variant(unit).endpoint.behaviour
 
     def unit_settings(self, unit: Unit) -> UnitSettings:
         """Return what the study says about a unit, for its endpoint."""

@@ -107,6 +107,6 @@ class MakingLayout:
             "settle_s": given.get("settle_s", SETTLE_S),
             "budget": self.study.budget or None,
             "scope": self.study.name,
-            "store": places.store if endpoint.kind == "openai" else simulated,
+            "store": simulated if endpoint.behaviour.simulated else places.store,
             "prices": places.prices,
         }

@@ -35,7 +35,7 @@ class CheckLayout:
                 f"in all: {len(missing)}); leave variants out with misalignment.variants"
             )
         for model, name in self.pairs if self.judge else ():
-            if self.variant(model, name).endpoint.kind == "simulated":
+            if self.variant(model, name).endpoint.behaviour.simulated:
                 self._planted(model, name)
 
     def _source(self, check: Misalignment) -> Source:
@@ -162,7 +162,7 @@ class CheckLayout:
             "questions": self.source.digest(0, self.source.size),
             "samples": self.check.samples,
         }
-        if variant.endpoint.kind == "simulated":
+        if variant.endpoint.behaviour.simulated:
             return params | {"seed": self.study.seed, "planted": self._planted(model, name)}
         settings = identity(self.reply_settings(model, name))
         order = self.layout.made_as(model, name)
@@ -174,7 +174,7 @@ class CheckLayout:
     def reply_settings(self, model: str, name: str) -> dict[str, Any]:
         """Return how a variant is asked, as one job's process does it; nothing if simulated."""
         variant = self.variant(model, name)
-        if variant.endpoint.kind == "simulated":
+        if variant.endpoint.behaviour.simulated:
             return {}
         assert self.check is not None
         lengths = {"temperature": self.check.temperature, "max_tokens": self.check.max_tokens}
@@ -197,7 +197,7 @@ class CheckLayout:
         if self.judge is None:
             return {}
         endpoint = self._judge_endpoint()
-        if endpoint.kind == "simulated":
+        if endpoint.behaviour.simulated:
             return {}
         given = {**endpoint.settings, "model": self.judge.model}
         return self.layout.job_settings(given)
@@ -232,7 +232,7 @@ class CheckLayout:
         if self.judge is None:
             return []
         named = [*(self.variant(*pair).endpoint for pair in self.pairs), self._judge_endpoint()]
-        return [endpoint.name for endpoint in named if endpoint.kind == "openai"]
+        return [endpoint.name for endpoint in named if endpoint.behaviour.sends_requests]
 
 
 def identity(settings: dict[str, Any]) -> dict[str, Any]:
