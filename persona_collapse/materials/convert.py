@@ -15,23 +15,15 @@ import yaml
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.faults import MADE, check
 from persona_collapse.common.files import write_atomically
-from persona_collapse.common.hashing import sha256
+from persona_collapse.common.hashing import digest
 from persona_collapse.materials.catalogue import External, find_external
 from persona_collapse.materials.extract import Source, first_questions
 from persona_collapse.materials.fetch import obtain
-from persona_collapse.materials.instruments import Instrument, Resource
-from persona_collapse.materials.personas import PersonaSet
-from persona_collapse.materials.questions import QuestionSet
-from persona_collapse.materials.sources import FOLDERS
+from persona_collapse.materials.sources import DECLARED, FOLDERS
 
 Content = dict[str, Any]
 
 COUNTED = {"instrument": "items", "personas": "personas", "questions": "questions"}
-DECLARED: dict[str, type[Resource]] = {
-    "instrument": Instrument,
-    "personas": PersonaSet,
-    "questions": QuestionSet,
-}
 
 
 def external(
@@ -75,7 +67,7 @@ def read_content(resource: External, cache: Path, mirror: Path | None) -> Conten
             name: obtain(file, cache, mirror) for name, file in resource.source_files().items()
         }
         content = _literals(resource, files)
-    found = content_digest(content)
+    found = digest(content)
     if not resource.version and found != resource.content_sha256:
         raise UserError(
             f"{resource.name}: what was read has the digest {found}, expected "
@@ -83,12 +75,6 @@ def read_content(resource: External, cache: Path, mirror: Path | None) -> Conten
             "a file of the mirror, or the catalogue's entry, was changed"
         )
     return content
-
-
-def content_digest(content: Content) -> str:
-    """Return the sha256 of literals as JSON with sorted keys and no spaces, in UTF-8."""
-    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return sha256(text.encode())
 
 
 def convert(resource: External, content: Content) -> dict[str, Any]:

@@ -99,7 +99,12 @@ class Instrument(Resource):
         """Return the chat messages of one cell: no system message, as in the published study."""
         return [{"role": "user", "content": self.prompt(item, persona)}]
 
-    def items_digest(self, start: int, stop: int) -> str:
+    @property
+    def size(self) -> int:
+        """The number of items."""
+        return len(self.items)
+
+    def digest(self, start: int, stop: int) -> str:
         """Digest everything that items ``start:stop`` (positions) put into a prompt."""
         parts = [f"{self.scale.minimum}-{self.scale.maximum}", self.prompts.persona]
         parts += [f"{item.id}\x1f{self.question(item)}" for item in self.items[start:stop]]

@@ -20,6 +20,11 @@ class PersonaSet(Resource):
         "the descriptions, in order", name="personas"
     )
 
+    @property
+    def size(self) -> int:
+        """The number of personas."""
+        return len(self.descriptions)
+
     def digest(self, start: int, stop: int) -> str:
         """Digest the descriptions of personas ``start:stop``."""
         return digest(list(self.descriptions[start:stop]))

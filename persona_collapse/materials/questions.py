@@ -54,6 +54,11 @@ class QuestionSet(Resource):
         )
         return [{"role": "user", "content": text}]
 
+    @property
+    def size(self) -> int:
+        """The number of questions."""
+        return len(self.questions)
+
     def digest(self, start: int, stop: int) -> str:
         """Digest the questions ``start:stop`` as they are asked."""
         return digest(

@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.faults import read_document
 from persona_collapse.materials.catalogue import External, read_catalogue
-from persona_collapse.materials.instruments import Instrument, read_instrument
-from persona_collapse.materials.personas import PersonaSet, read_personas
-from persona_collapse.materials.questions import QuestionSet, read_questions
+from persona_collapse.materials.instruments import Instrument, Resource
+from persona_collapse.materials.personas import PersonaSet
+from persona_collapse.materials.questions import QuestionSet
 
 RESOURCES = Path("resources")
+DECLARED: dict[str, type[Resource]] = {
+    "instrument": Instrument,
+    "personas": PersonaSet,
+    "questions": QuestionSet,
+}
 FOLDERS = {"instrument": "instruments", "personas": "personas", "questions": "questions"}
 WORDS = {"instrument": "instrument", "personas": "persona set", "questions": "set of questions"}
 
@@ -34,35 +41,22 @@ class Source:
         """Identify the texts of the entries ``start:stop``, so that only their change reruns."""
         if self.fingerprint is not None:
             return f"{self.fingerprint[:16]}:{start}-{stop}"
-        if self.kind == "instrument":
-            return instrument_at(self.path).items_digest(start, stop)
-        if self.kind == "questions":
-            return questions_at(self.path).digest(start, stop)
-        return personas_at(self.path).digest(start, stop)
+        return str(self.read().digest(start, stop))
 
     def foundations(self) -> tuple[str, ...]:
-        """Return an instrument's foundations; a fetched one's stand in the catalogue."""
+        """Return an instrument's foundations; those of a fetched one are in the catalogue."""
         if self.fingerprint is not None:
             return tuple(_catalogue()[self.name].header["foundations"])
-        return instrument_at(self.path).foundations
+        return tuple(self.read().foundations)
+
+    def read(self) -> Any:
+        """Return the instrument, persona set or set of questions, read once per process."""
+        return _read(self.kind, self.path)
 
 
 @cache
-def instrument_at(path: Path) -> Instrument:
-    """Read an instrument once per process."""
-    return read_instrument(path)
-
-
-@cache
-def personas_at(path: Path) -> PersonaSet:
-    """Read a persona set once per process."""
-    return read_personas(path)
-
-
-@cache
-def questions_at(path: Path) -> QuestionSet:
-    """Read a set of questions once per process."""
-    return read_questions(path)
+def _read(kind: str, path: Path) -> Any:
+    return read_document(path, DECLARED[kind])
 
 
 def _catalogue() -> dict[str, External]:
@@ -89,8 +83,4 @@ def find_source(name: str, kind: str, where: str) -> Source:
 
 
 def _local(name: str, kind: str, path: Path) -> Source:
-    if kind == "instrument":
-        return Source(name, kind, path, len(instrument_at(path).items), None)
-    if kind == "questions":
-        return Source(name, kind, path, len(questions_at(path).questions), None)
-    return Source(name, kind, path, len(personas_at(path).descriptions), None)
+    return Source(name, kind, path, _read(kind, path).size, None)

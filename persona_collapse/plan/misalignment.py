@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.materials.sources import FOLDERS, RESOURCES, Source, find_source, questions_at
+from persona_collapse.materials.sources import FOLDERS, RESOURCES, Source, find_source
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.code import code_of
 from persona_collapse.study.model import Endpoint, Judge, Misalignment, Variant
@@ -188,7 +188,7 @@ class CheckLayout:
         endpoint = self._judge_endpoint()
         prompts = self.source.fingerprint
         if prompts is None:
-            prompts = questions_at(self.source.path).judge_digest()
+            prompts = self.source.read().judge_digest()
         params = {"endpoint": endpoint.kind, "method": self.judge.method, "prompts": prompts}
         return params | {"settings": identity(self.judge_settings())}
 

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 
 from persona_collapse.endpoints.simulated import Simulated
-from persona_collapse.materials.sources import instrument_at, personas_at
 from persona_collapse.measures.collapse import metrics_of
 from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.statistics.bootstrap import Draws
@@ -35,8 +34,8 @@ def metrics(model: str, variant: str) -> pl.DataFrame:
     """Return the demo's metrics of one variant, as the workflow makes them."""
     layout, study = demo(), demo().study
     unit = Unit(model, variant, "roleplay")
-    instrument = instrument_at(layout.instruments["roleplay"].path)
-    personas = personas_at(layout.personas["roleplay"].path)
+    instrument = layout.instruments["roleplay"].read()
+    personas = layout.personas["roleplay"].read()
     settings = layout.identity(unit)
     answers = pl.concat(
         Simulated().answer(Task(shard, instrument, personas, study.seed), settings)

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.hashing import digest
 from persona_collapse.materials.catalogue import find_external, read_catalogue
-from persona_collapse.materials.convert import content_digest, external, read_content
+from persona_collapse.materials.convert import external, read_content
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.materials.personas import read_personas
 
@@ -93,7 +94,7 @@ def quiz_entry():
             },
         },
         extracted={"items": "items.csv", "prompts": "prompts.json"},
-        content_sha256=content_digest(content),
+        content_sha256=digest(content),
     )
 
 
@@ -103,7 +104,7 @@ def people_entry():
         kind="personas",
         size=3,
         literals={"file": "people.json"},
-        content_sha256=content_digest({"personas": PEOPLE[:3]}),
+        content_sha256=digest({"personas": PEOPLE[:3]}),
     )
 
 
@@ -114,7 +115,7 @@ def cast_entry():
         size=2,
         literals={"file": "cast.py", "list": "CAST", "indices": [0, 3]},
         extracted={"personas": "cast.json"},
-        content_sha256=content_digest({"personas": ["A baker.", "A cook."]}),
+        content_sha256=digest({"personas": ["A baker.", "A cook."]}),
     )
 
 

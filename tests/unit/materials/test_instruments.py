@@ -80,9 +80,9 @@ def test_digest_of_items_depends_on_their_texts_and_wording_only(tmp_path):
     tiny = read_changed(tmp_path, lambda d: None)
     other = read_changed(tmp_path, lambda d: d["items"][1].update(text="three"))
     reworded = read_changed(tmp_path, lambda d: d["prompts"]["sections"].update(a="B {item}"))
-    assert tiny.items_digest(0, 1) == other.items_digest(0, 1)
-    assert tiny.items_digest(1, 2) != other.items_digest(1, 2)
-    assert tiny.items_digest(0, 1) != reworded.items_digest(0, 1)
+    assert tiny.digest(0, 1) == other.digest(0, 1)
+    assert tiny.digest(1, 2) != other.digest(1, 2)
+    assert tiny.digest(0, 1) != reworded.digest(0, 1)
     assert digest(["ab", "c"]) != digest(["a", "bc"])
 
 
