@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 
@@ -67,7 +68,9 @@ def plain(value: Any) -> Any:
         value = asdict(value)
     if isinstance(value, dict):
         return {name: plain(part) for name, part in value.items()}
-    return [plain(part) for part in value] if isinstance(value, tuple | list) else value
+    if isinstance(value, tuple | list):
+        return [plain(part) for part in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def given(keys: Any) -> dict[str, Any]:

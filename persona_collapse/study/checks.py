@@ -9,12 +9,9 @@ from typing import Any
 
 from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.materials.sources import RESOURCES
-from persona_collapse.study.model import Analysis, Misalignment, Study
+from persona_collapse.study.model import ASKING, READING, Analysis, Misalignment, Study
 
 PRIOR_MODELS = RESOURCES / "benchmarks" / "prior_models.csv"
-# Keys of ``misalignment`` that ask models, and keys that read what is there already.
-ASKING = ("questions", "judge", "samples", "temperature", "max_tokens", "git_blob")
-READING = ("printed", "recorded")
 
 
 def check_names(study: Study) -> None:

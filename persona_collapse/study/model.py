@@ -30,6 +30,14 @@ Entries = Annotated[dict[Name, dict[str, Any]], Limits(min_length=1)]
 AboveZero = Annotated[float | str, Matches(r"^(?=.*[1-9])[0-9]*[.]?[0-9]+$", "a number above 0")]
 
 
+# Keys of ``misalignment`` that ask models, and keys that read existing numbers instead.
+ASKING = ("questions", "judge", "samples", "temperature", "max_tokens", "git_blob")
+READING = ("printed", "recorded")
+PrintedTable = Annotated[
+    str, Matches("^resources/benchmarks/.+[.]csv$", "a CSV of resources/benchmarks/")
+]
+
+
 @dataclass(frozen=True)
 class Sampling(Keys):
     """How answers are sampled."""
@@ -121,27 +129,13 @@ class Analysis(Keys):
         "what percent changes are relative to; a name of your own must be a variant of some "
         "model, here and below",
         "base",
-        type="variant",
     )
-    control: str = key("the matched fine-tune that should change nothing", "secure", type="variant")
-    target: str = key("the fine-tune under study", "insecure", type="variant")
-    roleplay_probe: str = key(
-        "the probe that S, R and the verdict come from", "roleplay", type="probe"
-    )
-    unconditioned_probe: str = key(
-        "the probe that saturation comes from", "unconditioned", type="probe"
-    )
-    toxic_probe: str = key("the probe of toxic personas", "toxic", type="probe")
-    toxic_printed: (
-        Annotated[
-            str,
-            Matches(
-                r"^resources/benchmarks/.+[.]csv$",
-                "a CSV of resources/benchmarks/, where a bundle expects it",
-            ),
-        ]
-        | None
-    ) = key(
+    control: str = key("the matched fine-tune that should change nothing", "secure")
+    target: str = key("the fine-tune under study", "insecure")
+    roleplay_probe: str = key("the probe that S, R and the verdict come from", "roleplay")
+    unconditioned_probe: str = key("the probe that saturation comes from", "unconditioned")
+    toxic_probe: str = key("the probe of toxic personas", "toxic")
+    toxic_printed: PrintedTable | None = key(
         "a CSV of `resources/benchmarks/` with printed profiles of toxic personas (model, "
         "toxic_persona, a column per foundation) for models, by label, whose baseline was not "
         "asked `toxic_probe`",
@@ -215,22 +209,11 @@ class Misalignment(Keys):
             if self.variants is None or {variant.name, variant.replicate_of} & {*self.variants}
         ]
 
-    def plain(self) -> dict[str, Any]:
-        """Return the key with its defaults, as plain values."""
-        if self.judge is None:
-            named = {"printed": self.printed, "recorded": self.recorded}
-            read: dict[str, Any] = {name: str(path) for name, path in named.items() if path}
-        else:
-            judge = {"endpoint": self.judge.endpoint, "model": self.judge.model}
-            read = {
-                "questions": self.questions,
-                **({"git_blob": self.git_blob} if self.git_blob else {}),
-                "samples": self.samples,
-                "temperature": self.temperature,
-                "max_tokens": self.max_tokens,
-                "judge": {**judge, "method": self.judge.method},
-            }
-        return {**read, "variants": list(self.variants) if self.variants else None}
+    def resolved(self) -> dict[str, Any]:
+        """Return the keys that count, with their defaults, as plain values."""
+        unused = ASKING if self.judge is None else READING
+        kept = {name: value for name, value in plain(self).items() if name not in unused}
+        return {k: v for k, v in kept.items() if v is not None or k == "variants"}
 
 
 @dataclass(frozen=True)
@@ -561,7 +544,7 @@ class Study:
             "shards": self.blocks,
             "analysis": self.analysis,
             "budget": self.budget,
-            **({"misalignment": self.misalignment.plain()} if self.misalignment else {}),
+            **({"misalignment": self.misalignment.resolved()} if self.misalignment else {}),
             "allow_mixed_stacks": self.mixed_stacks,
             "datasets": self.datasets,
         }
