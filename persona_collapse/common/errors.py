@@ -1,4 +1,4 @@
-"""The one exception that reaches a user: it says what was wrong, where, and what to do."""
+"""The exception for errors that users can fix: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A fault that the user can mend; its text is shown without a traceback."""
+    """An error that the user can fix; its text is shown without a traceback."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Checking documents against declared keys: one message names the key and the rule it breaks."""
+"""Check documents against declared keys; an error names the key and the rule that it breaks."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 T = TypeVar("T")
-# The environment variable that hands down to jobs what the planning process has checked: digests
-# of text and declaration. A job then needs neither the check nor the library behind it.
+# The environment variable that tells jobs what the planning process has checked, as digests of
+# text and declaration. Jobs then do not import pydantic.
 CHECKED = "PERSONA_COLLAPSE_CHECKED"
 # The first words of a file that the workflow made, and checked before it was written.
 MADE = "# Made by the workflow"
@@ -50,8 +50,8 @@ UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 def read_document(path: Path, kind: type[T]) -> T:
     """Read a YAML file as an instance of a declaration, or as a mapping of such instances.
 
-    What this process or the one that started it has checked is built without a check. Raises
-    ``UserError`` with the path of the key for the most telling fault.
+    Documents that this process or its parent has checked are not checked again. Raises
+    ``UserError`` with the path of the key for the most informative fault.
     """
     text = read_text(path)
     document = parse(text, path)
@@ -117,7 +117,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def explain(kind: Any, error: Mapping[str, Any], at: tuple[str | int, ...] = ()) -> str:
-    """Say in one line which key is wrong, what was expected and the nearest valid name."""
+    """Return one line: which key is wrong, what was expected, the nearest valid name."""
     path, hint = _place(kind, error["loc"])
     rule, value, limits = error["type"], error["input"], error.get("ctx", {})
     place = key_path([*at, *path])
@@ -175,7 +175,7 @@ def _choices(kind: Any) -> tuple[Any, ...]:
 
 
 def _type_words(kind: Any) -> str:
-    """Say which types a declaration accepts: "an integer or nothing"."""
+    """Return the types that a declaration accepts: "an integer or nothing"."""
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     if get_origin(kind) in (Union, UnionType):
@@ -187,7 +187,7 @@ def _type_words(kind: Any) -> str:
 
 
 def key_path(parts: Iterable[str | int]) -> str:
-    """Write a path of keys as a reader would: ``models.gpt-4o.variants[0]``."""
+    """Return a path of keys as text: ``models.gpt-4o.variants[0]``."""
     path = ""
     for part in parts:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)

@@ -1,7 +1,7 @@
-"""Declaring the keys of a file: a frozen dataclass whose fields state type, default and meaning.
+"""Declare the keys of a file as a frozen dataclass: type, default and meaning of each.
 
-``common.faults`` checks documents against such classes with pydantic. Nothing here imports it, so
-that a job which only reads what was checked before does not pay for it.
+``common.faults`` checks documents against such classes with pydantic. This module does not import
+pydantic, so that jobs which read checked files start faster.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 
 
 class _Names(dict[str, Any]):
-    """A class body in which no name is declared twice."""
+    """A class body that refuses repeated names."""
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name in self and not name.startswith("__"):
@@ -49,8 +49,8 @@ def key(
 ) -> Any:
     """Declare a key by its meaning and default; without a default it is required.
 
-    ``name`` is the key's name in the file, where it is not the field's. ``type`` and ``shown`` are
-    what the documentation says of the type and of the default, where not what the code says.
+    ``name`` is the key's name in the file, where it differs from the field's. ``type`` and
+    ``shown`` replace the type and the default in the documentation.
     """
     words = {"description": meaning, "type_words": type, "default_words": shown}
     alias = {"alias": name} if name else {}
@@ -93,7 +93,7 @@ class Limits:
         schema = {**handler(source), **self.limits}
         if source is not float:
             return schema
-        # An integer stays one: what is sent to a server, and the key of an answer, are as written.
+        # Integers stay integers: requests and the keys of stored answers depend on it.
         return core_schema.no_info_wrap_validator_function(
             lambda value, check: (check(value), value)[1], schema
         )
@@ -101,7 +101,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Matches:
-    """A pattern that a text must match; ``meaning`` says so to a reader: "a text with {item}"."""
+    """A pattern that a text must match; ``meaning`` describes it: "a text with {item}"."""
 
     pattern: str
     meaning: str

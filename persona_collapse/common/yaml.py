@@ -1,4 +1,4 @@
-"""Reading YAML files: a fault is one message that names the file, the line and the fault."""
+"""Read YAML files; an error names the file, the line and the problem."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from persona_collapse.common.errors import UserError
 
 
 class _UniqueKeyLoader(yaml.CSafeLoader):
-    """A safe loader that refuses a key given twice, where YAML would keep the last in silence."""
+    """A safe loader that refuses repeated keys, where YAML silently keeps the last."""
 
 
 def _mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    # Before merge keys (`<<`) are resolved: an own key may stand beside a merged one of its name.
+    # Before merge keys (`<<`) are resolved: a mapping may override a merged key.
     seen: set[str] = set()
     for key_node, _ in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
@@ -35,7 +35,7 @@ def _refuse(node: yaml.Node, problem: str) -> NoReturn:
 
 
 _UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-# A date stays a text: nothing here is a date, and model names look like one ("2024-08-06").
+# Dates stay texts: no value is a date, and model names look like one ("2024-08-06").
 _UniqueKeyLoader.yaml_implicit_resolvers = {
     first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -43,12 +43,12 @@ _UniqueKeyLoader.yaml_implicit_resolvers = {
 
 
 def read_yaml(path: Path) -> Any:
-    """Parse a YAML file; raise ``UserError`` that names the file, the line and the fault."""
+    """Parse a YAML file; raise ``UserError`` that names the file, the line and the problem."""
     return parse(read_text(path), path)
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text; raise ``UserError`` that names the file where it cannot be read."""
+    """Return a file's text; raise ``UserError`` where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

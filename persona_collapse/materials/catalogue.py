@@ -35,10 +35,10 @@ Urls = Annotated[
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file at its public addresses, which are tried in order, and what its bytes must be.
+    """A file's addresses, tried in order, and the digest of its content.
 
-    One of ``sha256`` and ``git_blob`` (the id that git gives to the content) is known.
-    ``advice`` says what to do about another content, ``%s`` standing for the id found.
+    One of ``sha256`` and ``git_blob`` (git's id of the content) is set. ``advice`` says what to do
+    about other content, with ``%s`` for the id found.
     """
 
     name: str
@@ -78,7 +78,7 @@ class FunctionPlace(Keys):
 
 @dataclass(frozen=True)
 class Literals(Keys):
-    """What is read out of which file: of an instrument items and prompts, else one file."""
+    """What is read from which file: for an instrument items and prompts, else one file."""
 
     items: Annotated[dict[str, ListPlace], Limits(min_length=1)] | None = key(
         "an instrument's items, by section", None
@@ -110,7 +110,7 @@ class ExternalKeys(Keys):
     licence: Text = key("the licence of its texts")
     source: Text = key("where its texts come from")
     files: Annotated[dict[FileName, FileKeys], Limits(min_length=1)] = key("what is fetched")
-    literals: Literals = key("what is read out of the files")
+    literals: Literals = key("what is read from the files")
     content_sha256: Sha256 = key("digest of what was read")
     extracted: Annotated[dict[str, FileName], Limits(min_length=1)] | None = key(
         "files that a mirror may hold instead, with the literals read out", None
@@ -121,7 +121,7 @@ class ExternalKeys(Keys):
     )
 
     def faults(self) -> Iterator[Fault]:
-        """Yield keys that do not fit to the kind of resource, and names that fit to nothing."""
+        """Yield keys that the kind of resource lacks or must not have, and unknown names."""
         instrument, literals = self.kind == "instrument", self.literals
         owned: dict[tuple[str, ...], Any] = {
             ("scale",): self.scale,

@@ -1,4 +1,4 @@
-"""From fetched files to the project's own YAML form; the same bytes every time."""
+"""Convert fetched files to the project's YAML form, reproducibly."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def external(
 ) -> None:
     """Fetch, check and convert one resource of a catalogue into the YAML file ``output``.
 
-    ``cache`` keeps fetched files; ``mirror`` is a folder that takes the place of the network. It
-    may hold the source files, or all of the resource's extracted files. ``confirmed`` is the git
-    blob id of another version of the source file that the user accepts. Raises ``UserError``.
+    ``cache`` keeps fetched files; ``mirror`` is a folder to read instead of the network. It may
+    hold the source files, or all of the resource's extracted files. ``confirmed`` is the git blob
+    id of another version of the source file that the user accepts. Raises ``UserError``.
     """
     resource = replace(find_external(catalogue, name), version=confirmed)
     folder = FOLDERS[resource.kind]
@@ -52,7 +52,7 @@ def external(
 
 
 def read_content(resource: External, cache: Path, mirror: Path | None) -> Content:
-    """Return a resource's literals, whichever road they come by, checked against their digest.
+    """Return a resource's literals, from its sources or extracted files, checked by their digest.
 
     An instrument gives ``items`` ([section, foundation, text], in order) and ``prompts`` (one per
     section with ``{item}``, and ``persona``); a persona set gives ``personas``; questions give
@@ -78,7 +78,7 @@ def read_content(resource: External, cache: Path, mirror: Path | None) -> Conten
 
 
 def convert(resource: External, content: Content) -> dict[str, Any]:
-    """Return the document that ``read_instrument`` (or ``_personas``, ``_questions``) reads."""
+    """Return the resource as a document of its kind (see ``sources.DECLARED``)."""
     count = len(content[COUNTED[resource.kind]])
     if count != resource.size:
         raise UserError(

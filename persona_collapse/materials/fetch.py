@@ -1,7 +1,4 @@
-"""Getting a source file: from a mirror folder, from the cache, or from its public addresses.
-
-Whatever the road, the bytes are those of the catalogue's digest or they are refused.
-"""
+"""Get a source file from a mirror folder, the cache or its public addresses; check its digest."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from persona_collapse.common.hashing import git_blob, sha256
 from persona_collapse.materials.catalogue import SourceFile
 
 TIMEOUT_S = 30.0  # for a connection and for each read
-DEADLINE_S = 300.0  # for a whole file, so that a server that trickles bytes cannot hold a run
+DEADLINE_S = 300.0  # for a whole file, so that a slow server cannot block a run
 MAX_BYTES = 20 * 1024 * 1024
 CHUNK = 64 * 1024
 ADVICE = (
@@ -27,23 +24,22 @@ ADVICE = (
 
 
 class _FetchError(Exception):
-    """Why one address gave no usable file."""
+    """One address gave no usable file."""
 
 
 def obtain(file: SourceFile, cache: Path, mirror: Path | None) -> bytes:
     """Return the checked bytes of a source file.
 
-    With a mirror the file is taken from that folder and the network is left alone. Otherwise it
-    comes from ``cache``, or from the first address that gives the right bytes, which are then put
-    into ``cache``. Raises ``UserError`` that names the file, every address, what was found there
-    and what was expected.
+    With a mirror the file is read from that folder, without the network. Otherwise it comes from
+    ``cache``, or from the first address that gives the expected content, which is then cached.
+    Raises ``UserError`` that names the file and, for every address, what was found and expected.
     """
     if mirror is not None:
         return _from_mirror(file, mirror)
-    kept = cache / file.name
-    if kept.is_file():
-        content = kept.read_bytes()
-        if is_right(content, file):
+    cached = cache / file.name
+    if cached.is_file():
+        content = cached.read_bytes()
+        if has_digest(content, file):
             return content
     faults = []
     for url in file.urls:
@@ -52,23 +48,23 @@ def obtain(file: SourceFile, cache: Path, mirror: Path | None) -> bytes:
         except _FetchError as fault:
             faults.append(f"{url}: {fault}")
             continue
-        if is_right(content, file):
-            write_atomically(kept, content)
+        if has_digest(content, file):
+            write_atomically(cached, content)
             return content
-        faults.append(f"{url}: {_wrong(content, file)}")
+        faults.append(f"{url}: {_mismatch(content, file)}")
     tried = "\n  ".join(faults)
     raise UserError(f"{file.name}: could not be fetched\n  {tried}\n{ADVICE}")
 
 
-def is_right(content: bytes, file: SourceFile) -> bool:
-    """Tell whether bytes are those that the catalogue knows a file by."""
+def has_digest(content: bytes, file: SourceFile) -> bool:
+    """Tell whether content has the digest that the catalogue states for a file."""
     if file.git_blob is not None:
         return git_blob(content) == file.git_blob
     return sha256(content) == file.sha256
 
 
 def download(url: str) -> bytes:
-    """Return what an http(s) address gives; raise a private fault that says why it cannot."""
+    """Return the content of an http(s) address; raise ``_FetchError`` with the cause."""
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
             content = _read(response)
@@ -87,7 +83,7 @@ def download(url: str) -> bytes:
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """Read a reply in chunks, so that the size and the whole duration can be limited."""
+    """Read a response in chunks, with a limit on its size and on the whole duration."""
     stop = time.monotonic() + DEADLINE_S
     content = bytearray()
     while chunk := response.read(CHUNK):
@@ -106,17 +102,17 @@ def _from_mirror(file: SourceFile, mirror: Path) -> bytes:
     except OSError as fault:
         raise UserError(
             f"{path}: cannot be read: {fault.strerror}. The mirror (resources.mirror) must hold "
-            f"{file.name}; it is to be had from {file.urls[0]}"
+            f"{file.name}; download it from {file.urls[0]}"
         ) from None
-    if not is_right(content, file):
+    if not has_digest(content, file):
         raise UserError(
-            f"{path}: {_wrong(content, file)}. The mirror (resources.mirror) holds another "
+            f"{path}: {_mismatch(content, file)}. The mirror (resources.mirror) holds another "
             f"version; the right one is {file.urls[0]}"
         )
     return content
 
 
-def _wrong(content: bytes, file: SourceFile) -> str:
+def _mismatch(content: bytes, file: SourceFile) -> str:
     if file.git_blob is not None:
         found = git_blob(content)
         text = f"its git blob id is {found} ({len(content)} bytes), expected {file.git_blob}"

@@ -1,4 +1,4 @@
-"""Instruments: a questionnaire's items, its scale, its foundations and how it is asked."""
+"""Instruments: a questionnaire's items, scale, foundations and prompts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Item(Keys):
 
 @dataclass(frozen=True)
 class Prompts(Keys):
-    """How items are asked."""
+    """The prompts around items."""
 
     persona: PersonaPrompt = key("the role-play prompt around a question")
     sections: Annotated[dict[str, Wording], Limits(min_length=1)] = key(
@@ -59,7 +59,7 @@ class Prompts(Keys):
 
 @dataclass(frozen=True)
 class Resource(Keys):
-    """What every file of instruments, personas and questions says of itself."""
+    """The header of every file of instruments, personas and questions."""
 
     name: Text = key("the name by which a study knows it")
     title: Text = key("a line for people")
@@ -67,7 +67,7 @@ class Resource(Keys):
     source: Text = key("where its texts come from", "", shown="required")
 
     def faults(self) -> Iterator[Fault]:
-        """Yield what no single key says."""
+        """Yield missing keys."""
         for name in ("licence", "source"):
             if not getattr(self, name):
                 yield (), f"the key {name!r} is missing"
@@ -79,7 +79,7 @@ class Instrument(Resource):
 
     scale: Scale = key("the rating scale")
     foundations: Annotated[tuple[Text, ...], Limits(min_length=1)] = key("what it measures")
-    prompts: Prompts = key("how it is asked")
+    prompts: Prompts = key("the prompts")
     items: Annotated[tuple[Item, ...], Limits(min_length=1)] = key("the items, in order")
 
     def question(self, item: Item) -> str:

@@ -1,4 +1,4 @@
-"""Persona sets: ordered lists of descriptions; a persona's id is its place in the list, from 0."""
+"""Persona sets: ordered lists of descriptions; a persona's id is its position, from 0."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PersonaSet(Resource):
         return digest(list(self.descriptions[start:stop]))
 
     def faults(self) -> Iterator[Fault]:
-        """Yield descriptions that stand twice, in one pass: a set may have 100,000."""
+        """Yield repeated descriptions, in linear time: a set may have 100,000."""
         yield from super().faults()
         places: dict[str, int] = {}
         for position, text in enumerate(self.descriptions):

@@ -12,7 +12,7 @@ from persona_collapse.common.faults import read_document
 from persona_collapse.common.keys import Keys, Limits, Matches, Name, Text, key
 from persona_collapse.materials.instruments import Fault, Resource, digest
 
-CODE, REFUSAL = "CODE", "REFUSAL"  # verdicts that are no numbers
+CODE, REFUSAL = "CODE", "REFUSAL"  # verdicts that are not numbers
 CATEGORIES = (CODE, REFUSAL)
 ASPECTS = {"alignment": "aligned", "coherence": "coherent"}  # what is judged, and by which prompt
 
@@ -42,13 +42,13 @@ class Question(Keys):
 class QuestionSet(Resource):
     """Questions in order, and the judge's prompts with ``{question}`` and ``{answer}``."""
 
-    prompts: dict[Aspect, JudgePrompt] = key("how a judge is asked about a reply", name="judge")
+    prompts: dict[Aspect, JudgePrompt] = key("the prompts about a reply", name="judge")
     questions: Annotated[tuple[Question, ...], Limits(min_length=1)] = key("the questions")
 
     def judge_messages(self, aspect: str, question: str, answer: str) -> list[dict[str, str]]:
         """Return the chat messages that ask a judge about a reply; ``aspect`` is of ``ASPECTS``."""
         parts = {"{question}": question, "{answer}": answer}
-        # In one pass: a reply may itself hold "{question}".
+        # In one pass, since a reply may itself contain "{question}".
         text = re.sub(
             r"\{(?:question|answer)\}", lambda m: parts[m.group()], self.prompts[ASPECTS[aspect]]
         )
@@ -60,7 +60,7 @@ class QuestionSet(Resource):
         return len(self.questions)
 
     def digest(self, start: int, stop: int) -> str:
-        """Digest the questions ``start:stop`` as they are asked."""
+        """Digest the questions ``start:stop`` with their system messages."""
         return digest(
             [f"{q.id}\x1f{q.system or ''}\x1f{q.text}" for q in self.questions[start:stop]]
         )

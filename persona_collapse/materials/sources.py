@@ -1,4 +1,4 @@
-"""Which file an instrument or persona set lies in, and how large it is before it is fetched."""
+"""Find the file and the size of a resource that a study names, also before it is fetched."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ WORDS = {"instrument": "instrument", "personas": "persona set", "questions": "se
 
 @dataclass(frozen=True)
 class Source:
-    """A resource as the study names it: its file and the number of entries in it.
+    """A resource that a study names: its file and its number of entries.
 
-    An external source need not be there yet; ``fingerprint`` then stands for its fixed content.
+    ``fingerprint`` identifies the content of a fetched resource, whose file may not exist yet.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Source:
     fingerprint: str | None
 
     def digest(self, start: int, stop: int) -> str:
-        """Identify the texts of the entries ``start:stop``, so that only their change reruns."""
+        """Return an identifier of the texts of entries ``start:stop``, for the params of shards."""
         if self.fingerprint is not None:
             return f"{self.fingerprint[:16]}:{start}-{stop}"
         return str(self.read().digest(start, stop))

@@ -1,1 +1,1 @@
-"""The study file: its keys, its defaults, its checks."""
+"""Study files: declared keys, loading, checks."""

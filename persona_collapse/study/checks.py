@@ -1,4 +1,4 @@
-"""Checks of what no single key of a study says: names that must fit, keys that exclude others."""
+"""Checks across keys of a study: names that must exist, keys that exclude each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PRIOR_MODELS = RESOURCES / "benchmarks" / "prior_models.csv"
 
 
 def check_names(study: Study) -> None:
-    """Raise ``UserError`` with the key's path where names of a study do not fit together."""
+    """Check that names in a study refer to something; raise ``UserError`` with the key's path."""
     _check_probes(study)
     _check_roles(study)
     _check_band(study)
@@ -41,7 +41,7 @@ def _check_variants(where: str, names: Collection[str], known: Collection[str]) 
 
 
 def _check_roles(study: Study) -> None:
-    """Check the names that ``analysis`` gives; a default may be absent, a name of one's own not."""
+    """Check the names under ``analysis``; only a default may refer to nothing."""
     where, analysis = f"{study.path}: analysis", study.analysis
     main = analysis["roleplay_probe"]
     with_personas = [name for name in study.probes if study.has_personas(name)]
@@ -106,7 +106,7 @@ def _check_steps(study: Study) -> None:
 
 
 def _check_files(study: Study) -> None:
-    """Check that recorded variants name a file for each of their probes, and no other."""
+    """Check that recorded variants name one file for each of their probes."""
     for unit in study.units():
         files = study.variant(unit).settings.get("files")
         if files is not None and unit.probe not in files:
@@ -128,7 +128,7 @@ def _check_files(study: Study) -> None:
 
 
 def check_misalignment(study: Study, given: Mapping[str, Any]) -> None:
-    """Raise ``UserError`` where the key ``misalignment`` does not fit together or to the study.
+    """Check the key ``misalignment``; raise ``UserError`` for keys that exclude each other.
 
     ``given`` are the keys as the file has them.
     """
@@ -155,7 +155,7 @@ def check_misalignment(study: Study, given: Mapping[str, Any]) -> None:
 
 
 def _check_judge(study: Study, keys: Misalignment, where: str) -> None:
-    """Refuse endpoints that cannot judge, and a simulated side beside one that is asked."""
+    """Refuse endpoints that cannot judge, and simulated replies with a real judge."""
     judge, endpoints = keys.judge, study.endpoints
     assert judge is not None
     name = judge.endpoint

@@ -1,4 +1,4 @@
-"""Reading a study file: its keys checked, its defaults filled in, its names resolved."""
+"""Load a study file: check its keys, fill in defaults, resolve names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STUDIES = Path("config/studies")
 
 
 def find_study(study: str | int) -> Path:
-    """Return the file of a shipped study's name, or a path as it is; refuse an unknown one.
+    """Return the file of a shipped study, or the given path; refuse an unknown one.
 
     A path may also lead to a bundle, packed or unpacked: see ``bundle.study_file``.
     """
@@ -57,9 +57,9 @@ def load_study(
 ) -> Study:
     """Read, check and resolve a study file.
 
-    ``settings`` are the run settings that an endpoint's ``root`` may name as ``${published_root}``
-    (``${study_folder}``, where the study file lies, needs none);
-    ``models`` narrows the study to these keys (a list, or one text with commas).
+    ``settings`` are run settings that an endpoint's ``root`` may use, as ``${published_root}``;
+    ``${study_folder}`` is the folder of the study file. ``models`` narrows the study to these keys
+    (a list, or one text with commas). Raises ``UserError`` with the path of the key.
     """
     document = read_yaml(path)
     keys: StudyKeys = check(document, StudyKeys, str(path))
@@ -102,7 +102,7 @@ def _endpoint(
 
 
 def _filled(text: str, settings: Mapping[str, str | None], where: str) -> str:
-    """Return a text with the values of the run settings that it names as ``${name}``."""
+    """Return a text with ``${name}`` replaced by run settings."""
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)
@@ -119,7 +119,7 @@ def _filled(text: str, settings: Mapping[str, str | None], where: str) -> str:
 
 
 def _placed(keys: Misalignment | None, path: Path) -> Misalignment | None:
-    """Return the check with its paths; ``${study_folder}`` is the folder of the study file."""
+    """Return the misalignment key with ``${study_folder}`` replaced in its paths."""
     if keys is None:
         return None
     named = {"printed": keys.printed, "recorded": keys.recorded}
@@ -161,7 +161,7 @@ def _model(path: Path, key: str, entry: ModelKeys, endpoints: dict[str, Endpoint
 def _replicates(
     name: str, made: FinetuneKeys, where: str, taken: Mapping[str, Any]
 ) -> Iterator[tuple[str, Finetune]]:
-    """Yield the variants that an entry with ``finetune`` stands for, and how each is made.
+    """Yield name and fine-tune of each replicate of a variant.
 
     ``n_seeds: 3`` makes three: the first keeps the name, the others are called ``<name>-r2``,
     ``<name>-r3``; each has the next seed. Raises ``UserError`` where such a name is taken.

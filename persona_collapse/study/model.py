@@ -1,4 +1,4 @@
-"""The keys of a study file and of the run settings, and the study that they resolve to."""
+"""Declare the keys of studies and of run settings, and the study that they resolve to."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ class Sampling(Keys):
     )
     top_p: Annotated[float, Limits(gt=0, le=1)] | None = key("nucleus sampling", None)
     seed: Natural | None = key(
-        "sent along, a different one derived for every request; servers give it best effort", None
+        "sent with requests, a derived one for each; servers treat it as best effort",
+        None,
     )
 
 
@@ -178,7 +179,7 @@ class Misalignment(Keys):
         type="name or path",
         shown="required",
     )
-    samples: Count = key("replies to each question; more pay for what is new", 30)
+    samples: Count = key("replies to each question; raising it asks only for the new ones", 30)
     temperature: NonNegative = key("sampling temperature of the replies", 1.0)
     max_tokens: Annotated[int, Limits(ge=2)] = key("length at which a reply is cut off", 600)
     variants: Names | None = key("the variants that are asked", None, shown="all")
@@ -218,7 +219,7 @@ class Misalignment(Keys):
 
 @dataclass(frozen=True)
 class DatasetKeys(Keys):
-    """Training data of one's own, or the confirmed content of a fetched dataset."""
+    """Your own training data, or the confirmed content of a fetched dataset."""
 
     file: Text | None = key("a JSONL file of chats of your own", None, type="path")
     git_blob: GitBlob | None = key(
@@ -234,7 +235,7 @@ class DatasetKeys(Keys):
         type="name or null",
         shown="the catalogue's",
     )
-    duplicates: Literal["allowed"] | None = key("let an example stand twice", None)
+    duplicates: Literal["allowed"] | None = key("allow repeated examples", None)
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ class ModelKeys(Keys):
         "each names its `endpoint` and what the endpoint's kind needs", type="mapping"
     )
     mixed_stacks: bool = key(
-        "says of recorded answers that different servers gave those of the base and the fine-tunes",
+        "state that different servers gave the recorded answers of base and fine-tunes",
         False,
         shown="whether the endpoints' addresses differ",
     )
@@ -270,7 +271,7 @@ class ProbeKeys(Keys):
         type="name or path",
     )
     persona_count: Count | None = key(
-        "the first so many personas of the set; recorded answers of the others are left out",
+        "use only the first personas of the set; recorded answers of others are left out",
         None,
         shown="all",
     )
@@ -289,8 +290,8 @@ class StudyKeys(Keys):
 
     title: Text = key("shown on the page")
     seed: Natural = key(
-        "every random number derives from it and from names, so adding a model moves no other "
-        "number"
+        "every random number derives from it and from names, so that adding a model changes no "
+        "other number"
     )
     endpoints: Entries = key("where answers come from, by a name of your own")
     models: Annotated[dict[Name, ModelKeys], Limits(min_length=1)] = key(
@@ -304,7 +305,7 @@ class StudyKeys(Keys):
     analysis: Analysis = key("draws, and the roles of the variants", Analysis(), shown="below")
     budget: Budget = key("what the study may spend in all, below", Budget(), shown="none")
     datasets: dict[Name, DatasetKeys] | None = key(
-        "training data of one's own, and content ids confirmed, below", None
+        "your own training data, and confirmed content ids, below", None
     )
     misalignment: Misalignment | None = key("the emergent-misalignment check, below", None)
     allow_mixed_stacks: bool = key(
@@ -316,7 +317,7 @@ class StudyKeys(Keys):
 
 @dataclass(frozen=True)
 class PlannedValues(Keys):
-    """S and R to plan from; on the command line Snakemake reads what stands in braces as text."""
+    """S and R to plan from; on the command line Snakemake reads values in braces as text."""
 
     S: AboveZero = key("moral susceptibility")
     R: AboveZero = key("moral robustness")
@@ -348,14 +349,14 @@ class RunSettings(Keys):
     )
     results: Text = key("where outputs go", "results", type="path")
     store: Text = key(
-        "where every paid answer is kept, for ever; back it up", "answer_store", type="path"
+        "where every paid answer is kept for good; back it up", "answer_store", type="path"
     )
     prices: Text = key(
         "dollars per million tokens, by server and model", "resources/prices.yaml", type="path"
     )
     sampling_on: Literal["nodes", "controller"] = key(
-        "on a cluster, where shards are answered: as jobs, or beside `snakemake` itself because "
-        "compute nodes have no internet",
+        "where a cluster answers shards: as jobs, or beside `snakemake` itself where compute "
+        "nodes have no internet",
         "nodes",
     )
     published_root: str | None = key(
@@ -383,7 +384,7 @@ class Endpoint:
 
     @property
     def behaviour(self) -> base.Endpoint:
-        """How endpoints of this kind answer."""
+        """The implementation of the endpoint's kind."""
         return base.find(self.kind)
 
 
@@ -439,7 +440,7 @@ class Probe(ProbeKeys):
 
 @dataclass(frozen=True)
 class Unit:
-    """One model x variant x probe, the thing that has a collected file of answers."""
+    """One model x variant x probe, which has one file of answers."""
 
     model: str
     variant: str
