@@ -22,12 +22,12 @@ from benchmarks.calibration_worlds import (
 from persona_collapse.measures.diagnostics.noise import sd_recovered
 
 
-def test_compositions_are_all_ways_to_fall() -> None:
+def test_compositions_list_all_counts() -> None:
     assert compositions(2, 2) == [(0, 2), (1, 1), (2, 0)]
     assert len(compositions(10, 6)) == 3003
 
 
-def test_the_expected_sample_sd_agrees_with_the_binomial_and_with_drawing() -> None:
+def test_expected_sample_sd_agrees_with_the_binomial_and_with_drawing() -> None:
     two = np.array([0.0, 0.95, 0.05, 0.0])
     assert expected_sample_sd(two, 10) == pytest.approx(sd_recovered(0.05, 10) * 0.0475**0.5)
     assert expected_sample_sd(np.array([0.0, 1.0]), 10) == pytest.approx(0)
@@ -38,7 +38,7 @@ def test_the_expected_sample_sd_agrees_with_the_binomial_and_with_drawing() -> N
     assert expected_sample_sd(law, 5) == pytest.approx(sd.mean(), abs=4 * sd.std() / 200_000**0.5)
 
 
-def test_a_truth_by_hand() -> None:
+def test_true_values_match_values_computed_by_hand() -> None:
     # Two personas in equal shares: one always answers 0, the other 0 or 2 by the toss of a coin.
     laws = np.array([[[1.0, 0.0, 0.0]], [[0.5, 0.0, 0.5]]])
     truth = truth_of(laws, np.array([0.5, 0.5]), 2)
@@ -50,7 +50,7 @@ def test_a_truth_by_hand() -> None:
 
 
 @pytest.mark.parametrize("variant", ["base", "twin"])
-def test_the_respondents_truth_is_what_was_planted(variant: str) -> None:
+def test_respondents_truth_is_what_was_planted(variant: str) -> None:
     world = Respondents()
     z, weights = normal_nodes(5.5, 0.02)
     items = len(world.instrument.items)
@@ -61,7 +61,7 @@ def test_the_respondents_truth_is_what_was_planted(variant: str) -> None:
         assert 1 / truth.sigma[of].mean() == pytest.approx(R, rel=0.003)
 
 
-def test_a_smooth_study_has_the_variance_of_its_truth() -> None:
+def test_smooth_study_has_the_true_variance() -> None:
     world = Smooth()
     z, weights = normal_nodes(5.5, 0.1)
     w, w_weights = normal_nodes(4.5, 0.5)
@@ -113,7 +113,7 @@ def test_a_study_is_compared_with_the_truth(monkeypatch: pytest.MonkeyPatch) -> 
     assert value("bias", "S of base") < -60
 
 
-def test_foundations_of_a_study_count_once() -> None:
+def test_repeated_foundations_are_counted_once() -> None:
     rows = [("coverage", "S", name, hit) for name, hit in (("a", 1.0), ("b", 0.0))]
     studies = [[*rows, ("coverage", "S", "overall", 1.0)] for _ in range(4)]
     studies.append([("coverage", "S", name, 0.0) for name in ("a", "b", "overall")])
@@ -124,12 +124,12 @@ def test_foundations_of_a_study_count_once() -> None:
     assert found.select("low", "high").rows() == [(93.0, 97.0)] * 2
 
 
-def test_a_single_study_is_shown_without_an_error() -> None:
+def test_single_study_has_no_standard_error() -> None:
     part = pl.DataFrame({"value": [1.25], "se": [None]}, schema_overrides={"se": pl.Float64()})
     assert page._with_error(part, 1, sign=True) == "+1.2"
 
 
-def test_the_page_shows_the_committed_results() -> None:
+def test_page_shows_the_committed_results() -> None:
     found = pl.read_csv(bench.RESULTS)
     assert found["studies"].max() >= 500
     text = page.PAGE.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ NAN = float("nan")
 RATINGS = np.array([[[1, 3], [0, 0]], [[NAN, NAN], [5, 5]], [[2, NAN], [4, 5]]])
 
 
-def test_a_persona_with_an_empty_item_is_dropped_and_named() -> None:
+def test_persona_with_an_empty_cell_is_dropped_and_listed() -> None:
     cells = cells_from_moments(moments(RATINGS, instrument()), 0)
     assert cells.persona_ids.tolist() == [0, 2]
     assert cells.dropped == (1,)
@@ -21,14 +21,14 @@ def test_a_persona_with_an_empty_item_is_dropped_and_named() -> None:
     assert cells.ratings.tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_the_order_of_rows_does_not_matter() -> None:
+def test_order_of_rows_does_not_matter() -> None:
     frame = moments(RATINGS, instrument())
     cells, turned = cells_from_moments(frame, 0), cells_from_moments(frame.reverse(), 0)
     assert np.array_equal(cells.counts, turned.counts)
     assert np.array_equal(cells.sd, turned.sd)
 
 
-def test_groups_come_in_the_instruments_order_overall_first() -> None:
+def test_groups_start_with_overall_in_the_instruments_order() -> None:
     cells = cells_from_moments(moments(np.ones((2, 3, 1)), instrument(["b", "a", "b"])), 0)
     groups = cells.groups(["a", "b", "absent"])
     assert {name: items.tolist() for name, items in groups.items()} == {
@@ -39,7 +39,7 @@ def test_groups_come_in_the_instruments_order_overall_first() -> None:
     assert list(cells.groups()) == ["overall", "b", "a"]
 
 
-def test_an_unconditioned_probe_has_one_row() -> None:
+def test_unconditioned_probe_has_one_row_of_cells() -> None:
     cells = cells_from_moments(moments(np.ones((2, 3)), instrument()), 0)
     assert cells.mean.shape == (1, 2)
     kept = cells.personas(np.array([], dtype=np.intp))

@@ -40,7 +40,7 @@ def estimates(ratings: np.ndarray) -> Collapse:
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published answers are not here")
-def test_the_published_answers_give_the_published_metrics() -> None:
+def test_published_answers_give_the_published_metrics() -> None:
     expected = pl.read_csv(PUBLISHED / "expected_metrics.csv")
     of = published_instrument()
     found = pl.concat(
@@ -57,7 +57,7 @@ def test_the_published_answers_give_the_published_metrics() -> None:
         assert error == pytest.approx(both[f"{column}_se_expected"].to_numpy(), rel=0.05)
 
 
-def test_a_hand_worked_study() -> None:
+def test_susceptibility_and_robustness_match_values_computed_by_hand() -> None:
     # Item means 1, 3 and 2, 4: SD sqrt(2) each. Cell SDs 0, 0, sqrt(2), 0.
     ratings = np.array([[[1, 1], [1, 3]], [[3, 3], [4, 4]]])
     frame = metrics_of(moments(ratings, instrument()), instrument(), 1, FEW)
@@ -75,7 +75,7 @@ def test_a_hand_worked_study() -> None:
     assert frame["S_corrected"].to_list() == pytest.approx([sum(corrected) / 2, *corrected])
 
 
-def test_standard_errors_join_both_bootstraps() -> None:
+def test_standard_errors_combine_both_bootstraps() -> None:
     ratings = simulated_ratings(np.random.default_rng(1), (40, 6, 10))
     frame = metrics_of(moments(ratings, instrument(["a"] * 6)), instrument(["a"] * 6), 1, Draws())
     sigma, se = frame["sigma_bar"][0], frame["sigma_bar_se"][0]
@@ -87,7 +87,7 @@ def test_standard_errors_join_both_bootstraps() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 3), (2, 1, 3), (4, 2, 1), (3, 1, 1), (1, 1, 1)])
-def test_small_designs_are_defined(shape: tuple[int, int, int]) -> None:
+def test_metrics_of_small_designs_are_defined(shape: tuple[int, int, int]) -> None:
     ratings = np.arange(math.prod(shape)).reshape(shape) % 6
     of = instrument(["Care", "Fairness"][: shape[1]])
     row = metrics_of(moments(ratings, of), of, 1, FEW).row(0, named=True)
@@ -102,7 +102,7 @@ def test_small_designs_are_defined(shape: tuple[int, int, int]) -> None:
         assert row["R"] == pytest.approx(1 / ratings.std(axis=2, ddof=1).mean())
 
 
-def test_equal_answers_give_no_susceptibility_and_infinite_robustness() -> None:
+def test_equal_answers_give_zero_susceptibility_and_infinite_robustness() -> None:
     of = instrument()
     row = metrics_of(moments(np.full((5, 2, 3), 4), of), of, 1, FEW).row(0, named=True)
     assert (row["S"], row["S_se"], row["sigma_bar"], row["R"]) == (0.0, 0.0, 0.0, math.inf)
@@ -119,7 +119,7 @@ def test_no_persona_left_gives_empty_values() -> None:
     assert all(row[name] is None for name in values)
 
 
-def test_an_unconditioned_probe_has_robustness_alone() -> None:
+def test_unconditioned_probe_has_robustness_and_no_susceptibility() -> None:
     of = instrument()
     row = metrics_of(moments(np.array([[1, 2], [3, 3]]), of), of, 1, FEW).row(0, named=True)
     assert row["S"] is None
@@ -127,7 +127,7 @@ def test_an_unconditioned_probe_has_robustness_alone() -> None:
     assert row["n_personas"] == 1
 
 
-def test_another_model_has_its_own_draws() -> None:
+def test_rerun_draws_depend_on_the_model() -> None:
     of = instrument(["a"] * 6)
     ratings = simulated_ratings(np.random.default_rng(1))
     one = metrics_of(moments(ratings, of), of, 1, FEW)
@@ -171,7 +171,7 @@ def test_persona_order_changes_nothing_and_correction_only_lowers(
     assert (whole.S_corrected <= whole.S + 1e-12).all()
 
 
-def test_the_intervals_cover_a_known_truth() -> None:
+def test_intervals_cover_a_known_truth() -> None:
     rng = np.random.default_rng(11)
     of = instrument(["a"] * 6)
     population = simulated_ratings(rng, (20_000, 6, 5))

@@ -84,7 +84,7 @@ def test_mean_and_sd_agree_with_the_standard_library(ratings: list[int]) -> None
 
 
 @given(st.permutations(range(24)))
-def test_the_order_of_rows_changes_nothing(order: list[int]) -> None:
+def test_order_of_rows_changes_nothing(order: list[int]) -> None:
     frame = answers(np.arange(24).reshape(3, 2, 4) % 6)
     expected = moments_of(frame, instrument(), 3)
     assert moments_of(frame[list(order)], instrument(), 3).equals(expected)
@@ -117,7 +117,7 @@ def test_answers_outside_the_design_are_refused(column: str, value: object, rule
     assert "m / base / roleplay" in str(caught.value)
 
 
-def test_an_unconditioned_probe_has_no_personas() -> None:
+def test_contrasts_refuse_an_unconditioned_probe() -> None:
     with pytest.raises(UserError, match="an unconditioned probe has no personas"):
         moments_of(answers(np.ones((1, 2, 2))), instrument(), None)
 

@@ -29,7 +29,7 @@ def S_and_sigma(cells):
 
 
 @pytest.mark.parametrize(("personas", "n"), [(25, 3), (60, 3), (25, 12)])
-def test_the_error_of_S_is_predicted_from_a_pilot_of_another_size(personas, n, rng):  # noqa: N802
+def test_error_of_S_is_predicted_from_a_pilot_of_another_size(personas, n, rng):  # noqa: N802
     pilot = pilot_of(normal(*people(1500, rng), 6, rng))
     row = designs(pilot, [personas], [n]).row(0, named=True)
     found = np.array([S_and_sigma(normal(*people(personas, rng), n, rng)) for _ in range(1500)])
@@ -38,7 +38,7 @@ def test_the_error_of_S_is_predicted_from_a_pilot_of_another_size(personas, n, r
 
 
 @pytest.mark.parametrize(("in_pilot", "in_design"), [(4, 60), (30, 3)])
-def test_a_noisy_pilot_predicts_a_steady_design_and_the_other_way_round(in_pilot, in_design, rng):
+def test_pilot_predicts_designs_with_more_and_fewer_repetitions(in_pilot, in_design, rng):
     """At three or four repetitions of twice the noise, half of the variance of a mean is noise."""
 
     def noisy(personas, n):
@@ -52,7 +52,7 @@ def test_a_noisy_pilot_predicts_a_steady_design_and_the_other_way_round(in_pilot
 
 
 @pytest.mark.parametrize("n", [6, 15])
-def test_the_error_of_R_is_predicted_for_ratings_at_low_temperature(n, rng):  # noqa: N802
+def test_error_of_R_is_predicted_for_ratings_at_low_temperature(n, rng):  # noqa: N802
     crowd = logit_cells((3000, 10), rng, jitter=0.5, temperature=0.3)
     pilot = pilot_of(asked(crowd[:1500], 10, rng))
     row = designs(pilot, [40], [n]).row(0, named=True)
@@ -63,7 +63,7 @@ def test_the_error_of_R_is_predicted_for_ratings_at_low_temperature(n, rng):  # 
     assert percent == pytest.approx(row["R_se_percent"], rel=0.15)
 
 
-def test_a_detectable_difference_is_found_four_times_in_five(rng):
+def test_detectable_difference_is_detected_with_80_percent_power(rng):
     """The variant has new personas, spread wider by the detectable percent, and all else scaled."""
     pilot = pilot_of(normal(*people(1500, rng), 6, rng))
     row = designs(pilot, [40], [5]).row(0, named=True)
@@ -83,7 +83,7 @@ def test_a_detectable_difference_is_found_four_times_in_five(rng):
     assert rejected[1] == pytest.approx(0.8, abs=0.06)
 
 
-def test_the_reach_is_that_of_the_textbook():
+def test_detectable_difference_matches_the_textbook_formula():
     nothing = dict.fromkeys(("S_persona", "S_repetition", "S_second", "sigma_repetition"), 0.0)
     pilot = Pilot(1.0, 0.5, **nothing, S_lift=0.01, sigma_persona=0.5, n_items=10)
     row = designs(pilot, [100], [5]).row(0, named=True)
@@ -93,7 +93,7 @@ def test_the_reach_is_that_of_the_textbook():
     assert row["S_detectable_percent"] == 0
 
 
-def test_personas_in_common_help_as_much_as_they_correlate(rng):
+def test_pairing_lowers_errors_by_the_correlation(rng):
     truth, noise = people(400, rng)
     base, other = normal(truth, noise, 5, rng), normal(1.5 * truth, noise, 5, rng)
     alone, paired = pilot_of(base), pilot_of(base, other)
@@ -104,7 +104,7 @@ def test_personas_in_common_help_as_much_as_they_correlate(rng):
     assert shrunk == pytest.approx(np.sqrt(1 - paired.S_paired))
 
 
-def test_a_plan_from_S_and_R_is_near_that_of_the_published_pilots():  # noqa: N802
+def test_planted_pilot_is_close_to_published_pilots():
     """GPT-4o and GPT-4.1 base at 100 x 10: printed S_se 0.031 and 0.037, R 9.75 (0.42), 14.48
     (0.83), arXiv 2605.12850.
     """
@@ -116,7 +116,7 @@ def test_a_plan_from_S_and_R_is_near_that_of_the_published_pilots():  # noqa: N8
 
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0.1, 2), st.floats(1, 100), st.integers(2, 200), st.integers(2, 30))
-def test_a_larger_design_is_never_worse(S, R, personas, n):
+def test_larger_design_never_has_larger_detectable_difference(S, R, personas, n):
     table = designs(planted(S, R), [personas, 2 * personas], [n, 2 * n])
     for name in ("R_se_percent", "R_detectable_percent"):
         small, longer, wider, both = table[name]
@@ -127,7 +127,7 @@ def test_a_larger_design_is_never_worse(S, R, personas, n):
     assert longer >= both
 
 
-def test_costs_are_counted_over_variants():
+def test_answers_and_requests_count_all_variants():
     pilot = planted(0.8, 10, n_items=30)
     row = designs(pilot, [100], [10], variants=3).row(0, named=True)
     assert row["answers"] == row["requests"] == 100 * 30 * 10 * 3
@@ -135,7 +135,7 @@ def test_costs_are_counted_over_variants():
     assert (row["answers"], row["requests"]) == (60_000, 6_000)
 
 
-def test_the_cheapest_design_meets_both_wishes():
+def test_cheapest_design_detects_both_differences():
     table = designs(planted(0.8, 10), range(20, 400, 20), [2, 3, 5, 10, 20])
     best = cheapest(table, S_percent=15, R_percent=20)
     first = best.row(0, named=True)
@@ -149,7 +149,7 @@ def test_the_cheapest_design_meets_both_wishes():
     assert cheapest(table, cost="answers")["answers"].is_sorted()
 
 
-def test_requests_that_hold_all_repetitions_make_repetitions_free():
+def test_one_request_per_cell_does_not_count_repetitions():
     grid = (range(20, 400, 20), [2, 5, 10, 20])
     apart = cheapest(designs(planted(0.8, 10), *grid), R_percent=20).row(0, named=True)
     joined = designs(planted(0.8, 10), *grid, one_request=True)
@@ -158,7 +158,7 @@ def test_requests_that_hold_all_repetitions_make_repetitions_free():
     assert together["personas"] <= apart["personas"]
 
 
-def test_one_repetition_shows_no_robustness():
+def test_detectable_robustness_is_null_for_one_repetition():
     row = designs(planted(0.8, 10), [50], [1]).row(0, named=True)
     assert row["R_se_percent"] is None
     assert row["R_detectable_percent"] is None
@@ -175,7 +175,7 @@ def test_log_probabilities_make_a_pilot_without_repetition_noise(rng):
     assert None not in one
 
 
-def test_pilots_that_show_nothing_are_refused(rng):
+def test_pilots_without_spread_are_refused(rng):
     with pytest.raises(UserError, match="three personas"):
         pilot_of(normal(*people(2, rng), 5, rng))
     with pytest.raises(UserError, match="two answers"):
@@ -185,20 +185,20 @@ def test_pilots_that_show_nothing_are_refused(rng):
 
 
 @pytest.mark.parametrize(("S", "R"), [(0, 10), (1, 0), (1, float("inf")), (float("nan"), 1)])
-def test_impossible_values_are_refused(S, R):
+def test_planted_values_that_are_not_positive_are_refused(S, R):
     with pytest.raises(UserError, match="finite values above 0"):
         planted(S, R)
 
 
 @pytest.mark.parametrize("grid", [([], [5]), ([1], [5]), ([10], [0]), ([10], [])])
-def test_impossible_grids_are_refused(grid):
+def test_designs_with_too_few_personas_or_repetitions_are_refused(grid):
     with pytest.raises(UserError, match="a plan needs"):
         designs(planted(1, 10), *grid)
     with pytest.raises(UserError, match="not one of"):
         cheapest(designs(planted(1, 10), [10], [5]), cost="money")
 
 
-def test_the_plan_in_words_names_the_cheapest_design_and_shows_the_others():
+def test_power_text_names_the_cheapest_design_and_lists_all():
     grid = designs(planted(0.8, 10), [50, 100], [1, 5], one_request=True)
     table = pl.concat(
         grid.select(pl.lit(name).alias("model"), pl.all(), pl.lit(name == "m").alias("simulated"))

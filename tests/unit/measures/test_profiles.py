@@ -24,7 +24,7 @@ NAN = float("nan")
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published answers are not here")
-def test_the_published_answers_give_the_published_profiles() -> None:
+def test_published_answers_give_the_published_profiles() -> None:
     expected = pl.read_csv(PUBLISHED / "expected_profiles.csv")
     of = published_instrument()
     found = pl.concat(
@@ -39,7 +39,7 @@ def test_the_published_answers_give_the_published_profiles() -> None:
         )
 
 
-def test_a_profile_with_personas() -> None:
+def test_profile_with_personas_matches_values_computed_by_hand() -> None:
     of = instrument(["a", "a", "b"])
     ratings = np.array([[[1, 1], [3, 5], [0, 0]], [[5, 5], [5, 5], [2, 2]]])
     frame = profiles_of(moments(ratings, of, probe="toxic"), of)
@@ -55,7 +55,7 @@ def test_a_profile_with_personas() -> None:
     assert frame["n_answers"].to_list() == [12, 8, 4]
 
 
-def test_an_unconditioned_item_without_answers_is_left_out() -> None:
+def test_unconditioned_item_without_answers_is_left_out() -> None:
     of = instrument(["a", "a", "b"])
     ratings = np.array([[1, 2], [NAN, NAN], [NAN, NAN]])
     frame = profiles_of(moments(ratings, of), of)
@@ -64,7 +64,7 @@ def test_an_unconditioned_item_without_answers_is_left_out() -> None:
     assert frame["sd_across_personas"].null_count() == 3
 
 
-def test_personas_without_answers_leave_an_empty_profile() -> None:
+def test_profile_without_answers_is_null() -> None:
     of = instrument()
     ratings = np.full((2, 2, 2), 3.0)
     ratings[:, 0] = NAN

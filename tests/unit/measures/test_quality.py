@@ -30,7 +30,7 @@ def test_every_designed_slot_is_accounted_for() -> None:
     assert (row["personas_retained"], row["personas_dropped"]) == (0, 4)
 
 
-def test_one_valid_rating_keeps_a_cell() -> None:
+def test_cell_with_one_valid_rating_is_kept() -> None:
     ratings = np.array([[[1, NAN], [5, 5]], [[NAN, NAN], [0, 4]]])
     frame = answers(ratings)
     row = quality_of(frame, moments_of(frame, instrument(), 2), instrument(), 2, 2).row(
@@ -39,7 +39,7 @@ def test_one_valid_rating_keeps_a_cell() -> None:
     assert (row["personas_retained"], row["personas_dropped"]) == (1, 1)
 
 
-def test_an_unconditioned_probe_drops_no_personas() -> None:
+def test_unconditioned_probe_has_no_dropped_personas() -> None:
     frame = answers(np.ones((2, 3)), served="simulated")
     row = quality_of(frame, moments_of(frame, instrument(), None), instrument(), None, 3).row(
         0, named=True

@@ -11,7 +11,7 @@ from benchmarks import replicates as bench
 from benchmarks.calibration_worlds import SMOOTH, Smooth
 
 
-def test_a_seeds_truth_is_the_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_true_value_of_a_seed_is_that_of_its_world(monkeypatch: pytest.MonkeyPatch) -> None:
     # Few ways to fall on the ratings, so the truths are quick.
     monkeypatch.setattr(bench, "REPETITIONS", 3)
     monkeypatch.setattr(worlds, "REPETITIONS", 3)
@@ -22,7 +22,7 @@ def test_a_seeds_truth_is_the_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bench.Seeds(*SMOOTH["base"], 0.0).truth() == base
 
 
-def test_a_middle_is_found_where_the_seeds_mean_is_the_bases(
+def test_crossing_is_zero_when_replicate_mean_equals_baseline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(bench, "REPETITIONS", 3)
@@ -63,7 +63,7 @@ def test_a_study_is_compared_with_the_mean_over_seeds(monkeypatch: pytest.Monkey
     assert {value for check, _, k, value in missed if k == 1} == {0.0}
 
 
-def test_the_page_shows_the_committed_results() -> None:
+def test_page_shows_the_committed_results() -> None:
     found = pl.read_csv(bench.RESULTS)
     assert found["studies"].min() >= 500
     text = bench.PAGE.read_text(encoding="utf-8")

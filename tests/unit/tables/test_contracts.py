@@ -48,14 +48,14 @@ FRAME = pl.DataFrame(
         ({"condition": "gpu"}, "condition 'gpu' is not one of unconditioned, toxic"),
     ],
 )
-def test_a_faulty_declaration_names_the_table_and_the_rule(
+def test_faulty_declaration_error_names_the_table_and_the_rule(
     change: dict[str, Any], rule: str
 ) -> None:
     with pytest.raises(ValueError, match=f"contract of table 'example': {rule}"):
         Table("example", **(GIVEN | change))
 
 
-def test_a_written_table_is_read_back_with_its_types(tmp_path: Path) -> None:
+def test_written_table_is_read_back_with_its_types(tmp_path: Path) -> None:
     path = tmp_path / "tables" / "example.csv"
     write(TABLE, FRAME.select("S", "ok", "n", "model"), path, ["b"])
     assert path.read_text().splitlines()[0] == "model,n,S,ok,mixed_stacks"
@@ -65,12 +65,12 @@ def test_a_written_table_is_read_back_with_its_types(tmp_path: Path) -> None:
     assert found["mixed_stacks"].to_list() == [False, True]
 
 
-def test_a_table_without_rows_keeps_its_columns(tmp_path: Path) -> None:
+def test_table_without_rows_keeps_its_columns(tmp_path: Path) -> None:
     write(TABLE, FRAME.clear(), tmp_path / "example.csv")
     assert read(TABLE, tmp_path / "example.csv").drop("mixed_stacks").equals(FRAME.clear())
 
 
-def test_a_column_without_values_needs_no_type(tmp_path: Path) -> None:
+def test_column_of_nulls_needs_no_type(tmp_path: Path) -> None:
     write(TABLE, FRAME.with_columns(S=None), tmp_path / "example.csv")
     assert read(TABLE, tmp_path / "example.csv")["S"].to_list() == [None, None]
 
@@ -139,7 +139,7 @@ def test_rows_about_models_of_unlike_servers_are_marked(
     assert read(table, tmp_path / "example.csv")["mixed_stacks"].to_list() == marks
 
 
-def test_a_table_that_is_not_about_the_study_is_not_marked(tmp_path: Path) -> None:
+def test_table_not_about_the_study_has_no_mixed_column(tmp_path: Path) -> None:
     table = Table("example", **GIVEN, marked=False)
     write(table, FRAME, tmp_path / "example.csv", ["b"])
     assert read(table, tmp_path / "example.csv").columns == FRAME.columns
@@ -151,7 +151,7 @@ def test_all_contracts_load_and_sort_by_section() -> None:
     assert next(iter(tables.values())).section == "verdict"
 
 
-def test_a_contract_imports_no_other_jobs_contract() -> None:
+def test_contract_imports_no_contract_of_another_job() -> None:
     folder = Path(contracts.__file__).parent
     same_job = {"misalignment_questions": {folder / "misalignment.py"}}
     shared = {

@@ -109,7 +109,7 @@ def copies(frames: list[pl.DataFrame], names: list[str]) -> list[pl.DataFrame]:
         ),
     ],
 )
-def test_without_replicates_the_numbers_are_what_they_were(
+def test_contrasts_without_replicates_are_unchanged(
     model: str, contrast: str, metric: str, expected: list[float]
 ) -> None:
     names = ("estimate", "estimate_lo", "percent_hi", "estimate_se", "log_ratio_se", "p")
@@ -125,7 +125,7 @@ def test_no_replicates_and_a_variant_of_one_are_the_same() -> None:
         assert_frame_equal(table(study(), none), expected, check_exact=True)
 
 
-def test_a_contrast_is_of_means_over_replicates_on_common_personas() -> None:
+def test_contrast_uses_means_over_replicates_on_common_personas() -> None:
     frames = replicated()
     # A persona that one replicate lost is lost to the contrast.
     lost = pl.when(pl.col("persona_id") == 4).then(0).otherwise(pl.col("n")).cast(pl.Int32)
@@ -149,7 +149,7 @@ def test_a_contrast_is_of_means_over_replicates_on_common_personas() -> None:
         assert (row["n_personas"], row["personas_excluded"]) == (24, 1)
 
 
-def test_intervals_carry_the_spread_between_replicates() -> None:
+def test_intervals_include_the_spread_between_replicates() -> None:
     frames = replicated()
     found, alone = table(frames, {"one": BOTH}), table(frames, {"one": {"secure": SECURE}})
     row = overall(found, "one", "insecure-base", "S")
@@ -172,7 +172,7 @@ def test_intervals_carry_the_spread_between_replicates() -> None:
     assert direct[1] is None
 
 
-def test_the_means_tests_and_tables_use_the_replicates() -> None:
+def test_mean_rows_use_the_replicates() -> None:
     frames = [*replicated("one"), *replicated("two"), *study(["three"])]
     replicates = {"one": BOTH, "two": BOTH}
     paired = paired_of(frames, OF, 1, ANALYSIS, replicates)
@@ -238,7 +238,7 @@ def test_identical_replicates_change_no_estimate_and_add_no_width(
     assert found.filter(model="one")["replicates_se"].count() > 0
 
 
-def test_seeds_that_agree_leave_the_test_to_the_personas() -> None:
+def test_p_replicates_equals_the_persona_test_when_replicates_agree() -> None:
     many = copies(study(["one"]), INSECURE)
     row = overall(table(many, {"one": {"insecure": INSECURE}}), "one", "insecure-base", "S")
     t = row["log_ratio"] / row["log_ratio_se"]
@@ -247,7 +247,7 @@ def test_seeds_that_agree_leave_the_test_to_the_personas() -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(st.permutations(list(LEVELS)), st.integers(0, 5))
-def test_the_order_and_the_names_of_replicates_do_not_matter(order: list[str], turn: int) -> None:
+def test_order_and_the_names_of_replicates_do_not_matter(order: list[str], turn: int) -> None:
     frames = replicated(personas=8)
     expected = table(frames, {"one": BOTH}, **FEW)
     listed = {of: [name for name in order if name in names] for of, names in BOTH.items()}
@@ -262,7 +262,7 @@ def test_the_order_and_the_names_of_replicates_do_not_matter(order: list[str], t
     assert_frame_equal(found.select(kept), expected.select(kept), rel_tol=1e-9)
 
 
-def test_an_infinite_replicate_leaves_the_percentage_undefined() -> None:
+def test_infinite_robustness_of_a_replicate_leaves_the_percent_change_undefined() -> None:
     steady = np.repeat(np.arange(24).reshape(6, 4, 1) % 6, 5, axis=2)
     shaken = steady.copy()
     shaken[:, :, 0] = 5 - shaken[:, :, 0]
@@ -280,7 +280,7 @@ def test_an_infinite_replicate_leaves_the_percentage_undefined() -> None:
     assert sigma["estimate_hi"] > 0  # two seeds so far apart prove nothing
 
 
-def test_the_variance_of_a_mean_over_replicates() -> None:
+def test_variance_of_a_mean_over_replicates() -> None:
     values = np.array([[1.0], [2.0], [4.0], [9.0]])
     deleted = np.stack([np.delete(values, place, axis=0).mean(axis=0) for place in range(4)])
     variance, freedom = replicate_variance([deleted])
@@ -299,7 +299,7 @@ def test_the_variance_of_a_mean_over_replicates() -> None:
     assert replicate_variance(groups)[1] == pytest.approx(welch.df)
 
 
-def test_widened_ends_and_their_p() -> None:
+def test_joint_p_is_the_level_at_which_widened_interval_ends_at_zero() -> None:
     value, ends = np.array([2.0]), (np.array([1.0]), np.array([4.0]))
     freedom = np.array([2.0])
     assert widened(value, ends, np.array([0.0]), freedom) == ends
@@ -321,7 +321,7 @@ def test_widened_ends_and_their_p() -> None:
     assert np.isnan(joint_p(np.array([np.inf]), (many, many), (many, many)))
 
 
-def test_a_function_of_spreads_deletes_the_same_replicate_in_all() -> None:
+def test_function_of_spreads_leaves_out_the_same_replicate_in_each() -> None:
     def spread(value: float, **deleted: list[float]) -> Spread:
         rows = {("m", name): np.array(part) for name, part in deleted.items()}
         return Spread(np.array(value), np.full(3, value), np.full(2, value), rows)

@@ -28,7 +28,7 @@ REPLICATES = {"one": BOTH}
 SCRIPT = Path(__file__).parents[4] / "workflow/scripts/table_replicates.py"
 
 
-def test_the_table_by_hand() -> None:
+def test_replicates_table_matches_values_computed_by_hand() -> None:
     frames = replicated()
     # A persona that one replicate lost is left out of all.
     lost = pl.when(pl.col("persona_id") == 4).then(0).otherwise(pl.col("n")).cast(pl.Int32)
@@ -59,7 +59,7 @@ def test_the_table_by_hand() -> None:
         assert row["another_hi"] == pytest.approx(change.mean() + reach)
 
 
-def test_what_is_missing_stays_null() -> None:
+def test_missing_values_stay_null() -> None:
     frames = replicated()
     without = replicates_table(frames[1:], OF, "base", REPLICATES)
     assert without["change"].null_count() == without["another_lo"].null_count() == without.height
@@ -74,7 +74,7 @@ def test_what_is_missing_stays_null() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.permutations(range(6)))
-def test_the_order_of_frames_does_not_matter(order: list[int]) -> None:
+def test_order_of_frames_does_not_matter(order: list[int]) -> None:
     frames = replicated(personas=6)
     expected = replicates_table(frames, OF, "base", REPLICATES)
     found = replicates_table([frames[place] for place in order], OF, "base", REPLICATES)
@@ -97,7 +97,7 @@ def said(wild: list[tuple[float, float]], personas: int = 60) -> dict[str, Any]:
     return headlines({}, frames=frames, replicates=replicates, analysis=ANALYSIS)
 
 
-def test_a_verdict_speaks_of_replicates() -> None:
+def test_verdict_reports_replicates() -> None:
     found = said([(1.2, 0.8), (1.25, 0.82), (1.18, 0.79)])
     verdict = found["verdicts"][0]
     assert verdict["pattern"] == "collapse"
@@ -115,7 +115,7 @@ def test_a_verdict_speaks_of_replicates() -> None:
     assert (mean["n_replicates"], mean["p_replicates"]) == (3, facts["p_replicates"]["S"])
 
 
-def test_seeds_that_disagree_take_the_verdict_back() -> None:
+def test_replicates_that_disagree_remove_the_collapse_verdict() -> None:
     alone = said([(1.2, 0.8)])
     assert alone["verdicts"][0]["pattern"] == "collapse"
     assert alone["verdicts"][0]["replicates"] == alone["replicates"] == {}
@@ -126,7 +126,7 @@ def test_seeds_that_disagree_take_the_verdict_back() -> None:
     assert "Two fine-tunes say little about a third" in verdict["text"]
 
 
-def test_the_band_is_held_against_the_mean_over_replicates() -> None:
+def test_band_sentence_uses_the_mean_over_replicates() -> None:
     def rows(*values: float) -> pl.DataFrame:
         return pl.DataFrame(
             {"metric": "S", "value": values, "band_lo": 0.5, "band_hi": 1.0, "n_prior": 13}
@@ -143,7 +143,7 @@ def test_the_band_is_held_against_the_mean_over_replicates() -> None:
     assert band_sentences(rows(1).clear(), "wild") == []
 
 
-def test_the_script_writes_probe_by_probe(tmp_path: Path) -> None:
+def test_script_writes_probe_by_probe(tmp_path: Path) -> None:
     spec = spec_from_file_location("table_replicates", SCRIPT)
     assert spec is not None
     assert spec.loader is not None

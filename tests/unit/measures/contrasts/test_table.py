@@ -59,7 +59,7 @@ def test_estimates_are_differences_of_the_metrics() -> None:
     assert found["n_personas"].unique().to_list() == [25]
 
 
-def test_the_mean_averages_the_models() -> None:
+def test_mean_row_averages_the_models() -> None:
     found = table(study())
     for metric in ("S", "R", "sigma_bar"):
         rows = [overall(found, model, "insecure-base", metric) for model in ("one", "two")]
@@ -72,7 +72,7 @@ def test_the_mean_averages_the_models() -> None:
     assert R["percent"] != pytest.approx(100 * (1 / (1 + sigma["percent"] / 100) - 1))
 
 
-def test_standard_errors_join_personas_and_reruns() -> None:
+def test_standard_errors_combine_personas_and_reruns() -> None:
     frames = study(["one"], 40)
     contrast = overall(table(frames, bootstrap_personas=2000), "one", "insecure-base", "sigma_bar")
     metrics = pl.concat(metrics_of(frame, OF, 1, Draws(2000, 40)) for frame in frames)
@@ -84,7 +84,7 @@ def test_standard_errors_join_personas_and_reruns() -> None:
     assert contrast["estimate_se"] == pytest.approx(np.hypot(*apart), rel=0.15)
 
 
-def test_another_model_changes_no_numbers_but_the_adjusted() -> None:
+def test_another_model_changes_only_adjusted_p_values() -> None:
     adjusted = ["p_adjusted", "p_bh"]
     # Model one has lost persona 4, which the other model kept.
     lost = pl.when(pl.col("persona_id") == 4).then(0).otherwise(pl.col("n"))
@@ -95,7 +95,7 @@ def test_another_model_changes_no_numbers_but_the_adjusted() -> None:
     assert both.equals(alone)
 
 
-def test_the_order_of_rows_and_frames_changes_nothing() -> None:
+def test_order_of_rows_and_frames_changes_nothing() -> None:
     frames = study()
     keys = ["model", "contrast", "foundation", "metric"]
     expected = table(frames).sort(keys)
@@ -131,7 +131,7 @@ def test_unequal_persona_sets_are_intersected_and_counted() -> None:
     assert contrast["estimate_lo"] < contrast["estimate"] < contrast["estimate_hi"]
 
 
-def test_missing_variants_are_skipped() -> None:
+def test_contrast_of_a_missing_variant_is_left_out() -> None:
     frames = study(["one", "two"])
     found = table([frame for frame in frames if frame["variant"][0] != "secure"])
     assert found["contrast"].unique().to_list() == ["insecure-base"]
@@ -142,7 +142,7 @@ def test_missing_variants_are_skipped() -> None:
     assert table(frames[:1]).schema == pl.Schema(CONTRASTS.schema)
 
 
-def test_an_infinite_robustness_has_no_percentage() -> None:
+def test_infinite_robustness_has_no_percent_change() -> None:
     steady = np.repeat(np.arange(12).reshape(3, 4, 1) % 6, 5, axis=2)
     shaken = steady.copy()
     shaken[:, :, 0] = 5 - shaken[:, :, 0]
@@ -195,7 +195,7 @@ def test_sign_flip_tests_agree_with_all_permutations() -> None:
     assert found[1, 0] == found[2, 0] == pytest.approx(sigma.pvalue, abs=0.012)
 
 
-def test_p_is_never_zero_and_shifts_do_not_matter() -> None:
+def test_p_is_never_zero_and_ignores_shifts() -> None:
     rng = np.random.default_rng(2)
     one = cells(simulated_ratings(rng, (30, 4, 5), 1.5, 0.9))
     other = cells(simulated_ratings(rng, (30, 4, 5), 0.3, 0.1))
@@ -214,7 +214,7 @@ def test_p_is_never_zero_and_shifts_do_not_matter() -> None:
     assert shifted[0, 0] == 1.0
 
 
-def test_a_persona_is_swapped_in_all_models_at_once() -> None:
+def test_labels_of_a_persona_are_exchanged_in_all_models_at_once() -> None:
     rng = np.random.default_rng(6)
     one = cells(simulated_ratings(rng, (20, 4, 5), 1.0, 0.5))
     other = cells(simulated_ratings(rng, (20, 4, 5), 0.9, 0.4))
@@ -258,7 +258,7 @@ def cells_of(ratings: np.ndarray) -> Cells:
     )
 
 
-def test_the_adjustment_families() -> None:
+def test_adjustment_families() -> None:
     found = table(study())
     family = found.filter(
         (pl.col("contrast") == "secure-base")

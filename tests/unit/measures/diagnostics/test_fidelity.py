@@ -44,7 +44,7 @@ def blended(own, rng):
 @pytest.mark.parametrize(
     ("relation", "kept", "amplitude"), [(amplified, 1, 2), (dysregulated, 0, 2), (blended, 0.6, 1)]
 )
-def test_fidelity_tells_amplified_from_dysregulated_personas(relation, kept, amplitude, rng):
+def test_fidelity_separates_amplified_from_dysregulated_personas(relation, kept, amplitude, rng):
     base, other = pair(relation, rng)
     found = fidelity(base, other, 1, "roleplay", draws=300)
     assert value(found, "fidelity") == pytest.approx(kept, abs=0.05)
@@ -52,14 +52,14 @@ def test_fidelity_tells_amplified_from_dysregulated_personas(relation, kept, amp
     assert value(found, "amplitude") == pytest.approx(amplitude, abs=0.1)
 
 
-def test_noise_dilutes_the_observed_fidelity_alone(rng):
+def test_noise_lowers_only_the_observed_fidelity(rng):
     base, other = pair(lambda own, rng: own, rng, n=2)  # as much noise in a mean as 0.5
     found = fidelity(base, other, 1, "roleplay", draws=50)
     assert value(found, "fidelity_observed") == pytest.approx(1 / 1.5, abs=0.04)
     assert value(found, "fidelity") == pytest.approx(1, abs=0.05)
 
 
-def test_the_interval_covers_the_truth(rng):
+def test_interval_covers_the_truth(rng):
     covered = 0
     for seed in range(60):
         base, other = pair(blended, rng, personas=50)
@@ -70,7 +70,7 @@ def test_the_interval_covers_the_truth(rng):
     assert covered >= 51
 
 
-def test_a_persona_that_only_answers_higher_keeps_its_profile(rng):
+def test_fidelity_ignores_a_shift_of_a_personas_level(rng):
     own = rng.normal(size=(80, 20))
     lifted = own + 2 * rng.normal(size=(80, 1))
     cells = [normal(x, 0.01, 3, rng) for x in (own, lifted)]
@@ -79,14 +79,14 @@ def test_a_persona_that_only_answers_higher_keeps_its_profile(rng):
     assert value(found, "fidelity_with_level") < 0.7
 
 
-def test_items_that_all_agree_on_make_no_fidelity(rng):
+def test_items_with_full_agreement_do_not_raise_fidelity(rng):
     cells = [normal(rng.normal(size=(80, 30)) + 5 * ITEMS, 0.1, 3, rng) for _ in range(2)]
     raw = np.corrcoef(cells[0].mean[0], cells[1].mean[0])[0, 1]
     assert raw > 0.8
     assert abs(value(fidelity(*cells, 1, "roleplay", draws=50), "fidelity")) < 0.1
 
 
-def test_the_observed_values_agree_with_numpy(rng):
+def test_observed_values_agree_with_numpy(rng):
     base, other = pair(blended, rng, personas=12)
     x, y = (c.mean - c.mean.mean(axis=0) for c in (base, other))
     table = persona_fidelity(base, other)
@@ -101,7 +101,7 @@ def test_the_observed_values_agree_with_numpy(rng):
     assert table["level_shift"].to_numpy() == pytest.approx(change.mean(axis=1))
 
 
-def test_a_resample_equals_the_same_personas_laid_out_anew(rng):
+def test_weighted_metrics_equal_those_of_the_repeated_personas(rng):
     base, other = pair(blended, rng, personas=6)
     weights = np.array([[2.0, 0, 1, 1, 2, 0]])
     rows = np.repeat(np.arange(6), weights[0].astype(int))
@@ -150,7 +150,7 @@ def test_per_persona_fidelity_is_noise_adjusted(rng):
     assert table["fidelity"].max() <= 1
 
 
-def test_degenerate_pairs_give_nulls_not_errors(rng):
+def test_correlation_of_degenerate_pairs_is_null(rng):
     one = normal(rng.normal(size=(1, 5)), 0.1, 3, rng)
     assert value(fidelity(one, one, 1, "p"), "fidelity") is None
     item = normal(rng.normal(size=(8, 1)), 0.1, 3, rng)
@@ -166,7 +166,7 @@ def test_degenerate_pairs_give_nulls_not_errors(rng):
     assert value(found, "fidelity_observed") == pytest.approx(1)
 
 
-def test_no_persona_in_common_and_other_items(rng):
+def test_fidelity_needs_common_personas_and_equal_items(rng):
     base = normal(rng.normal(size=(6, 4)), 0.1, 3, rng)
     first, second = base.personas(np.array([0, 1])), base.personas(np.array([2, 3]))
     assert fidelity(first, second, 1, "p").height == 0
@@ -175,7 +175,7 @@ def test_no_persona_in_common_and_other_items(rng):
         fidelity(base, normal(rng.normal(size=(6, 3)), 0.1, 3, rng), 1, "p")
 
 
-def test_the_noise_of_drawn_personas_is_expected_exactly(rng):
+def test_noise_of_drawn_personas_is_expected_exactly(rng):
     """A persona drawn three times has its noise three times, and in the item mean too."""
     weights, scale = np.array([[3.0, 0, 1]]), np.array([[1.0, 2.0], [3.0, 0.5], [0.5, 1.5]])
     made = [_products(n, n, weights)[0][0] for n in scale * rng.normal(size=(20_000, 3, 2))]
@@ -183,7 +183,7 @@ def test_the_noise_of_drawn_personas_is_expected_exactly(rng):
 
 
 @pytest.mark.parametrize("shape", [(4, 150), (300, 2)])
-def test_the_adjustment_is_right_for_few_personas_and_for_few_items(shape, rng):
+def test_fidelity_adjustment_is_unbiased_for_few_personas_and_items(shape, rng):
     """Centring takes a part of the noise away: much of it with few personas or few items."""
     found, alone = [], []
     for _ in range(60):

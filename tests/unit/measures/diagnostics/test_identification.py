@@ -12,19 +12,19 @@ def rng():
     return np.random.default_rng(6)
 
 
-def test_personas_that_answer_alike_are_identified_by_chance():
+def test_equal_personas_are_identified_at_chance_level():
     cells = from_counts(np.tile([3, 0, 3], (8, 5, 1)) * 0 + np.array([6, 0, 0]))
     found = identification(cells, 1, "roleplay", draws=50)
     assert value(found, "identified") == pytest.approx(1 / 8)
     assert value(found, "chance") == 1 / 8
 
 
-def test_random_answers_identify_no_better_than_chance(rng):
+def test_random_answers_are_identified_at_chance_level(rng):
     cells = asked(np.full((40, 20, 6), 1 / 6), 10, rng)
     assert value(identification(cells, 1, "p", splits=50, draws=50), "identified") < 0.08
 
 
-def test_steady_personas_are_always_identified(rng):
+def test_constant_personas_are_always_identified(rng):
     counts = np.eye(6)[rng.integers(0, 6, size=(30, 20))] * 4
     found = identification(from_counts(counts), 1, "p", draws=50)
     assert value(found, "identified") == pytest.approx(1)
@@ -45,7 +45,7 @@ def test_two_halves_hold_every_answer_once(rng):
         assert 3 * first + 4 * second == pytest.approx(7 * cells.mean)
 
 
-def test_a_half_is_a_hypergeometric_draw(rng):
+def test_half_of_the_answers_is_a_hypergeometric_draw(rng):
     from scipy.stats import multivariate_hypergeom
 
     counts, size = np.array([5, 2, 3]), np.array([4])
@@ -56,7 +56,7 @@ def test_a_half_is_a_hypergeometric_draw(rng):
     assert np.cov(drawn, rowvar=False) == pytest.approx(law.cov(), abs=0.06)
 
 
-def test_an_amplified_persona_is_found_in_base_and_a_shuffled_one_is_not(rng):
+def test_amplified_persona_is_identified_in_base_and_shuffled_one_is_not(rng):
     own = rng.normal(size=(50, 30))
     base = normal(own, 0.2, 4, rng)
     amplified = normal(3 * own + 1, 0.2, 4, rng)
@@ -80,13 +80,13 @@ def test_seeds_repeat_and_personas_are_matched_by_id(rng):
 
 
 @pytest.mark.parametrize("n", [1, "exact"])
-def test_without_two_answers_there_is_nothing_to_split(n, rng):
+def test_identified_is_null_without_two_answers_per_cell(n, rng):
     probabilities = rng.dirichlet(np.ones(3), size=(5, 4))
     cells = exact(probabilities) if n == "exact" else asked(probabilities, n, rng)
     assert value(identification(cells, 1, "p", draws=50), "identified") is None
 
 
-def test_one_persona_is_always_itself_and_nobody_gives_no_rows(rng):
+def test_single_persona_is_identified_and_no_persona_gives_no_rows(rng):
     cells = asked(np.full((1, 3, 2), 0.5), 4, rng)
     assert value(identification(cells, 1, "p"), "identified") == 1
     assert identification(cells.personas(np.array([], dtype=int)), 1, "p").height == 0

@@ -41,22 +41,22 @@ def test_ten_answers_recover_63_percent_of_a_rare_second_ratings_sd():
 
 
 @given(st.floats(0.01, 0.99), st.integers(2, 60))
-def test_the_sample_sd_never_recovers_more_than_the_sd(probability, repetitions):
+def test_sample_sd_never_recovers_more_than_the_sd(probability, repetitions):
     assert 0 < sd_recovered(probability, repetitions) < 1
 
 
-def test_one_answer_recovers_nothing():
+def test_one_repetition_recovers_no_sd():
     assert sd_recovered(0.5, 1) == 0
 
 
-def test_a_single_answer_takes_the_noise_of_its_items_other_cells():
+def test_single_answer_takes_the_variance_of_its_items_other_cells():
     # item 1: SDs of {0, 2} and of one answer; item 2: one answer and {0, 4}.
     cells = from_counts([[[1, 0, 1, 0, 0], [1, 0, 0, 0, 0]], [[0, 1, 0, 0, 0], [1, 0, 0, 0, 1]]])
     assert answer_variance(cells) == pytest.approx(np.array([[2.0, 8.0], [2.0, 8.0]]))
     assert noise_variance(cells) == pytest.approx(np.array([[1.0, 8.0], [2.0, 4.0]]))
 
 
-def test_an_item_of_single_answers_takes_the_noise_of_the_others():
+def test_item_of_single_answers_takes_the_variance_of_other_items():
     cells = from_counts([[[1, 0, 1], [1, 0, 0]], [[1, 1, 0], [0, 1, 0]]])
     assert answer_variance(cells)[:, 1] == pytest.approx([1.25, 1.25])
 
@@ -66,13 +66,13 @@ def test_single_answers_alone_show_no_noise_and_exact_moments_have_none():
     assert (noise_variance(exact([[[0.5, 0.5]]])) == 0).all()
 
 
-def test_the_noise_of_a_cell_mean_is_unbiased(rng):
+def test_noise_of_a_cell_mean_is_unbiased(rng):
     estimates = [noise_variance(normal(np.zeros((20, 20)), 2.0, 4, rng)).mean() for _ in range(50)]
     assert np.mean(estimates) == pytest.approx(1.0, rel=0.03)
 
 
 @pytest.mark.parametrize("kind", ["rare", "logits", "broad"])
-def test_the_corrected_noise_is_nearly_unbiased_where_the_published_one_is_not(kind, rng):
+def test_corrected_noise_is_nearly_unbiased_where_the_published_one_is_not(kind, rng):
     probabilities = {
         "rare": np.full((100, 30, 2), [0.95, 0.05]),
         "logits": logit_cells((100, 30), rng),
@@ -88,7 +88,7 @@ def test_the_corrected_noise_is_nearly_unbiased_where_the_published_one_is_not(k
     assert np.mean(corrected) == pytest.approx(1, abs=0.035)
 
 
-def test_the_interval_of_the_corrected_noise_covers_the_truth(rng):
+def test_interval_of_the_corrected_noise_covers_the_truth(rng):
     people = logit_cells((1000, 20), rng)
     truth, covered = true_sigma(people), 0
     for seed in range(40):
@@ -109,7 +109,7 @@ def test_where_no_cell_varies_the_corrected_robustness_is_infinite():
     assert value(found, "identical_cells") == 1
 
 
-def test_one_repetition_shows_no_noise_to_correct(rng):
+def test_noise_is_null_for_one_repetition(rng):
     found = noise_measures(asked(np.full((6, 3, 2), 0.5), 1, rng), 1, "roleplay", draws=50)
     assert value(found, "sigma_bar_corrected") is None
 
@@ -120,7 +120,7 @@ def test_exact_moments_need_no_correction():
     assert value(found, "sigma_recovered") == pytest.approx(1)
 
 
-def test_nothing_left_gives_no_rows(rng):
+def test_no_personas_left_gives_no_rows(rng):
     cells = asked(np.full((3, 2, 2), 0.5), 4, rng).personas(np.array([], dtype=int))
     assert noise_measures(cells, 1, "roleplay").height == 0
 
@@ -135,7 +135,7 @@ def test_identical_cells_are_counted_per_foundation():
     ]
 
 
-def test_agreement_by_hand():
+def test_agreement_matches_values_computed_by_hand():
     first = pl.DataFrame(
         {"persona_id": [0, 0, 1], "item_id": [1, 2, 1], "n": [2, 2, 0], "mean": [1.0, 3.0, None],
          "sd": [0.0, 1.0, None]}
@@ -154,14 +154,14 @@ def test_agreement_by_hand():
     assert value(found, "mean_rmse_expected") == pytest.approx(1.0)  # sqrt((0 + 4 / 2) / 2)
 
 
-def test_repeats_differ_from_true_probabilities_by_their_noise_alone(rng):
+def test_repeats_differ_from_probabilities_by_expected_noise(rng):
     probabilities = rng.dirichlet(np.ones(6), size=(60, 20))
     found = agreement(moments(asked(probabilities, 8, rng)), moments(exact(probabilities)))
     assert value(found, "mean_rmse") == pytest.approx(value(found, "mean_rmse_expected"), rel=0.06)
     assert abs(value(found, "mean_difference")) < 0.05
 
 
-def test_agreement_joins_unconditioned_cells_and_survives_nothing_in_common(rng):
+def test_agreement_joins_unconditioned_cells_and_is_null_without_common_cells(rng):
     cells = moments(asked(np.full((1, 3, 2), 0.5), 4, rng), probe="unconditioned")
     assert value(agreement(cells, cells), "cells_compared") == 3
     nothing = agreement(cells, cells.clear())
@@ -169,7 +169,7 @@ def test_agreement_joins_unconditioned_cells_and_survives_nothing_in_common(rng)
     assert value(nothing, "mean_rmse") is None
 
 
-def test_jitter_floor_by_hand():
+def test_jitter_matches_values_computed_by_hand():
     first, second = exact([[[0.5, 0.5], [1.0, 0.0]]]), exact([[[0.4, 0.6], [1.0, 0.0]]])
     found = jitter_floor([first, second])
     assert value(found, "jitter_cells") == 0.5

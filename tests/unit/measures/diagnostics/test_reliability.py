@@ -46,7 +46,7 @@ def test_both_coefficients_agree_with_plain_formulas(items, rng):
     assert value(found, "split_half") == pytest.approx(plain_split_half(cells.mean))
 
 
-def test_alpha_by_hand():
+def test_alpha_matches_value_computed_by_hand():
     """Item variances 2.5 and 2.7, variance of the sums 9.2: alpha = 2 (1 - 5.2 / 9.2)."""
     means = np.array([[0, 1], [2, 1], [1, 2], [3, 2], [4, 5]])
     counts = np.eye(6)[means] * 3
@@ -54,14 +54,14 @@ def test_alpha_by_hand():
     assert value(found, "alpha") == pytest.approx(2 * (1 - 5.2 / 9.2))
 
 
-def test_parallel_items_follow_spearman_and_brown(rng):
+def test_split_half_of_parallel_items_follows_spearman_brown(rng):
     found = reliability(parallel(4000, 10, 0.3, rng), 1, "p", draws=2)
     expected = 10 * 0.3 / (1 + 9 * 0.3)
     assert value(found, "alpha") == pytest.approx(expected, abs=0.02)
     assert value(found, "split_half") == pytest.approx(expected, abs=0.02)
 
 
-def test_the_interval_is_near_feldts_on_normal_data(rng):
+def test_interval_is_near_feldts_on_normal_data(rng):
     P, Q = 100, 6
     found = reliability(parallel(P, Q, 0.4, rng), 1, "p", draws=1000)
     estimate = value(found, "alpha")
@@ -70,7 +70,7 @@ def test_the_interval_is_near_feldts_on_normal_data(rng):
     assert value(found, "alpha", column="hi") == pytest.approx(ends[1], abs=0.03)
 
 
-def test_the_interval_covers_the_truth(rng):
+def test_interval_covers_the_truth(rng):
     truth, covered = 6 * 0.4 / (1 + 5 * 0.4), 0
     for seed in range(80):
         found = reliability(parallel(80, 6, 0.4, rng), seed, "p", draws=300)
@@ -80,7 +80,7 @@ def test_the_interval_covers_the_truth(rng):
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**31), st.integers(2, 7))
-def test_splits_are_halves_and_none_comes_twice(seed, items):
+def test_splits_are_distinct_halves(seed, items):
     halves = half_splits(items, 200, np.random.default_rng(seed))
     assert (halves.sum(axis=1) == items // 2).all()
     pairs = {frozenset([tuple(half), tuple(1 - half)]) for half in halves}
@@ -94,7 +94,7 @@ def test_many_items_are_split_at_random(rng):
     assert halves.mean() == 0.5
 
 
-def test_foundations_are_taken_apart(rng):
+def test_foundations_are_computed_on_their_own_items(rng):
     own = parallel(200, 8, 0.6, rng).mean
     own[:, 4:] = rng.normal(size=(200, 4))
     cells = normal(own, 0.0, 3, rng, foundations=["a"] * 4 + ["b"] * 4)
@@ -109,7 +109,7 @@ def test_one_persona_or_one_item_gives_nulls(shape, rng):
     assert set(found["value"]) == {None}
 
 
-def test_equal_personas_give_nulls_and_a_constant_half_is_left_out(rng):
+def test_equal_personas_give_nulls_and_constant_halves_are_left_out(rng):
     equal = from_counts(np.tile([0, 4, 0], (5, 4, 1)))
     assert set(reliability(equal, 1, "p", draws=20)["value"]) == {None}
     own = np.hstack([np.zeros((30, 2)), rng.normal(size=(30, 2))])
@@ -117,6 +117,6 @@ def test_equal_personas_give_nulls_and_a_constant_half_is_left_out(rng):
     assert value(found, "split_half") is not None
 
 
-def test_nothing_left_gives_nulls(rng):
+def test_no_personas_left_gives_nulls(rng):
     cells = asked(np.full((3, 2, 2), 0.5), 4, rng).personas(np.array([], dtype=int))
     assert set(reliability(cells, 1, "p", draws=20)["value"]) == {None}

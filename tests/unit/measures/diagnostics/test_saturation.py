@@ -25,7 +25,7 @@ def constant(ratings, personas=1):
 @pytest.mark.parametrize(
     ("ratings", "expected"), [([5, 5, 5, 5], 1), ([0, 0, 0, 0], 0), ([0, 5, 0, 5], 1 - 0.5**0.5)]
 )
-def test_saturation_of_simple_profiles(ratings, expected):
+def test_saturation_of_simple_profiles_matches_values_computed_by_hand(ratings, expected):
     found = saturation(constant(ratings), 1, "unconditioned", draws=50)
     assert value(found, "saturation") == pytest.approx(expected)
 
@@ -41,13 +41,13 @@ def test_saturation_is_the_distance_to_the_ceiling(ratings):
     assert value(found, "unevenness") == pytest.approx(profile(cells)[0].std())
 
 
-def test_steady_answers_to_equal_items_have_no_width():
+def test_constant_answers_to_equal_items_have_no_interval_width():
     found = saturation(constant([4, 2, 4, 2]), 1, "unconditioned", draws=50)
     lo, hi = (value(found, "saturation", column=end) for end in ("lo", "hi"))
     assert lo == hi == value(found, "saturation")
 
 
-def test_the_interval_covers_a_population_of_items(rng):
+def test_interval_covers_a_population_of_items(rng):
     """Items drawn from a population, two foundations of 12: the true gap is known."""
     covered, names = 0, ["care", "duty"] * 12
     for seed in range(60):
@@ -62,13 +62,13 @@ def test_the_interval_covers_a_population_of_items(rng):
     assert covered >= 51
 
 
-def test_log_probabilities_have_item_width_alone():
+def test_log_probabilities_have_item_variance_only():
     steady = exact(np.full((1, 3, 6), 1 / 6))
     found = saturation(steady, 1, "unconditioned", draws=50)
     assert value(found, "saturation", column="lo") == pytest.approx(value(found, "saturation"))
 
 
-def test_the_nearest_reference_is_named():
+def test_nearest_reference_is_named():
     own, base = constant([5, 4, 5, 4]), constant([4, 1, 4, 1])
     toxic = from_counts(
         np.eye(6)[[[0, 5, 0, 5], [5, 3, 5, 3]]] * 4, foundations=FOUNDATIONS, ids=[2, 7]
@@ -87,7 +87,7 @@ def test_base_is_not_compared_with_itself():
     assert found["reference"].to_list() == ["ceiling"]
 
 
-def test_printed_profiles_are_references_like_asked_ones():
+def test_published_profiles_are_references_like_measured_ones():
     own, base = constant([5, 4, 5, 4]), constant([4, 4, 4, 4])
     toxic = from_counts(np.eye(6)[[[4, 1, 4, 1]]] * 4, foundations=FOUNDATIONS, ids=[0])
     names = [name for name in own.groups() if name != "overall"]
@@ -100,7 +100,7 @@ def test_printed_profiles_are_references_like_asked_ones():
     assert read["value"][1] == pytest.approx(10**0.5)
 
 
-def test_a_distance_has_an_interval_around_it(rng):
+def test_distance_lies_within_its_interval(rng):
     probabilities = rng.dirichlet(np.ones(6), size=(1, 4))
     own = asked(probabilities, 10, rng, foundations=FOUNDATIONS)
     found = toxic_comparison(own, constant([0, 0, 0, 0]), None, 1, "u", draws=400)
@@ -108,7 +108,7 @@ def test_a_distance_has_an_interval_around_it(rng):
     assert row["lo"] < row["value"] < row["hi"]
 
 
-def test_nothing_left_gives_no_rows():
+def test_no_personas_left_gives_no_rows():
     none = constant([1, 1, 1, 1]).personas(np.array([], dtype=int))
     assert saturation(none, 1, "u").height == 0
     assert toxic_comparison(none, none, None, 1, "u").height == 0

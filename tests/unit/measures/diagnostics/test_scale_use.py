@@ -24,7 +24,7 @@ def rng():
     return np.random.default_rng(7)
 
 
-def test_rating_shares_by_hand():
+def test_rating_shares_match_values_computed_by_hand():
     """Two personas, one item: 0 0 0 5 and 1 1 (a cell counts once, whatever its answers)."""
     cells = from_counts([[[3, 0, 0, 0, 0, 1]], [[0, 2, 0, 0, 0, 0]]])
     found = scale_use(cells, 1, "p", draws=20)
@@ -49,12 +49,12 @@ def test_entropies_agree_with_scipy(rng):
     assert huge == pytest.approx(entropy(use, base, base=2, axis=1), rel=1e-6)
 
 
-def test_divergence_counts_half_an_answer_more_of_each_rating():
+def test_divergence_adds_half_an_answer_to_each_rating():
     found = divergence_bits(np.array([[1.0, 0.0]]), 1, np.array([[0.0, 1.0]]), 1)
     assert found == pytest.approx(entropy([0.75, 0.25], [0.25, 0.75], base=2))
 
 
-def test_base_has_no_divergence_from_itself(rng):
+def test_baseline_has_no_divergence_row(rng):
     cells = asked(logit_cells((10, 5), rng), 6, rng)
     found = scale_use(cells, 1, "p", cells, draws=20)
     assert value(found, "kl_to_base_bits") == 0
@@ -70,7 +70,7 @@ def test_reversals_span_nearly_the_whole_scale():
     assert not reversals(from_counts([[[1, 1]]])).any()  # two ratings leave nothing in between
 
 
-def test_a_variant_that_gives_one_rating_is_degenerate(rng):
+def test_variant_with_one_rating_is_degenerate(rng):
     stuck = np.tile([0, 0, 0, 0, 0, 6], (5, 4, 1))
     found = scale_use(from_counts(stuck), 1, "p", draws=20)
     assert value(found, "degenerate") == 1
@@ -85,7 +85,7 @@ def spread(means):
     return float(np.std(means))
 
 
-def test_no_way_to_hand_out_the_answers_spreads_wider():
+def test_largest_susceptibility_bounds_every_assignment_of_answers():
     """All 3^8 ways of four personas to give two answers each, 0 to 2."""
     largest = {}
     for answers in product(range(3), repeat=8):
@@ -101,7 +101,7 @@ def test_no_way_to_hand_out_the_answers_spreads_wider():
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**31), st.integers(2, 8), st.integers(1, 4), st.integers(1, 6))
-def test_susceptibility_stays_under_both_bounds(seed, personas, items, n):
+def test_susceptibility_is_at_most_both_bounds(seed, personas, items, n):
     rng = np.random.default_rng(seed)
     cells = asked(rng.dirichlet(np.full(5, 0.4), size=(personas, items)), n, rng)
     found = scale_use(cells, 1, "p", draws=2)
@@ -119,7 +119,7 @@ def test_constant_personas_reach_the_largest_susceptibility(rng):
     assert value(found, "S_share_of_max") == pytest.approx(1)
 
 
-def test_foundations_come_in_order_and_an_interval_holds_its_value(rng):
+def test_rows_follow_the_foundations_order_and_intervals_contain_values(rng):
     cells = asked(logit_cells((30, 4), rng), 6, rng, foundations=["b", "a", "b", "a"])
     found = scale_use(cells, 1, "p", draws=200, order=["a", "b"])
     assert found["foundation"].unique(maintain_order=True).to_list() == ["overall", "a", "b"]
@@ -128,14 +128,14 @@ def test_foundations_come_in_order_and_an_interval_holds_its_value(rng):
     assert (inside["value"] <= inside["hi"] + 1e-9).mean() > 0.95
 
 
-def test_an_unconditioned_model_has_shares_and_no_room_for_susceptibility(rng):
+def test_unconditioned_model_has_shares_and_no_largest_susceptibility(rng):
     found = scale_use(asked(logit_cells((1, 4), rng), 6, rng), 1, "p")
     assert value(found, "endpoint_mass") is not None
     assert value(found, "endpoint_mass", column="lo") is None
     assert "S_max" not in set(found["measure"])
 
 
-def test_nothing_left_or_nobody_in_common(rng):
+def test_no_common_personas_give_no_identification(rng):
     cells = asked(logit_cells((4, 3), rng), 6, rng)
     assert scale_use(cells.personas(np.array([], dtype=int)), 1, "p").height == 0
     first, second = cells.personas(np.array([0, 1])), cells.personas(np.array([2, 3]))

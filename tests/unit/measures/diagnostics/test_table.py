@@ -25,7 +25,7 @@ def rng():
     return np.random.default_rng(11)
 
 
-def test_a_role_play_probe_gets_everything_but_saturation(rng):
+def test_probe_with_personas_has_all_diagnostics_but_saturation(rng):
     base, other = (
         moments(simulated_ratings(rng, (12, 6, 6)), OF, variant=v) for v in ("base", "insecure")
     )
@@ -41,7 +41,7 @@ def test_a_role_play_probe_gets_everything_but_saturation(rng):
     assert {"fidelity", "kl_to_base_bits", "identified_in_base"}.isdisjoint(alone["measure"])
 
 
-def test_an_unconditioned_probe_gets_saturation(rng):
+def test_unconditioned_probe_has_saturation(rng):
     ratings = simulated_ratings(rng, (1, 6, 6))[0]
     frame = moments(ratings, OF, probe="unconditioned", served="simulated")
     found = diagnostics_of(frame, OF, 1, 50)
@@ -51,7 +51,7 @@ def test_an_unconditioned_probe_gets_saturation(rng):
     assert "alpha" not in set(found["measure"])
 
 
-def test_a_lost_item_leaves_the_comparison_and_no_more(rng):
+def test_unanswered_item_is_left_out_of_all_compared_profiles(rng):
     ratings = simulated_ratings(rng, (1, 6, 6))[0]
     whole = moments(ratings, OF, probe="unconditioned")
     lost = ratings.copy()
@@ -64,7 +64,7 @@ def test_a_lost_item_leaves_the_comparison_and_no_more(rng):
     assert value(diagnostics_of(partial, OF, 1, 50, whole), "kl_to_base_bits") == 0
 
 
-def test_nothing_left_gives_no_rows(rng):
+def test_no_personas_left_gives_no_rows(rng):
     empty = moments(np.full((6, 4), np.nan), OF, probe="unconditioned")
     assert diagnostics_of(empty, OF, 1, 50).columns == COLUMNS
     assert diagnostics_of(empty, OF, 1, 50).height == 0
@@ -73,7 +73,7 @@ def test_nothing_left_gives_no_rows(rng):
     assert diagnostics_of(role, OF, 1, 50, role).height == 0
 
 
-def test_the_toxic_personas_are_compared(rng):
+def test_toxic_personas_are_compared(rng):
     own = moments(np.full((6, 4), 5.0), OF, probe="unconditioned", variant="insecure")
     base = moments(np.full((6, 4), 2.0), OF, probe="unconditioned")
     toxic = moments(np.full((2, 6, 4), 4.0), OF, probe="toxic")
@@ -87,7 +87,7 @@ def test_the_toxic_personas_are_compared(rng):
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published answers are not here")
-def test_the_published_answers_fill_the_table():
+def test_published_answers_fill_the_table():
     of = published_instrument()
     frames = {
         variant: moments_of(recorded_answers("GPT-4o", variant), of, 100)

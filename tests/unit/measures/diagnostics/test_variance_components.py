@@ -69,7 +69,7 @@ def test_planted_components_are_recovered_with_unequal_repetitions(rng):
     assert np.mean(found, axis=0) == pytest.approx(expected, rel=0.12)
 
 
-def test_the_jackknife_interval_covers_a_planted_share(rng):
+def test_jackknife_interval_covers_a_planted_share(rng):
     covered = 0
     truth = 0.64 / (0.64 + 0.25 + 0.36)  # no item variance: its share would vary with the items
     for _ in range(80):
@@ -80,7 +80,7 @@ def test_the_jackknife_interval_covers_a_planted_share(rng):
     assert covered >= 70
 
 
-def test_the_relative_coefficient_is_cronbachs_alpha(rng):
+def test_relative_coefficient_is_cronbachs_alpha(rng):
     from persona_collapse.measures.diagnostics.reliability import alpha
 
     cells = normal(planted(rng, 30, 8, 0.8, 1.0, 0.5), 1.0, 5, rng)
@@ -88,7 +88,7 @@ def test_the_relative_coefficient_is_cronbachs_alpha(rng):
     assert value(variance_components(cells), "generalisability") == pytest.approx(expected)
 
 
-def test_dependability_by_hand(rng):
+def test_dependability_matches_value_computed_by_hand(rng):
     cells = normal(planted(rng, 30, 8, 0.8, 1.0, 0.5), 1.0, 5, rng)
     found = variance_components(cells)
     persona, item, both, repetition = (value(found, f"variance_{name}") for name in SOURCES)
@@ -96,7 +96,7 @@ def test_dependability_by_hand(rng):
     assert value(found, "dependability") == pytest.approx(persona / (persona + error))
 
 
-def test_a_negative_component_is_shown_and_counts_as_nothing():
+def test_negative_component_is_reported_and_has_share_zero():
     # The personas' means agree exactly, their answers to single items do not.
     counts = np.zeros((2, 2, 3))
     counts[[0, 1], [0, 1], 0] = 4
@@ -117,7 +117,7 @@ def test_shares_sum_to_one_or_are_undefined(seed, personas, items, n):
     assert shares == [None] * 4 or sum(shares) == pytest.approx(1)
 
 
-def test_leaving_a_persona_out_by_weight_or_by_row_is_the_same(rng):
+def test_jackknife_by_weights_equals_removing_the_persona(rng):
     cells = normal(planted(rng, 6, 4, 0.8, 1.0, 0.5), 1.0, 3, rng)
     noise = cells.sd**2 / cells.n
     weights = np.array([[1.0, 1, 0, 1, 1, 1]])
@@ -132,7 +132,7 @@ def test_leaving_a_persona_out_by_weight_or_by_row_is_the_same(rng):
 
 
 @pytest.mark.parametrize("dimensions", [1, 3, 8])
-def test_the_effective_dimension_is_that_planted_whatever_the_noise(dimensions, rng):
+def test_effective_dimension_is_recovered_despite_noise(dimensions, rng):
     found, naive = [], []
     loadings = np.linalg.qr(rng.normal(size=(20, dimensions)))[0].T * np.sqrt(20)
     for _ in range(30):
@@ -159,7 +159,7 @@ def test_one_persona_or_one_item_gives_nulls(shape, rng):
     assert set(found.filter(found["measure"].str.contains("share"))["value"]) == {None}
 
 
-def test_equal_answers_give_no_shares_and_single_answers_no_noise(rng):
+def test_equal_answers_give_null_shares_and_single_answers_null_noise(rng):
     equal = variance_components(from_counts(np.tile([5, 0], (4, 3, 1))))
     assert value(equal, "variance_persona") == 0
     assert value(equal, "share_persona") is None
@@ -168,6 +168,6 @@ def test_equal_answers_give_no_shares_and_single_answers_no_noise(rng):
     assert value(single, "variance_repetition") is None
 
 
-def test_nothing_left_gives_nulls(rng):
+def test_no_personas_left_gives_nulls(rng):
     cells = asked(np.full((3, 2, 2), 0.5), 4, rng).personas(np.array([], dtype=int))
     assert set(variance_components(cells)["value"]) == {None}

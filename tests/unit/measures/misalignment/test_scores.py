@@ -40,7 +40,7 @@ def judged(*replies: tuple[Any, ...], served: str = "m-1") -> pl.DataFrame:
     return frame_of(rows, JUDGED)
 
 
-def test_a_variant_by_hand() -> None:
+def test_scores_of_a_variant_match_values_computed_by_hand() -> None:
     found = misalignment_of(
         judged(
             ("a", 10.0, 90.0),  # misaligned
@@ -77,7 +77,7 @@ def test_categories_enter_no_mean() -> None:
     assert (alone["code"], mixed["code"]) == (0, 0.5)
 
 
-def test_a_variant_that_nobody_could_judge_has_counts_alone() -> None:
+def test_variant_without_judged_replies_has_counts_only() -> None:
     found = misalignment_of(judged(("a", None, None, "error"), ("b", None, None, "error")))
     row = found.row(0, named=True)
     known = {name for name, value in row.items() if value is not None and value == value}
@@ -90,7 +90,7 @@ def test_simulated_replies_mark_the_row() -> None:
     assert misalignment_of(judged(("a", 50.0, 50.0), served="simulated"))["simulated"][0]
 
 
-def test_by_question_is_the_same_within_each() -> None:
+def test_question_rows_equal_scores_of_single_questions() -> None:
     replies = judged(("a", 10.0, 90.0), ("a", 20.0, 80.0), ("b", "CODE", 10.0), ("b", 60.0, 70.0))
     found = by_question(replies)
     assert dict(found.schema) == QUESTIONS.schema
@@ -100,13 +100,13 @@ def test_by_question_is_the_same_within_each() -> None:
     assert found["code"].to_list() == [0, 0.5]
 
 
-def test_the_standard_error_is_scipys() -> None:
+def test_standard_error_is_scipys() -> None:
     values = np.random.default_rng(1).normal(50, 20, 37)
     assert standard_error(values) == pytest.approx(stats.sem(values))
     assert math.isnan(standard_error(values[:1]))
 
 
-def test_the_clustered_error_by_hand_and_its_limits() -> None:
+def test_clustered_error_matches_values_computed_by_hand() -> None:
     # Two groups of two, mean 5: sums of deviations -6 and 6; sqrt(2 (36 + 36)) / 4 = 3.
     values, groups = np.array([1.0, 3.0, 7.0, 9.0]), np.array(["a", "a", "b", "b"])
     assert clustered_se(values, groups) == pytest.approx(3)
@@ -127,7 +127,7 @@ def test_wilson_of_one_group_is_scipys() -> None:
     assert all(map(math.isnan, clustered_wilson(np.array([]), np.array([]))))
 
 
-def test_groups_that_agree_within_widen_the_interval() -> None:
+def test_clustered_hits_widen_the_interval() -> None:
     n, groups = 240, np.repeat(np.arange(8), 30)
     together = np.repeat([1.0, 0, 0, 0, 0, 0, 0, 0], 30)
     apart = np.tile(np.repeat([1.0, 0.0], [30, 210]), 1)[np.random.default_rng(3).permutation(n)]
@@ -142,7 +142,7 @@ def test_groups_that_agree_within_widen_the_interval() -> None:
     assert (low, high) == (0, pytest.approx(0.0229, abs=1e-3))
 
 
-def test_the_interval_covers_a_share_that_differs_between_questions() -> None:
+def test_interval_covers_a_share_that_differs_between_questions() -> None:
     """Beta(2, 6) questions, 8 of 30 replies: about 95 % of the intervals hold the true share."""
     rng, held = np.random.default_rng(4), 0
     for _ in range(400):
@@ -168,12 +168,12 @@ def test_printed_numbers_are_those_of_the_table() -> None:
     assert narrowed["model"].to_list() == ["o"] * 3
 
 
-def test_the_printed_table_of_the_project_is_the_published_one(published: Path) -> None:
+def test_printed_table_of_the_project_is_the_published_one(published: Path) -> None:
     theirs = pl.read_csv(published / "paper_verification.csv")
     assert pl.read_csv(PRINTED).equals(theirs.select(pl.read_csv(PRINTED).columns))
 
 
-def test_a_printed_table_that_does_not_help(tmp_path: Path) -> None:
+def test_published_table_without_the_studys_models_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="none of the study's models; it goes by the labels GPT-4o"):
         printed_of(PRINTED, {"x": "Unknown"}, [("x", "base")])
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
@@ -206,7 +206,7 @@ R = {  # the paper's printed R (resources/benchmarks/paper_tables.csv)
 }
 
 
-def test_the_printed_numbers_of_the_paper() -> None:
+def test_printed_numbers_of_the_paper() -> None:
     pairs = [(model, name) for model in LABELS for name in NAMES]
     contrasts, summary = tables(R)
     found = coherence_loss_of(printed_of(PRINTED, LABELS, pairs), contrasts, summary, ROLES, 1, 500)
@@ -237,7 +237,7 @@ def test_the_printed_numbers_of_the_paper() -> None:
     assert mean["r_hi"] > 0.8
 
 
-def test_fewer_than_four_models_have_no_correlation() -> None:
+def test_correlation_is_null_for_fewer_than_four_models() -> None:
     some = {key: R[key] for key in ("d", "g", "o")}
     labels = {key: LABELS[key] for key in some}
     pairs = [(model, name) for model in some for name in NAMES]
@@ -247,7 +247,7 @@ def test_fewer_than_four_models_have_no_correlation() -> None:
     assert "3 models, 4 are needed" in mean["note"]
 
 
-def test_a_model_without_its_control_or_with_an_infinite_r() -> None:
+def test_model_without_control_has_no_row_and_infinite_robustness_is_not_correlated() -> None:
     pairs = [
         (model, name) for model in LABELS for name in NAMES if (model, name) != ("d", "secure")
     ]
@@ -263,7 +263,7 @@ def test_a_model_without_its_control_or_with_an_infinite_r() -> None:
     assert dict(empty.schema) == COHERENCE_LOSS.schema
 
 
-def test_the_bootstrap_over_models_is_repeatable_and_honest_of_many() -> None:
+def test_bootstrap_over_models_is_repeatable_and_near_fishers_interval() -> None:
     rng = np.random.default_rng(5)
     x = rng.normal(size=60)
     pairs = np.column_stack([x, 0.8 * x + 0.6 * rng.normal(size=60)])

@@ -43,7 +43,7 @@ def test_averages_give_the_mean_over_each_group() -> None:
     assert averages(groups, 3).tolist() == [[1 / 3, 0], [1 / 3, 1], [1 / 3, 0]]
 
 
-def test_a_weighted_sample_is_the_repeated_sample(cells: Cells, by_group: np.ndarray) -> None:
+def test_weights_equal_repeating_personas(cells: Cells, by_group: np.ndarray) -> None:
     chosen = np.array([0, 0, 0, 5, 7, 7, 19, 2])
     weights = np.bincount(chosen, minlength=20)[None].astype(float)
     S, sigma_bar = weighted(cells, by_group, weights)
@@ -52,7 +52,7 @@ def test_a_weighted_sample_is_the_repeated_sample(cells: Cells, by_group: np.nda
     assert sigma_bar[0] == pytest.approx(direct.sigma_bar, abs=1e-12)
 
 
-def test_the_jackknife_leaves_one_out(cells: Cells, by_group: np.ndarray) -> None:
+def test_jackknife_leaves_one_out(cells: Cells, by_group: np.ndarray) -> None:
     S, sigma_bar = jackknife(cells, by_group)
     direct = collapse_of(cells.personas(np.delete(np.arange(20), 4)), by_group)
     assert S[4] == pytest.approx(direct.S, abs=1e-12)
@@ -74,7 +74,7 @@ def test_persona_draws_are_multinomial_and_chunks_change_nothing(
     assert not np.array_equal(other, whole)
 
 
-def test_the_persona_variance_of_a_mean_is_exact(cells: Cells, by_group: np.ndarray) -> None:
+def test_persona_variance_of_a_mean_is_exact(cells: Cells, by_group: np.ndarray) -> None:
     left_out = jackknife(cells, by_group)[1]
     weights = np.vstack(list(persona_weights(1, "probe", 20, 50)))
     draws = weighted(cells, by_group, weights)[1]
@@ -82,7 +82,7 @@ def test_the_persona_variance_of_a_mean_is_exact(cells: Cells, by_group: np.ndar
     assert variance == pytest.approx((cells.sd @ by_group).var(axis=0) / 20, rel=1e-9)
 
 
-def test_the_steady_variance_is_the_bootstrap_variance(cells: Cells, by_group: np.ndarray) -> None:
+def test_steady_variance_is_the_bootstrap_variance(cells: Cells, by_group: np.ndarray) -> None:
     left_out = jackknife(cells, by_group)[0]
 
     def both(draws: int) -> tuple[np.ndarray, np.ndarray]:
@@ -143,7 +143,7 @@ def test_constant_cells_have_no_rerun_variance() -> None:
     assert np.array(found) == pytest.approx(np.zeros((2, 4)), abs=1e-30)
 
 
-def test_alias_tables_give_back_the_law() -> None:
+def test_alias_tables_reproduce_the_distribution() -> None:
     n, p = np.array([[4], [10], [1]]), np.array([[0.5], [0.03], [0.7]])
     law = binomial_law(n, p, 11)
     for row in range(3):

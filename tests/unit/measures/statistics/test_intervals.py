@@ -18,7 +18,7 @@ from persona_collapse.measures.statistics.random_effects import random_effects
 probabilities = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
 
 
-def test_holm_by_hand() -> None:
+def test_holm_matches_values_computed_by_hand() -> None:
     # 0.01 x 4, then 0.02 x 3, then 0.03 x 2, and 0.9 cannot be below the one before it.
     p = np.array([0.9, 0.01, 0.03, 0.02])
     assert holm(p).tolist() == pytest.approx([0.9, 0.04, 0.06, 0.06])
@@ -45,13 +45,13 @@ def test_holm_is_between_p_and_bonferroni(p: np.ndarray) -> None:
     assert (np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0).all()
 
 
-def test_an_undefined_p_is_no_member_of_the_family() -> None:
+def test_undefined_p_is_not_in_the_family() -> None:
     p = np.array([0.02, np.nan, 0.03])
     assert holm(p) == pytest.approx([0.04, np.nan, 0.04], nan_ok=True)
     assert benjamini_hochberg(p) == pytest.approx([0.03, np.nan, 0.03], nan_ok=True)
 
 
-def test_the_tail_widens_with_few_units() -> None:
+def test_tail_is_smaller_with_few_units() -> None:
     assert expanded_tail(10**6) == pytest.approx(0.025, abs=1e-6)
     wide = stats.norm.cdf(-np.sqrt(20 / 19) * stats.t.ppf(0.975, 19))
     assert expanded_tail(20) == pytest.approx(wide)
@@ -110,7 +110,7 @@ def test_precise_effects_have_the_sample_spread() -> None:
     assert found.exceedance(6.0, 0.0) == pytest.approx(far)
 
 
-def test_prediction_intervals_hold_a_new_effect() -> None:
+def test_prediction_intervals_cover_a_new_effect() -> None:
     rng = np.random.default_rng(4)
     hits = 0
     for _ in range(400):

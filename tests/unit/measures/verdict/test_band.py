@@ -33,7 +33,7 @@ def by_metric(frame: pl.DataFrame, metric: str) -> dict[str, object]:
     return frame.row(by_predicate=pl.col("metric") == metric, named=True)
 
 
-def test_the_printed_band(prior: pl.DataFrame) -> None:
+def test_band_matches_the_published_range(prior: pl.DataFrame) -> None:
     found = band_values(prior)
     assert found.schema == pl.Schema(BAND_VALUES.schema)
     S, R = by_metric(found, "S"), by_metric(found, "R")
@@ -49,7 +49,7 @@ def test_the_printed_band(prior: pl.DataFrame) -> None:
     assert R["predicted_lo"] > 0
 
 
-def test_inclusion_is_the_users_choice(prior: pl.DataFrame) -> None:
+def test_inclusion_selects_the_models_of_the_band(prior: pl.DataFrame) -> None:
     everyone = by_metric(band_values(prior, prior["model"].to_list()), "S")
     assert (everyone["n_models"], everyone["hi"]) == (15, 1.043)
     assert everyone["predicted_hi"] > by_metric(band_values(prior), "S")["predicted_hi"]
@@ -59,7 +59,7 @@ def test_inclusion_is_the_users_choice(prior: pl.DataFrame) -> None:
         band_values(prior, ["GPT-4o"])
 
 
-def test_variants_are_placed(prior: pl.DataFrame) -> None:
+def test_band_rows_place_every_variant(prior: pl.DataFrame) -> None:
     found = band_of(metrics(0.9, 0.04, 3.0, 0.15), prior)
     assert found.schema == pl.Schema(BAND.schema)
     assert found.height == 2
@@ -77,7 +77,7 @@ def test_variants_are_placed(prior: pl.DataFrame) -> None:
     assert S["p_base"] < R["p_base"]
 
 
-def test_how_far_beyond_has_the_interval_of_the_estimate(prior: pl.DataFrame) -> None:
+def test_interval_of_beyond_follows_from_that_of_the_estimate(prior: pl.DataFrame) -> None:
     def span(S: float, lo: float, hi: float) -> tuple[object, ...]:
         row = metrics(S, 0.03, 10.0, 0.4).with_columns(S_lo=pl.lit(lo), S_hi=pl.lit(hi))
         found = by_metric(band_of(row, prior), "S")
@@ -93,7 +93,7 @@ def test_how_far_beyond_has_the_interval_of_the_estimate(prior: pl.DataFrame) ->
     assert by_metric(band_of(metrics(0.9, 0.04, 3.0, 0.15), prior), "S")["beyond_lo"] is None
 
 
-def test_a_far_variant_is_no_base_model(prior: pl.DataFrame) -> None:
+def test_p_base_is_small_for_a_variant_far_from_the_centre(prior: pl.DataFrame) -> None:
     found = by_metric(band_of(metrics(1.68, 0.03, 10.0, 0.4), prior), "S")
     assert found["p_outside"] == pytest.approx(1.0)
     assert found["p_base"] < 1e-6
@@ -102,7 +102,7 @@ def test_a_far_variant_is_no_base_model(prior: pl.DataFrame) -> None:
     assert inside["p_base"] > 0.9
 
 
-def test_an_infinite_robustness_has_a_place_and_no_probability(prior: pl.DataFrame) -> None:
+def test_infinite_robustness_has_a_position_and_no_probability(prior: pl.DataFrame) -> None:
     found = by_metric(band_of(metrics(0.75, 0.03, np.inf, None), prior), "R")
     assert (found["position"], found["beyond"]) == ("above", np.inf)
     assert (found["p_outside"], found["p_base"]) == (None, None)

@@ -24,7 +24,7 @@ def verdict(kinds: Kinds, **options: Any) -> dict[str, Any]:
     return found
 
 
-def test_the_collapse_pattern() -> None:
+def test_collapse_pattern_is_reported_with_its_facts() -> None:
     found = verdict(COLLAPSE)
     assert found["pattern"] == "collapse"
     assert found["label"] == "Model M"
@@ -40,7 +40,7 @@ def test_the_collapse_pattern() -> None:
     assert "imulated" not in found["text"]
 
 
-def test_a_rise_that_the_control_shares_is_partial() -> None:
+def test_rise_of_susceptibility_also_in_the_control_is_partial() -> None:
     found = verdict({**COLLAPSE, "tame": (1.2, 0.4)})
     assert found["pattern"] == "partial"
     assert found["control_S_up"]
@@ -50,7 +50,7 @@ def test_a_rise_that_the_control_shares_is_partial() -> None:
 
 
 @pytest.mark.parametrize("wild", [(0.6, 0.8), (1.2, 0.25)])
-def test_one_half_of_the_pattern_is_partial(wild: tuple[float, float]) -> None:
+def test_half_of_the_pattern_is_partial(wild: tuple[float, float]) -> None:
     assert verdict({**COLLAPSE, "wild": wild})["pattern"] == "partial"
 
 
@@ -67,14 +67,14 @@ def test_without_a_control_the_pattern_is_partial() -> None:
     assert "There is no tame control" in found["text"]
 
 
-def test_a_model_without_the_target_has_no_verdict() -> None:
+def test_model_without_the_target_is_undetermined() -> None:
     found = headlines({"m": COLLAPSE, "n": {"plain": (0.6, 0.2)}})["verdicts"][1]
     assert found["pattern"] == "undetermined"
     assert (found["S_up"], found["R_down"]) == (None, None)
     assert "cannot be compared" in found["text"]
 
 
-def test_simulated_answers_are_named_as_such() -> None:
+def test_verdict_names_simulated_respondents() -> None:
     found = headlines({"m": COLLAPSE}, served="simulated")
     assert found["simulated"]
     assert "simulated respondents" in found["verdicts"][0]["text"]
@@ -95,7 +95,7 @@ def test_drivers_are_exact_shares() -> None:
     assert "The change of S comes mostly from b (100 %)." in found["text"]
 
 
-def test_an_infinite_robustness_is_judged_by_sigma() -> None:
+def test_infinite_robustness_is_judged_by_sigma_bar() -> None:
     rng = np.random.default_rng(3)
     wild = simulated_ratings(rng, (40, 6, 6), 1.5, 0.9)
     plain = np.repeat(np.rint(wild[:, :, :1] / 2), 6, axis=2)
@@ -106,7 +106,7 @@ def test_an_infinite_robustness_is_judged_by_sigma() -> None:
     assert found["mean_percent_change"]["R"]["wild"]["percent"] is None
 
 
-def test_the_headline_numbers() -> None:
+def test_headlines_have_every_number() -> None:
     found = headlines({"m": COLLAPSE, "n": COLLAPSE})
     change = found["mean_percent_change"]
     assert set(change) == {"S", "R", "1/R"}
@@ -129,7 +129,7 @@ def test_the_headline_numbers() -> None:
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published answers are not here")
-def test_the_published_models() -> None:
+def test_published_models() -> None:
     of = published_instrument()
     analysis = {**ANALYSIS, "baseline": "base", "control": "secure", "target": "insecure"}
     found = headlines(
