@@ -101,7 +101,7 @@ def coverage_table(found: pl.DataFrame) -> str:
 
 
 def rejection_table(found: pl.DataFrame) -> str:
-    """Share of studies without a difference whose swap test has p <= 0.05."""
+    """Share of studies without a difference whose permutation test has p <= 0.05."""
     rows = []
     for name in ("S", "R"):
         for group in GROUPS:

@@ -120,7 +120,7 @@ def infer(answers: dict[Key, pl.DataFrame], clock: Clock) -> dict[str, object]:
         "profiles", lambda: pl.concat(profiles_of(part, INSTRUMENT) for part in moments.values())
     )
     paired = clock.part(
-        "contrasts: draws, swap tests", lambda: paired_of(roleplay, INSTRUMENT, SEED, ANALYSIS)
+        "contrasts: draws and tests", lambda: paired_of(roleplay, INSTRUMENT, SEED, ANALYSIS)
     )
     contrasts, left_out, random_effects, summary = clock.part(
         "contrasts: tables",

@@ -182,7 +182,7 @@ def test_mean_rows_use_the_replicates() -> None:
     assert mean["estimate"] == pytest.approx(np.mean([row["estimate"] for row in rows]))
     error = np.hypot(rows[0]["replicates_se"], rows[1]["replicates_se"]) / 3
     assert mean["replicates_se"] == pytest.approx(error)
-    # One model of the three was fine-tuned once: nobody knows what its seed did.
+    # One model of the three was fine-tuned once, so the effect of its seed is unknown.
     assert (mean["n_replicates"], mean["p_replicates"]) == (1, None)
     both = contrasts_of(paired_of(frames[:-3], OF, 1, ANALYSIS, replicates))
     assert overall(both, "mean", "insecure-base", "S")["p_replicates"] < 0.5

@@ -1,4 +1,4 @@
-"""Contrasts: paired draws, swap tests, means over models, and what they add up to."""
+"""Contrasts: paired draws, sign-flip tests, means over models, and their summaries."""
 
 from __future__ import annotations
 

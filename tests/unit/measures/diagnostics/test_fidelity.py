@@ -23,7 +23,7 @@ ITEMS = np.linspace(-1, 2, 30)  # what all personas agree on
 
 
 def pair(relation, rng, personas=150, noise=1.0, n=4):
-    """A base and a variant whose personas are told apart as ``relation`` says."""
+    """A base and a variant whose personas are related as ``relation`` says."""
     own = rng.normal(size=(personas, 30))
     other = relation(own, rng)
     return normal(own + ITEMS, noise, n, rng), normal(other + ITEMS, noise, n, rng)
