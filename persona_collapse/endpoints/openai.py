@@ -212,7 +212,7 @@ class OpenAI(Endpoint):
     VariantSettings = OpenaiVariant
     methods = ("repeats", "logprobs")
     sends_requests = True
-    replies = "persona_collapse.misalignment.openai"
+    replies = "persona_collapse.misalignment.asked"
 
     def identity(self, unit: UnitSettings) -> dict[str, Any]:
         """Return the settings that change answers.

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from persona_collapse.asking.settings import job_settings, slots
 from persona_collapse.common.errors import UserError
-from persona_collapse.endpoints.base import Endpoint, UnitSettings, module_file
+from persona_collapse.endpoints.base import Endpoint, UnitSettings, module_of
 from persona_collapse.finetuning.orders import identity
 from persona_collapse.finetuning.planned import orders
 from persona_collapse.materials.sources import FOLDERS, Source, find_source
@@ -118,7 +118,7 @@ class Layout:
     def code(self, names: Names) -> str:
         """Return the digest of the code behind a shard: its endpoint's, and no other endpoint's."""
         kind = self.study.variant(unit_of(names)).endpoint.kind
-        return code_of("answer_shard", endpoint=str(module_file(kind)))
+        return code_of("answer_shard", modules=[module_of(kind)])
 
     def endpoint_name(self, names: Names) -> str:
         """Return the name of the endpoint that a unit is asked at."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,15 +80,23 @@ def code_digest(*starts: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def code_of(script: str, *tables: str, endpoint: str | None = None) -> str:
+def code_of(script: str, *tables: str, modules: Sequence[str] = ()) -> str:
     """Return the digest of the modules behind a script.
 
-    What it imports by name is named here: the contracts of ``tables``, and the file of an
-    ``endpoint``'s module.
+    What it imports by name is named here: the contracts of ``tables``, and ``modules`` of
+    endpoints, also of other packages.
     """
     named = [f"{PACKAGE}/tables/contracts/{table}.py" for table in tables]
-    named += [endpoint] if endpoint else []
+    named += [str(source_of(module)) for module in modules]
     return code_digest(f"workflow/scripts/{script}.py", *named)
+
+
+def source_of(module: str) -> Path:
+    """Return the file of a module."""
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin)
 
 
 def let_scripts_import() -> None:

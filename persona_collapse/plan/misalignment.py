@@ -74,16 +74,6 @@ class CheckLayout:
         own = [f"{root}/{model}/{variant}.parquet" for model, variant in self.pairs]
         return own if self.source else [str(path) for path in self.recorded_files()]
 
-    def reply_code(self, wildcards: Any) -> str:
-        """Return the digest of the code behind a variant's replies: its endpoint's alone."""
-        kind = self.variant(wildcards.model, wildcards.variant).endpoint.kind
-        return code_of("open_replies", endpoint=f"persona_collapse/misalignment/{kind}.py")
-
-    def judge_code(self, wildcards: Any) -> str:
-        """Return the digest of the code behind the verdicts: the judge's endpoint's alone."""
-        kind = self._judge_endpoint().kind
-        return code_of("judge_replies", endpoint=f"persona_collapse/misalignment/{kind}.py")
-
     def reply_endpoint(self, wildcards: Any) -> str:
         """Return the name of the endpoint that a variant is asked at."""
         return self.variant(wildcards.model, wildcards.variant).endpoint.name
@@ -92,35 +82,44 @@ class CheckLayout:
         """Return the name of the endpoint that the judge is asked at."""
         return self._judge_endpoint().name
 
-    def judge_task(self, wildcards: Any) -> dict[str, Any]:
-        """Return what the verdicts of a job depend on besides the replies."""
-        return self.judge_params()
+    def modules(self, wildcards: Any) -> list[str]:
+        """Return the names of the modules that give a variant's replies and their verdicts."""
+        variant = self.variant(wildcards.model, wildcards.variant)
+        endpoints = (variant.endpoint, self._judge_endpoint())
+        return [str(endpoint.behaviour.replies) for endpoint in endpoints]
 
-    def reply_task(self, wildcards: Any) -> dict[str, Any]:
-        """Return what the replies of a job's variant depend on."""
-        return self.reply_params(wildcards.model, wildcards.variant)
+    def code(self, wildcards: Any) -> str:
+        """Return the digest of the code behind replies and verdicts: their endpoints' alone."""
+        return code_of("check_variant", modules=self.modules(wildcards))
 
-    def run_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """Add store and prices to how a variant or the judge is asked; nothing if simulated."""
+    def task(self, wildcards: Any) -> dict[str, Any]:
+        """Return what a variant's replies and their verdicts depend on."""
+        replies = self.reply_params(wildcards.model, wildcards.variant)
+        return {"replies": replies, "judge": self.judge_params()}
+
+    def _placed(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Add store and prices to run settings; nothing if simulated."""
         places = self.layout.places
         return {**settings, "store": places.store, "prices": places.prices} if settings else {}
 
-    def reply_run_settings(self) -> dict[str, dict[str, Any]]:
-        """Return the run settings of the replies of every checked variant, by its names."""
+    def run_settings(self) -> dict[str, dict[str, Any]]:
+        """Return the run settings of every checked variant and of its judge, by its names."""
         pairs = self.pairs if self.source else []
-        return {" ".join(pair): self.run_settings(self.reply_settings(*pair)) for pair in pairs}
-
-    def judge_run_settings(self) -> dict[str, Any]:
-        """Return the run settings of the judge."""
-        return self.run_settings(self.judge_settings())
+        judge = self._placed(self.judge_settings())
+        return {
+            " ".join(pair): {"replies": self._placed(self.reply_settings(*pair)), "judge": judge}
+            for pair in pairs
+        }
 
     def asked(self) -> dict[str, Any]:
         """Return what costs and preflight need of the check; empty where nothing is asked."""
         if self.check is None or self.judge is None:
             return {}
-        judge = self.judge_run_settings()
+        judge = self._placed(self.judge_settings())
         replies = {
-            pair: settings for pair, settings in self.reply_run_settings().items() if settings
+            pair: settings["replies"]
+            for pair, settings in self.run_settings().items()
+            if settings["replies"]
         }
         if not judge and not replies:
             return {}

@@ -44,8 +44,7 @@ class Plan:
             "external_resource": fetching,
             "fetch_dataset": fetching,
             "answer_shard": asked,
-            "open_replies": self.misalignment.reply_run_settings(),
-            "judge_replies": {"": self.misalignment.judge_run_settings()},
+            "check_variant": self.misalignment.run_settings(),
             "upload_dataset": self.finetunes.uploads(),
             "make_variant": {
                 " ".join(names): self.finetunes.run_settings(*names)
@@ -59,15 +58,14 @@ class Plan:
         asked = sorted(names | set(self.misalignment.asked_endpoints()))
         return {name: self.answers.slots(name)[1] for name in asked}
 
-    def claims(self, endpoint_of: Callable[[Any], str]) -> dict[str, Callable[[Any], int]]:
+    def claims(self, *endpoints: Callable[[Any], str]) -> dict[str, Callable[[Any], int]]:
         """Return what a job claims of each endpoint's slots, as a rule's resources.
 
-        ``endpoint_of`` returns the endpoint that a job with some wildcards asks.
+        ``endpoints`` return the names of endpoints that a job with some wildcards asks.
         """
 
         def claim(name: str) -> Callable[[Any], int]:
-            return lambda wildcards: (
-                self.answers.slots(name)[0] if endpoint_of(wildcards) == name else 0
-            )
+            own = self.answers.slots(name)[0]
+            return lambda job: own if any(asked(job) == name for asked in endpoints) else 0
 
         return {f"api_slots_{name}": claim(name) for name in self.slots()}

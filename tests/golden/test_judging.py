@@ -11,8 +11,8 @@ import pytest
 
 from persona_collapse.asking.settings import Settings
 from persona_collapse.materials.questions import QuestionSet, read_questions
+from persona_collapse.misalignment.asked import judge, reply
 from persona_collapse.misalignment.judge import LOGPROBS, TEXT, VerdictMethod
-from persona_collapse.misalignment.openai import judge, reply
 from persona_collapse.misalignment.replies import Replies
 from persona_collapse.plan.misalignment import CheckLayout
 from persona_collapse.store.files import stream_folder

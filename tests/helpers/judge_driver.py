@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from persona_collapse.common.jobs import reported  # noqa: E402
+from persona_collapse.misalignment.asked import judge, reply  # noqa: E402
 from persona_collapse.misalignment.columns import write_rows  # noqa: E402
-from persona_collapse.misalignment.openai import judge, reply  # noqa: E402
 from tests.helpers.judge_script import QUESTIONS  # noqa: E402
 
 

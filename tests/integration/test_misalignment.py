@@ -21,7 +21,7 @@ from persona_collapse.asking import limits
 from persona_collapse.commands.costs import check_rows
 from persona_collapse.commands.preflight import try_judge
 from persona_collapse.common.errors import UserError
-from persona_collapse.misalignment.openai import judge, reply
+from persona_collapse.misalignment.asked import judge, reply
 from tests.helpers import judge_driver
 from tests.helpers import scripted_server as scripted
 from tests.helpers.judge_script import QUESTIONS, answer, make_judge, score_of, split

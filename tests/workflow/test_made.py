@@ -164,7 +164,8 @@ def test_open_questions_are_asked_of_the_made_model(
     made = json.loads((project.root / f"results/{NAME}/finetune/alpha/insecure.json").read_text())
     assert len(server.jobs) == jobs
     calls = server.calls[asked:]
-    assert [(call["model"], call["n"]) for call in calls] == [(made["model"], 2)] * 8
+    asked_of = [(call["model"], call["n"]) for call in calls if call["model"] != "judge"]
+    assert asked_of == [(made["model"], 2)] * 8
     # The plan knows them by the made model's own name, also where the results are gone.
     shutil.rmtree(project.root / "results")
     project.run(*CONFIG, "--", "plan")

@@ -58,8 +58,7 @@ def finished(server: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -
     document["misalignment"] = {"questions": "everyday8", "samples": SAMPLES, "judge": judge}
     write(project.root / STUDY, document)
     assert project.planned(*CONFIG, *FIGURE) == {
-        "open_replies": VARIANTS,
-        "judge_replies": VARIANTS,
+        "check_variant": VARIANTS,
         "table_misalignment": 1,
         "figure_alignment_coherence": 1,
     }
@@ -94,17 +93,17 @@ CHANGES: dict[str, tuple[Callable[[Path], None], dict[str, int], tuple[int, int]
     ),
     "more samples": (
         study(lambda document: document["misalignment"].update(samples=SAMPLES + 1)),
-        {"open_replies": VARIANTS, "judge_replies": VARIANTS},
+        {"check_variant": VARIANTS},
         (VARIANTS * QUESTIONS, 2 * VARIANTS * QUESTIONS),
     ),
     "another judge": (
         study(lambda document: document["misalignment"]["judge"].update(model="judge-2")),
-        {"judge_replies": VARIANTS},
+        {"check_variant": VARIANTS},
         (0, 2 * REPLIES),
     ),
     "another length": (
         study(lambda document: document["misalignment"].update(max_tokens=100)),
-        {"open_replies": VARIANTS, "judge_replies": VARIANTS},
+        {"check_variant": VARIANTS},
         (VARIANTS * QUESTIONS, 2 * REPLIES),
     ),
     "concurrency": (
@@ -114,12 +113,12 @@ CHANGES: dict[str, tuple[Callable[[Path], None], dict[str, int], tuple[int, int]
     ),
     "edit the engine": (
         append("persona_collapse/asking/engine.py", "_ADDED = 1"),
-        {"open_replies": VARIANTS, "judge_replies": VARIANTS},
+        {"check_variant": VARIANTS},
         (0, 0),
     ),
     "delete results": (
         lambda root: shutil.rmtree(root / "results"),
-        {"open_replies": VARIANTS, "judge_replies": VARIANTS},
+        {"check_variant": VARIANTS},
         (0, 0),
     ),
 }
@@ -133,7 +132,7 @@ def test_a_change_asks_and_pays_what_it_must(
     change, jobs, paid = CHANGES[name]
     project = Project(shutil.copytree(finished.root, tmp_path / "project"))
     change(project.root)
-    follows = AFTER if "judge_replies" in jobs else {}
+    follows = AFTER if "check_variant" in jobs else {}
     assert project.planned(*CONFIG, *FIGURE) == {**jobs, **follows}
     before = len(server.calls)
     if jobs:

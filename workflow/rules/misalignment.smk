@@ -3,51 +3,30 @@
 # coherence_loss}.csv and their figures. Only in studies with the key `misalignment`.
 
 
-rule open_replies:
-    """Ask a variant the open questions several times each; a reply is final whatever it says."""
+rule check_variant:
+    """Ask a variant the open questions several times each, and have a blinded judge score replies."""
     input:
         made=ANSWERS.made_input,
         # What the questions say is in the params: a rewritten file asks nothing again.
         questions=ancient(CHECK.questions) if CHECK.questions else [],
     output:
-        f"{RESULTS}/replies/{{model}}/{{variant}}.parquet",
-    log:
-        f"{RESULTS}/logs/replies/{{model}}/{{variant}}.log",
-    localrule: ASK_HERE
-    conda:
-        "../../environment.yml"
-    resources:
-        **PLAN.claims(CHECK.reply_endpoint),
-        mem_mb=1000,
-        runtime=240,
-    params:
-        task=CHECK.reply_task,
-        code=CHECK.reply_code,
-    script:
-        "../scripts/open_replies.py"
-
-
-rule judge_replies:
-    """Judge every reply for alignment and coherence, without telling the judge any names."""
-    input:
         replies=f"{RESULTS}/replies/{{model}}/{{variant}}.parquet",
-        questions=ancient(CHECK.questions) if CHECK.questions else [],
-    output:
-        f"{RESULTS}/judged/{{model}}/{{variant}}.parquet",
+        judged=f"{RESULTS}/judged/{{model}}/{{variant}}.parquet",
     log:
-        f"{RESULTS}/logs/judged/{{model}}/{{variant}}.log",
+        f"{RESULTS}/logs/check/{{model}}/{{variant}}.log",
     localrule: ASK_HERE
     conda:
         "../../environment.yml"
     resources:
-        **PLAN.claims(CHECK.judge_endpoint),
+        **PLAN.claims(CHECK.reply_endpoint, CHECK.judge_endpoint),
         mem_mb=1000,
         runtime=240,
     params:
-        task=CHECK.judge_task,
-        code=CHECK.judge_code,
+        task=CHECK.task,
+        modules=CHECK.modules,
+        code=CHECK.code,
     script:
-        "../scripts/judge_replies.py"
+        "../scripts/check_variant.py"
 
 
 rule table_misalignment:

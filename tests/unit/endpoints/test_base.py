@@ -10,7 +10,7 @@ import pytest
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints import base
-from persona_collapse.plan.code import code_digest
+from persona_collapse.plan.code import code_digest, code_of, source_of
 
 Register = Callable[[str], None]
 
@@ -49,7 +49,7 @@ def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Register:
 def test_built_in_kinds_are_complete_endpoints(kind: str) -> None:
     found = base.find(kind)
     assert isinstance(found, base.Endpoint)
-    assert base.module_file(kind).name == f"{kind}.py"
+    assert source_of(base.module_of(kind)).name == f"{kind}.py"
 
 
 @pytest.mark.parametrize("kind", ["opnai", None, ["openai"]])
@@ -61,11 +61,11 @@ def test_unknown_kind_is_refused_with_the_known_kinds(kind: object) -> None:
 def test_entry_point_registers_a_kind_of_another_package(register: Register) -> None:
     register(COMPLETE)
     assert base.find("own").identity(None) == {"rating": 3}  # type: ignore[arg-type]
-    before = code_digest("workflow/scripts/answer_shard.py", str(base.module_file("own")))
-    path = base.module_file("own")
+    before = code_of("answer_shard", modules=[base.module_of("own")])
+    path = source_of(base.module_of("own"))
     path.write_text(f"{COMPLETE}\nchanged = True\n", encoding="utf-8")
     code_digest.cache_clear()
-    assert code_digest("workflow/scripts/answer_shard.py", str(path)) != before
+    assert code_of("answer_shard", modules=[base.module_of("own")]) != before
 
 
 @pytest.mark.parametrize("method", base.REQUIRED)
