@@ -81,11 +81,9 @@ class Literals(Keys):
     """What is read from which file: for an instrument items and prompts, else one file."""
 
     items: Annotated[dict[str, ListPlace], Limits(min_length=1)] | None = key(
-        "an instrument's items, by section", None
+        "items, by section", None
     )
-    prompts: dict[str, FunctionPlace] | None = key(
-        "the wording of each section, and of 'persona'", None
-    )
+    prompts: dict[str, FunctionPlace] | None = key("wordings by section, and of 'persona'", None)
     file: FileName | None = key("the file of personas or questions", None)
     variable: str | None = key("the list in a Python file", None, name="list")
     indices: Annotated[tuple[Natural, ...], Limits(min_length=1), Unique()] | None = key(
@@ -117,7 +115,7 @@ class ExternalKeys(Keys):
     )
     scale: Scale | None = key("an instrument's scale", None)
     foundations: Annotated[tuple[Text, ...], Limits(min_length=1)] | None = key(
-        "an instrument's foundations", None
+        "its foundations", None
     )
 
     def faults(self) -> Iterator[Fault]:

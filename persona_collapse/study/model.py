@@ -48,21 +48,16 @@ class Sampling(Keys):
     )
     max_attempts: Count = key("one-token tries per slot before a longer reply is read", 10)
     late_max_tokens: Annotated[int, Limits(ge=2)] = key(
-        "length of that longer reply, whose first rating is taken and marked `late`", 64
+        "length of that reply, whose first rating is marked `late`", 64
     )
-    askings: Count = key(
-        "with `logprobs`, how often a cell is read; more than one shows how much a server's "
-        "numbers vary",
-        1,
-    )
+    askings: Count = key("with `logprobs`: how often a cell is read, to show a server's jitter", 1)
     temperature_grid: Annotated[tuple[Positive, ...], Limits(min_length=1)] = key(
         "temperatures of the S(T) and R(T) curves, with `logprobs`",
         (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5),
     )
     top_p: Annotated[float, Limits(gt=0, le=1)] | None = key("nucleus sampling", None)
     seed: Natural | None = key(
-        "sent with requests, a derived one for each; servers treat it as best effort",
-        None,
+        "sent with requests, one derived for each; best effort by servers", None
     )
 
 
@@ -80,7 +75,7 @@ class Budget(Keys):
     """What the study may spend in all."""
 
     max_requests: Count | None = key(
-        "the run stops before it would send more, requests in flight included", None
+        "most requests, those in flight included; then the run stops", None
     )
     max_usd: Positive | None = key("likewise in dollars; needs a price for every model", None)
 
@@ -103,10 +98,8 @@ class Power(Keys):
     repetitions: Annotated[tuple[Count, ...], Limits(min_length=1)] = key(
         "numbers of repetitions to plan", (2, 3, 5, 10, 20)
     )
-    S_percent: Positive = key("the rise of S that the cheapest design must detect", 20)
-    R_percent: Annotated[float, Limits(gt=0, lt=100)] = key(
-        "the fall of R that the cheapest design must detect", 20
-    )
+    S_percent: Positive = key("the rise of S to detect with the cheapest design", 20)
+    R_percent: Annotated[float, Limits(gt=0, lt=100)] = key("the fall of R to detect", 20)
     one_request: bool = key("count the repetitions of a cell as one request", True)
     planted: Planted | None = key(
         "plan from these values instead of the study's own moments, so that nothing needs to be "
@@ -124,7 +117,7 @@ class Analysis(Keys):
     bootstrap_reruns: Draws = key("bootstrap draws over repetitions within cells", 400)
     bootstrap_diagnostics: Draws = key("bootstrap draws for the intervals of diagnostics", 1000)
     permutations: Annotated[int, Limits(ge=99)] = key(
-        "permutations of the sign-flip permutation tests", 9999
+        "draws of the sign-flip permutation tests", 9999
     )
     baseline: str = key(
         "what percent changes are relative to; a name of your own must be a variant of some "
@@ -156,10 +149,7 @@ class Analysis(Keys):
 class Judge(Keys):
     """Who judges replies to open questions."""
 
-    endpoint: str = key(
-        "one of the study's endpoints; a simulated one where the variants are simulated",
-        type="name",
-    )
+    endpoint: str = key("one of the study's endpoints; a simulated one for simulated variants")
     model: Text | None = key("the model that judges", None, shown="required of `openai`")
     method: Literal["auto", "logprobs", "text"] = key(
         "read a score from log-probabilities, from a short text, or from the text where "
@@ -244,9 +234,7 @@ class ModelKeys(Keys):
 
     label: Text | None = key("what figures and tables show", None, shown="the model's key")
     family: Text | None = key("groups models in figures", None, shown="the label")
-    variants: Entries = key(
-        "each names its `endpoint` and what the endpoint's kind needs", type="mapping"
-    )
+    variants: Entries = key("each names its `endpoint` and what the endpoint's kind needs")
     mixed_stacks: bool = key(
         "state that different servers gave the recorded answers of base and fine-tunes",
         False,
@@ -295,17 +283,15 @@ class StudyKeys(Keys):
     )
     endpoints: Entries = key("where answers come from, by a name of your own")
     models: Annotated[dict[Name, ModelKeys], Limits(min_length=1)] = key(
-        "model families and their variants"
+        "models and their variants"
     )
-    probes: Annotated[dict[Name, ProbeKeys], Limits(min_length=1)] = key(
-        "what is asked of the variants"
-    )
+    probes: Annotated[dict[Name, ProbeKeys], Limits(min_length=1)] = key("what is asked of them")
     sampling: Sampling = key("how answers are sampled", Sampling(), shown="below")
     shards: Shards = key("block sizes", Shards(), shown="below")
     analysis: Analysis = key("draws, and the roles of the variants", Analysis(), shown="below")
     budget: Budget = key("what the study may spend in all, below", Budget(), shown="none")
     datasets: dict[Name, DatasetKeys] | None = key(
-        "your own training data, and confirmed content ids, below", None
+        "training data and confirmed content ids, below", None
     )
     misalignment: Misalignment | None = key("the emergent-misalignment check, below", None)
     allow_mixed_stacks: bool = key(
@@ -349,11 +335,9 @@ class RunSettings(Keys):
     )
     results: Text = key("where outputs go", "results", type="path")
     store: Text = key(
-        "where every paid answer is kept for good; back it up", "answer_store", type="path"
+        "where paid answers are kept for good; back it up", "answer_store", type="path"
     )
-    prices: Text = key(
-        "dollars per million tokens, by server and model", "resources/prices.yaml", type="path"
-    )
+    prices: Text = key("dollars per million tokens", "resources/prices.yaml", type="path")
     sampling_on: Literal["nodes", "controller"] = key(
         "where a cluster answers shards: as jobs, or beside `snakemake` itself where compute "
         "nodes have no internet",
