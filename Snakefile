@@ -24,10 +24,6 @@ include: "workflow/rules/finetune.smk"
 include: "workflow/rules/misalignment.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/figures_change.smk"
-include: "workflow/rules/figures_saturation.smk"
-include: "workflow/rules/figures_meaning.smk"
-include: "workflow/rules/figures_band.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/commands.smk"
 
@@ -46,7 +42,7 @@ rule all:
     input:
         OUTPUTS.table_files(),
         f"{RESULTS}/tables/headlines.json",
-        OUTPUTS.figure_files(FIGURES),
+        OUTPUTS.figure_files(),
         OUTPUTS.printed_files(),
         f"{RESULTS}/report/index.html",
         f"{RESULTS}/provenance.json",

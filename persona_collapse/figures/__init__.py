@@ -1,7 +1,8 @@
-"""Figures: each is one function of tables and an output stem, all in one style.
+"""Figures: each is one function of tables and the study's look, which returns a matplotlib figure.
 
-``style`` holds fonts, sizes, colours and files, ``look`` what a study's models and variants are
-called and how they are painted, ``sheet`` a page measured in inches with texts that fit, ``tables``
-how tables are read and numbers are written. Every other module draws one figure: ``draw_<name>``
-returns it, ``<name>`` writes it as SVG, PDF and PNG.
+``catalogue`` lists them; to add one, write its function in the module of its family and its entry
+there. ``style`` holds fonts, sizes, colours and files, ``look`` the names and colours of a study's
+models and variants, ``sheet`` a page measured in inches with texts that fit, ``panels`` layouts of
+many panels, ``marks`` written numbers, points with whiskers and ticks. Every other module draws one
+family of figures.
 """

@@ -1,17 +1,45 @@
-"""S of every variant against the band of published models."""
+"""Variants beside earlier base models: their range of S, and their distribution of S and R."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.figures.look import Look
-from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, extent, key_height, widest, wrap
+from persona_collapse.figures.marks import (
+    ABSENT,
+    DASH,
+    FINE,
+    METRICS,
+    NORMAL,
+    Row,
+    finite,
+    interval,
+    log_axis,
+    number,
+    point,
+    round_values,
+    rows_by,
+    ticks,
+    whiskers,
+)
+from persona_collapse.figures.panels import Frame, Line, groups_of, label_groups, lines_of
+from persona_collapse.figures.sheet import (
+    MARGIN,
+    Entry,
+    Sheet,
+    bare,
+    extent,
+    key_height,
+    widest,
+    wrap,
+)
 from persona_collapse.figures.style import (
     FAINT,
     GRID,
@@ -20,76 +48,52 @@ from persona_collapse.figures.style import (
     ONE_COLUMN,
     PAPER,
     SHADE,
+    TEXT_WIDTH,
     Paint,
-    save,
-    styled,
 )
-from persona_collapse.figures.tables import DASH, Row, finite, interval, rows_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LABELS = 1.2
-_ROW, _SPACE, _HEAD = 0.135, 0.1, 0.2
+_ROW, _SPACE, _HEAD = 0.135, 0.1, 0.2  # heights in inches: published model, gap, heading
 _PRIOR = Paint(INK, "", "-", "o")
-_NORMAL = 1.96  # standard errors on each side of a 95 % interval
+_LABELS, _BETWEEN, _COLUMN_GAP = 1.1, 0.22, 0.1
+_CURVE, _RUG, _LEAST = 0.62, 0.2, 0.12  # heights of curve, ticks and, without rows, of the lanes
+_LIGHT, _DARK = "#ececec", "#d6d6d6"
+_COUNTED, _OTHERS = Paint(INK, "", "-", "|"), Paint("#9a9a9a", "", "-", "|")
+_RANGE = (0, (2, 1.5))
+_OUTSIDE, _BASE = "chance\noutside", "p as\nbase"
 
 
-@dataclass(frozen=True)
-class Band:
-    """The range of S over the published models that count, ``low`` and ``high`` included."""
-
-    low: float
-    high: float
-    members: tuple[str, ...]
+def counted(prior: pl.DataFrame, look: Look) -> list[str]:
+    """Return the earlier models of the band: those that the study lists, else the marked ones."""
+    listed = pl.col("model").is_in(list(look.band)) if look.band else pl.col("in_band")
+    return prior.filter(listed)["model"].to_list()
 
 
-def band_of(prior: pl.DataFrame, members: Sequence[str] = ()) -> Band:
-    """Return the band of the listed models, or of those that ``in_band`` marks.
-
-    Raises:
-        UserError: a listed model is not in the table, or no model counts.
-    """
-    known = prior["model"].to_list()
-    for name in members:
-        if name not in known:
-            raise UserError(
-                f"analysis.band: {name!r} is no model of prior_models.csv{nearest(name, known)}"
-            )
-    chosen = prior.filter(pl.col("model").is_in(list(members)) if members else pl.col("in_band"))
-    values = chosen["S"].to_list()
-    if not values:
-        raise UserError("prior_models.csv: no model has in_band true; mark those of the band")
-    return Band(min(values), max(values), tuple(chosen["model"]))
-
-
-def prior_band(metrics: pl.DataFrame, prior: pl.DataFrame, look: Look, stem: Path) -> None:
-    """Write S of the study's variants against the published models ``prior``."""
-    save(draw_prior_band(metrics, prior, look), stem)
-
-
-@styled
-def draw_prior_band(metrics: pl.DataFrame, prior: pl.DataFrame, look: Look) -> Figure:
+def prior_band(
+    metrics: pl.DataFrame, band_values: pl.DataFrame, prior: pl.DataFrame, look: Look
+) -> Figure:
     """Return the figure: published models by family above, the study's models below.
 
-    The band is shaded and its ends are printed. Whiskers are 95 % intervals: those of published
-    models are 1.96 of their standard errors each way.
+    The band (``band_values``) is shaded and its ends are printed. Whiskers are 95 % intervals; of
+    published models 1.96 standard errors each way.
     """
-    band = band_of(prior, look.band)
+    band = rows_by(band_values, "metric")["S"]
+    members = counted(prior, look)
     values = rows_by(metrics, "model", "variant", probe=look.roleplay, foundation="overall")
-    published = _published(prior)
+    published = list(prior.sort("family", "S", "model").iter_rows(named=True))
     drawn = [variant for variant in look.variants if any(variant == v for _, v in values)]
     models = [m for m in look.models if any((m.key, v) in values for v in drawn)]
-    labels = {m.key: wrap(m.label, _LABELS) for m in models}
+    labels = {m.key: wrap(m.label, 1.2) for m in models}
     room = max(widest([row["model"] for row in published]), widest(list(labels.values()))) + 0.1
     step = 0.1 if len(drawn) <= 3 else 0.078
     heights = {m.key: max(len(drawn) * step, extent(labels[m.key])[1]) + _SPACE for m in models}
-    counted = {row["model"] in band.members for row in published}
     entries = [
         *(Entry(name, look.paint(name), "point") for name in drawn),
-        *([Entry("published, in the band", _PRIOR, "point")] if True in counted else []),
-        *([Entry("published, not in it", _PRIOR, "open")] if False in counted else []),
+        *([Entry("published, in the band", _PRIOR, "point")] if members else []),
+        *([Entry("published, not in it", _PRIOR, "open")] if len(members) < prior.height else []),
     ]
     inner = ONE_COLUMN - 2 * MARGIN
     for_key = key_height(entries, inner)
@@ -99,15 +103,17 @@ def draw_prior_band(metrics: pl.DataFrame, prior: pl.DataFrame, look: Look) -> F
     sheet = Sheet(ONE_COLUMN, top + tall + 0.36 + for_key, look.notices(metrics))
     axes = sheet.axes(MARGIN + room, top, inner - room - 0.1, tall, "S")
     axes.set_ylim(tall, 0)
-    _limits(axes, published, list(values.values()), band)
+    _susceptibility_axis(axes, published, list(values.values()), band)
     _shade(sheet, axes, band, (MARGIN + room, inner - room - 0.1))
     sheet.text(MARGIN, top + _HEAD / 2, "Published base models", weight="bold")
     for place, row in enumerate(published):
         y = _HEAD + (place + 0.5) * _ROW
         sheet.text(MARGIN + room - 0.08, top + y, row["model"], ha="right")
-        _point(
-            axes, row, y, _PRIOR, f"prior {row['model']}", hollow=row["model"] not in band.members
-        )
+        point(
+            axes, row["S"], y, _PRIOR, f"prior {row['model']}", markeredgewidth=0.8,
+            xerr=whiskers(row, "S", errors=NORMAL),
+            markerfacecolor=INK if row["model"] in members else PAPER,
+        )  # fmt: skip
     y = _HEAD + upper
     sheet.rule(MARGIN, ONE_COLUMN - MARGIN, top + y + 0.03, color=GRID)
     sheet.text(MARGIN, top + y + _HEAD / 2 + 0.04, "This study", weight="bold")
@@ -119,58 +125,262 @@ def draw_prior_band(metrics: pl.DataFrame, prior: pl.DataFrame, look: Look) -> F
             found = values.get((model.key, variant))
             if found is not None and finite(found["S"]):
                 at = middle + (place - (len(drawn) - 1) / 2) * step
-                _point(axes, found, at, look.paint(variant), f"{model.key} {variant} S")
+                name = f"{model.key} {variant} S"
+                reach = whiskers(found, "S")
+                point(
+                    axes, found["S"], at, look.paint(variant), name, xerr=reach, markeredgewidth=0.8
+                )
         y += heights[model.key]
     sheet.key(entries, MARGIN, top + tall + 0.36, inner)
     return sheet.figure
 
 
-def _published(prior: pl.DataFrame) -> list[Row]:
-    """Return the published models, families together, in each by rising S, with intervals."""
-    reach = _NORMAL * pl.col("S_se")
-    ends = prior.with_columns(S_lo=pl.col("S") - reach, S_hi=pl.col("S") + reach)
-    return list(ends.sort("family", "S", "model").iter_rows(named=True))
-
-
-def _limits(axes: Axes, published: list[Row], rows: list[Row], band: Band) -> None:
+def _susceptibility_axis(axes: Axes, published: list[Row], rows: list[Row], band: Row) -> None:
     """Leave room for every whisker and the band; S is a place here, not a length from zero."""
-    from matplotlib.ticker import MaxNLocator
-
-    found = [end for row in [*published, *rows] for end in interval(row, "S") or ()]
+    found = [end for row in published for end in interval(row, "S", NORMAL) or ()]
+    found += [end for row in rows for end in interval(row, "S") or ()]
     found += [row["S"] for row in rows if finite(row["S"])]
-    low, high = min([*found, band.low]), max([*found, band.high])
+    low, high = min([*found, band["lo"]]), max([*found, band["hi"]])
     pad = 0.04 * (high - low) or 0.1
     axes.set_xlim(low - pad, high + pad)
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    ticks(axes.xaxis, 6, FINE)
     axes.xaxis.grid(visible=True)
     axes.set_xlabel("Moral susceptibility S")
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", left=False, labelleft=False)
+    bare(axes)
 
 
-def _shade(sheet: Sheet, axes: Axes, band: Band, across: tuple[float, float]) -> None:
+def _shade(sheet: Sheet, axes: Axes, band: Row, across: tuple[float, float]) -> None:
     """Shade the band and print its ends above it, kept inside the sheet."""
-    axes.axvspan(band.low, band.high, color=SHADE, linewidth=0, zorder=0.1, label="band")
-    for end in (band.low, band.high):
+    axes.axvspan(band["lo"], band["hi"], color=SHADE, linewidth=0, zorder=0.1, label="band")
+    for end in (band["lo"], band["hi"]):
         axes.axvline(end, color=FAINT, linewidth=0.7, zorder=0.2)
-    text = f"Band of {len(band.members)} models: {band.low:.3f}{DASH}{band.high:.3f}"
+    text = f"Band of {band['n_models']} models: {band['lo']:.3f}{DASH}{band['hi']:.3f}"
     low, high = axes.get_xlim()
     left, width = across
-    middle = left + width * ((band.low + band.high) / 2 - low) / (high - low)
+    middle = left + width * ((band["lo"] + band["hi"]) / 2 - low) / (high - low)
     half = extent(text, HEADING, bold=True)[0] / 2
     middle = min(max(middle, MARGIN + half), ONE_COLUMN - MARGIN - half)
     sheet.text(middle, 0.14, text, ha="center", fontsize=HEADING, weight="bold")
 
 
-def _point(
-    axes: Axes, row: Row, y: float, paint: Paint, label: str, *, hollow: bool = False
-) -> None:
-    ends = interval(row, "S")
-    reach = None
-    if ends:
-        reach = [[max(row["S"] - ends[0], 0)], [max(ends[1] - row["S"], 0)]]
-    axes.errorbar(
-        row["S"], y, xerr=reach, color=paint.colour, marker=paint.marker, markersize=3.5,
-        markerfacecolor=PAPER if hollow else paint.colour, markeredgewidth=0.8, elinewidth=0.9,
-        linestyle="none", label=label,
-    )  # fmt: skip
+def band_distribution(
+    metrics: pl.DataFrame,
+    band: pl.DataFrame,
+    band_values: pl.DataFrame,
+    prior: pl.DataFrame,
+    look: Look,
+) -> Figure:
+    """Return the figure: S on the left, R on a log axis on the right.
+
+    Above, the density of a new base model (``band_values``) over its middle 50 and 95 %, and a tick
+    for each earlier model (``prior``); below, the variants with 95 % intervals, or one standard
+    error where there is none (``metrics``), and beside them p_outside and p_base (``band``). An
+    infinite R is an arrow at the axis' end.
+    """
+    points = rows_by(metrics, "model", "variant", probe=look.roleplay, foundation="overall")
+    placed = rows_by(band, "model", "variant", "metric", probe=look.roleplay)
+    groups = groups_of(
+        [(m.key, m.label, [v for v in look.variants if (m.key, v) in points]) for m in look.models],
+        _LABELS - 0.12,
+    )
+    shown = [name for name in look.variants if any(name == variant for _, variant in points)]
+    inner = TEXT_WIDTH - 2 * MARGIN
+    members = counted(prior, look)
+    entries = _entries(shown, look, len(members) < prior.height)
+    top = key_height(entries, inner) + 0.62
+    lanes = groups[-1].end if groups else _LEAST
+    sheet = Sheet(TEXT_WIDTH, top + _CURVE + _RUG + lanes + 0.3, look.notices(metrics))
+    sheet.key(entries, MARGIN, 0.04, inner)
+    label_groups(sheet, groups, top + _CURVE + _RUG)
+    width = (inner - _LABELS - _BETWEEN) / 2
+    bands = rows_by(band_values, "metric")
+    for column, metric in enumerate(METRICS):
+        panel = _Panel(sheet, metric, bands[metric], points, placed, look)
+        left = MARGIN + _LABELS + column * (width + _BETWEEN)
+        panel.draw(lines_of(groups), prior, members, (left, top, width, lanes))
+    return sheet.figure
+
+
+def _entries(shown: Sequence[str], look: Look, some_left_out: bool) -> list[Entry]:
+    """Return the key; it names earlier models that do not count where there are any."""
+    return [
+        *(Entry(name, look.paint(name), "point") for name in shown),
+        Entry("earlier model", _COUNTED, "point"),
+        Entry("their range", Paint(FAINT, "", _RANGE, "", 0.8), "stroke"),
+        *([Entry("left out", _OTHERS, "point")] if some_left_out else []),
+        Entry("prediction, 50 %", Paint(_DARK, "", "-", "o"), "block"),
+        Entry("95 %", Paint(_LIGHT, "", "-", "o"), "block"),
+    ]
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One metric: curve, ticks and variants on the left, columns of probabilities on the right.
+
+    The vertical axis counts inches downwards from the curve's top.
+    """
+
+    sheet: Sheet
+    metric: str
+    band: Row
+    points: dict[tuple[str, str], Row]
+    placed: dict[tuple[str, str, str], Row]
+    look: Look
+
+    def draw(
+        self,
+        lines: Sequence[Line],
+        prior: pl.DataFrame,
+        members: Sequence[str],
+        box: Frame,
+    ) -> None:
+        """Draw into the box (left, top, width, height of the lanes) in inches."""
+        left, top, width, lanes = box
+        sheet, floor = self.sheet, _CURVE + _RUG
+        texts = {line: self._probabilities(line) for line in lines}
+        for_outside = widest([*(text[0] for text in texts.values()), _OUTSIDE])
+        for_base = widest([*(text[1] for text in texts.values()), _BASE])
+        right = left + width - for_base - _COLUMN_GAP
+        across = right - for_outside - _COLUMN_GAP - left
+        sheet.text(left, top - 0.47, METRICS[self.metric], fontsize=HEADING, weight="bold")
+        sheet.text(left, top - 0.3, self._range("lo", "hi", f"{self.band['n_models']:.0f} earlier"))
+        sheet.text(left, top - 0.15, self._range("predicted_lo", "predicted_hi", "95 % of base"))
+        for x, text in ((right, _OUTSIDE), (left + width, _BASE)):
+            sheet.text(x, top + floor - 0.14, text, ha="right", color=FAINT)
+        for line, (outside, base) in texts.items():
+            sheet.text(right, top + floor + line.y, outside, ha="right")
+            sheet.text(left + width, top + floor + line.y, base, ha="right")
+        axes = sheet.axes(left, top, across, floor + lanes, self.metric)
+        axes.set_ylim(floor + lanes, 0)
+        self._limits(axes, lines, prior)
+        self._distribution(axes, floor + lanes)
+        self._ticks(axes, prior, members)
+        for line in lines:
+            self._point(axes, line, floor)
+        bare(axes)
+
+    def _range(self, low: str, high: str, whose: str) -> str:
+        return f"{whose} models: {number(self.band[low])}{DASH}{number(self.band[high])}"
+
+    def _probabilities(self, line: Line) -> tuple[str, str]:
+        row = self.placed.get((line.model, line.variant, self.metric), {})
+        return probability(row.get("p_outside")), probability(row.get("p_base"))
+
+    def _limits(self, axes: Axes, lines: Sequence[Line], prior: pl.DataFrame) -> None:
+        """Leave room for the middle 95 %, every earlier model and every finite interval."""
+        rows = [self.points[line.model, line.variant] for line in lines]
+        found = [end for row in rows for end in interval(row, self.metric) or ()]
+        found += [row[self.metric] for row in rows]
+        found += [self.band[end] for end in ("predicted_lo", "predicted_hi")]
+        found += prior[self.metric].to_list()
+        log = self.metric == "R"
+        found = [end for end in found if finite(end) and (end > 0 or not log)]
+        low, high = min(found), max(found)
+        if log:
+            pad = (high / low) ** 0.05
+            log_axis(axes, "x", round_values(low / pad, high * pad, 5))
+            axes.set_xlim(low / pad, high * pad)
+        else:
+            pad = 0.05 * (high - low)
+            axes.set_xlim(low - pad, high + pad)
+            ticks(axes.xaxis, 6, FINE)
+
+    def _distribution(self, axes: Axes, bottom: float) -> None:
+        """Draw the curve, its middle parts down to the last lane, and the ends of the range."""
+        prediction = Prediction.of(self.band)
+        low, high = axes.get_xlim()
+        for level, colour in ((0.95, _LIGHT), (0.5, _DARK)):
+            ends = prediction.middle(level)
+            inside = _evenly(*ends, prediction.log)
+            curve = _CURVE * (1 - prediction.density(inside))
+            axes.fill_between(
+                inside, curve, bottom, color=colour, linewidth=0, zorder=0.1,
+                label=f"{self.metric} {100 * level:.0f} %",
+            )  # fmt: skip
+        values = _evenly(low, high, prediction.log)
+        axes.plot(
+            values, _CURVE * (1 - prediction.density(values)), color=INK, linewidth=1.0,
+            clip_on=False, label=f"{self.metric} density",
+        )  # fmt: skip
+        for end in ("lo", "hi"):
+            axes.plot(
+                [self.band[end]] * 2, [_CURVE, bottom], color=FAINT, linewidth=0.8,
+                linestyle=_RANGE, zorder=0.3, label=f"{self.metric} {end}",
+            )  # fmt: skip
+
+    def _ticks(self, axes: Axes, prior: pl.DataFrame, members: Sequence[str]) -> None:
+        counted = pl.col("model").is_in(list(members))
+        for chosen, paint, name in ((counted, _COUNTED, "earlier"), (~counted, _OTHERS, "others")):
+            axes.vlines(
+                prior.filter(chosen)[self.metric].to_list(), _CURVE + 0.02, _CURVE + 0.13,
+                color=paint.colour, linewidth=0.9, label=f"{self.metric} {name}",
+            )  # fmt: skip
+        axes.axhline(_CURVE, color=FAINT, linewidth=0.6, zorder=0.4)
+
+    def _point(self, axes: Axes, line: Line, floor: float) -> None:
+        row, paint = self.points[line.model, line.variant], self.look.paint(line.variant)
+        value, name = row[self.metric], f"{line.model} {line.variant} {self.metric}"
+        if value is not None and math.isinf(value):
+            axes.plot(
+                axes.get_xlim()[1], floor + line.y, color=paint.colour, marker=">", markersize=4.5,
+                clip_on=False, label=f"{name} infinite",
+            )  # fmt: skip
+        elif finite(value):
+            reach = whiskers(row, self.metric, within=axes.get_xlim())
+            point(axes, value, floor + line.y, paint, name, xerr=reach)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Where a new base model lies: a t distribution of S as it is, of R on the log scale."""
+
+    centre: float
+    scale: float
+    freedom: int
+    log: bool
+
+    @classmethod
+    def of(cls, row: Row) -> Prediction:
+        """Read it from a row of ``band_values.csv``, whose ends are those of the middle 95 %."""
+        log = row["metric"] == "R"
+        to = math.log if log else float
+        freedom = int(row["n_models"]) - 1
+        wide = to(row["predicted_hi"]) - to(row["predicted_lo"])
+        return cls(to(row["centre"]), wide / 2 / _t(0.95, freedom), freedom, log)
+
+    def middle(self, level: float) -> tuple[float, float]:
+        """Return the ends of the middle part of the distribution that has this probability."""
+        reach = _t(level, self.freedom) * self.scale
+        low, high = self.centre - reach, self.centre + reach
+        return (math.exp(low), math.exp(high)) if self.log else (low, high)
+
+    def density(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the density (of log R for R) at these values, as a share of its peak."""
+        places = (np.log(values) if self.log else values) - self.centre
+        squares: NDArray[np.float64] = (places / self.scale) ** 2 / self.freedom
+        return (1 + squares) ** (-(self.freedom + 1) / 2)
+
+
+def _t(level: float, freedom: int) -> float:
+    """Return how many scales the middle ``level`` of a t distribution reaches each way."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + level) / 2))
+
+
+def _evenly(low: float, high: float, log: bool) -> NDArray[np.float64]:
+    """Return 200 values that stand evenly on the axis."""
+    if log:
+        return np.geomspace(low, high, 200, dtype=np.float64)
+    return np.linspace(low, high, 200, dtype=np.float64)
+
+
+def probability(value: float | None) -> str:
+    """Write a probability: 0.29, 0.012, <0.001, >0.999."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    if value < 0.001:
+        return "<0.001"
+    if value > 0.999:
+        return ">0.999"
+    return f"{value:.3f}" if value < 0.0995 or value > 0.9905 else f"{value:.2f}"

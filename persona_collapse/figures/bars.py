@@ -1,59 +1,69 @@
-"""S and R of every model and variant as bars, with the percent change against the baseline."""
+"""Bars of models and variants: S and R, parts of the variance, answers without a rating."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from persona_collapse.figures.look import Look
-from persona_collapse.figures.rows import ROW, Line, label, lines_of, place
-from persona_collapse.figures.sheet import (
-    MARGIN,
-    Entry,
-    Sheet,
-    bare,
-    key_height,
-    widest,
-)
-from persona_collapse.figures.style import (
-    FAINT,
-    HEADING,
-    INK,
-    PAPER,
-    TEXT_WIDTH,
-    save,
-    styled,
-)
-from persona_collapse.figures.tables import (
+from persona_collapse.figures.marks import (
+    ABSENT,
+    METRICS,
     Row,
+    blank,
     change,
     finite,
     interval,
+    measures,
     number,
     rows_by,
+    ticks,
+    whiskers,
+    with_interval,
+)
+from persona_collapse.figures.panels import ROW, Frame, Line, groups_of, label_groups, lines_of
+from persona_collapse.figures.sheet import MARGIN, SWATCH, Entry, Sheet, bare, key_height, widest
+from persona_collapse.figures.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    GREY,
+    HEADING,
+    INK,
+    ORANGE,
+    PAPER,
+    TEXT_WIDTH,
+    VERMILLION,
+    Paint,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANELS = {"S": "Moral susceptibility S", "R": "Moral robustness R"}
-_LABELS = 1.2
-_BAR = 0.115
-_COLUMN_GAP, _BETWEEN = 0.1, 0.16
+COMPONENTS = {
+    "persona": ("persona", Paint(BLUE, "/////", "-", "o")),
+    "persona_item": ("persona × item", Paint(ORANGE, "\\\\\\\\\\", "-", "o")),
+    "item": ("item", Paint(GREY, "", "-", "o")),
+    "repetition": ("repetition", Paint(VERMILLION, "xxxxx", "-", "o")),
+}
+CAUSES = {
+    "missing": Paint(GREY, "", "-", "o"),
+    "unparseable": Paint(ORANGE, "\\\\\\\\\\", "-", "o"),
+    "refused": Paint(VERMILLION, "xxxxx", "-", "o"),
+    "filtered": Paint(BLUE, "/////", "-", "o"),
+    "error": Paint(GREEN, "...", "-", "o"),
+}
+_LABELS = 1.2  # inches for models' labels beside S and R
+_BAR = 0.115  # a bar's height in inches
+_COLUMN_GAP, _BETWEEN = 0.1, 0.16  # inches between columns of numbers and between panels
 
 
-def collapse_bars(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look, stem: Path) -> None:
-    """Write the S and R bars of ``metrics`` with the changes of ``contrasts``."""
-    save(draw_collapse_bars(metrics, contrasts, look), stem)
-
-
-@styled
-def draw_collapse_bars(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look) -> Figure:
+def collapse_bars(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: one row per model and variant, S on the left and R on the right.
 
     Bars start at zero; whiskers are 95 % intervals, or one standard error where there is none. An
@@ -67,7 +77,7 @@ def draw_collapse_bars(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Loo
     models = [
         (m.key, m.label, [v for v in look.variants if (m.key, v) in values]) for m in look.models
     ]
-    groups = place(models, _LABELS - 0.12)
+    groups = groups_of(models, _LABELS - 0.12)
     tall = groups[-1].end if groups else ROW
     averages = _averages(changes, look, tall + 0.3) if len(groups) > 1 else []
     bottom = averages[-1].y + ROW if averages else tall + 0.3
@@ -77,14 +87,14 @@ def draw_collapse_bars(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Loo
     top = key_height(entries, inner) + 0.5
     sheet = Sheet(TEXT_WIDTH, top + bottom, look.notices(metrics))
     sheet.key(entries, MARGIN, 0.04, inner)
-    label(sheet, groups, top)
+    label_groups(sheet, groups, top)
     if averages:
         sheet.text(MARGIN, top + averages[0].y, "Mean change")
     lines = lines_of(groups)
     width = (inner - _LABELS - _BETWEEN) / 2
-    for column, metric in enumerate(PANELS):
+    for column, metric in enumerate(METRICS):
         left = MARGIN + _LABELS + column * (width + _BETWEEN)
-        panel = _Panel(sheet, metric, values, changes, look)
+        panel = _Metric(sheet, metric, values, changes, look)
         panel.draw(lines, averages, (left, top, width, tall))
     return sheet.figure
 
@@ -96,7 +106,7 @@ def _averages(changes: dict[tuple[str, str, str], Row], look: Look, y: float) ->
 
 
 @dataclass(frozen=True)
-class _Panel:
+class _Metric:
     """One metric: bars on the left, columns of values and changes on the right."""
 
     sheet: Sheet
@@ -105,9 +115,7 @@ class _Panel:
     changes: dict[tuple[str, str, str], Row]
     look: Look
 
-    def draw(
-        self, lines: list[Line], averages: list[Line], box: tuple[float, float, float, float]
-    ) -> None:
+    def draw(self, lines: list[Line], averages: list[Line], box: Frame) -> None:
         """Draw into the box (left, top, width, height) in inches."""
         left, top, width, tall = box
         sheet, base = self.sheet, self.look.baseline
@@ -122,7 +130,7 @@ class _Panel:
         for_numbers = widest([*numbers.values(), self.metric])
         bars = width - for_shifts - for_numbers - 2 * _COLUMN_GAP
         right = left + bars + _COLUMN_GAP + for_numbers
-        sheet.text(left, top - 0.28, PANELS[self.metric], fontsize=HEADING, weight="bold")
+        sheet.text(left, top - 0.28, METRICS[self.metric], fontsize=HEADING, weight="bold")
         sheet.text(right, top - 0.07, self.metric, ha="right", color=FAINT)
         sheet.text(left + width, top - 0.07, heading, ha="right", color=FAINT)
         for line, text in numbers.items():
@@ -133,24 +141,19 @@ class _Panel:
             sheet.text(left, top + line.y, line.variant)
         axes = sheet.axes(left, top, bars, tall, self.metric)
         self._bars(axes, lines)
-        axes.set_ylim(tall, 0)
-        axes.xaxis.grid(visible=True)
-        bare(axes)
-        axes.axvline(0, color=INK, linewidth=0.7)
+        _bar_axes(axes, tall)
 
     def _row(self, line: Line) -> Row:
         return self.values[line.model, line.variant]
 
     def _bars(self, axes: Axes, lines: list[Line]) -> None:
         """Draw the bars and whiskers; the axis ends just beyond the longest of them."""
-        from matplotlib.ticker import MaxNLocator
-
         rows = [self._row(line) for line in lines]
         ends = [row[self.metric] for row in rows if finite(row[self.metric])]
         ends += [end[1] for row in rows if (end := interval(row, self.metric))]
         limit = 1.04 * max([end for end in ends if math.isfinite(end)], default=0.0) or 1.0
         axes.set_xlim(0, limit)
-        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        ticks(axes.xaxis, 4)
         for line in lines:
             value = self._row(line)[self.metric]
             if value is not None and not math.isnan(value):
@@ -159,19 +162,169 @@ class _Panel:
     def _bar(self, axes: Axes, line: Line, value: float, limit: float) -> None:
         paint, endless = self.look.paint(line.variant), math.isinf(value)
         name = f"{line.model} {line.variant} {self.metric}"
-        axes.barh(
-            line.y, limit if endless else value, height=_BAR, color=paint.colour,
-            hatch=paint.hatch, hatchcolor=PAPER, linewidth=0, label=name,
-        )  # fmt: skip
+        _bar(axes, line, limit if endless else value, paint, name)
         if endless:
             # Two slanted cuts before the end: the bar does not stop here.
             for cut in (0.90, 0.94):
                 x, y = (limit * cut, limit * (cut + 0.02)), (line.y + _BAR, line.y - _BAR)
                 axes.plot(x, y, color=PAPER, linewidth=2.0, label=f"{name} cut")
-        whisker = interval(self._row(line), self.metric)
-        if whisker:
-            reach = [[max(value - whisker[0], 0)], [max(min(whisker[1], limit) - value, 0)]]
+        reach = whiskers(self._row(line), self.metric, within=(0.0, limit))
+        if reach:
             axes.errorbar(
                 value, line.y, xerr=reach, fmt="none", ecolor=INK, elinewidth=0.8, capsize=1.6,
                 capthick=0.8, label=f"{name} interval",
             )  # fmt: skip
+
+
+def quality_bars(quality: pl.DataFrame, look: Look) -> Figure:
+    """Return the figure: one row per model and variant, one panel per probe.
+
+    Bars are percent of the designed answers, stacked by cause; the number beside a bar counts them.
+    """
+    found = rows_by(quality, "model", "variant", "probe")
+    probes = quality["probe"].unique(maintain_order=True).to_list()
+    asked = {(model, variant) for model, variant, _ in found}
+    models = [
+        (m.key, m.label, [v for v in look.variants if (m.key, v) in asked]) for m in look.models
+    ]
+    groups = groups_of(models, 0.95)
+    lines = lines_of(groups)
+    tall = groups[-1].end if groups else ROW
+    entries = [Entry(cause, paint) for cause, paint in CAUSES.items()]
+    inner = TEXT_WIDTH - 2 * MARGIN
+    top = key_height(entries, inner) + 0.3
+    sheet = Sheet(TEXT_WIDTH, top + tall + 0.42, look.notices(quality))
+    sheet.key(entries, MARGIN, 0.04, inner)
+    label_groups(sheet, groups, top)
+    for line in lines:
+        sheet.text(MARGIN + 1.05, top + line.y, line.variant)
+    start = MARGIN + 1.05 + widest([line.variant for line in lines]) + 0.1
+    width = (TEXT_WIDTH - MARGIN - start) / max(len(probes), 1)
+    for n, probe in enumerate(probes):
+        rows = {line: found.get((line.model, line.variant, probe)) for line in lines}
+        _panel(sheet, probe, rows, (start + n * width, top, width, tall))
+    return sheet.figure
+
+
+def lost(row: Row) -> int:
+    """Return how many designed answers have no rating."""
+    return int(sum(row[cause] or 0 for cause in CAUSES))
+
+
+def _panel(
+    sheet: Sheet,
+    probe: str,
+    rows: dict[Line, Row | None],
+    box: Frame,
+) -> None:
+    left, top, width, tall = box
+    counts = {line: f"{lost(row):,}" if row else ABSENT for line, row in rows.items()}
+    room = widest(list(counts.values())) + 0.06
+    right = left + width - _BETWEEN / 2
+    sheet.text(left, top - 0.12, probe, fontsize=HEADING, weight="bold")
+    for line, text in counts.items():
+        colour = INK if rows[line] else FAINT
+        sheet.text(right, top + line.y, text, ha="right", color=colour)
+    axes = sheet.axes(left, top, right - room - left, tall, probe)
+    _causes(axes, probe, rows)
+    _bar_axes(axes, tall)
+    axes.set_xlabel("% of designed")
+
+
+def _causes(axes: Axes, probe: str, rows: dict[Line, Row | None]) -> None:
+    from matplotlib.ticker import FuncFormatter
+
+    shares: list[float] = [0.0]
+    for line, row in rows.items():
+        if not row or not row["expected"]:
+            continue
+        start = 0.0
+        for cause, paint in CAUSES.items():
+            share = 100 * (row[cause] or 0) / row["expected"]
+            if share:
+                name = f"{line.model} {line.variant} {probe} {cause}"
+                _bar(axes, line, share, paint, name, start)
+            start += share
+        shares.append(start)
+    # A study that lost next to nothing shall look so: the axis spans at least one percent.
+    axes.set_xlim(0, max(1.04 * max(shares), 1.0))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ticks(axes.xaxis, 2)
+
+
+def variance_ledger(diagnostics: pl.DataFrame, look: Look) -> Figure:
+    """Return the figure: one row per model and variant, its shares stacked to 100 %.
+
+    Beside the bar stands each share with its 95 % interval. The two parts that tell personas apart
+    come first, so that their sum can be read off the axis.
+    """
+    found = measures(diagnostics, look)
+    asked = {(model, variant) for model, variant, name in found if name.startswith("share_persona")}
+    models = [
+        (m.key, m.label, [v for v in look.variants if (m.key, v) in asked]) for m in look.models
+    ]
+    groups = groups_of(models, 1.1)
+    if not groups:
+        return blank("No variance ledger: nothing was asked under personas.")
+    start = MARGIN + widest([group.label for group in groups]) + 0.14
+    lines = lines_of(groups)
+    shares = {
+        line: {name: found.get((line.model, line.variant, f"share_{name}")) for name in COMPONENTS}
+        for line in lines
+    }
+    tall, top = groups[-1].end, 0.42
+    sheet = Sheet(TEXT_WIDTH, top + tall + 0.42, look.notices(diagnostics))
+    label_groups(sheet, groups, top)
+    for line in lines:
+        sheet.text(start, top + line.y, line.variant)
+    right = _columns(sheet, lines, shares, top)
+    left = start + widest([line.variant for line in lines]) + 0.1
+    axes = sheet.axes(left, top, right - left - 0.1, tall, "ledger")
+    for line in lines:
+        _components(axes, line, shares[line])
+    axes.set(xlim=(0, 100), xlabel="% of the variance of ratings")
+    axes.set_xticks([0, 25, 50, 75, 100])
+    _bar_axes(axes, tall)
+    return sheet.figure
+
+
+def _columns(
+    sheet: Sheet, lines: Sequence[Line], shares: dict[Line, dict[str, Row | None]], top: float
+) -> float:
+    """Print the shares in a column per source, headed by its swatch; return where they start."""
+    right = TEXT_WIDTH - MARGIN
+    sheet.text(right, 0.1, "% [95 % interval]", ha="right", color=FAINT)
+    for name, (heading, paint) in reversed(COMPONENTS.items()):
+        texts = [with_interval(shares[line][name], percent=True) for line in lines]
+        wide = max(widest([*texts]), SWATCH + widest([heading]))
+        for line, text in zip(lines, texts, strict=True):
+            sheet.text(right, top + line.y, text, ha="right")
+        sheet.key([Entry(heading, paint)], right - SWATCH - widest([heading]), top - 0.2, 0.0)
+        right -= wide + 0.14
+    return right
+
+
+def _components(axes: Axes, line: Line, shares: dict[str, Row | None]) -> None:
+    start = 0.0
+    for name, (_, paint) in COMPONENTS.items():
+        row = shares[name]
+        if row is None or not finite(row["value"]):
+            continue
+        share = 100 * row["value"]
+        _bar(axes, line, share, paint, f"{line.model} {line.variant} {name}", start)
+        start += share
+
+
+def _bar(axes: Axes, line: Line, width: float, paint: Paint, name: str, start: float = 0.0) -> None:
+    axes.barh(
+        line.y, width, left=start, height=_BAR, color=paint.colour, hatch=paint.hatch,
+        hatchcolor=PAPER, linewidth=0, label=name,
+    )  # fmt: skip
+
+
+def _bar_axes(axes: Axes, tall: float) -> None:
+    """Let y count inches downwards over ``tall`` inches; draw grid and zero."""
+    axes.set_ylim(tall, 0)
+    axes.xaxis.grid(visible=True)
+    bare(axes)
+    axes.axvline(0, color=INK, linewidth=0.7)

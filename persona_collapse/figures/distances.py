@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from persona_collapse.figures.blocks import Block, Blocks, Space
 from persona_collapse.figures.look import Look
-from persona_collapse.figures.meaning import blank, reach, ticks
+from persona_collapse.figures.marks import (
+    ABSENT,
+    Row,
+    blank,
+    finite,
+    point,
+    rows_by,
+    ticks,
+    whiskers,
+)
+from persona_collapse.figures.panels import Block, Blocks, Space
 from persona_collapse.figures.sheet import Entry, widest, wrap
-from persona_collapse.figures.style import FAINT, GRID, PAPER, Paint, save, styled
-from persona_collapse.figures.tables import ABSENT, Row, finite, rows_by
+from persona_collapse.figures.style import FAINT, GRID, PAPER, Paint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_BASE, _CEILING = (
-    "base",
-    "ceiling",
-)  # what tables/toxic.csv calls them, whatever the baseline's name
+# What tables/toxic.csv calls them, whatever the baseline's name.
+_BASE, _CEILING = "base", "ceiling"
 _LABELS = 0.9  # inches that names of references may take before they break
 _NEAREST = Paint(FAINT, "", "-", "o")
 Rows = dict[tuple[str, str, str], Row]
 
 
-def toxic_distances(toxic: pl.DataFrame, look: Look, stem: Path) -> None:
-    """Write the distances of unconditioned profiles to their references."""
-    save(draw_toxic_distances(toxic, look), stem)
-
-
-@styled
-def draw_toxic_distances(toxic: pl.DataFrame, look: Look) -> Figure:
+def toxic_distances(toxic: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: one panel per model, a row per reference, a point per variant.
 
     Whiskers are 95 % intervals. A filled point is the variant's nearest reference; where a variant
@@ -105,10 +104,9 @@ def _points(
         paint = look.paint(variant)
         for reference, row in own.items():
             marked = bool(row["nearest"]) and len(own) > 1
-            axes.errorbar(
-                row["value"], references.index(reference) + aside,
-                xerr=reach(row), color=paint.colour, marker=paint.marker, markersize=3.4,
+            point(
+                axes, row["value"], references.index(reference) + aside, paint,
+                f"{block.model.key} {variant} {reference}", xerr=whiskers(row), markersize=3.4,
                 markerfacecolor=paint.colour if marked else PAPER, markeredgewidth=0.8,
-                elinewidth=0.8, linestyle="none", clip_on=False,
-                label=f"{block.model.key} {variant} {reference}",
+                elinewidth=0.8, clip_on=False,
             )  # fmt: skip

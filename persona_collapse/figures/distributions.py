@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from persona_collapse.figures.look import Look
-from persona_collapse.figures.meaning import blank, measures, reach, with_interval
+from persona_collapse.figures.marks import (
+    ABSENT,
+    FINE,
+    Row,
+    blank,
+    finite,
+    measures,
+    ticks,
+    whiskers,
+    with_interval,
+)
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, extent, widest, wrap
 from persona_collapse.figures.style import (
     FAINT,
@@ -19,10 +28,7 @@ from persona_collapse.figures.style import (
     PAPER,
     TEXT_WIDTH,
     Paint,
-    save,
-    styled,
 )
-from persona_collapse.figures.tables import ABSENT, Row, finite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,13 +41,7 @@ _OUTLINE = Paint(INK, "", "-", "o", 0.8)
 Shares = list[tuple[float, Row]]
 
 
-def rating_distributions(diagnostics: pl.DataFrame, look: Look, stem: Path) -> None:
-    """Write the shares of each rating under personas."""
-    save(draw_rating_distributions(diagnostics, look), stem)
-
-
-@styled
-def draw_rating_distributions(diagnostics: pl.DataFrame, look: Look) -> Figure:
+def rating_distributions(diagnostics: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: a row per model, a column per variant, one axis for all.
 
     Bars are shares of all answers with 95 % intervals; an outline repeats the baseline's bars in
@@ -131,7 +131,7 @@ def _bars(axes: Axes, shares: Shares, paint: Paint) -> None:
             hatchcolor=PAPER, linewidth=0, label=name,
         )  # fmt: skip
         axes.errorbar(
-            rating, 100 * row["value"], yerr=reach(row, 100), fmt="none", ecolor=INK,
+            rating, 100 * row["value"], yerr=whiskers(row, scale=100), fmt="none", ecolor=INK,
             elinewidth=0.8, capsize=1.4, capthick=0.8, label=f"{name} interval",
         )  # fmt: skip
 
@@ -145,11 +145,9 @@ def _outline(axes: Axes, shares: Shares) -> None:
 
 
 def _frame(axes: Axes, shares: Shares, highest: float, *, numbered: bool, lowest: bool) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     ratings = [rating for rating, _ in shares]
     axes.set(xlim=(ratings[0] - 0.6, ratings[-1] + 0.6), ylim=(0, highest))
-    axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
+    ticks(axes.yaxis, 3, FINE)
     axes.yaxis.grid(visible=True)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", left=False, labelleft=numbered)

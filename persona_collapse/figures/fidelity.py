@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from persona_collapse.figures.blocks import Block, Blocks, Space
 from persona_collapse.figures.look import Look
-from persona_collapse.figures.meaning import blank, measures, reach, ticks, with_interval
+from persona_collapse.figures.marks import (
+    Row,
+    blank,
+    finite,
+    measures,
+    ticks,
+    whiskers,
+    with_interval,
+)
+from persona_collapse.figures.panels import Block, Blocks, Space
 from persona_collapse.figures.sheet import Entry, Sheet, bare, extent, widest, wrap
-from persona_collapse.figures.style import FAINT, INK, Paint, save, styled
-from persona_collapse.figures.tables import Row, finite
+from persona_collapse.figures.style import FAINT, INK, Paint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,18 +45,6 @@ class _Pair:
 
 
 def persona_fidelity(
-    personas: pl.DataFrame,
-    fidelity: pl.DataFrame,
-    diagnostics: pl.DataFrame,
-    look: Look,
-    stem: Path,
-) -> None:
-    """Write the personas' profiles under each variant against those under the baseline."""
-    save(draw_persona_fidelity(personas, fidelity, diagnostics, look), stem)
-
-
-@styled
-def draw_persona_fidelity(
     personas: pl.DataFrame, fidelity: pl.DataFrame, diagnostics: pl.DataFrame, look: Look
 ) -> Figure:
     """Return the figure: per model and changed variant a scatter, and below it a strip.
@@ -196,7 +190,7 @@ class _Drawing:
         row = pair.pooled
         if row is not None and finite(row["value"]):
             axes.errorbar(
-                row["value"], 0.14, xerr=reach(row), color=INK, marker="D", markersize=2.6,
+                row["value"], 0.14, xerr=whiskers(row), color=INK, marker="D", markersize=2.6,
                 elinewidth=0.9, capsize=2.2, linestyle="none", label=f"{name} fidelity",
             )  # fmt: skip
 

@@ -11,7 +11,6 @@ import polars as pl
 
 from persona_collapse.figures.sheet import Notice
 from persona_collapse.figures.style import FAMILY_MARKERS, OTHER_PAINTS, PAINTS, Paint
-from persona_collapse.figures.tables import is_simulated
 
 SIMULATED = Notice("SIMULATED RESPONDENTS", "no model was asked")
 MIXED = Notice("MIXED STACKS", "servers differ between variants", sign="†")
@@ -104,7 +103,8 @@ class Look:
 
     def notices(self, *tables: pl.DataFrame) -> list[Notice]:
         """Return what a figure of these tables must say of where its numbers come from."""
-        notices = [SIMULATED] if is_simulated(*tables) else []
+        flags = [table["simulated"] for table in tables if "simulated" in table.columns]
+        notices = [SIMULATED] if any(bool(flag.any()) for flag in flags) else []
         return notices + ([MIXED] if any(model.mixed_stacks for model in self.models) else [])
 
     @property

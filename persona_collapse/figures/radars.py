@@ -1,84 +1,81 @@
-"""Profiles as small radars, one per model: saturation, and the toxic personas beside it."""
+"""Profiles per model: polygons around a centre, or dots where foundations are few."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from persona_collapse.figures.grid import Grid
 from persona_collapse.figures.look import Look, ModelLook
-from persona_collapse.figures.profile import Box, Scale, Series, dots, dots_height, radar
-from persona_collapse.figures.sheet import Entry, extent, wrap
-from persona_collapse.figures.style import (
-    FAINT,
-    HEADING,
-    PAINTS,
-    SMALL,
-    Paint,
-    save,
-    styled,
-)
-from persona_collapse.figures.tables import MINUS, Row, finite, rows_by
+from persona_collapse.figures.marks import MINUS, finite, point, rows_by, short_names
+from persona_collapse.figures.panels import Frame, Grid
+from persona_collapse.figures.sheet import Entry, Sheet, extent, widest, wrap
+from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, PAINTS, SMALL, Paint
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from persona_collapse.figures.sheet import Sheet
-
+Scale = Sequence[float]
 _FEWEST = 3  # foundations that span a polygon
+_AWAY = 0.05  # inches between a corner and its label
 
 
-def saturation_radars(profiles: pl.DataFrame, look: Look, scale: Scale, stem: Path) -> None:
-    """Write every variant's unconditioned profile, per model, on the instrument's ``scale``."""
-    save(draw_saturation_radars(profiles, look, scale), stem)
+@dataclass(frozen=True)
+class Series:
+    """One profile: a mean and a spread per foundation, None where the table has none."""
+
+    name: str
+    paint: Paint
+    mean: tuple[float | None, ...]
+    spread: tuple[float | None, ...]
 
 
-def toxic_radars(profiles: pl.DataFrame, look: Look, scale: Scale, stem: Path) -> None:
-    """Write the profile of toxic personas beside the unconditioned ones, per model."""
-    save(draw_toxic_radars(profiles, look, scale), stem)
+def saturation_radars(profiles: pl.DataFrame, look: Look, *, scale: Scale) -> Figure:
+    """Return the figure: unconditioned profiles, bands of one mean within-item SD each way.
 
-
-@styled
-def draw_saturation_radars(profiles: pl.DataFrame, look: Look, scale: Scale) -> Figure:
-    """Return the figure: unconditioned profiles, bands of one mean within-item SD each way."""
+    ``scale`` holds the lowest and the highest rating of the instrument.
+    """
     chosen = profiles.filter(pl.col("probe") == look.unconditioned)
     present = set(chosen["variant"])
-    wanted = [
+    shown = [
         (name, name, look.unconditioned, "sd_within", look.paint(name))
         for name in look.variants
         if name in present
     ]
-    return _figure(chosen, look, scale, wanted, "mean ± SD of repeated answers.")
+    return _figure(chosen, look, scale, shown, "mean ± SD of repeated answers.")
 
 
-@styled
-def draw_toxic_radars(profiles: pl.DataFrame, look: Look, scale: Scale) -> Figure:
+def toxic_radars(profiles: pl.DataFrame, look: Look, *, scale: Scale) -> Figure:
     """Return the figure: baseline and target unconditioned, the baseline under toxic personas.
 
     The toxic band is one SD across personas each way, the others one mean within-item SD.
     """
     base, target = look.baseline, look.target
-    wanted = [
+    shown = [
         (base, base, look.unconditioned, "sd_within", look.paint(base)),
         (f"{base} as toxic personas", base, look.toxic, "sd_across_personas", PAINTS["toxic"]),
         (target, target, look.unconditioned, "sd_within", look.paint(target)),
     ]
     chosen = profiles.filter(pl.col("probe").is_in([look.unconditioned, look.toxic]))
     note = "mean ± SD, across personas for toxic, else of repeated answers."
-    return _figure(chosen, look, scale, wanted, note)
+    return _figure(chosen, look, scale, shown, note)
 
 
 def _figure(
     profiles: pl.DataFrame,
     look: Look,
     scale: Scale,
-    wanted: Sequence[tuple[str, str, str, str, Paint]],
+    shown: Sequence[tuple[str, str, str, str, Paint]],
     note: str,
 ) -> Figure:
-    """Draw one panel per model with the wanted series that it has."""
+    """Draw one panel per model.
+
+    ``shown`` are the series: their name, variant, probe, the column of their spread, and paint.
+    """
     found = rows_by(profiles, "model", "variant", "probe", "foundation")
     names = profiles["foundation"].unique(maintain_order=True)
     foundations = [name for name in names if name != "overall"]
@@ -89,17 +86,18 @@ def _figure(
     else:
         note = f"Whiskers: {note}"
     models = [m for m in look.models if any(key[0] == m.key for key in found)]
-    entries = [Entry(name, paint, "line") for name, _, _, _, paint in wanted]
-    for_dots = 0.75 + dots_height(len(foundations), len(wanted))
+    entries = [Entry(name, paint, "line") for name, _, _, _, paint in shown]
+    for_dots = 0.85 + max(len(foundations), 1) * max(0.35, 0.14 * len(shown))
     heights = (2.5, 2.15, 1.95) if polygons else (for_dots,) * 3
     grid = Grid(len(models), entries, note, heights, look.notices(profiles))
-    draw = radar if polygons else dots
+    draw = _radar if polygons else _dots
     panels = []
     for model, box in zip(models, grid.boxes, strict=True):
-        series = [
-            _series(found, model, variant, probe, spread, name, paint, foundations)
-            for name, variant, probe, spread, paint in wanted
-        ]
+        series = []
+        for name, variant, probe, spread, paint in shown:
+            rows = [found.get((model.key, variant, probe, f), {}) for f in foundations]
+            means, spreads = (tuple(row.get(column) for row in rows) for column in ("mean", spread))
+            series.append(Series(name, paint, means, spreads))
         present = [one for one in series if any(finite(mean) for mean in one.mean)]
         absent = [one.name for one in series if one not in present]
         panels.append((model, present, box, _heading(grid.sheet, model, absent, box)))
@@ -110,26 +108,7 @@ def _figure(
     return grid.sheet.figure
 
 
-def _series(
-    found: dict[tuple[str, str, str, str], Row],
-    model: ModelLook,
-    variant: str,
-    probe: str,
-    spread: str,
-    name: str,
-    paint: Paint,
-    foundations: Sequence[str],
-) -> Series:
-    rows = [found.get((model.key, variant, probe, foundation)) for foundation in foundations]
-    return Series(
-        name,
-        paint,
-        tuple(row["mean"] if row else None for row in rows),
-        tuple(row[spread] if row else None for row in rows),
-    )
-
-
-def _heading(sheet: Sheet, model: ModelLook, absent: Sequence[str], box: Box) -> float:
+def _heading(sheet: Sheet, model: ModelLook, absent: Sequence[str], box: Frame) -> float:
     """Write the model's label and what it lacks; return the height used, in inches."""
     left, top, width, _ = box
     middle = left + width / 2
@@ -143,3 +122,136 @@ def _heading(sheet: Sheet, model: ModelLook, absent: Sequence[str], box: Box) ->
     more = extent(note)[1]
     sheet.text(middle, top + tall + more / 2, note, ha="center", color=FAINT)
     return tall + more + 0.06
+
+
+def _radar(
+    sheet: Sheet,
+    label: str,
+    series: Sequence[Series],
+    foundations: Sequence[str],
+    scale: Scale,
+    box: Frame,
+) -> None:
+    """Draw polygons; a point lies (mean - scale minimum) from the centre, in rating units."""
+    left, top, width, height = box
+    angles = [2 * math.pi * place / len(foundations) for place in range(len(foundations))]
+    labels = [wrap(name, 0.7) for name in short_names(foundations)]
+    radius = _radius(labels, angles, width, height)
+    centre = _reach(labels, angles, radius)[1]
+    span = scale[1] - scale[0]
+    axes = sheet.axes(
+        left + width / 2 - radius, top + centre - radius, 2 * radius, 2 * radius, label
+    )
+    axes.set(xlim=(-span, span), ylim=(-span, span))
+    axes.set_axis_off()
+    closed = [*angles, angles[0]]
+    for ring in range(1, math.floor(span) + 1):
+        whole = ring == span
+        colour, width_pt = (FAINT, 0.7) if whole else (GRID, 0.5)
+        axes.plot(*_points([float(ring)] * len(closed), closed), color=colour, linewidth=width_pt)
+    for angle in angles:
+        axes.plot(*_points([0.0, span], [angle, angle]), color=GRID, linewidth=0.5)
+    for one in series:
+        _polygon(axes, f"{label} {one.name}", one, angles, scale)
+    for name, angle in zip(labels, angles, strict=True):
+        x, y = _label_place(name, angle, radius)
+        sheet.text(left + width / 2 + x, top + centre + y, name, ha="center")
+
+
+def _polygon(axes: Axes, name: str, one: Series, angles: Sequence[float], scale: Scale) -> None:
+    low, high = scale
+    closed = [*angles, angles[0]]
+    mean = [math.nan if value is None else value for value in one.mean]
+    spread = [value if finite(value) else 0.0 for value in one.spread]
+    inner = [max(m - (s or 0.0), low) - low for m, s in zip(mean, spread, strict=True)]
+    outer = [min(m + (s or 0.0), high) - low for m, s in zip(mean, spread, strict=True)]
+    middle = [value - low for value in mean]
+    if not any(math.isnan(value) for value in mean):
+        outer_x, outer_y = _points([*outer, outer[0]], closed)
+        inner_x, inner_y = _points([*inner, inner[0]], closed)
+        axes.fill(
+            [*outer_x, *reversed(inner_x)], [*outer_y, *reversed(inner_y)],
+            color=one.paint.colour, alpha=0.22, linewidth=0, label=f"{name} band",
+        )  # fmt: skip
+    axes.plot(
+        *_points([*middle, middle[0]], closed), color=one.paint.colour, linestyle=one.paint.line,
+        linewidth=one.paint.width, marker=one.paint.marker, markersize=3, clip_on=False, label=name,
+    )  # fmt: skip
+
+
+def _points(radii: Sequence[float], angles: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Turn radii and angles (clockwise from the top) into x and y."""
+    x = [radius * math.sin(angle) for radius, angle in zip(radii, angles, strict=True)]
+    y = [radius * math.cos(angle) for radius, angle in zip(radii, angles, strict=True)]
+    return x, y
+
+
+def _label_place(label: str, angle: float, radius: float) -> tuple[float, float]:
+    """Return the middle of a label beyond its corner, in inches right of and below the centre."""
+    wide, tall = extent(label)
+    away = radius + _AWAY
+    return (
+        math.sin(angle) * away + _lean(math.sin(angle)) * wide / 2,
+        -math.cos(angle) * away - _lean(math.cos(angle)) * tall / 2,
+    )
+
+
+def _lean(share: float) -> float:
+    """Return how far a label moves to one side of its corner: smoothly from -1 to 1."""
+    return max(-1.0, min(1.0, 1.6 * share))
+
+
+def _reach(
+    labels: Sequence[str], angles: Sequence[float], radius: float
+) -> tuple[float, float, float]:
+    """Return how far labels reach to the side, above and below the centre, in inches."""
+    side = above = below = radius
+    for label, angle in zip(labels, angles, strict=True):
+        wide, tall = extent(label)
+        x, y = _label_place(label, angle, radius)
+        side = max(side, abs(x) + wide / 2)
+        above, below = max(above, tall / 2 - y), max(below, y + tall / 2)
+    return side, above, below
+
+
+def _radius(labels: Sequence[str], angles: Sequence[float], width: float, height: float) -> float:
+    """Return the largest radius in inches whose labels stay inside the box."""
+    radius = min(width, height) / 2
+    while radius > 0.3:
+        side, above, below = _reach(labels, angles, radius)
+        if 2 * side <= width and above + below <= height:
+            break
+        radius -= 0.01
+    return radius
+
+
+def _dots(
+    sheet: Sheet,
+    label: str,
+    series: Sequence[Series],
+    foundations: Sequence[str],
+    scale: Scale,
+    box: Frame,
+) -> None:
+    """Draw dots with whiskers where there are too few foundations for a polygon."""
+    left, top, width, height = box
+    labels = [wrap(name, width * 0.35) for name in short_names(foundations)]
+    room = widest(labels) + 0.1
+    tall = height - 0.34
+    axes = sheet.axes(left + room, top, width - room - 0.1, tall, label)
+    axes.set(xlim=scale, ylim=(len(foundations) - 0.5, -0.5))
+    axes.xaxis.grid(visible=True)
+    axes.set_yticks(range(len(foundations)), labels)
+    axes.tick_params(axis="y", left=False)
+    axes.set_xlabel("mean rating")
+    step = 0.7 / max(len(series), 1)
+    for place, one in enumerate(series):
+        for row, (mean, spread) in enumerate(zip(one.mean, one.spread, strict=True)):
+            if mean is None:
+                continue
+            reach = spread or 0.0
+            point(
+                axes, mean, row + (place - (len(series) - 1) / 2) * step, one.paint,
+                f"{label} {one.name}", ecolor=INK, elinewidth=0.8, capsize=1.6, clip_on=False,
+                xerr=[[min(reach, mean - scale[0])], [min(reach, scale[1] - mean)]],
+            )  # fmt: skip

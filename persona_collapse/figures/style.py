@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-P = ParamSpec("P")
 
 # Widths in inches of one column and of the text in common two-column layouts, and sizes in points
 # at which they print. No text is smaller than SMALL.
@@ -121,25 +118,19 @@ def style() -> Iterator[None]:
         yield
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Let a drawing function run under ``style``."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with style():
-            return draw(*args, **kwargs)
-
-    return drawn
-
-
 def save(figure: Figure, stem: Path) -> None:
-    """Write ``stem``.svg, .pdf and .png; equal figures give equal bytes on equal versions."""
+    """Write ``stem``.svg, .pdf and .png, under ``style``; equal figures give equal bytes."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     metadata: dict[str, dict[str, Any]] = {
         "svg": {"Date": None, "Creator": "persona-collapse"},
         "pdf": {"CreationDate": None, "Creator": "persona-collapse", "Producer": None},
         "png": {"Software": None},
     }
-    with style():
-        for form, facts in metadata.items():
-            figure.savefig(os.fspath(stem) + f".{form}", format=form, metadata=facts)
+    from fontTools.subset import Options  # type: ignore[import-untyped]
+
+    # PDFs embed the letters of each font that they use. Its layout tables, which no reader of a PDF
+    # looks at, would take longer to cut down than the figure takes to draw.
+    known = getattr(Options, "_drop_tables_default", [])
+    Options._drop_tables_default = sorted({*known, "GDEF", "GPOS", "GSUB"})
+    for form, facts in metadata.items():
+        figure.savefig(os.fspath(stem) + f".{form}", format=form, metadata=facts)

@@ -5,15 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from persona_collapse.figures.look import Look
+from persona_collapse.figures.marks import (
+    FINE,
+    INFINITY,
+    Row,
+    finite,
+    interval,
+    point,
+    round_values,
+    whiskers,
+)
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, key_height, widest, wrap
-from persona_collapse.figures.style import GRID, HEADING, PAINTS, TEXT_WIDTH, save, styled
-from persona_collapse.figures.tables import INFINITY, Row, finite, interval
+from persona_collapse.figures.style import GRID, HEADING, PAINTS, TEXT_WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,13 +34,7 @@ _HEIGHTS = ((1, 1.7), (4, 1.15), (8, 0.85))  # up to so many models: inches per 
 _LOWEST = 0.62
 
 
-def trajectory(table: pl.DataFrame, look: Look, stem: Path) -> None:
-    """Write the trajectories of ``tables/trajectory.csv``."""
-    save(draw_trajectory(table, look), stem)
-
-
-@styled
-def draw_trajectory(table: pl.DataFrame, look: Look) -> Figure:
+def trajectory(table: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: one row per model with checkpoints; S, R and saturation side by side.
 
     Points have 95 % intervals, those of a column share their axis; a grey line keeps the level of
@@ -118,16 +120,8 @@ class _Column:
 
         most = max(2, int(self.tall / 0.3))
         if self.name == "R":
-            decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-            for dense in ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
-                ticks = [step * 10.0**decade for decade in decades for step in dense]
-                ticks = [tick for tick in ticks if self.low <= tick <= self.high]
-                if len(ticks) <= most:
-                    break
-            if ticks:
-                return ticks
-            return [float(f"{(self.low * self.high) ** 0.5:.2g}")]
-        locator = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
+            return round_values(self.low, self.high, most)
+        locator = MaxNLocator(most, steps=FINE)
         values = [float(tick) for tick in locator.tick_values(self.low, self.high)]
         return [tick for tick in values if self.low <= tick <= self.high]
 
@@ -156,15 +150,9 @@ class _Column:
             paint = PAINTS["baseline" if base else "target"]
             if base:
                 axes.axhline(y, color=paint.colour, linewidth=0.9, zorder=1)
-            ends = interval(row, self.name)
-            reach = None
-            if ends:
-                reach = [[max(y - ends[0], 0)], [max(min(ends[1], self.high) - y, 0)]]
-            axes.errorbar(
-                row["step"], y, yerr=reach, color=paint.colour, marker=paint.marker, markersize=3.5,
-                elinewidth=0.9, linestyle="none", zorder=3,
-                label=f"{key} {row['variant']} {self.name}",
-            )  # fmt: skip
+            reach = whiskers(row, self.name, within=(self.low, self.high))
+            name = f"{key} {row['variant']} {self.name}"
+            point(axes, row["step"], y, paint, name, yerr=reach, zorder=3)
 
     def _place(self, row: Row) -> float:
         """Return where a value stands: an infinite one at the edge, an unknown one nowhere."""
@@ -179,7 +167,7 @@ def _steps(last: float, width: float) -> tuple[list[float], list[str]]:
     from matplotlib.ticker import MaxNLocator
 
     for most in (5, 4, 3, 2, 1):
-        found = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10], integer=True).tick_values(0, last)
+        found = MaxNLocator(most, steps=FINE, integer=True).tick_values(0, last)
         ticks = [float(tick) for tick in found if 0 <= tick <= last]
         labels = [f"{tick:.0f}" for tick in ticks]
         if len(ticks) * (widest(labels) + 0.08) <= width:

@@ -53,6 +53,11 @@ class Source:
         """Return the instrument, persona set or set of questions, read once per process."""
         return _read(self.kind, self.path)
 
+    def scale(self) -> tuple[int, int]:
+        """Return an instrument's lowest and highest rating; the catalogue has a fetched one's."""
+        read: Any = self.read() if self.fingerprint is None else _catalogue()[self.name]
+        return read.scale.minimum, read.scale.maximum
+
 
 @cache
 def _read(kind: str, path: Path) -> Any:

@@ -84,7 +84,7 @@ def code_of(script: str, *tables: str, modules: Sequence[str] = ()) -> str:
     """Return the digest of the modules behind a script.
 
     What it imports by name is named here: the contracts of ``tables``, and ``modules`` of
-    endpoints, also of other packages.
+    endpoints, also of other packages, or of families of figures.
     """
     named = [f"{PACKAGE}/tables/contracts/{table}.py" for table in tables]
     named += [str(source_of(module)) for module in modules]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from persona_collapse.figures.catalogue import FIGURES, Figure
 from persona_collapse.plan.finetunes import MakingLayout
 from persona_collapse.plan.measures import Measures
 from persona_collapse.plan.misalignment import CheckLayout
@@ -32,11 +33,14 @@ class Outputs:
             "replicates": bool(measures.replicates),
             "misalignment": check.check is not None,
             "coherence_loss": check.has_loss,
+            # One model is one point, which shows no correlation.
+            "coherence_models": check.has_loss and len(self.study.models) > 1,
             "made": bool(finetunes.orders),
             "bundled": False,
         }
         found = all_tables().values()
         self.tables = [table.name for table in found if self.conditions[table.condition]]
+        self.figures = [f for f in FIGURES.values() if self.conditions[f.condition]]
 
     def table_files(self) -> list[str]:
         """Return the CSV files of all tables."""
@@ -47,25 +51,43 @@ class Outputs:
         names = [name for name in PRINTED if name in self.tables]
         return [f"{self.results}/tables/{name}.{form}" for name in names for form in ("md", "tex")]
 
-    def figures(self, catalogue: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the figures of a catalogue that are drawn, as the page shows them."""
-        # One model is one point, which shows no correlation.
-        loss = self.conditions["coherence_loss"] and len(self.study.models) > 1
-        drawn = {**self.conditions, "coherence_loss": loss}
+    def figure_files(self, formats: Sequence[str] = FORMATS) -> list[str]:
+        """Return the files of all figures in these formats."""
+        names = [figure.name for figure in self.figures]
+        return [f"{self.results}/figures/{name}.{form}" for name in names for form in formats]
+
+    def page_figures(self) -> list[dict[str, str]]:
+        """Return what the page shows of the figures, in its order."""
+        texts = ("section", "title", "alt", "caption")
         return [
             {
-                "stem": f"{self.results}/figures/{name}",
-                **{key: value for key, value in figure.items() if key != "needs"},
+                "stem": f"{self.results}/figures/{figure.name}",
+                **{text: getattr(figure, text) for text in texts},
             }
-            for name, figure in catalogue.items()
-            if drawn[figure.get("needs")]
+            for figure in self.figures
         ]
 
-    def figure_files(
-        self, figures: Sequence[dict[str, Any]], formats: Sequence[str] = FORMATS
-    ) -> list[str]:
-        """Return the files of these figures in these formats."""
-        return [f"{figure['stem']}.{form}" for figure in figures for form in formats]
+    def figure_tables(self, figures: Sequence[Figure]) -> list[str]:
+        """Return the CSV files of the tables that figures are drawn from, each once."""
+        names = dict.fromkeys(name for figure in figures for name in figure.tables)
+        own = f"{self.results}/tables"
+        return [PRIOR_MODELS if name == "prior_models" else f"{own}/{name}.csv" for name in names]
+
+    def figure_arguments(self, figures: Sequence[Figure]) -> dict[str, dict[str, Any]]:
+        """Return what each figure's function takes: names of tables, and extras with values."""
+        power, measures = self.study.analysis["power"], self.measures
+        scales = [measures.layout.instruments[unit.probe].scale() for unit in measures.bare_units]
+        extras = {
+            "scale": list(scales[0]) if scales else [],
+            "aims": [power["S_percent"], power["R_percent"]],
+        }
+        return {
+            figure.name: {
+                "tables": list(figure.tables),
+                "extra": {name: extras[name] for name in figure.extra},
+            }
+            for figure in figures
+        }
 
     def sources(self) -> list[str]:
         """Return every file that the study's numbers depend on, sorted."""

@@ -29,6 +29,7 @@ CONDITIONS = {
     "replicates": "a variant that is fine-tuned more than once",
     "misalignment": "the emergent-misalignment check",
     "coherence_loss": "the misalignment check of baseline, control and target",
+    "coherence_models": "this check in more than one model",
     "made": "variants that the study fine-tunes itself",
     "bundled": "nothing: the file is bundled with the project",
 }

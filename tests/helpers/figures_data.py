@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from itertools import combinations
+from pathlib import Path
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -13,6 +14,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from persona_collapse.figures.look import Look, ModelLook
+from persona_collapse.tables import read
+from persona_collapse.tables.contracts.prior_models import TABLE as PRIOR_MODELS
 
 FOUNDATIONS = [
     "Harm/Care",
@@ -52,6 +55,11 @@ def look_of(models: int, variants: int) -> Look:
         ),
         tuple(VARIANTS[:variants]),
     )
+
+
+def earlier_models() -> pl.DataFrame:
+    """The published models that the project ships."""
+    return read(PRIOR_MODELS, Path("resources/benchmarks/prior_models.csv"))
 
 
 def metrics_of(

@@ -6,7 +6,8 @@ import random
 
 import polars as pl
 
-from persona_collapse.figures.tables import Row
+from persona_collapse.figures.marks import Row
+from persona_collapse.tables.contracts.losses import TABLE as LOSSES
 from tests.helpers.figures_data import FOUNDATIONS, VARIANTS, metrics_of
 
 SOURCES = ("persona", "item", "persona_item", "repetition")
@@ -149,7 +150,7 @@ def power_of(models: int, planted: bool = False) -> pl.DataFrame:
     names = [f"m{model}" for model in range(models)] + ["planted"] * planted
     rows = [
         {
-            **{"model": name, "personas": float(personas), "repetitions": float(repetitions)},
+            **{"model": name, "personas": personas, "repetitions": repetitions},
             "S_detectable_percent": 100 * (1 + place / 20) / personas**0.5,
             "R_detectable_percent": 150 * (1 + 1 / repetitions) / personas**0.5
             if repetitions > 1
@@ -160,4 +161,73 @@ def power_of(models: int, planted: bool = False) -> pl.DataFrame:
         for personas in (25, 50, 100, 200, 400)
         for repetitions in (1, 2, 3, 5, 10, 20)
     ]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def misalignment_of(models: int, variants: int, *, simulated: bool = True) -> pl.DataFrame:
+    """A table of means: baselines lie close together, fine-tunes anywhere."""
+    draw = random.Random(3)
+    rows = []
+    for model in range(models):
+        for place, variant in enumerate(VARIANTS[:variants]):
+            low = 90 if place == 0 else 5
+            row = {"model": f"m{model}", "variant": variant, "simulated": simulated}
+            for name in ("alignment", "coherence"):
+                row |= {name: draw.uniform(low, 99), f"{name}_se": draw.uniform(0.2, 4)}
+            rows.append(row)
+    return pl.DataFrame(rows)
+
+
+def loss_of(models: int, *, r: float | None = 0.61, note: str | None = None) -> pl.DataFrame:
+    """A table of excess losses with its row of the mean."""
+    draw = random.Random(4)
+    rows = []
+    for model in [*(f"m{n}" for n in range(models)), "mean"]:
+        row: dict[str, object] = {"model": model, "simulated": True, "n_models": None, "note": None}
+        for name in ("robustness_excess", "coherence_excess"):
+            value = draw.uniform(-60, 15)
+            row |= {name: value, f"{name}_lo": value - 7, f"{name}_hi": value + 5}
+        row |= dict.fromkeys(("r", "r_lo", "r_hi", "r_lo_bootstrap", "r_hi_bootstrap"))
+        rows.append(row)
+    rows[-1] |= {"n_models": float(models), "note": note}
+    if r is not None:
+        rows[-1] |= {"r": r, "r_lo": r - 0.9, "r_hi": 0.95}
+        rows[-1] |= {"r_lo_bootstrap": -0.7, "r_hi_bootstrap": 0.99}
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def losses_of(models: int, points: int, *, accuracy: bool = True) -> pl.DataFrame:
+    """Training losses of two fine-tuned variants of every model."""
+    rows = [
+        {
+            "model": f"m{model}",
+            "variant": variant,
+            "step": step,
+            "train_loss": 1.5 / step + 0.1 * place,
+            "train_accuracy": 0.5 + 0.4 * step / (points + 1) if accuracy else None,
+            "simulated": True,
+        }
+        for model in range(models)
+        for place, variant in enumerate(VARIANTS[1:3])
+        for step in range(1, points + 1)
+    ]
+    return pl.DataFrame(rows, schema=LOSSES.schema)
+
+
+def trajectory_table(models: int, unit: int = 1, saturated: bool = True) -> pl.DataFrame:
+    """Checkpoints of every model at six steps, ``unit`` apart, in which S rises and R falls."""
+    rows = []
+    for model in range(models):
+        for place, step in enumerate([0, 50, 100, 200, 400, 800]):
+            s, r, near = 0.6 + 0.1 * place + 0.02 * model, 16 / (1 + place), 0.5 + 0.08 * place
+            row = {
+                **{"model": f"m{model}", "variant": f"step-{step}" if step else "base"},
+                **{"step": float(step * unit), "foundation": "overall", "simulated": True},
+                **{"S": s, "S_lo": s - 0.05, "S_hi": s + 0.06},
+                **{"R": r, "R_lo": r * 0.85, "R_hi": r * 1.2},
+                **{"saturation": near, "saturation_lo": near - 0.05, "saturation_hi": near + 0.04},
+            }
+            if not saturated:
+                row |= dict.fromkeys(("saturation", "saturation_lo", "saturation_hi"))
+            rows += [row, {**row, "foundation": "Harm/Care", "S": 9.0}]
     return pl.DataFrame(rows, infer_schema_length=None)

@@ -43,7 +43,7 @@ CASES = [
         "touch the script of `table_fidelity`",
         touch("workflow/scripts/table_fidelity.py"),
         tables=only("table_fidelity"),
-        figures=only("figure_persona_fidelity"),
+        figures=only("figures_fidelity"),
         page=RECORD,
     ),
     Case(
@@ -62,9 +62,9 @@ CASES = [
     ),
     Case(
         "edit_figure",
-        "edit `figures/map.py`",
-        append("persona_collapse/figures/map.py", "_ADDED = 1"),
-        figures=only("figure_robustness_map"),
+        "edit `figures/planes.py`",
+        append("persona_collapse/figures/planes.py", "_ADDED = 1"),
+        figures=only("figures_planes"),
         page=only("report_page"),
     ),
     Case(
@@ -115,7 +115,7 @@ CASES = [
         append(PERSONAS, "- A seventh person, who came to the study later than the others."),
         (6, 6),
         Rules(but=("table_toxic",)),
-        Rules(but=("figure_toxic_distances",)),
+        Rules(but=("figures_distances_unconditioned",)),
         ALL,
         requests=6 * ITEMS,
         answers=6 * ITEMS * 3,
@@ -135,7 +135,7 @@ CASES = [
         study(toxic_probe),
         (2, 2),
         Rules(but=("table_fidelity", "table_power")),
-        Rules(but=("figure_power_curves",), more=("figure_toxic_radars",)),
+        Rules(but=("figures_curves",), more=("figures_radars_toxic",)),
         ALL,
         requests=2 * 2 * ITEMS,
         answers=2 * 2 * ITEMS * 3,
@@ -171,7 +171,7 @@ CASES = [
         study(lambda document: document["shards"].update(personas=3)),
         (12, 6),
         Rules(but=("table_toxic",)),
-        Rules(but=("figure_toxic_distances",)),
+        Rules(but=("figures_distances_unconditioned",)),
         ALL,
     ),
     Case(
@@ -186,7 +186,7 @@ CASES = [
         "delete `tables/fidelity.csv`",
         lambda root: (root / "results" / NAME / "tables" / "fidelity.csv").unlink(),
         tables=only("table_fidelity"),
-        figures=only("figure_persona_fidelity"),
+        figures=only("figures_fidelity"),
         page=RECORD,
     ),
     Case(

@@ -40,7 +40,7 @@ class Rules:
 
 
 def _short(rule: str) -> str:
-    return rule.removeprefix("table_").removeprefix("figure_")
+    return rule.removeprefix("table_").removeprefix("figures_")
 
 
 def _counted(rule: str, count: int) -> str:
@@ -92,7 +92,7 @@ def grouped(first: dict[str, int]) -> dict[str, dict[str, int]]:
     for rule, count in first.items():
         if rule.startswith("table_") or rule in ("headlines", "join_table"):
             groups["tables"][rule] = count
-        elif rule.startswith("figure_"):
+        elif rule.startswith("figures_"):
             groups["figures"][rule] = count
         elif rule in PAGE_RULES:
             groups["page"][rule] = count

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 CONFIG = ("--config", f"study={NAME}")
 TARGETS = ("--", "all_answers", f"results/{NAME}/figures/loss_curves.svg")
 MAKING = ("fetch_dataset", "upload_dataset", "make_variant")
-FIGURE = "persona_collapse/figures/losses.py"
+FIGURE = "persona_collapse/figures/curves.py"
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_a_change_retrains_what_it_must_and_says_so_first(
     jobs = project.planned(*CONFIG, *TARGETS)
     assert {rule: jobs[rule] for rule in MAKING if rule in jobs} == row.jobs
     assert jobs.get("answer_shard", 0) == row.shards
-    assert jobs.get("figure_loss_curves", 0) == row.figures
+    assert jobs.get("figures_curves_made", 0) == row.figures
     before = (len(server.asked), server.count, server.posts.count("POST /files"), len(server.jobs))
     told = project.run(*CONFIG, "--", "plan")
     assert (len(server.asked), server.count) == before[:2]  # planning asks nothing

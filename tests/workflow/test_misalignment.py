@@ -60,7 +60,7 @@ def finished(server: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -
     assert project.planned(*CONFIG, *FIGURE) == {
         "check_variant": VARIANTS,
         "table_misalignment": 1,
-        "figure_alignment_coherence": 1,
+        "figures_planes_misalignment": 1,
     }
     project.run(*CONFIG, *FIGURE)
     assert judging(server.calls) == (VARIANTS * QUESTIONS, 2 * REPLIES)
@@ -82,13 +82,13 @@ def test_the_table_and_the_record_of_the_judge(finished: Project) -> None:
 CHANGES: dict[str, tuple[Callable[[Path], None], dict[str, int], tuple[int, int]]] = {
     "nothing": (lambda root: None, {}, (0, 0)),
     "edit the figure": (
-        append("persona_collapse/figures/alignment_coherence.py", "_ADDED = 1"),
-        {"figure_alignment_coherence": 1},
+        append("persona_collapse/figures/planes.py", "_ADDED = 1"),
+        {"figures_planes_misalignment": 1},
         (0, 0),
     ),
     "edit the measure": (
         append("persona_collapse/measures/misalignment/scores.py", "_ADDED = 1"),
-        {"table_misalignment": 1, "figure_alignment_coherence": 1},
+        {"table_misalignment": 1, "figures_planes_misalignment": 1},
         (0, 0),
     ),
     "more samples": (
@@ -122,7 +122,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], dict[str, int], tuple[int, int]
         (0, 0),
     ),
 }
-AFTER = {"table_misalignment": 1, "figure_alignment_coherence": 1}
+AFTER = {"table_misalignment": 1, "figures_planes_misalignment": 1}
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -12,8 +12,8 @@ from snakemake.logging import logger
 
 from persona_collapse.handover.bundle import bundle_of, study_file
 from persona_collapse.common.faults import check
-from persona_collapse.common.yaml import read_yaml
 from persona_collapse.common.errors import UserError
+from persona_collapse.figures.catalogue import rules as figure_rules
 from persona_collapse.plan.answers import Places
 from persona_collapse.plan.code import ROOT, code_of, let_scripts_import
 from persona_collapse.plan.outputs import look
@@ -63,7 +63,6 @@ PERSONA_UNITS = MEASURES.persona_units
 ANALYSIS = MEASURES.analysis
 VARIANT_NAMES = STUDY.variant_names
 MODELS_LOOK = look(STUDY)
-FIGURES = OUTPUTS.figures(read_yaml(Path("workflow/report/figures.yaml")))
 
 # Models whose variants different servers answered: every table and figure says so.
 MIXED = [model.key for model in STUDY.models.values() if model.mixed_stacks]

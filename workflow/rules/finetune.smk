@@ -70,32 +70,3 @@ rule make_variant:
         code=code_of("make_variant"),
     script:
         "../scripts/make_variant.py"
-
-
-rule figure_loss_curves:
-    """Draw the loss curves of the made variants."""
-    input:
-        losses=f"{RESULTS}/tables/losses.csv",
-    output:
-        svg=report(
-            f"{RESULTS}/figures/loss_curves.svg",
-            caption="../report/figure_loss_curves.rst",
-            category="Fine-tunes",
-            labels={"figure": "Loss curves"},
-        ),
-        pdf=f"{RESULTS}/figures/loss_curves.pdf",
-        png=f"{RESULTS}/figures/loss_curves.png",
-    log:
-        f"{RESULTS}/logs/figures/loss_curves.log",
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        models=MODELS_LOOK,
-        variants=VARIANT_NAMES,
-        analysis=ANALYSIS,
-        code=code_of("figure_loss_curves"),
-    script:
-        "../scripts/figure_loss_curves.py"

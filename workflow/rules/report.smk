@@ -49,7 +49,7 @@ rule provenance:
 rule report_page:
     """Write the report page: verdict, evidence, methods and provenance in one HTML file."""
     input:
-        OUTPUTS.figure_files(FIGURES, ["svg", "png"]),
+        OUTPUTS.figure_files(["svg", "png"]),
         expand("persona_collapse/report/templates/page.{part}", part=["html", "css", "js"]),
         tables=OUTPUTS.table_files(),
         headlines=f"{RESULTS}/tables/headlines.json",
@@ -68,7 +68,7 @@ rule report_page:
     conda:
         "../../environment.yml"
     params:
-        figures=FIGURES,
+        figures=OUTPUTS.page_figures(),
         models=MODELS_LOOK,
         variants=VARIANT_NAMES,
         analysis=ANALYSIS,
@@ -89,7 +89,7 @@ rule bundle:
             *OUTPUTS.table_files(),
             f"{RESULTS}/tables/headlines.json",
             *OUTPUTS.printed_files(),
-            *OUTPUTS.figure_files(FIGURES),
+            *OUTPUTS.figure_files(),
             f"{RESULTS}/report/index.html",
             f"{RESULTS}/provenance.json",
         ],

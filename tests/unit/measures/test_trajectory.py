@@ -1,20 +1,15 @@
-"""Checkpoints: their steps in the study, their table, and what the figure draws of it."""
+"""Checkpoints: their steps in the study, and their table."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 import yaml
-from matplotlib.figure import Figure
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.figures.look import Look, ModelLook
-from persona_collapse.figures.tables import read_table
-from persona_collapse.figures.trajectory import draw_trajectory
 from persona_collapse.measures.trajectory import trajectory_of
 from persona_collapse.plan.answers import Layout
 from persona_collapse.study.load import find_study, load_study
@@ -22,7 +17,6 @@ from persona_collapse.study.model import Study, Unit
 from persona_collapse.tables.contracts.diagnostics import TABLE as DIAGNOSTICS
 from persona_collapse.tables.contracts.metrics import TABLE as METRICS
 from persona_collapse.tables.contracts.trajectory import TABLE
-from tests.helpers.figures_data import LABELS, axes_of, faults_of, whiskers_of, words_of
 
 STEPS = [("m", "base", 0), ("m", "late", 50), ("m", "early", 400)]
 
@@ -128,106 +122,3 @@ def test_a_checkpoint_without_personas_keeps_its_saturation() -> None:
     assert (late["step"], late["foundation"], late["S"], late["saturation"]) == (
         50, "overall", None, 0.7,
     )  # fmt: skip
-
-
-def trajectory_table(models: int, unit: int = 1, saturated: bool = True) -> pl.DataFrame:
-    rows = []
-    for model in range(models):
-        for place, step in enumerate([0, 50, 100, 200, 400, 800]):
-            s, r, near = 0.6 + 0.1 * place + 0.02 * model, 16 / (1 + place), 0.5 + 0.08 * place
-            row = {
-                **{"model": f"m{model}", "variant": f"step-{step}" if step else "base"},
-                **{"step": float(step * unit), "foundation": "overall", "simulated": True},
-                **{"S": s, "S_lo": s - 0.05, "S_hi": s + 0.06},
-                **{"R": r, "R_lo": r * 0.85, "R_hi": r * 1.2},
-                **{"saturation": near, "saturation_lo": near - 0.05, "saturation_hi": near + 0.04},
-            }
-            if not saturated:
-                row |= dict.fromkeys(("saturation", "saturation_lo", "saturation_hi"))
-            rows += [row, {**row, "foundation": "Harm/Care", "S": 9.0}]
-    return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def look_of(models: int) -> Look:
-    named = tuple(ModelLook(f"m{n}", label, "F") for n, label in enumerate(LABELS[:models]))
-    variants = ("base", *(f"step-{step}" for step in (50, 100, 200, 400, 800)))
-    return Look(named, variants, target="step-800")
-
-
-def spoilt(table: pl.DataFrame) -> pl.DataFrame:
-    """The table with an infinite R at step 50 of m0 and nothing known at step 200."""
-    own = (pl.col("model") == "m0") & (pl.col("foundation") == "overall")
-    endless, unknown = own & (pl.col("step") == 50), own & (pl.col("step") == 200)
-    ends = [
-        pl.when(endless | unknown).then(None).otherwise(pl.col(name)).alias(name)
-        for name in ("R_lo", "R_hi")
-    ]
-    value = pl.when(endless).then(math.inf).when(unknown).then(None).otherwise(pl.col("R"))
-    return table.with_columns(*ends, R=value)
-
-
-@pytest.mark.parametrize("models", [1, 4, 12])
-@pytest.mark.parametrize("unit", [1, 1000])
-def test_texts_keep_apart_and_inside(models: int, unit: int) -> None:
-    figure = draw_trajectory(spoilt(trajectory_table(models, unit)), look_of(models))
-    assert faults_of(figure) == []
-    width, height = figure.get_size_inches()
-    assert width == 6.9
-    assert height < 9.6
-
-
-def points(figure: Figure, panel: str) -> dict[str, tuple[float, float]]:
-    axes = axes_of(figure, panel)
-    return {
-        c.get_label(): (c.lines[0].get_xdata()[0], c.lines[0].get_ydata()[0])
-        for c in axes.containers
-    }
-
-
-def test_points_and_whiskers_stand_where_the_table_says() -> None:
-    table = trajectory_table(2)
-    figure = draw_trajectory(table, look_of(2))
-    for row in table.filter(pl.col("foundation") == "overall").iter_rows(named=True):
-        for name in ("S", "R", "saturation"):
-            panel, label = f"{row['model']} {name}", f"{row['model']} {row['variant']} {name}"
-            assert points(figure, panel)[label] == (row["step"], row[name])
-            ((_, low, _, high),) = whiskers_of(axes_of(figure, panel), label)
-            assert (low, high) == pytest.approx((row[f"{name}_lo"], row[f"{name}_hi"]))
-    assert axes_of(figure, "m0 R").get_yscale() == "log"
-    assert axes_of(figure, "m0 S").get_ylim() == axes_of(figure, "m1 S").get_ylim()
-    assert "SIMULATED RESPONDENTS" in words_of(figure)
-
-
-def test_an_infinite_r_stands_at_the_edge_and_an_unknown_one_is_a_gap() -> None:
-    figure = draw_trajectory(spoilt(trajectory_table(1)), look_of(1))
-    axes, found = axes_of(figure, "m0 R"), points(figure, "m0 R")
-    finite = [y for label, (_, y) in found.items() if "step-50 " not in label]
-    assert max(finite) < found["m0 step-50 R"][1] < axes.get_ylim()[1]
-    assert "∞" in words_of(figure)
-    assert "m0 step-200 R" not in found
-    (line,) = (line for line in axes.lines if line.get_label() == "m0 R")
-    assert [math.isnan(y) for y in line.get_ydata()] == [False, False, False, True, False, False]
-
-
-def test_what_was_not_measured_has_no_panel() -> None:
-    figure = draw_trajectory(trajectory_table(1, saturated=False), look_of(1))
-    labels = {axes.get_label() for axes in figure.axes}
-    assert labels == {"paper", "m0 S", "m0 R"}
-    assert "Saturation" not in words_of(figure)
-
-
-def test_a_model_without_checkpoints_has_no_row() -> None:
-    figure = draw_trajectory(trajectory_table(1), look_of(2))
-    assert not any(axes.get_label().startswith("m1") for axes in figure.axes)
-
-
-def test_the_written_table_can_be_drawn(tmp_path: Path) -> None:
-    table = table_of(
-        [metrics_row(v, "overall", R=math.inf) for v in ("base", "late")],
-        [saturation_row("base", 0.5)],
-    )
-    table.write_csv(tmp_path / "trajectory.csv")
-    look = Look((ModelLook("m", "M", "M"),), ("base", "late", "early"))
-    figure = draw_trajectory(read_table(tmp_path / "trajectory.csv", "trajectory"), look)
-    assert points(figure, "m saturation")["m base saturation"] == (0, 0.5)
-    assert "∞" in words_of(figure)

@@ -65,7 +65,7 @@ def test_names_of_every_rule_are_those_of_its_scripts_function(workflow: Any) ->
     settings = workflow.config["run"]
     checked = set()
     for rule in workflow.rules:
-        if rule.script is None or rule.name.startswith("figure_"):
+        if rule.script is None:
             continue
         source = jobs.get(rule.name, rule)
         function, given = called(ROOT / "workflow" / "rules" / rule.script)
@@ -80,7 +80,7 @@ def test_names_of_every_rule_are_those_of_its_scripts_function(workflow: Any) ->
             given=dict.fromkeys(given, "given"),
         )
         checked.add(Path(rule.script).name)
-    scripts = {path.name for path in (ROOT / "workflow" / "scripts").glob("[!f]*.py")}
+    scripts = {path.name for path in (ROOT / "workflow" / "scripts").glob("*.py")}
     assert checked >= scripts, "a script without a rule"
 
 
@@ -109,7 +109,5 @@ def test_a_rule_asks_for_resources_where_it_is_a_cluster_job_and_nowhere_else(
     for asked in (*grown.values(), profile["default-resources"]):
         assert all(asked[name].startswith("attempt * ") for name in ("mem_mb", "runtime"))
     for rule in workflow.rules:
-        if rule.name.startswith("figure_"):
-            continue
         own = {"mem_mb", "runtime"} & set(rule.resources)
         assert own == (set() if rule.name in local else {"mem_mb", "runtime"}), rule.name

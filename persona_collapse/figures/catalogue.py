@@ -1,0 +1,359 @@
+"""Catalogue of all figures: what draws each, from which tables, where and how the page shows it.
+
+Read while planning only: scripts do not import it, so an edited text redraws nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from persona_collapse.tables import CONDITIONS, SECTIONS
+from persona_collapse.tables.index import all_tables
+
+_HERE = Path(__file__).parent
+# What else a drawing function may take, as keyword arguments of these names.
+EXTRAS = {
+    "scale": "lowest and highest rating of the instrument of the unconditioned probe",
+    "aims": "rise of S and fall of R, in percent, that the study aims at",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure.
+
+    Attributes:
+        function: ``<family>.<name>``: the module of this package and its drawing function, which
+            is called with the tables, the look and the extras and returns a matplotlib figure.
+            The files of the figure have the function's name.
+        tables: Names of the tables that the function takes, in this order.
+        section: Section of the report page.
+        title: What to look for, as a heading of a few words.
+        alt: Text for readers who cannot see the figure.
+        caption: What is drawn and how to read it.
+        condition: What the study must have, a key of ``CONDITIONS``; None for every study.
+        extra: Keyword arguments that the function takes besides, keys of ``EXTRAS``.
+    """
+
+    function: str
+    tables: tuple[str, ...]
+    section: str
+    title: str
+    alt: str
+    caption: str
+    condition: str | None = None
+    extra: tuple[str, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """The module that draws the figure."""
+        return self.function.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """The name of the drawing function and of the figure's files."""
+        return self.function.partition(".")[2]
+
+    def faults(self) -> list[str]:
+        """Return the rules that this entry breaks, each as a sentence."""
+        module = _HERE / f"{self.family}.py"
+        text = module.read_text(encoding="utf-8") if module.is_file() else ""
+        faults = [
+            f"there is no table {name!r} in tables/contracts"
+            for name in self.tables
+            if name not in all_tables()
+        ]
+        if not text:
+            faults.append(f"there is no module figures/{self.family}.py")
+        elif not re.search(rf"^def {re.escape(self.name)}\(", text, re.M):
+            faults.append(f"figures/{self.family}.py has no function {self.name!r}")
+        if not self.tables:
+            faults.append("it reads no table")
+        if self.section not in SECTIONS:
+            faults.append(f"section {self.section!r} is not one of {', '.join(SECTIONS)}")
+        if self.condition is not None and self.condition not in CONDITIONS:
+            faults.append(f"condition {self.condition!r} is not one of {', '.join(CONDITIONS)}")
+        faults += [
+            f"extra {name!r} is not one of {', '.join(EXTRAS)}"
+            for name in self.extra
+            if name not in EXTRAS
+        ]
+        texts = {"title": self.title, "alt": self.alt, "caption": self.caption}
+        return faults + [f"it has no {name}" for name, text in texts.items() if not text.strip()]
+
+
+def checked(figures: Sequence[Figure]) -> dict[str, Figure]:
+    """Return the figures by name, in their order.
+
+    Raises:
+        ValueError: an entry breaks a rule, or two have one name. The message names both.
+    """
+    found: dict[str, Figure] = {}
+    for figure in figures:
+        faults = figure.faults()
+        if figure.name in found:
+            faults.append("another entry has this name")
+        if faults:
+            raise ValueError(f"figures/catalogue.py: figure {figure.name!r}: {faults[0]}")
+        found[figure.name] = figure
+    return found
+
+
+def rules(figures: Sequence[Figure]) -> dict[str, list[Figure]]:
+    """Return the figures by the name of the rule that draws them: those of a family and condition.
+
+    Figures of other conditions have a rule of their own, so that losses or judged replies can be
+    drawn before the answers behind other figures of the family are paid for.
+    """
+    found: dict[str, list[Figure]] = {}
+    for figure in figures:
+        name = "_".join(filter(None, ("figures", figure.family, figure.condition)))
+        found.setdefault(name, []).append(figure)
+    return found
+
+
+# In the order of the page.
+_FIGURES = [
+    Figure(
+        "bars.collapse_bars",
+        tables=("metrics", "contrasts"),
+        section="verdict",
+        title="Collapse is a rise of S and a fall of R",
+        alt="Bars of moral susceptibility S and moral robustness R for every model and variant, "
+        "with 95 % intervals and the percent change against the baseline.",
+        caption="Moral susceptibility S and moral robustness R of every variant, with 95 % "
+        "intervals and the percent change against the model's baseline. R is the inverse of the "
+        "mean SD within cells; ∞ marks a variant that never varied its answer. The mean change "
+        "averages the percentages of the models.",
+    ),
+    Figure(
+        "trajectory.trajectory",
+        tables=("trajectory",),
+        section="verdict",
+        title="When S, R and saturation leave the baseline's level in training",
+        alt="One row per model: S, R on a logarithmic axis and saturation of its checkpoints over "
+        "the training step, with 95 % intervals and a line at the baseline's level.",
+        caption="S, R and saturation of every checkpoint over its training step, with 95 % "
+        "intervals. The grey line is the level of the baseline, which counts as step 0. "
+        "Saturation is that of the unconditioned profile: 1 means the top of the scale on every "
+        "foundation. ∞ marks a checkpoint that never varied its answer.",
+        condition="steps",
+    ),
+    Figure(
+        "band.prior_band",
+        tables=("metrics", "band_values", "prior_models"),
+        section="susceptibility",
+        title="Which variants have an S outside the published band",
+        alt="Points of S with intervals: published base models above, this study's variants "
+        "below, and the shaded band of the published models.",
+        caption="S of every variant against published base models at T = 0.1 (arXiv 2511.08565), "
+        "with 95 % intervals. By default the band spans the 13 models of arXiv 2605.12850. Where "
+        "this study uses other items or personas, the band is no reference.",
+    ),
+    Figure(
+        "band.band_distribution",
+        tables=("metrics", "band", "band_values", "prior_models"),
+        section="susceptibility",
+        title="How unusual each variant would be among base models",
+        alt="Two panels, S and R on a logarithmic axis: above, the curve of the prediction for a "
+        "new base model with a tick for each earlier model; below, every variant's value with its "
+        "interval and two probabilities.",
+        caption="Above, where a new base model would lie: a t distribution predicted from the "
+        "earlier models (ticks), with its middle 50 and 95 % shaded; dashed, their range. Below, "
+        "every variant with its 95 % interval. Chance outside: the probability that its true "
+        "value lies outside the range. p as base: how often a new base model, measured with this "
+        "variant's error, would lie as far from the centre or farther.",
+    ),
+    Figure(
+        "planes.robustness_map",
+        tables=("metrics",),
+        section="robustness",
+        title="Collapse moves to the upper left of the R-S map",
+        alt="Scatter of S over R on a logarithmic axis, with an arrow from each model's baseline "
+        "to each of its variants.",
+        caption="Each arrow leads from a model's baseline to one of its variants; whiskers are "
+        "95 % intervals. At the upper left, answers depend more on the persona and vary more when "
+        "repeated.",
+    ),
+    Figure(
+        "radars.saturation_radars",
+        tables=("profiles",),
+        section="saturation",
+        title="Saturated profiles follow the rim",
+        alt="One radar per model with the mean rating per foundation of each variant when no "
+        "persona is given.",
+        caption="Mean rating per foundation without a persona. Bands are one mean SD of repeated "
+        "answers each way, cut at the ends of the scale. A profile on the rim is at the top of the "
+        "scale on every foundation.",
+        condition="unconditioned",
+        extra=("scale",),
+    ),
+    Figure(
+        "radars.toxic_radars",
+        tables=("profiles",),
+        section="saturation",
+        title="Whether the target's profile resembles toxic personas",
+        alt="One radar per model: the baseline's profile under toxic personas, beside the "
+        "unconditioned profiles of baseline and target.",
+        caption="The baseline's profile under toxic personas beside the unconditioned profiles of "
+        "the baseline and the target. The toxic band is one SD across personas each way, the "
+        "others are one mean SD of repeated answers.",
+        condition="toxic",
+        extra=("scale",),
+    ),
+    Figure(
+        "planes.alignment_coherence",
+        tables=("misalignment",),
+        section="misalignment",
+        title="Misaligned variants move down, incoherent ones to the left",
+        alt="Scatter of mean alignment over mean coherence of the replies, both from 0 to 100, "
+        "with an arrow from each model's baseline to each of its variants and a shaded region of "
+        "misaligned replies.",
+        caption="Mean alignment and coherence of the replies to open questions as the judge "
+        "scored them, with 95 % intervals (1.96 standard errors over replies); arrows lead from a "
+        "model's baseline to its variants. Shaded: where a single reply counts as misaligned. A "
+        "mean can lie outside it although many replies lie inside.",
+        condition="misalignment",
+    ),
+    Figure(
+        "planes.coherence_loss",
+        tables=("coherence_loss",),
+        section="misalignment",
+        title="Whether R falls only where coherence falls",
+        alt="Scatter of models: the target's excess change of robustness over its excess change "
+        "of coherence, with intervals, a diagonal where both change alike, and Pearson's r.",
+        caption="The target's percent change of R less the control's, over the same of mean "
+        "coherence, with 95 % intervals. If R fell only where coherence falls, models would follow "
+        "a rising line. Pearson's r is over models and says little when they are few.",
+        condition="coherence_models",
+    ),
+    Figure(
+        "changes.noise_change",
+        tables=("contrasts",),
+        section="robustness",
+        title="Repeated answers vary more to the right of zero",
+        alt="Points with intervals: percent change of 1/R, the mean SD within cells, of every "
+        "variant against its model's baseline, and the mean over models.",
+        caption="Percent change of 1/R, the mean SD of repeated answers, against the model's "
+        "baseline, with 95 % intervals. The mean of these changes is not the mean change of R: "
+        "the two average different quantities.",
+    ),
+    Figure(
+        "changes.foundation_heatmap",
+        tables=("contrasts",),
+        section="susceptibility",
+        title="Which foundations change, and whether the control changes too",
+        alt="Heat map of the percent change of S and R per foundation, models in rows, control "
+        "beside target.",
+        caption="Percent change of S and R per foundation against the model's baseline, control "
+        "beside target. In brackets: the 95 % interval includes zero. Colours end at the ends of "
+        "the bar, the printed numbers do not.",
+    ),
+    Figure(
+        "changes.foundation_dots",
+        tables=("contrasts",),
+        section="susceptibility",
+        title="Which changes per foundation are clear of zero",
+        alt="Dots with intervals of the percent change of S and R per foundation, control and "
+        "target side by side.",
+        caption="The same changes with their 95 % intervals. All panels of a metric share their "
+        "axis.",
+    ),
+    Figure(
+        "bars.quality_bars",
+        tables=("quality",),
+        section="quality",
+        title="How many answers have no rating, and why",
+        alt="Stacked bars: the share of designed answers that are missing, unparseable, refused, "
+        "filtered or failed, for every variant and probe.",
+        caption="Designed answers without a rating, in percent, by cause; beside each bar their "
+        "number. The axis spans at least one percent.",
+    ),
+    Figure(
+        "distances.toxic_distances",
+        tables=("toxic",),
+        section="saturation",
+        title="Which profile the unconditioned one is nearest to",
+        alt="Points with intervals, one panel per model: the distance of each variant's "
+        "unconditioned profile to the baseline's, to each toxic persona and to the ceiling, the "
+        "nearest one filled.",
+        caption="Euclidean distance of the unconditioned profile to the baseline's, to each toxic "
+        "persona as the baseline plays it (or as it is printed), and to the ceiling, in scale "
+        "points with 95 % intervals. A filled point is the nearest. A distance is never negative, "
+        "so noise raises small ones.",
+        condition="unconditioned",
+    ),
+    Figure(
+        "fidelity.persona_fidelity",
+        tables=("personas", "fidelity", "diagnostics"),
+        section="meaning",
+        title="Personas that stay themselves lie along the diagonal",
+        alt="Scatters of personas under each variant against themselves under the baseline, and "
+        "below each a strip with the fidelity of every persona and of the model with its interval.",
+        caption="Each point is a persona on a foundation, less the mean of all personas. Along the "
+        "diagonal personas stayed themselves; a steeper cloud is amplified character, a round one "
+        "is none. Below: the fidelity of each persona, and of the model with its 95 % interval.",
+    ),
+    Figure(
+        "bars.variance_ledger",
+        tables=("diagnostics",),
+        section="meaning",
+        title="How much of the variance of ratings tells personas apart",
+        alt="Stacked bars per model and variant: the shares of the variance of ratings due to "
+        "persona, persona by item, item and repetition, with intervals printed beside them.",
+        caption="Variance components of single ratings, as shares with 95 % intervals (jackknife "
+        "over personas). The first two tell personas apart; the last is noise.",
+    ),
+    Figure(
+        "curves.temperature_curves",
+        tables=("temperature",),
+        section="robustness",
+        title="Whether S and R differ from the baseline at every temperature",
+        alt="Curves of S and R over sampling temperature with bands, two panels per model, one "
+        "curve per variant.",
+        caption="S and R over sampling temperature, from log-probabilities that were asked for "
+        "once. Bands are 95 % intervals over personas; sampling noise is exact.",
+        condition="logprobs",
+    ),
+    Figure(
+        "distributions.rating_distributions",
+        tables=("diagnostics",),
+        section="scale",
+        title="Whether answers move to the ends of the scale",
+        alt="Bars with intervals: the share of each rating under personas, a row per model and a "
+        "column per variant, with an outline of the baseline and the share on both ends of the "
+        "scale.",
+        caption="Share of each rating among all answers under personas, with 95 % intervals from "
+        "resampled personas; the outline is the baseline. Ends: the lowest and the highest rating "
+        "together.",
+    ),
+    Figure(
+        "curves.power_curves",
+        tables=("power",),
+        section="quality",
+        title="Which designs detect the change that the study aims at",
+        alt="Curves of the smallest detectable rise of S and fall of R over the number of "
+        "personas, one curve per number of repetitions, two panels per model.",
+        caption="The smallest change that a two-sided test at the 5 % level detects with 80 % "
+        "power, planned from the study's own baseline. The dashed line is the change that the "
+        "study aims at. One repetition gives no R, except from log-probabilities.",
+        extra=("aims",),
+    ),
+    Figure(
+        "curves.loss_curves",
+        tables=("losses",),
+        section="quality",
+        title="Whether the loss of each fine-tune fell and levelled off",
+        alt="Training loss and token accuracy over the training step, two panels per model, one "
+        "curve per variant that the study fine-tuned.",
+        caption="Training loss and token accuracy of every variant that this study fine-tuned, "
+        "over the training step. Pale lines are as reported by the server, dark ones their mean "
+        "over 5 % of the steps around. Check a fine-tune whose loss does not fall, or falls to "
+        "zero, before you use its answers.",
+        condition="made",
+    ),
+]
+FIGURES = checked(_FIGURES)

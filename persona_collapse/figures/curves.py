@@ -1,0 +1,252 @@
+"""Curves per model: S and R over temperature, detectable changes over personas, training losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from persona_collapse.figures.look import Look, ModelLook
+from persona_collapse.figures.marks import (
+    FINE,
+    INFINITY,
+    Row,
+    blank,
+    finite,
+    log_axis,
+    round_values,
+    ticks,
+)
+from persona_collapse.figures.panels import Block, Blocks, Space
+from persona_collapse.figures.sheet import Entry, Sheet
+from persona_collapse.figures.style import FAINT, PAPER, Paint
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DETECTABLE = {"S": "rise of S, %", "R": "fall of R, %"}
+LOSSES = {"train_loss": "Loss", "train_accuracy": "Accuracy"}
+WINDOW = 0.05  # of a curve's points: what a line is averaged over
+_SPACE = Space(left=0.3, gap=0.36, above=0.2, below=0.24, foot=0.14, height=1.15, widest=1.7)
+_PLANTED = ModelLook("planted", "Planned from S and R alone", "")
+# From pale to dark with more repetitions (a scale, not a choice), told apart by markers too.
+_SHADES = ("#8fc1de", "#5fa6d2", "#3182bd", "#08519c", "#08306b")
+_MARKERS = ("v", "o", "s", "^", "D", "P", "X")
+_AIM = Paint(FAINT, "", (0, (2, 2)), "", 0.8)
+Curves = dict[tuple[str, str], list[Row]]
+
+
+def temperature_curves(temperature: pl.DataFrame, look: Look) -> Figure:
+    """Return the figure: S and R side by side per model, a curve per variant.
+
+    Bands are 95 % intervals. An infinite R is an open point on the upper edge. Where the role-play
+    probe was sampled by repeats, the first probe with log-probabilities is drawn.
+    """
+    probes = temperature["probe"].unique(maintain_order=True).to_list()
+    probe = look.roleplay if look.roleplay in probes else next(iter(probes), look.roleplay)
+    chosen = temperature.filter(probe=probe, foundation="overall").sort("temperature")
+    curves: Curves = {}
+    for row in chosen.iter_rows(named=True):
+        curves.setdefault((row["model"], row["variant"]), []).append(row)
+    models = [m for m in look.models if any(key[0] == m.key for key in curves)]
+    variants = [v for v in look.variants if any(key[1] == v for key in curves)]
+    if not curves:
+        return blank("No temperature curves: no log-probabilities were asked for under personas.")
+    rows = chosen.to_dicts()
+    entries = [Entry(v, look.paint(v), "line") for v in variants]
+    note = "S (left) and R (right, log scale) over temperature; bands are 95 % intervals."
+    if probe != look.roleplay:
+        note += f" Probe: {probe}."
+    if any(row["R"] is not None and math.isinf(row["R"]) for row in rows):
+        note += f" An open point on the upper edge is R = {INFINITY}."
+    sheet = Blocks(models, 2, _SPACE, entries, note, look.notices(temperature))
+    grid = sorted({row["temperature"] for row in rows})
+    middle = min(grid, key=lambda t: abs(math.log(t * t / (grid[0] * grid[-1]))))
+    for block in sheet.blocks:
+        for metric, frame in zip(("S", "R"), block.frames, strict=True):
+            axes = _panel(sheet.sheet, block, frame, metric, metric, "temperature")
+            log_axis(axes, "x", sorted({grid[0], middle, grid[-1]}))  # more would touch
+            axes.set_xlim(grid[0] / 1.1, grid[-1] * 1.1)
+            _upright(axes, rows, metric)
+            for variant in variants:
+                own = curves.get((block.model.key, variant), [])
+                name = f"{block.model.key} {variant} {metric}"
+                _temperature(axes, own, metric, look.paint(variant), name)
+    return sheet.sheet.figure
+
+
+def _panel(
+    sheet: Sheet,
+    block: Block,
+    frame: tuple[float, float, float, float],
+    name: str,
+    title: str,
+    xlabel: str,
+) -> Axes:
+    """Return axes in a block's frame with a title above and, at the bottom, a label below."""
+    left, top, _, _ = frame
+    sheet.text(left, top - 0.11, title)
+    axes = sheet.axes(*frame, f"{block.model.key} {name}")
+    axes.grid(visible=True)
+    if block.lowest:
+        axes.set_xlabel(xlabel)
+    return axes
+
+
+def _upright(axes: Axes, rows: Sequence[Row], metric: str) -> None:
+    """Set the upright axis that all models share: S from zero, R on a log scale."""
+    ends = [row[name] for row in rows for name in (metric, f"{metric}_lo", f"{metric}_hi")]
+    known = [end for end in ends if finite(end) and (metric == "S" or end > 0)] or [1.0]
+    if metric == "S":
+        axes.set_ylim(0.0, 1.05 * max(known) or 1.0)
+        ticks(axes.yaxis, 4)
+        return
+    low, high = min(known) / 1.15, max(known) * 1.3
+    log_axis(axes, "y", round_values(low, high, 5))
+    axes.set_ylim(low, high)
+
+
+def _temperature(axes: Axes, rows: Sequence[Row], metric: str, paint: Paint, name: str) -> None:
+    known = [row for row in rows if finite(row[metric])]
+    axes.plot(
+        [row["temperature"] for row in known], [row[metric] for row in known],
+        color=paint.colour, linestyle=paint.line, linewidth=paint.width, marker=paint.marker,
+        markersize=2.6, label=name,
+    )  # fmt: skip
+    banded = [r for r in known if finite(r[f"{metric}_lo"]) and r[f"{metric}_hi"] is not None]
+    top = axes.get_ylim()[1]
+    axes.fill_between(
+        [row["temperature"] for row in banded], [row[f"{metric}_lo"] for row in banded],
+        [min(row[f"{metric}_hi"], top) for row in banded], color=paint.colour, alpha=0.18,
+        linewidth=0, label=f"{name} band",
+    )  # fmt: skip
+    infinite = [row["temperature"] for row in rows if row[metric] == math.inf]
+    if infinite:
+        axes.plot(
+            infinite, [top] * len(infinite), linestyle="none", marker=paint.marker, markersize=3.6,
+            color=paint.colour, markerfacecolor=PAPER, clip_on=False, label=f"{name} infinite",
+        )  # fmt: skip
+
+
+def power_curves(power: pl.DataFrame, look: Look, *, aims: Sequence[float]) -> Figure:
+    """Return the figure: S and R side by side per model, a curve per number of repetitions.
+
+    The smallest percent change found with 80 % power, over the number of personas. These are
+    planned values, so they have no intervals; a value that a design cannot have is left out.
+    ``aims`` are the rise of S and the fall of R, in percent, that the study aims at.
+    """
+    models = [m for m in (*look.models, _PLANTED) if m.key in set(power["model"])]
+    if not models:
+        return blank("No power curves: no baseline has the spread that a plan can start from.")
+    rows = power.sort("repetitions", "personas").to_dicts()
+    paints = _shades(sorted({row["repetitions"] for row in rows}))
+    entries = [
+        *(Entry(f"{n} repetition{'s' * (n > 1)}", paint, "line") for n, paint in paints.items()),
+        Entry("what the study aims at", _AIM, "stroke"),
+    ]
+    note = "Smallest change against the baseline that a two-sided 5 % test finds with 80 % power."
+    sheet = Blocks(models, len(DETECTABLE), _SPACE, entries, note, look.notices(power))
+    grid = sorted({row["personas"] for row in rows})
+    for block in sheet.blocks:
+        own = [row for row in rows if row["model"] == block.model.key]
+        panels = zip(DETECTABLE.items(), block.frames, aims, strict=True)
+        for (metric, title), frame, aim in panels:
+            axes = _panel(sheet.sheet, block, frame, metric, title, "personas")
+            log_axis(axes, "x", sorted({grid[0], grid[len(grid) // 2], grid[-1]}))
+            axes.set_xlim(grid[0] / 1.2, grid[-1] * 1.2)
+            column = f"{metric}_detectable_percent"
+            values = [row[column] for row in rows if finite(row[column])]
+            axes.set_ylim(0, 1.05 * max([*values, aim]))
+            ticks(axes.yaxis, 4)
+            axes.axhline(
+                aim, color=_AIM.colour, linestyle=_AIM.line, linewidth=_AIM.width, label="aim"
+            )
+            _power(axes, f"{block.model.key} {metric}", own, column, paints)
+    return sheet.sheet.figure
+
+
+def _shades(repetitions: Sequence[int]) -> dict[int, Paint]:
+    last = max(len(repetitions) - 1, 1)
+    shades = [_SHADES[round(n * (len(_SHADES) - 1) / last)] for n in range(len(repetitions))]
+    markers = cycle(_MARKERS)
+    return {
+        n: Paint(shade, "", "-", marker, 1.0)
+        for n, shade, marker in zip(repetitions, shades, markers, strict=False)
+    }
+
+
+def _power(
+    axes: Axes, name: str, own: Sequence[Row], column: str, paints: dict[int, Paint]
+) -> None:
+    for place, (n, paint) in enumerate(paints.items()):
+        # Where curves coincide, each marker leaves the rim of the one below it to be seen.
+        size = max(4.4 - 0.45 * place, 2.2)
+        known = [row for row in own if row["repetitions"] == n and finite(row[column])]
+        if known:
+            axes.plot(
+                [row["personas"] for row in known], [row[column] for row in known],
+                color=paint.colour, linestyle=paint.line, linewidth=paint.width,
+                marker=paint.marker, markersize=size, label=f"{name} {n}",
+            )  # fmt: skip
+
+
+def loss_curves(losses: pl.DataFrame, look: Look) -> Figure:
+    """Return the figure: training loss and, where it is known, token accuracy per model.
+
+    A curve per fine-tuned variant over the training step; all panels of a measure share their axis.
+    """
+    models = [model for model in look.models if model.key in losses["model"]]
+    variants = [name for name in look.variants if name in losses["variant"]]
+    measures = [name for name in LOSSES if losses[name].is_not_null().any()]
+    if not models or not measures:
+        return blank("No loss curves: no server reported a training step.")
+    entries = [Entry(name, look.paint(name), "stroke") for name in variants]
+    note = (
+        "Training loss and share of tokens predicted. Pale: as reported by the server; line: its "
+        "mean over 5 % of the steps around."
+    )
+    space = Space(left=0.34, gap=0.4, above=0.2, below=0.24, foot=0.14, height=1.15, widest=2.2)
+    sheet = Blocks(models, len(measures), space, entries, note, look.notices(losses))
+    for block in sheet.blocks:
+        rows = losses.filter(pl.col("model") == block.model.key)
+        for measure, frame in zip(measures, block.frames, strict=True):
+            axes = _panel(sheet.sheet, block, frame, measure, LOSSES[measure], "training step")
+            axes.set_xlim(0, float(rows["step"].max() or 1))  # type: ignore[arg-type]
+            axes.set_ylim(*_loss_limits(losses, measure))
+            ticks(axes.xaxis, 3, integer=True, prune="upper")
+            ticks(axes.yaxis, 4, FINE)
+            for variant in variants:
+                curve = rows.filter((pl.col("variant") == variant) & pl.col(measure).is_not_null())
+                if curve.height:
+                    name = f"{block.model.key} {variant} {measure}"
+                    _loss(axes, curve.sort("step"), measure, look.paint(variant), name)
+    return sheet.sheet.figure
+
+
+def _loss_limits(losses: pl.DataFrame, measure: str) -> tuple[float, float]:
+    """Return the ends of an axis that all models share; a loss starts at zero."""
+    found = [float(value) for value in losses[measure].drop_nulls() if value == value]
+    low, high = min(found, default=0.0), max(found, default=1.0)
+    if measure == "train_loss":
+        return 0.0, 1.05 * high or 1.0
+    pad = 0.05 * (high - low) or 0.05
+    return max(0.0, low - pad), min(1.0, high + pad)
+
+
+def _loss(axes: Axes, curve: pl.DataFrame, measure: str, paint: Paint, name: str) -> None:
+    steps, values = curve["step"].to_list(), curve[measure]
+    window = max(1, round(WINDOW * curve.height))
+    mean = values.rolling_mean(window, min_samples=1, center=True)
+    if window > 1:
+        axes.plot(
+            steps, values.to_list(), color=paint.colour, linewidth=0.5, alpha=0.35,
+            label=f"{name} reported",
+        )  # fmt: skip
+    axes.plot(
+        steps, mean.to_list(), color=paint.colour, linestyle=paint.line, linewidth=paint.width,
+        marker=paint.marker if curve.height == 1 else "", label=name,
+    )  # fmt: skip

@@ -1,0 +1,196 @@
+"""Layouts of panels on a sheet: rows of models and variants, blocks per model, a grid of models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from persona_collapse.figures.look import ModelLook
+from persona_collapse.figures.sheet import MARGIN, Entry, Notice, Sheet, extent, key_height, wrap
+from persona_collapse.figures.style import FAINT, GRID, HEADING, ONE_COLUMN, TEXT_WIDTH
+
+ROW = 0.15  # height of a row in inches: the smallest text with air around it
+_SPACE = 0.13  # between groups
+_MOST = 6  # panels side by side: more would be too small to read
+_BESIDE = 0.18  # inches between two blocks
+_SIDE = 1.75  # inches of the key at the right of a grid
+Frame = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row: a variant of a model, its middle ``y`` inches below the rows' top."""
+
+    model: str
+    variant: str
+    y: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """A model's label (broken into lines) and its rows, in inches below the rows' top."""
+
+    label: str
+    middle: float
+    end: float
+    lines: tuple[Line, ...]
+
+
+def groups_of(contents: Sequence[tuple[str, str, Sequence[str]]], width: float) -> list[Group]:
+    """Place models (key, label, variants) below each other, labels ``width`` inches wide.
+
+    A model without variants has no rows and is left out.
+    """
+    groups: list[Group] = []
+    y = 0.0
+    for key, label, variants in contents:
+        if not variants:
+            continue
+        text = wrap(label, width)
+        rows = len(variants) * ROW
+        height = max(rows, extent(text)[1]) + _SPACE
+        first = y + (height - rows + ROW) / 2
+        lines = tuple(Line(key, name, first + n * ROW) for n, name in enumerate(variants))
+        groups.append(Group(text, y + height / 2, y + height, lines))
+        y += height
+    return groups
+
+
+def label_groups(sheet: Sheet, groups: Sequence[Group], top: float) -> None:
+    """Write the models' labels at the left margin and hairlines between the groups."""
+    for group in groups:
+        sheet.text(MARGIN, top + group.middle, group.label)
+    for before, _ in pairwise(groups):
+        sheet.rule(MARGIN, sheet.width - MARGIN, top + before.end, color=GRID)
+
+
+def lines_of(groups: Sequence[Group]) -> list[Line]:
+    """Return all rows, from the top."""
+    return [line for group in groups for line in group.lines]
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a panel's frame needs, in inches.
+
+    ``left`` is kept free left of a block's first frame and ``gap`` between two frames, ``above``
+    and ``below`` every frame, ``foot`` below the last row. ``height`` is a frame's, None for a
+    square one, and ``widest`` the width at which a frame stops to grow.
+    """
+
+    left: float
+    gap: float
+    above: float
+    below: float
+    foot: float
+    height: float | None
+    widest: float
+
+
+@dataclass(frozen=True)
+class Block:
+    """A model's panels: their frames (left, top, width, height in inches) in order.
+
+    ``lowest`` tells that no block stands below.
+    """
+
+    model: ModelLook
+    frames: tuple[Frame, ...]
+    lowest: bool
+
+
+class Blocks:
+    """A sheet with a block per model, its label above it.
+
+    One model takes one column of text when it has no more than two panels, else the text's width.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[ModelLook],
+        panels: int,
+        space: Space,
+        entries: Sequence[Entry],
+        note: str,
+        notices: Sequence[Notice],
+    ) -> None:
+        columns = min(columns_for(len(models)), max(1, _MOST // panels))
+        width = ONE_COLUMN if len(models) == 1 and panels <= 2 else TEXT_WIDTH
+        inner = width - 2 * MARGIN
+        across = (inner + _BESIDE) / columns
+        room = across - _BESIDE - space.left - (panels - 1) * space.gap
+        wide = min(room / panels, space.widest)
+        tall = wide if space.height is None else space.height
+        names = [wrap(m.label, across - _BESIDE, HEADING, bold=True) for m in models]
+        heights = [extent(name, HEADING, bold=True)[1] + 0.03 for name in names]
+        starts = range(0, len(models), columns)
+        titles = [max(heights[start : start + columns]) for start in starts]  # one per row
+        note = wrap(note, inner)
+        for_key, for_note = key_height(entries, inner), extent(note)[1] if note else 0.0
+        top = 0.06 + for_key + (for_note + 0.08 if note else 0.04)
+        step = space.above + tall + space.below
+        height = top + sum(titles) + len(titles) * step + space.foot
+        self.sheet = Sheet(width, height, notices)
+        self.sheet.key(entries, MARGIN, 0.04, inner)
+        if note:
+            self.sheet.text(MARGIN, 0.08 + for_key + for_note / 2, note, color=FAINT)
+        self.blocks = []
+        for place, (model, name) in enumerate(zip(models, names, strict=True)):
+            row, column = divmod(place, columns)
+            left = MARGIN + column * across
+            y = top + sum(titles[: row + 1]) + row * step
+            middle = y - heights[place] / 2
+            self.sheet.text(left, middle, name, fontsize=HEADING, weight="bold")
+            lefts = [left + space.left + n * (wide + space.gap) for n in range(panels)]
+            frames = tuple((x, y + space.above, wide, tall) for x in lefts)
+            self.blocks.append(Block(model, frames, lowest=place + columns >= len(models)))
+
+
+def columns_for(panels: int) -> int:
+    """Return the number of columns of a figure with so many panels."""
+    return 2 if panels in (2, 4) else max(1, min(panels, 3))
+
+
+class Grid:
+    """A sheet with equal boxes (left, top, width, height in inches), row by row.
+
+    One panel takes one column of text; two or four leave room for the key at their right; other
+    numbers stand in three columns below the key. ``heights`` are a row's in one, two and three
+    columns, in inches.
+    """
+
+    def __init__(
+        self,
+        panels: int,
+        entries: Sequence[Entry],
+        note: str,
+        heights: Sequence[float],
+        notices: Sequence[Notice],
+    ) -> None:
+        columns = columns_for(panels)
+        beside = columns == 2
+        width = ONE_COLUMN if panels <= 1 else TEXT_WIDTH
+        room = _SIDE if beside else width - 2 * MARGIN
+        note = wrap(note, room)
+        in_lines = 0.0 if beside else room  # beside the panels each entry has its own line
+        for_key, for_note = key_height(entries, in_lines), extent(note)[1] + 0.1
+        top = 0.04 if beside else for_key + for_note + 0.06
+        key_top = 0.3 if beside else 0.04
+        cell = heights[columns - 1]
+        rows = -(-panels // columns)
+        height = max(top + rows * cell, key_top + for_key + for_note)
+        self.sheet = Sheet(width, height, notices)
+        left = width - MARGIN - room
+        self.sheet.key(entries, left, key_top, in_lines)
+        self.sheet.text(left, key_top + for_key + for_note / 2, note, color=FAINT)
+        across = (width - 2 * MARGIN - (room if beside else 0)) / columns
+        self.boxes = [
+            (
+                MARGIN + place % columns * across + 0.04,
+                top + place // columns * cell,
+                across - 0.08,
+                cell - 0.1,
+            )
+            for place in range(panels)
+        ]

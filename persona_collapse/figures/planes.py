@@ -1,0 +1,408 @@
+"""Planes of two measures: the R-S map, alignment against coherence, and excess changes of models.
+
+In the first two a point is a variant, with an arrow from its model's baseline; in the last a point
+is a model. Markers tell families.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from persona_collapse.figures.labels import Placer, Segment
+from persona_collapse.figures.look import Look, ModelLook
+from persona_collapse.figures.marks import (
+    ABSENT,
+    FINE,
+    INFINITY,
+    MINUS,
+    NORMAL,
+    Reach,
+    Row,
+    finite,
+    interval,
+    log_axis,
+    point,
+    round_values,
+    rows_by,
+    signed,
+    ticks,
+    whiskers,
+)
+from persona_collapse.figures.sheet import (
+    MARGIN,
+    SWATCH,
+    Entry,
+    Sheet,
+    extent,
+    key_height,
+    key_width,
+    wrap,
+)
+from persona_collapse.figures.style import FAINT, GRID, INK, SHADE, SMALL, TEXT_WIDTH, Paint
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAMED = 6  # more models than this are numbered, and the key explains the numbers
+# A reply counts as misaligned below the one and above the other (arXiv 2502.17424).
+MISALIGNED_BELOW, COHERENT_ABOVE = 30.0, 50.0
+ACROSS, UPWARDS = "coherence_excess", "robustness_excess"
+_KEY = 1.75  # inches that the key may take at most
+_WORDS, _PLOT = 2.0, 3.2  # inches: width of key and words, height of the plot of excess changes
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One point: its model and variant, the row of the table behind it, and its place."""
+
+    model: ModelLook
+    variant: str
+    row: Row
+    x: float
+    y: float
+
+
+def robustness_map(metrics: pl.DataFrame, look: Look) -> Figure:
+    """Return the figure: R on a log axis, S upwards, families by marker, variants by colour.
+
+    Whiskers are 95 % intervals, or one standard error where there is none. An infinite R is drawn
+    at the right edge; a variant with an undefined S or R is named in the key instead.
+    """
+    values = rows_by(metrics, "model", "variant", probe=look.roleplay, foundation="overall")
+    known = {
+        key: row
+        for key, row in values.items()
+        if finite(row["S"]) and row["R"] is not None and row["R"] > 0
+    }
+
+    def draw(axes: Axes) -> tuple[list[Spot], list[Segment]]:
+        edge = _map_axes(axes, list(known.values()))
+        spots = _spots(known, look, lambda row: (min(row["R"], edge), row["S"]))
+        lines = []
+        for spot in spots:
+            across = whiskers(spot.row, "R", within=axes.get_xlim())
+            lines += _point(axes, spot, look, across, whiskers(spot.row, "S"))
+        return spots, lines
+
+    missing = {key: f"S or R {ABSENT}" for key in values if key not in known}
+    return _plane(metrics, values, look, draw, missing=missing, named=look.baseline, label="map")
+
+
+def alignment_coherence(misalignment: pl.DataFrame, look: Look) -> Figure:
+    """Return the figure: coherence across, alignment upwards, both 0 to 100.
+
+    Whiskers are 1.96 standard errors each way. Shaded is where a single reply counts as misaligned.
+    A variant without both means is named in the key.
+    """
+    values = rows_by(misalignment, "model", "variant")
+    known = {
+        key: row
+        for key, row in values.items()
+        if finite(row["alignment"]) and finite(row["coherence"])
+    }
+
+    def draw(axes: Axes) -> tuple[list[Spot], list[Segment]]:
+        lines = _region(axes)
+        spots = _spots(known, look, lambda row: (row["coherence"], row["alignment"]))
+        for spot in spots:
+            reach = [whiskers(spot.row, n, errors=NORMAL) for n in ("coherence", "alignment")]
+            lines += _point(axes, spot, look, *reach)
+        return spots, lines
+
+    region = wrap("where a reply counts as misaligned", _KEY - SWATCH)
+    return _plane(
+        misalignment,
+        values,
+        look,
+        draw,
+        missing={key: ABSENT for key in values if key not in known},
+        named=look.target,
+        label="scores",
+        entries=[Entry(region, Paint(SHADE, "", "-", "s"), "block")],
+        square=True,
+    )
+
+
+def _spots(
+    rows: Mapping[tuple[str, str], Row], look: Look, place: Callable[[Row], tuple[float, float]]
+) -> list[Spot]:
+    """Return a spot per row, models and variants in the study's order."""
+    return [
+        Spot(model, variant, row, *place(row))
+        for model in look.models
+        for variant in look.variants
+        if (row := rows.get((model.key, variant))) is not None
+    ]
+
+
+def _plane(
+    table: pl.DataFrame,
+    values: Mapping[tuple[str, str], Row],
+    look: Look,
+    draw: Callable[[Axes], tuple[list[Spot], list[Segment]]],
+    *,
+    missing: Mapping[tuple[str, str], str],
+    named: str,
+    label: str,
+    entries: Sequence[Entry] = (),
+    square: bool = False,
+) -> Figure:
+    """Return a plane of variants with the key at its right, arrows and names of models.
+
+    Args:
+        table: The table that the figure is drawn from.
+        values: Its rows by model and variant.
+        look: How models and variants look.
+        draw: Sets up the axes and draws the points; returns them and the lines names must avoid.
+        missing: What the key says of each model and variant that has no point.
+        named: The variant beside whose point a model's name is written.
+        label: The axes' label.
+        entries: Entries of the key after those of variants and families.
+        square: Whether the plot is as high as wide, up to 3.6 inches.
+    """
+    models = [m for m in look.models if any(key[0] == m.key for key in values)]
+    drawn = [v for v in look.variants if any(v == variant for _, variant in values)]
+    entries = [
+        *(
+            Entry(
+                wrap(name, _KEY - SWATCH),
+                look.paint(name),
+                "block" if name == look.baseline else "stroke",
+            )
+            for name in drawn
+        ),
+        *_families(models, look, _KEY),
+        *entries,
+    ]
+    labels = {model.key: model.label for model in models}
+    note = "\n".join(
+        wrap(f"{labels[model]}, {variant}: {text}", _KEY)
+        for (model, variant), text in missing.items()
+        if model in labels
+    )
+    room = max(key_width(entries), extent(note)[0])
+    for_key, for_note = key_height(entries, 0.0), extent(note)[1]
+    wide = TEXT_WIDTH - room - 0.42 - 3 * MARGIN - 0.1
+    height = max(min(wide, 3.6) + 0.5 if square else 3.2, for_key + for_note + 0.3)
+    sheet = Sheet(TEXT_WIDTH, height, look.notices(table))
+    axes = sheet.axes(MARGIN + 0.42, 0.08, wide, height - 0.5, label)
+    spots, lines = draw(axes)
+    lines += _arrows(axes, spots, look)
+    firsts = {spot.model.key: spot for spot in reversed(spots)}
+    lasts = {spot.model.key: spot for spot in spots}
+    chosen = {spot.model.key: spot for spot in spots if spot.variant == named}
+    # Baselines lie close together: where names go to another variant, it is the last one drawn.
+    places = (firsts if named == look.baseline else lasts) | chosen
+    _names(axes, spots, lines, models, places)
+    left = TEXT_WIDTH - MARGIN - room
+    sheet.key(entries, left, 0.1, 0.0)
+    sheet.text(left, 0.16 + for_key + for_note / 2, note, color=FAINT)
+    return sheet.figure
+
+
+def _families(
+    models: Sequence[ModelLook], look: Look, width: float, colour: str = INK
+) -> list[Entry]:
+    """Return the key's markers: one per family or, of many models, one per numbered model.
+
+    ``width`` is what an entry may take, in inches.
+    """
+    marked = [(m.family, m.family) for m in models]
+    if len(models) > NAMED:
+        marked = [(f"{place + 1}\u2002{m.label}", m.family) for place, m in enumerate(models)]
+    return [
+        Entry(wrap(label, width - SWATCH), Paint(colour, "", "-", look.families[family]), "point")
+        for label, family in dict.fromkeys(marked)
+    ]
+
+
+def _names(
+    axes: Axes,
+    spots: Sequence[Spot],
+    lines: Sequence[Segment],
+    models: Sequence[ModelLook],
+    places: Mapping[str, Spot],
+) -> None:
+    """Write each model's label, or its number of many, beside its spot, clear of all else."""
+    numbered = len(models) > NAMED
+    names = {m.key: str(n + 1) if numbered else wrap(m.label, 1.1) for n, m in enumerate(models)}
+    placer = Placer(axes, [(spot.x, spot.y) for spot in spots], lines)
+    for key in names:
+        if key in places:
+            spot = places[key]
+            placer.place(names[key], (spot.x, spot.y), color=INK, fontsize=SMALL)
+
+
+def _arrows(axes: Axes, spots: Sequence[Spot], look: Look) -> list[Segment]:
+    """Draw an arrow from each model's baseline to each of its variants; return where they run."""
+    lines = []
+    bases = {spot.model.key: spot for spot in spots if spot.variant == look.baseline}
+    for spot in spots:
+        base = bases.get(spot.model.key)
+        if base is None or spot is base:
+            continue
+        paint = look.paint(spot.variant)
+        axes.annotate(
+            "", (spot.x, spot.y), xytext=(base.x, base.y), zorder=2,
+            arrowprops={
+                "arrowstyle": "-|>,head_width=0.14,head_length=0.3", "alpha": 0.7,
+                "color": paint.colour, "linestyle": paint.line, "linewidth": 0.8,
+                "shrinkA": 3, "shrinkB": 3.5,
+            },
+            label=f"{spot.model.key} {base.variant} to {spot.variant}",
+        )  # fmt: skip
+        lines.append(((base.x, base.y), (spot.x, spot.y)))
+    return lines
+
+
+def _point(
+    axes: Axes, spot: Spot, look: Look, across: Reach | None, upwards: Reach | None
+) -> list[Segment]:
+    """Draw a spot with its whiskers; return where the whiskers run."""
+    x, y = spot.x, spot.y
+    point(
+        axes, x, y, look.paint(spot.variant), f"{spot.model.key} {spot.variant}",
+        xerr=across, yerr=upwards, marker=look.families[spot.model.family], markersize=5,
+        elinewidth=0.7, markeredgecolor="white", markeredgewidth=0.5, zorder=3,
+    )  # fmt: skip
+    (left, right), (down, up) = ([ends[0] for ends in r or [[0.0]] * 2] for r in (across, upwards))
+    return [((x - left, y), (x + right, y)), ((x, y - down), (x, y + up))]
+
+
+def _map_axes(axes: Axes, rows: Sequence[Row]) -> float:
+    """Set limits, ticks and labels of the R-S map; return the x of an infinite R."""
+    across = [row["R"] for row in rows if finite(row["R"])]
+    across += [end for row in rows for end in interval(row, "R") or () if end > 0]
+    upwards = [row["S"] for row in rows]
+    upwards += [end for row in rows for end in interval(row, "S") or ()]
+    across = [x for x in across if math.isfinite(x)] or [1.0]
+    upwards = upwards or [0.0]
+    low, high = min(across) / 1.12, max(across) * 1.12
+    values = round_values(low, high, 7)
+    labels = [f"{value:g}" for value in values]
+    edge: float = high * (high / low) ** 0.12
+    if any(math.isinf(row["R"]) for row in rows):
+        values, labels = [*values, edge], [*labels, INFINITY]
+        high = edge * (edge / low) ** 0.04
+    log_axis(axes, "x", values, labels)
+    axes.set_xlim(low, high)
+    pad = 0.08 * (max(upwards) - min(upwards)) or 0.1
+    axes.set_ylim(min(upwards) - pad, max(upwards) + pad)
+    ticks(axes.yaxis, 6, FINE)
+    axes.grid(visible=True)
+    axes.set_xlabel("Moral robustness R (log scale)")
+    axes.set_ylabel("Moral susceptibility S")
+    return edge
+
+
+def _region(axes: Axes) -> list[Segment]:
+    """Set the axes, shade where a reply counts as misaligned; return the edges of the region."""
+    from matplotlib.patches import Rectangle
+
+    axes.set_xlim(-2, 104)
+    axes.set_ylim(-2, 104)
+    axes.set_xticks(range(0, 101, 25))
+    axes.set_yticks(range(0, 101, 25))
+    axes.set_xlabel("Mean coherence of the replies")
+    axes.set_ylabel("Mean alignment of the replies")
+    axes.grid(visible=True)
+    (_, right), (low, _) = axes.get_xlim(), axes.get_ylim()
+    shade = Rectangle(
+        (COHERENT_ABOVE, low), right - COHERENT_ABOVE, MISALIGNED_BELOW - low,
+        facecolor=SHADE, linewidth=0, zorder=0.5, label="region",
+    )  # fmt: skip
+    axes.add_patch(shade)
+    corner = (COHERENT_ABOVE, MISALIGNED_BELOW)
+    return [(corner, (right, MISALIGNED_BELOW)), (corner, (COHERENT_ABOVE, low))]
+
+
+def coherence_loss(loss: pl.DataFrame, look: Look) -> Figure:
+    """Return the figure: excess change of mean coherence across, of R upwards, in points.
+
+    An excess is the target's percent change less the control's; whiskers are 95 % intervals. The
+    dashed diagonal is where both change alike. Pearson's r is written beside the plot.
+    """
+    rows = rows_by(loss, "model")
+    models = [m for m in look.models if m.key in rows]
+    spots = {
+        m.key: Spot(m, look.target, row, row[ACROSS], row[UPWARDS])
+        for m in models
+        if finite((row := rows[m.key])[ACROSS]) and finite(row[UPWARDS])
+    }
+    alike = Entry(
+        wrap("both change alike", _WORDS - SWATCH),
+        Paint(FAINT, "", (0, (4, 3)), "o", 0.8),
+        "stroke",
+    )
+    entries = [*_families(models, look, _WORDS, look.paint(look.target).colour), alike]
+    undrawn = [f"{m.label}: {ABSENT}" for m in models if m.key not in spots]
+    words = "\n".join(wrap(part, _WORDS) for part in [*_correlation(rows.get("mean")), *undrawn])
+    for_key = key_height(entries, 0.0)
+    height = max(_PLOT + 0.5, for_key + extent(words)[1] + 0.5)
+    sheet = Sheet(TEXT_WIDTH, height, look.notices(loss))
+    wide = TEXT_WIDTH - _WORDS - 0.48 - 4 * MARGIN
+    excess = f"{look.target} less {look.control}, percent of {look.baseline}"
+    across = wrap(f"Mean coherence: {excess}", wide - 0.2)
+    upwards = wrap(f"Moral robustness R: {excess}", _PLOT - 0.2)
+    below, beside = (extent(label)[1] - extent("x")[1] for label in (across, upwards))
+    box = (MARGIN + 0.48 + beside, 0.08, wide - beside, height - 0.5 - below)
+    axes = sheet.axes(*box, "excesses")
+    axes.set(xlabel=across, ylabel=upwards)
+    lines = _excess_axes(axes, [spot.row for spot in spots.values()])
+    for spot in spots.values():
+        reach = [whiskers(spot.row, name) for name in (ACROSS, UPWARDS)]
+        lines += _point(axes, spot, look, *reach)
+    _names(axes, list(spots.values()), lines, models, spots)
+    left = TEXT_WIDTH - MARGIN - _WORDS
+    sheet.key(entries, left, 0.1, 0.0)
+    sheet.text(left, 0.3 + for_key + extent(words)[1] / 2, words, color=INK)
+    return sheet.figure
+
+
+def _correlation(mean: Row | None) -> list[str]:
+    """Say what the correlation over models is, with its intervals, or why there is none."""
+    if mean is None:
+        return []
+    if not finite(mean["r"]):
+        return [mean["note"]] if mean["note"] else []
+    value, low, high, lowest, highest = (
+        f"{mean[name]:.2f}".replace("-", MINUS) if finite(mean[name]) else ABSENT
+        for name in ("r", "r_lo", "r_hi", "r_lo_bootstrap", "r_hi_bootstrap")
+    )
+    parts = [f"Pearson r = {value} over {mean['n_models']:.0f} models"]
+    parts.append(f"95 % interval [{low}, {high}] (Fisher z)")
+    if finite(mean["r_lo_bootstrap"]):
+        parts.append(f"[{lowest}, {highest}] (models redrawn)")
+    return parts
+
+
+def _excess_axes(axes: Axes, rows: Sequence[Row]) -> list[Segment]:
+    """Set limits and ticks, draw zero and the diagonal; return where the diagonal runs."""
+    from matplotlib.ticker import FuncFormatter
+
+    limits = []
+    for name in (ACROSS, UPWARDS):
+        ends = [0.0, *(end for row in rows for end in (row[name], *(interval(row, name) or ())))]
+        low, high = min(ends), max(ends)
+        pad = 0.1 * (high - low) or 1.0
+        limits.append((low - pad, high + pad))
+    axes.set_xlim(limits[0])
+    axes.set_ylim(limits[1])
+    for axis in (axes.xaxis, axes.yaxis):
+        ticks(axis, 6, FINE)
+        axis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
+    axes.grid(visible=True)
+    axes.axhline(0, color=GRID, linewidth=1.2, zorder=1)
+    axes.axvline(0, color=GRID, linewidth=1.2, zorder=1)
+    low, high = max(limits[0][0], limits[1][0]), min(limits[0][1], limits[1][1])
+    axes.plot(
+        [low, high], [low, high], color=FAINT, linestyle=(0, (4, 3)), linewidth=0.8, zorder=1,
+        label="alike",
+    )  # fmt: skip
+    return [((low, low), (high, high))]

@@ -1,0 +1,159 @@
+"""Bars: S and R, answers without a rating, variance components."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from persona_collapse.figures.bars import (
+    CAUSES,
+    COMPONENTS,
+    collapse_bars,
+    quality_bars,
+    variance_ledger,
+)
+from persona_collapse.figures.marks import (
+    METRICS,
+    Row,
+    change,
+    number,
+    with_interval,
+)
+from tests.helpers.figures_data import (
+    VARIANTS,
+    axes_of,
+    contrasts_of,
+    look_of,
+    metrics_of,
+    quality_of,
+    spoilt,
+    whiskers_of,
+    words_of,
+)
+from tests.helpers.figures_meaning_data import diagnostics_of
+
+
+def overall(table: pl.DataFrame) -> list[dict[str, object]]:
+    return list(table.filter(pl.col("foundation") == "overall").iter_rows(named=True))
+
+
+@pytest.fixture(scope="module")
+def diagnostics() -> pl.DataFrame:
+    return diagnostics_of(3, 3)
+
+
+@pytest.fixture(scope="module")
+def metrics() -> pl.DataFrame:
+    return metrics_of(4, 3)
+
+
+def test_bars_are_as_long_as_the_table_says(metrics: pl.DataFrame) -> None:
+    figure = collapse_bars(metrics, contrasts_of(metrics), look_of(4, 3))
+    for metric in METRICS:
+        axes = axes_of(figure, metric)
+        drawn = {c.get_label(): c.patches[0] for c in axes.containers if hasattr(c, "patches")}
+        assert len(drawn) == 12
+        assert axes.get_xlim()[0] == 0
+        for row in overall(metrics):
+            name = f"{row['model']} {row['variant']} {metric}"
+            assert drawn[name].get_x() == 0
+            assert drawn[name].get_width() == pytest.approx(row[metric])
+            ((low, _, high, _),) = whiskers_of(axes, f"{name} interval")
+            assert (low, high) == pytest.approx((row[f"{metric}_lo"], row[f"{metric}_hi"]))
+
+
+def test_bars_print_values_and_changes_with_their_intervals(metrics: pl.DataFrame) -> None:
+    contrasts = contrasts_of(metrics)
+    words = words_of(collapse_bars(metrics, contrasts, look_of(4, 3)))
+    for row in overall(metrics):
+        assert number(row["S"]) in words
+        assert number(row["R"]) in words
+    chosen = contrasts.filter(pl.col("metric").is_in(["S", "R"]), pl.col("foundation") == "overall")
+    assert chosen.filter(pl.col("model") == "mean").height == 4
+    for row in chosen.iter_rows(named=True):
+        assert change(row) in words
+
+
+def test_an_infinite_r_is_a_bar_without_an_end_and_an_unknown_one_a_gap(
+    metrics: pl.DataFrame,
+) -> None:
+    figure = collapse_bars(spoilt(metrics), contrasts_of(metrics), look_of(4, 3))
+    axes = axes_of(figure, "R")
+    drawn = {c.get_label(): c.patches[0] for c in axes.containers if hasattr(c, "patches")}
+    assert drawn["m2 insecure R"].get_width() == axes.get_xlim()[1]
+    assert "m3 secure R" not in drawn
+    assert "m1 secure R" not in drawn
+    words = words_of(figure)
+    assert words.count("∞") == 1
+    assert "n/a" in words
+    finite = max(row["R_hi"] for row in overall(metrics))
+    assert axes.get_xlim()[1] == pytest.approx(1.04 * finite, rel=0.2)
+
+
+def test_without_intervals_whiskers_are_one_standard_error(metrics: pl.DataFrame) -> None:
+    bare = metrics.with_columns(S_lo=pl.lit(None, pl.Float64), S_hi=pl.lit(None, pl.Float64))
+    axes = axes_of(collapse_bars(bare, contrasts_of(metrics), look_of(4, 3)), "S")
+    first = overall(metrics)[0]
+    ((low, _, high, _),) = whiskers_of(axes, "m0 base S interval")
+    assert (low, high) == pytest.approx((first["S"] - 0.04, first["S"] + 0.04))
+
+
+def test_quality_bars_add_up_to_the_answers_without_a_rating() -> None:
+    quality = quality_of(3, 3)
+    figure = quality_bars(quality, look_of(3, 3))
+    words = words_of(figure)
+    for row in quality.iter_rows(named=True):
+        axes = axes_of(figure, row["probe"])
+        drawn = {c.get_label(): c.patches[0] for c in axes.containers}
+        start = 0.0
+        for cause in CAUSES:
+            name = f"{row['model']} {row['variant']} {row['probe']} {cause}"
+            share = 100 * row[cause] / row["expected"]
+            assert (name in drawn) is (share > 0)
+            if share:
+                assert drawn[name].get_x() == pytest.approx(start)
+                assert drawn[name].get_width() == pytest.approx(share)
+            start += share
+        assert f"{int(sum(row[cause] for cause in CAUSES)):,}" in words
+    assert words.count("n/a") == 3 * 2  # toxic was asked of base alone
+
+
+def test_a_study_that_lost_nothing_has_an_axis_all_the_same() -> None:
+    whole = quality_of(1, 1).with_columns(pl.lit(0.0).alias(cause) for cause in CAUSES)
+    axes = axes_of(quality_bars(whole, look_of(1, 1)), "roleplay")
+    assert axes.get_xlim() == (0, 1)
+    assert not axes.containers
+
+
+def asked(diagnostics: pl.DataFrame, start: str) -> list[Row]:
+    chosen = diagnostics.filter(
+        pl.col("measure").str.starts_with(start), probe="roleplay", foundation="overall"
+    )
+    return list(chosen.iter_rows(named=True))
+
+
+def test_the_ledger_stacks_shares_and_prints_their_intervals(diagnostics: pl.DataFrame) -> None:
+    figure = variance_ledger(diagnostics, look_of(3, 3))
+    axes = axes_of(figure, "ledger")
+    bars = {c.get_label(): c.patches[0] for c in axes.containers}
+    words = words_of(figure)
+    rows = {
+        (row["model"], row["variant"], row["measure"].removeprefix("share_")): row
+        for row in asked(diagnostics, "share_")
+    }
+    for model in ("m0", "m1", "m2"):
+        for variant in VARIANTS[:3]:
+            start = 0.0
+            for source in COMPONENTS:
+                row = rows[model, variant, source]
+                name = f"{model} {variant} {source}"
+                if row["value"] is None:
+                    assert (model, variant) == ("m1", "secure")
+                    assert name not in bars
+                    continue
+                assert bars[name].get_x() == pytest.approx(start)
+                assert bars[name].get_width() == pytest.approx(100 * row["value"])
+                assert with_interval(row, percent=True) in words
+                start += 100 * row["value"]
+    assert words.count("n/a") == len(COMPONENTS)
+    assert axes.get_xlim() == (0, 100)

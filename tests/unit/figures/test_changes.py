@@ -1,0 +1,120 @@
+"""Figures of percent changes draw the contrasts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import polars as pl
+import pytest
+
+from persona_collapse.figures.changes import foundation_dots, foundation_heatmap, noise_change
+from persona_collapse.figures.marks import change, signed
+from tests.helpers.figures_data import (
+    FOUNDATIONS,
+    axes_of,
+    contrasts_of,
+    look_of,
+    metrics_of,
+    whiskers_of,
+    words_of,
+)
+
+
+@pytest.fixture(scope="module")
+def contrasts() -> pl.DataFrame:
+    return contrasts_of(metrics_of(3, 4))
+
+
+def of(table: pl.DataFrame, **fixed: str) -> list[dict[str, Any]]:
+    return list(table.filter(**fixed).iter_rows(named=True))
+
+
+def test_noise_changes_are_those_of_sigma_bar(contrasts: pl.DataFrame) -> None:
+    figure = noise_change(contrasts, look_of(3, 4))
+    axes = axes_of(figure, "change")
+    points = {c.get_label(): c.lines[0].get_xdata()[0] for c in axes.containers}
+    rows = of(contrasts, metric="sigma_bar", foundation="overall")
+    assert len(points) == len(rows) == 4 * 3
+    words = words_of(figure)
+    for row in rows:
+        name = f"{row['model']} {str(row['contrast']).removesuffix('-base')}"
+        assert points[name] == row["percent"]
+        ((low, _, high, _),) = whiskers_of(axes, name)
+        assert (low, high) == pytest.approx((row["percent_lo"], row["percent_hi"]))
+        assert change(row) in words
+
+
+@pytest.mark.parametrize("metric", ["S", "R"])
+def test_the_heat_map_prints_target_and_control(contrasts: pl.DataFrame, metric: str) -> None:
+    figure = foundation_heatmap(contrasts, look_of(3, 4))
+    panels = [axes.get_label() for axes in figure.axes]
+    assert f"{metric} educational" not in panels
+    for variant in ("secure", "insecure"):
+        axes = axes_of(figure, f"{metric} {variant}")
+        rows = {
+            (row["model"], row["foundation"]): row
+            for row in of(contrasts, metric=metric, contrast=f"{variant}-base")
+        }
+        expected = [
+            printed_in_a_cell(rows[model, foundation])
+            for model in ("m0", "m1", "m2", "mean")
+            for foundation in FOUNDATIONS[:5]
+        ]
+        assert [text.get_text() for text in axes.texts] == expected
+
+
+def printed_in_a_cell(row: dict[str, Any]) -> str:
+    text = signed(row["percent"])
+    return f"({text})" if row["percent_lo"] <= 0 <= row["percent_hi"] else text
+
+
+def test_the_heat_map_brackets_what_may_be_zero_and_tells_where_colours_end() -> None:
+    table = contrasts_of(metrics_of(1, 3))
+    chosen = (pl.col("metric") == "S") & (pl.col("contrast") == "insecure-base")
+    ends = {"percent": 174.0, "percent_lo": 120.0, "percent_hi": 230.0}
+    clear = table.with_columns(pl.lit(value).alias(name) for name, value in ends.items())
+    unclear = clear.with_columns(
+        percent_lo=pl.when(chosen).then(-3.0).otherwise("percent_lo"),
+    )
+    figures = [foundation_heatmap(one, look_of(1, 3)) for one in (clear, unclear)]
+    for figure, cell in zip(figures, ("+174", "(+174)"), strict=True):
+        assert {text.get_text() for text in axes_of(figure, "S insecure").texts} == {cell}
+        ticks = [tick.get_text() for tick in axes_of(figure, "colours").get_xticklabels()]
+        assert ticks == ["−100", "0", "≥ +100"]
+    explained = [any("in brackets" in word for word in words_of(figure)) for figure in figures]
+    assert explained == [False, True]
+
+
+def test_the_heat_map_tells_rise_from_fall_and_marks_what_is_undefined() -> None:
+    table = contrasts_of(metrics_of(1, 3))
+    values = dict(zip(FOUNDATIONS[:5], [60.0, -60.0, math.inf, None, 0.0], strict=True))
+    chosen = (pl.col("metric") == "S") & (pl.col("contrast") == "insecure-base")
+    replaced = pl.col("foundation").replace_strict(values, default=1.0, return_dtype=pl.Float64)
+    spoilt = table.with_columns(percent=pl.when(chosen).then(replaced).otherwise("percent"))
+    axes = axes_of(foundation_heatmap(spoilt, look_of(1, 3)), "S insecure")
+    assert [text.get_text() for text in axes.texts] == ["+60", "−60", "+∞", "n/a", "0"]
+    rise, fall, endless, absent, none = (patch.get_facecolor() for patch in axes.patches)
+    assert rise[0] > rise[2]
+    assert fall[2] > fall[1]
+    assert len({rise, fall, endless, absent, none}) == 5
+    assert absent[:3] == (1, 1, 1)
+
+
+def test_dots_stand_at_the_changes_and_panels_share_an_axis(contrasts: pl.DataFrame) -> None:
+    figure = foundation_dots(contrasts, look_of(3, 4))
+    for metric in ("S", "R"):
+        limits = set()
+        for foundation in FOUNDATIONS[:5]:
+            axes = axes_of(figure, f"{metric} {foundation}")
+            limits.add(axes.get_xlim())
+            points = {c.get_label(): c.lines[0].get_xdata()[0] for c in axes.containers}
+            rows = of(contrasts, metric=metric, foundation=foundation)
+            assert len(rows) == len(points)
+            for row in rows:
+                name = f"{row['model']} {str(row['contrast']).removesuffix('-base')}"
+                assert points[name] == row["percent"]
+                ((low, _, high, _),) = whiskers_of(axes, name)
+                assert (low, high) == pytest.approx((row["percent_lo"], row["percent_hi"]))
+                assert axes.get_xlim()[0] < low < high < axes.get_xlim()[1]
+        assert len(limits) == 1

@@ -1,0 +1,92 @@
+"""Curves over temperature, personas and training steps draw their tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from persona_collapse.figures.curves import loss_curves, power_curves, temperature_curves
+from tests.helpers.figures_data import axes_of, faults_of, look_of, words_of
+from tests.helpers.figures_meaning_data import GRID, losses_of, power_of, temperature_of
+
+
+def test_temperature_curves_of_another_probe() -> None:
+    """A study that holds log-probabilities against repeats reads them under a probe beside."""
+    table = temperature_of(1, 2).with_columns(probe=pl.lit("exact"))
+    figure = temperature_curves(table, look_of(1, 2))
+    assert axes_of(figure, "m0 S").lines
+    assert "Probe: exact." in " ".join(words_of(figure))
+    own = temperature_curves(temperature_of(1, 2), look_of(1, 2))
+    assert "Probe:" not in " ".join(words_of(own))
+
+
+def test_temperature_curves_and_their_bands() -> None:
+    table = temperature_of(2, 3)
+    figure = temperature_curves(table, look_of(2, 3))
+    for (model, variant), rows in table.group_by("model", "variant", maintain_order=True):
+        for metric in ("S", "R"):
+            axes = axes_of(figure, f"{model} {metric}")
+            name = f"{model} {variant} {metric}"
+            lines = {line.get_label(): line for line in axes.lines}
+            known = rows.filter(pl.col(metric).is_finite(), foundation="overall")
+            drawn = lines[name].get_xydata().tolist()
+            assert drawn == [list(row) for row in known.select("temperature", metric).iter_rows()]
+            (band,) = (c for c in axes.collections if c.get_label() == f"{name} band")
+            corners = band.get_paths()[0].vertices
+            for end in (f"{metric}_lo", f"{metric}_hi"):
+                for value in known[end].drop_nulls():
+                    assert np.isclose(corners[:, 1], value).any()
+    assert axes_of(figure, "m0 R").get_yscale() == "log"
+    endless = {line.get_label(): line for line in axes_of(figure, "m0 R").lines}
+    point = endless["m0 base R infinite"]
+    assert point.get_xdata()[0] == GRID[0]
+    assert point.get_ydata()[0] == axes_of(figure, "m0 R").get_ylim()[1]
+    assert any("R = ∞" in word for word in words_of(figure))
+
+
+def test_power_curves_are_the_detectable_changes() -> None:
+    power = power_of(2, planted=True)
+    figure = power_curves(power, look_of(2, 3), aims=(20, 30))
+    for model in ("m0", "m1", "planted"):
+        for metric, aim in (("S", 20), ("R", 30)):
+            axes = axes_of(figure, f"{model} {metric}")
+            lines = {line.get_label(): line for line in axes.lines}
+            assert lines["aim"].get_ydata()[0] == aim
+            for n in (1, 2, 3, 5, 10, 20):
+                rows = power.filter(model=model, repetitions=n)
+                if metric == "R" and n == 1:
+                    assert f"{model} R 1" not in lines
+                    continue
+                drawn = lines[f"{model} {metric} {n}"].get_xydata().tolist()
+                column = f"{metric}_detectable_percent"
+                assert drawn == [list(row) for row in rows.select("personas", column).iter_rows()]
+
+
+def test_loss_curves_are_those_of_the_table() -> None:
+    table = losses_of(2, 100)
+    figure = loss_curves(table, look_of(2, 3))
+    for (model, variant), rows in table.group_by("model", "variant", maintain_order=True):
+        for measure in ("train_loss", "train_accuracy"):
+            lines = {line.get_label(): line for line in axes_of(figure, f"{model} {measure}").lines}
+            reported = lines[f"{model} {variant} {measure} reported"].get_xydata().tolist()
+            assert reported == [list(row) for row in rows.select("step", measure).iter_rows()]
+            mean = lines[f"{model} {variant} {measure}"].get_ydata()
+            assert mean[50] == pytest.approx(rows[measure][48:53].mean())
+    assert (
+        axes_of(figure, "m0 train_loss").get_ylim() == axes_of(figure, "m1 train_loss").get_ylim()
+    )
+    assert any("SIMULATED" in word for word in words_of(figure))
+
+
+def test_a_server_that_reports_no_accuracy_has_no_panel_for_it() -> None:
+    figure = loss_curves(losses_of(1, 20, accuracy=False), look_of(1, 3))
+    labels = [axes.get_label() for axes in figure.axes]
+    assert "m0 train_loss" in labels
+    assert "m0 train_accuracy" not in labels
+
+
+@pytest.mark.parametrize("models", [1, 2, 4, 12])
+@pytest.mark.parametrize("points", [0, 1, 1500])
+def test_texts_of_loss_curves_do_not_overlap(models: int, points: int) -> None:
+    assert faults_of(loss_curves(losses_of(models, points), look_of(models, 3))) == []

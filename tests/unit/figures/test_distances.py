@@ -1,0 +1,29 @@
+"""Distances to references draw the toxic table."""
+
+from __future__ import annotations
+
+import pytest
+
+from persona_collapse.figures.distances import toxic_distances
+from tests.helpers.figures_data import axes_of, look_of, whiskers_of
+from tests.helpers.figures_meaning_data import toxic_of
+
+
+def test_distances_stand_at_their_references_and_the_nearest_is_filled() -> None:
+    toxic = toxic_of(2, 3, players=2)
+    figure = toxic_distances(toxic, look_of(2, 3))
+    order = ["base", "toxic 0", "toxic 1", "ceiling"]
+    for row in toxic.iter_rows(named=True):
+        axes = axes_of(figure, row["model"])
+        name = f"{row['model']} {row['variant']} {row['reference']}"
+        (found,) = (c for c in axes.containers if c.get_label() == name)
+        line = found.lines[0]
+        assert line.get_xdata()[0] == row["value"]
+        assert round(float(line.get_ydata()[0])) == order.index(row["reference"])
+        ((low, _, high, _),) = whiskers_of(axes, name)
+        assert (low, high) == pytest.approx((row["lo"], row["hi"]))
+        alone = (row["model"], row["variant"]) == ("m1", "base")  # the ceiling is all it has
+        assert (line.get_markerfacecolor() != "#ffffff") is (row["nearest"] and not alone)
+        assert axes.get_xlim()[0] == 0
+    assert [text.get_text() for text in axes_of(figure, "m1").texts] == ["n/a", "n/a"]
+    assert not axes_of(figure, "m0").texts

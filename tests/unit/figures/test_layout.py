@@ -1,0 +1,150 @@
+"""Texts of every figure of the catalogue stay apart and on the page, whatever the study's size."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import polars as pl
+import pytest
+from matplotlib.figure import Figure as Drawn
+
+from persona_collapse.figures.catalogue import FIGURES
+from persona_collapse.figures.look import Look, ModelLook
+from persona_collapse.measures.verdict.band import band_of, band_values
+from tests.helpers import figures_data as data
+from tests.helpers import figures_meaning_data as more
+from tests.helpers.figures_data import axes_of, box_of, faults_of, look_of, texts_of, words_of
+
+# models, variants, foundations
+SIZES = [(1, 1, 1), (1, 3, 3), (4, 6, 8), (12, 3, 5)]
+EXTRAS: dict[str, Any] = {"scale": (0, 5), "aims": (20, 30)}
+ORIGIN = {"SIMULATED RESPONDENTS", "† MIXED STACKS"}
+
+
+def table(name: str, models: int, variants: int, foundations: int) -> pl.DataFrame:
+    """A made-up table of a study of this size."""
+    whole = data.metrics_of(models, variants, foundations)
+    metrics, earlier = data.spoilt(whole), data.earlier_models()
+    made = {
+        "metrics": lambda: metrics,
+        "contrasts": lambda: data.contrasts_of(whole),
+        "band": lambda: band_of(metrics, earlier),
+        "band_values": lambda: band_values(earlier),
+        "prior_models": lambda: earlier,
+        "profiles": lambda: data.profiles_of(models, variants, foundations),
+        "quality": lambda: data.quality_of(models, variants),
+        "diagnostics": lambda: more.diagnostics_of(models, variants),
+        "personas": lambda: more.personas_of(models, variants, foundations),
+        "fidelity": lambda: more.fidelity_of(models, variants),
+        "toxic": lambda: more.toxic_of(models, variants),
+        "temperature": lambda: more.temperature_of(models, variants),
+        "power": lambda: more.power_of(models, planted=models == 4),
+        "losses": lambda: more.losses_of(models, 20),
+        "trajectory": lambda: more.trajectory_table(models),
+        "misalignment": lambda: more.misalignment_of(models, variants),
+        "coherence_loss": lambda: more.loss_of(models),
+    }
+    return made[name]()
+
+
+def draw(name: str, size: tuple[int, int, int], look: Look | None = None) -> Drawn:
+    figure = FIGURES[name]
+    if look is None:
+        # Figures of losses and of excess changes name the target and the control.
+        few = name in ("loss_curves", "coherence_loss")
+        look = look_of(size[0], max(size[1], 3) if few else size[1])
+    if name == "trajectory":
+        look = Look(look.models, ("base", *(f"step-{n}" for n in (50, 100, 200, 400, 800))))
+    function = getattr(import_module(f"persona_collapse.figures.{figure.family}"), name)
+    drawn: Drawn = function(
+        *(table(one, *size) for one in figure.tables),
+        look,
+        **{extra: EXTRAS[extra] for extra in figure.extra},
+    )
+    return drawn
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+def test_texts_do_not_overlap_or_leave_the_page(name: str, size: tuple[int, int, int]) -> None:
+    figure = draw(name, size)
+    assert faults_of(figure) == []
+    width, height = figure.get_size_inches()
+    assert width in (3.4, 6.9)
+    assert height < 9.6
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("rating_distributions", "persona_fidelity", "variance_ledger", "toxic_distances"),
+        *("temperature_curves", "power_curves", "band_distribution", "collapse_bars"),
+    ],
+)
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+def test_texts_beside_panels_do_not_cover_them(name: str, size: tuple[int, int, int]) -> None:
+    figure = draw(name, size)
+    frames = [axes.get_window_extent() for axes in figure.axes if axes.get_label() != "paper"]
+    for text in texts_of(figure):
+        if text.axes is not None and text.axes.get_label() == "paper":
+            assert not any(box_of(text).overlaps(frame) for frame in frames), text.get_text()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_simulated_and_mixed_studies_are_marked(name: str) -> None:
+    models = tuple(ModelLook(f"m{n}", f"Model {n} †", "F", mixed_stacks=True) for n in range(2))
+    figure = draw(name, (2, 3, 5), Look(models, look_of(2, 3).variants))
+    assert set(words_of(figure)) >= ORIGIN
+    assert faults_of(figure) == []
+
+
+def test_recorded_answers_are_not_marked_as_simulated() -> None:
+    look = look_of(1, 3)
+    notices = look.notices(more.diagnostics_of(1, 3).with_columns(simulated=pl.lit(False)))
+    assert notices == []
+    assert [notice.strong for notice in look.notices(more.diagnostics_of(1, 3))] == [
+        "SIMULATED RESPONDENTS"
+    ]
+
+
+def test_mixed_labels_carry_a_dagger() -> None:
+    analysis = {
+        **{"baseline": "base", "control": "secure", "target": "insecure"},
+        **{"roleplay_probe": "roleplay", "unconditioned_probe": "u", "toxic_probe": "t"},
+    }
+    models = [
+        {"key": "m0", "label": "Alpha", "family": "A", "mixed_stacks": True},
+        {"key": "m1", "label": "Beta", "family": "B", "mixed_stacks": False},
+    ]
+    look = Look.from_params(models, ["base", "secure"], analysis)
+    assert {"Alpha †", "Beta", "† MIXED STACKS"} <= set(
+        words_of(draw("collapse_bars", (2, 2, 5), look))
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("rating_distributions", "persona_fidelity", "variance_ledger", "toxic_distances"),
+        *("temperature_curves", "power_curves", "loss_curves"),
+    ],
+)
+def test_a_figure_of_empty_tables_says_why_it_is_empty(name: str) -> None:
+    figure = FIGURES[name]
+    function = getattr(import_module(f"persona_collapse.figures.{figure.family}"), name)
+    empty = [table(one, 1, 3, 1).clear() for one in figure.tables]
+    extras = {extra: EXTRAS[extra] for extra in figure.extra}
+    (word,) = words_of(function(*empty, look_of(1, 3), **extras))
+    assert word.startswith("No ")
+
+
+def test_the_checker_of_texts_finds_faults() -> None:
+    figure = draw("collapse_bars", (1, 1, 1))
+    paper = axes_of(figure, "paper")
+    paper.text(0.06, 0.5, "tiny", fontsize=4)
+    paper.text(6.8, 1, "over the edge")
+    paper.text(3, 1.0, "first")
+    paper.text(3.05, 1.02, "second")
+    kinds = {fault.split(":")[0] for fault in faults_of(figure)}
+    assert kinds == {"small", "off the canvas", "overlap"}

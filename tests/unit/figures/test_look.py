@@ -1,0 +1,32 @@
+"""Names and colours of models and variants."""
+
+from __future__ import annotations
+
+from persona_collapse.figures.look import Look
+from tests.helpers.figures_data import look_of
+
+
+def test_variants_are_painted_by_role() -> None:
+    models = [{"key": "a", "label": "A", "family": "F"}]
+    analysis = {
+        **{"baseline": "plain", "control": "safe", "target": "risky", "band": None},
+        **{"roleplay_probe": "r", "unconditioned_probe": "u", "toxic_probe": "t"},
+    }
+    names = ["plain", "safe", "risky", "x", "y", "z"]
+    look = Look.from_params(models, names, analysis)
+    shipped = look_of(1, 3)
+    for ours, theirs in zip(names, ("base", "secure", "insecure"), strict=False):
+        assert look.paint(ours) == shipped.paint(theirs)
+    assert len({look.paint(name).colour for name in names}) == 6
+    assert len({look.paint(name).hatch for name in names}) == 6
+    assert len({str(look.paint(name).line) + look.paint(name).marker for name in names}) == 6
+
+
+def test_the_roles_differ_in_grey_print() -> None:
+    look = look_of(1, 3)
+    greys = [
+        sum(w * int(look.paint(v).colour[n : n + 2], 16) / 255 for w, n in
+            zip((0.299, 0.587, 0.114), (1, 3, 5), strict=True))
+        for v in look.variants
+    ]  # fmt: skip
+    assert min(abs(a - b) for a in greys for b in greys if a != b) > 0.07

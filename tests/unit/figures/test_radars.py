@@ -1,0 +1,66 @@
+"""Radars draw the means and spreads of the profiles table."""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+import pytest
+
+from persona_collapse.figures.radars import saturation_radars, toxic_radars
+from tests.helpers.figures_data import FOUNDATIONS, axes_of, look_of, profiles_of, words_of
+
+
+@pytest.mark.parametrize("scale", [(0, 5), (1, 7)])
+def test_radars_put_every_mean_at_its_distance(scale: tuple[int, int]) -> None:
+    profiles = profiles_of(2, 3, 5, scale)
+    figure = saturation_radars(profiles, look_of(2, 3), scale=scale)
+    for model in ("m0", "m1"):
+        axes = axes_of(figure, model)
+        lines = {line.get_label(): line for line in axes.lines}
+        bands = {patch.get_label(): patch for patch in axes.patches}
+        for variant in ("base", "secure", "insecure"):
+            rows = profiles.filter(
+                pl.col("foundation") != "overall",
+                model=model,
+                variant=variant,
+                probe="unconditioned",
+            )
+            radii = [math.hypot(*xy) for xy in lines[f"{model} {variant}"].get_xydata()]
+            assert radii[:-1] == pytest.approx([m - scale[0] for m in rows["mean"]])
+            corners = bands[f"{model} {variant} band"].get_xy()
+            reach = [math.hypot(*xy) for xy in corners[:5]]
+            outer = rows["mean"] + rows["sd_within"]
+            assert reach == pytest.approx([min(x, scale[1]) - scale[0] for x in outer])
+            inner = [math.hypot(*xy) for xy in corners[6:12]][::-1][:5]
+            low = rows["mean"] - rows["sd_within"]
+            assert inner == pytest.approx([max(x, scale[0]) - scale[0] for x in low])
+
+
+def test_toxic_radars_band_is_the_spread_across_personas() -> None:
+    profiles = profiles_of(1, 3)
+    axes = axes_of(toxic_radars(profiles, look_of(1, 3), scale=(0, 5)), "m0")
+    toxic = profiles.filter(pl.col("foundation") != "overall", probe="toxic")
+    lines = {line.get_label(): line for line in axes.lines}
+    radii = [math.hypot(*xy) for xy in lines["m0 base as toxic personas"].get_xydata()][:-1]
+    assert radii == pytest.approx(toxic["mean"].to_list())
+    band = next(p for p in axes.patches if p.get_label() == "m0 base as toxic personas band")
+    outer = [math.hypot(*xy) for xy in band.get_xy()[:5]]
+    expected = (toxic["mean"] + toxic["sd_across_personas"]).clip(0, 5)
+    assert outer == pytest.approx(expected.to_list())
+    assert {"m0 base", "m0 insecure"} <= set(lines)
+    assert "m0 secure" not in lines
+
+
+def test_a_lacking_profile_is_named_and_two_foundations_are_dots() -> None:
+    profiles = profiles_of(2, 3, 2).filter(
+        ~((pl.col("model") == "m1") & (pl.col("variant") == "secure"))
+    )
+    figure = saturation_radars(profiles, look_of(2, 3), scale=(0, 5))
+    assert "no secure" in words_of(figure)
+    axes = axes_of(figure, "m0")
+    drawn = [c for c in axes.containers if c.get_label() == "m0 insecure"]
+    expected = profiles.filter(
+        pl.col("foundation").is_in(FOUNDATIONS), model="m0", variant="insecure"
+    )
+    assert [float(c.lines[0].get_xdata()[0]) for c in drawn] == expected["mean"].to_list()
