@@ -16,6 +16,6 @@ TABLE = Table(
         *ends("predicted", "the 95 % prediction interval for a new base model."),
         number("tau", "SD over models without measurement error: of S in scale points, of log R."),
     ],
-    note="Printed range, centre and prediction for a new base model; tau is the SD over models.",
+    note="Published range, centre and prediction for a new base model; tau is the SD over models.",
     marked=False,
 )

@@ -19,5 +19,8 @@ TABLE = Table(
         number("level_shift", "Change of the persona's mean rating, in scale points."),
         SIMULATED,
     ],
-    note="Correlation of its item profile with the baseline's, and how far its ratings moved.",
+    note=(
+        "Correlation of a persona's item profile with its profile under the baseline, and "
+        "the change of its ratings."
+    ),
 )

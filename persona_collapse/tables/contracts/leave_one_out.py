@@ -30,5 +30,5 @@ TABLE = Table(
         integer("n_models", "Models in the mean."),
         SIMULATED,
     ],
-    note="Shift: how far the mean moves without that model.",
+    note="Shift: change of the mean when that model is left out.",
 )

@@ -25,5 +25,5 @@ TABLE = Table(
         ),
         SIMULATED,
     ],
-    note="Percent changes of S and R that a study of that many personas and repetitions shows.",
+    note="Smallest percent changes of S and R that a design detects, by personas and repetitions.",
 )

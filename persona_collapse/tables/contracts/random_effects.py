@@ -14,7 +14,7 @@ from persona_collapse.tables import (
 
 TABLE = Table(
     "random_effects",
-    title="Percent change in models like these",
+    title="Percent change in a population of such models",
     section="verdict",
     keys=("probe", "foundation", "metric", "contrast"),
     columns=[
@@ -23,7 +23,7 @@ TABLE = Table(
         METRIC,
         CONTRAST,
         integer("n_models", "Models with a defined log ratio and error."),
-        number("percent", "Percent change that the mean log ratio means."),
+        number("percent", "Percent change that corresponds to the mean log ratio."),
         *ends("percent", "its 95 % interval."),
         *ends("predicted", "the 95 % prediction interval for a new model's percent change."),
         number("p", "p-value of a mean log ratio of 0."),
@@ -34,5 +34,8 @@ TABLE = Table(
         number("I2", "Share of the variance that is between models, in percent."),
         SIMULATED,
     ],
-    note="Random effects over the models; predicted: where a new model of the kind would lie.",
+    note=(
+        "Random effects over models. Predicted: where a new model of the kind lies, with 95 "
+        "% probability."
+    ),
 )

@@ -42,6 +42,7 @@ TABLE = Table(
     ],
     condition="replicates",
     note=(
-        "Change: against the baseline; another: where the change of one more fine-tune would lie."
+        "Change: against the baseline. Prediction: where the change of one more fine-tune "
+        "lies, with 95 % probability."
     ),
 )

@@ -29,8 +29,8 @@ TABLE = Table(
         SIMULATED,
     ],
     note=(
-        "Excess: the target's percent change minus the control's, in points. Foundation CV: "
-        "SD over the foundations by their mean; spread: SD of their percent changes, in "
-        "points."
+        "Excess: percent change of the target minus that of the control, in points. "
+        "Foundation CV: SD over foundations divided by their mean. Foundation spread: SD of "
+        "their percent changes, in points."
     ),
 )

@@ -17,5 +17,5 @@ TABLE = Table(
         SIMULATED,
     ],
     condition="unconditioned",
-    note="Euclidean over the foundations, in points of the scale.",
+    note="Euclidean distance over the foundations, in scale points.",
 )

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.plan.code import imported
+from persona_collapse.plan.code import ROOT, imported, modules_behind
 from persona_collapse.tables import (
     MODEL,
     Table,
@@ -161,3 +161,8 @@ def test_contract_imports_no_contract_of_another_job() -> None:
     }
     for path in folder.glob("*.py"):
         assert imported(path) <= shared | same_job.get(path.stem, set()), path.name
+
+
+def test_measuring_a_unit_depends_on_no_contract() -> None:
+    for script in (ROOT / "workflow" / "scripts").glob("measure_*.py"):
+        assert not [path for path in modules_behind(script) if "contracts" in path.parts], script
