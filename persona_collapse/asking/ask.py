@@ -20,11 +20,11 @@ Attempts = Mapping[str, list[Attempt]]  # by cell, in the order of their replies
 
 @dataclass(frozen=True)
 class Order:
-    """Jobs for one stream; ``label`` names them in messages, ``key`` is the study file's for the
-    model that they ask.
+    """Pending requests for one endpoint and model.
 
-    ``cells`` are the keys of what is asked, ``replies`` how many are wanted. ``jobs`` may be made
-    as they are taken, so that memory does not grow with the answers.
+    ``label`` names them in messages, ``key`` is the model's place in the study file. ``cells`` are
+    the keys of what is asked, ``replies`` the number of replies. ``jobs`` may be an iterator, so
+    that memory does not grow with the answers.
     """
 
     label: str
@@ -35,7 +35,7 @@ class Order:
 
     @classmethod
     def of(cls, label: str, key: str, jobs: Sequence[Work]) -> Order:
-        """Build from jobs that are all there."""
+        """Return an order of these jobs."""
         replies = sum(len(job.repetitions) for job in jobs)
         return cls(label, key, {job.cell for job in jobs}, replies, jobs)
 
@@ -71,7 +71,7 @@ def ask(order: Order, settings: Settings) -> None:
 
     Raises ``UserError`` when the run had to stop; what arrived until then is in the store.
     """
-    # Imported here: an order that the store answers in full loads no network client.
+    # Imported here: where the store has every answer, no network client is loaded.
     from persona_collapse.asking.breaker import Breaker
     from persona_collapse.asking.budget import Budget
     from persona_collapse.asking.client import Client
@@ -103,14 +103,14 @@ def ask(order: Order, settings: Settings) -> None:
     finally:
         progress.close()
         try:
-            writer.close()  # before all else: it holds what is paid and not yet on disk
+            writer.close()  # first: it holds paid answers that are not yet on disk
         finally:
             if budget:
                 budget.close()
 
 
 def check_model(model: str, key: str) -> None:
-    """Refuse a model's name that still is a placeholder, as in ``config/studies/paper.yaml``."""
+    """Raise ``UserError`` where the model's name is a placeholder, as in the study ``paper``."""
     if is_placeholder(model):
         raise UserError(
             f"{key}: {model} is a placeholder; "
@@ -119,12 +119,15 @@ def check_model(model: str, key: str) -> None:
 
 
 def is_placeholder(model: str) -> bool:
-    """Tell whether a model's name is a place to fill in."""
+    """Return whether a model's name is a placeholder such as ``<your model>``."""
     return model.startswith("<") and model.endswith(">")
 
 
 def needed_price(settings: Settings) -> Price | None:
-    """Return the price of the settings' model; refuse a budget in dollars without one."""
+    """Return the price of the model where the budget is in dollars, else None.
+
+    Raises ``UserError`` where such a budget has no price.
+    """
     limit = (settings.budget or {}).get("max_usd")
     if limit is None:
         return None

@@ -1,8 +1,8 @@
-"""The circuit breaker of a whole run: what only the user can mend stops every shard, not one.
+"""The circuit breaker of a run: what only the user can fix stops all of its jobs.
 
-A run of Snakemake answers each shard in a process of its own and, by default, goes on past a shard
-that failed. So the first shard that learns of a refused key or an empty account writes it down in a
-folder of the run's own, and those that start after it stop before they ask.
+Snakemake answers each shard in a process of its own and, by default, continues after a failed one.
+The first job that learns of a refused key or an empty account writes the reason into a folder of
+the run; jobs that start later read it and send nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from persona_collapse.asking.settings import Settings
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.hashing import digest
 
-OF_THE_KEY = ("http_401", "http_402", "insufficient_quota")  # else of the model alone
+# Causes that concern the key; all others concern the model alone.
+KEY_CAUSES = ("http_401", "http_402", "insufficient_quota")
 
 
 class Breaker:
-    """Knows what has stopped the shards of one run; ``settings.stops`` None knows nothing."""
+    """Shares why a run must stop between its jobs; off where ``settings.stops`` is None."""
 
     def __init__(self, settings: Settings) -> None:
         self.folder = Path(settings.stops) if settings.stops else None
@@ -27,16 +28,16 @@ class Breaker:
         self._model = f"{digest({**account, 'model': settings.model})[:16]}.txt"
 
     def check(self) -> None:
-        """Raise ``UserError`` with the reason where another shard of the run had to stop."""
+        """Raise ``UserError`` with the reason where another job of the run had to stop."""
         for name in (self._account, self._model):
             with suppress(OSError):
-                if self.folder and (said := (self.folder / name).read_text(encoding="utf-8")):
-                    raise UserError(f"nothing was asked for this shard: {said}")
+                if self.folder and (reason := (self.folder / name).read_text(encoding="utf-8")):
+                    raise UserError(f"no request was sent for this shard: {reason}")
 
     def trip(self, cause: str, message: str) -> None:
-        """Stop the shards that start from now on, as far as the cause reaches."""
-        name = self._account if cause in OF_THE_KEY else self._model
-        with suppress(OSError):  # the shard's own message is what counts
+        """Stop later jobs with the same key, or the same key and model, depending on the cause."""
+        name = self._account if cause in KEY_CAUSES else self._model
+        with suppress(OSError):  # this job reports the reason in any case
             if self.folder:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 (self.folder / name).write_text(message, encoding="utf-8")

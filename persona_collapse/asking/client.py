@@ -1,7 +1,8 @@
-"""One request over the network: the official ``openai`` client on aiohttp, one per process.
+"""Send one request: the official ``openai`` client on aiohttp, one per process.
 
-Its own retries are off, so that every request is one attempt in the store. Replies are taken raw:
-the client's models would spend more time than the network, and refuse what ``replies`` can read.
+The client's own retries are off, so that every request is one attempt in the store. Replies are
+read by ``response`` instead of the client's models, which cost more time than the network and
+refuse replies that ``response`` can read.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ NO_HEADERS: Mapping[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An attempt and what it asks of the engine; ``congested`` tells it to slow down."""
+    """An attempt, and what the engine does next: one of the verdicts of ``response``."""
 
     attempt: Attempt
     verdict: str
@@ -40,7 +41,7 @@ class Outcome:
 
 
 class Client:
-    """Sends requests of one stream; ``key`` None sends none."""
+    """Sends requests to one endpoint; ``key`` None sends no key."""
 
     def __init__(self, settings: Settings, key: str | None) -> None:
         self.settings, self.key = settings, key
@@ -48,7 +49,7 @@ class Client:
         self._fixed = {**settings.generation, "model": settings.model}
         self._fixed.pop("seed", None)
         most = settings.max_in_flight
-        # aiohttp's own timeouts stay behind ours, which also catch a reply that comes in drops.
+        # aiohttp's time-outs are longer than ours, which also end a reply that trickles in.
         self._api = openai.AsyncOpenAI(
             base_url=settings.base_url,
             api_key=key or "none",
@@ -64,7 +65,7 @@ class Client:
         await self._api.close()
 
     async def send(self, ask: Ask) -> Outcome:
-        """Send one request; whatever happens to it is in the outcome."""
+        """Send one request; the outcome says what happened, and nothing is raised."""
         sent_at = time.monotonic()
         status: int | None = None
         headers = NO_HEADERS
@@ -84,18 +85,18 @@ class Client:
         return Outcome(self._attempt(ask, reply, status, sent_at), reply.verdict, headers, sent_at)
 
     def body(self, ask: Ask) -> dict[str, Any]:
-        """Return the JSON of a request; ``n`` is left out where one reply is asked for."""
+        """Return the JSON of a request; ``n`` is left out for a single reply."""
         body = {**self._fixed, "messages": ask.messages, self.limit_parameter: ask.max_tokens}
         if len(ask.repetitions) > 1:
             body["n"] = len(ask.repetitions)
         if self.settings.seed is not None:
             names = (ask.cell, ask.repetitions[0], ask.max_tokens, ask.number)
-            # Equal seeds would make repetitions copies of one another. 31 bits suit every server.
+            # With equal seeds repetitions would be copies. Every server accepts 31 bits.
             body["seed"] = derived_seed(self.settings.seed, *names) % 2**31
         return {**body, **self.settings.extra_body}
 
     def _learned(self, reply: Reply) -> Reply:
-        """Change to the other name of the token limit when the server refuses this one."""
+        """Switch to the other name of the token limit when the server refuses the first."""
         refused = reply.cause in ("http_400", "http_422") and self.limit_parameter in (
             reply.detail or ""
         )
@@ -127,7 +128,7 @@ class Client:
 
 
 def _lost(fault: BaseException) -> Reply:
-    """Name the failure of a request that got no readable answer."""
+    """Classify the failure of a request without a readable answer."""
     chain: list[BaseException] = []
     link: BaseException | None = fault
     while link is not None:
@@ -136,7 +137,7 @@ def _lost(fault: BaseException) -> Reply:
     text = next((str(link) for link in reversed(chain) if str(link)), type(fault).__name__)
     if any(isinstance(link, aiohttp.ClientConnectorError) for link in chain):
         return Reply(RETRY, "no_connection", text)
-    # The client calls a lost connection a timeout; the exception below it knows better.
+    # The client reports a lost connection as a timeout; its cause says which it was.
     if any(isinstance(link, aiohttp.ServerDisconnectedError | ConnectionError) for link in chain):
         return Reply(RETRY, "connection_lost", text)
     if any(isinstance(link, TimeoutError | httpx2.TimeoutException) for link in chain):

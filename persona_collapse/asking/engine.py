@@ -1,8 +1,8 @@
-"""The engine: keeps as many requests in flight as the endpoint bears, and loses nothing.
+"""The engine: send requests concurrently, adapt to the endpoint's limits, store every attempt.
 
-Every attempt is in the store before anything else happens to it. A run ends in one of four ways:
-all slots answered; the endpoint has said that asking is pointless (key, model, money); the budget
-is reached or the disk full; a signal. In each, requests in flight are waited for and kept.
+An attempt is stored before it is used. A run ends in one of four ways: all slots are answered; the
+endpoint refuses for a reason that only the user can fix (key, model, credit); the budget is spent
+or the disk is full; a signal. In each case requests in flight are completed and stored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from persona_collapse.asking.limits import (
     Pacer,
     backoff,
     exhausted_wait,
-    wished_wait,
+    requested_wait,
 )
 from persona_collapse.asking.prices import Price, most_prompt_tokens
 from persona_collapse.asking.progress import Progress
@@ -34,20 +34,23 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.writer import Writer
 
-PIECE_S = 120.0  # a long wait is served in pieces, with a word before each
+# A long wait is split into pieces, with a message before each; short waits have none.
+PIECE_S = 120.0
 WORTH_SAYING_S = 5.0
 SYNC_S = 0.5
-HOPELESS = 5  # requests in a row that came to nothing: the endpoint is down, or the study wrong
-PATIENCE_S = 1800.0  # without any answer; a wait that the server asks for is not counted, but
-PROMISES = 10  # waits in a row that end in another failure are believed no longer
-# Failures that may have been paid although no usage came back.
+HOPELESS = 5  # requests in a row without an answer: the endpoint is down or the study is wrong
+# How long a run goes on without any answer. Waits that the server asks for do not count, unless so
+# many of them in a row ended in another failure.
+PATIENCE_S = 1800.0
+PROMISES = 10
+# Failures that may have been paid although the server reported no usage.
 MAYBE_PAID = ("timeout", "connection_lost", "not_json", "no_choices")
-GO_ON = "every answer that arrived is in the store: run the same command again to go on"
-THEN_GO_ON = "run the same command again to go on: every answer that arrived is in the store"
+GO_ON = "every answer that arrived is in the store: run the same command again to continue"
+THEN_GO_ON = "run the same command again to continue: every answer that arrived is in the store"
 
 
 class StoppedError(UserError):
-    """The endpoint has said that asking is pointless; ``cause`` is its answer's."""
+    """The endpoint refuses all requests until the user acts; ``cause`` is the answer's."""
 
     def __init__(self, message: str, cause: str) -> None:
         super().__init__(message)
@@ -65,7 +68,7 @@ class Sender(Interface):
 
 
 class Engine:
-    """Works jobs off; see the module's text. One engine serves one run of one stream."""
+    """Runs jobs of one endpoint and model; see the module's text."""
 
     def __init__(
         self,
@@ -86,13 +89,13 @@ class Engine:
         self._resume_at = 0.0
         self._say_at = 0.0
         self._promises = 0
-        self._fruitless = 0
+        self._unanswered = 0
         self._answered_at = 0.0
         self._served: set[str] = set()
         self._workers: list[asyncio.Task[None]] = []
 
     async def run(self, jobs: Iterator[Work]) -> None:
-        """Work until every job is done; raise what stopped the run, after what was in flight."""
+        """Run every job; raise what stopped the run, after requests in flight are completed."""
         self._answered_at = time.monotonic()
         with self._signals():
             syncing = asyncio.create_task(self._sync())
@@ -107,7 +110,7 @@ class Engine:
             raise self._fault
 
     def stop(self, fault: BaseException) -> None:
-        """Send nothing more; the first reason given is the one that is told."""
+        """Send nothing more; the first reason is the one that is raised."""
         if self._fault is None:
             self._fault = fault
         self._stopped.set()
@@ -118,12 +121,12 @@ class Engine:
                 await self._finish(job)
                 if self._stopped.is_set():
                     return
-        except Exception as fault:  # a bug must not lose what the other workers have in flight
+        except Exception as fault:  # a bug must not lose requests of the other workers
             self.stop(fault)
 
     async def _finish(self, job: Work) -> None:
-        """Ask until each slot of a job has its answer, or asking has come to nothing."""
-        failed = failures = 0  # tries in a row; those of them that throttling does not excuse
+        """Send requests until each slot of a job has an answer, or the job fails."""
+        failed = failures = 0  # failed tries in a row; those not caused by throttling
         while (ask := job.ask()) is not None:
             outcome = await self._attempt(ask)
             if outcome is None:
@@ -135,18 +138,18 @@ class Engine:
                 max(0, len(ask.repetitions) - left), outcome.attempt.cause is not None
             )
             if outcome.verdict == replies.ANSWERED:
-                failed = failures = self._fruitless = 0
+                failed = failures = self._unanswered = 0
                 continue
             failed += 1
             failures += outcome.verdict == replies.RETRY or outcome.attempt.status is None
             given_up = failures >= self.settings.transport_attempts
             if outcome.verdict == replies.REJECTED or given_up:
-                self._come_to_nothing(outcome.attempt)
+                self._give_up(outcome.attempt)
                 return
             await self._sleep(backoff(failed))
 
     async def _attempt(self, ask: Ask) -> Outcome | None:
-        """Send one request when it may be sent and store what became of it; None when stopped."""
+        """Send one request when limits allow and store its outcome; None when stopped."""
         prompt = most_prompt_tokens(ask.messages)
         completion = ask.max_tokens * len(ask.repetitions)
         estimate = self.price.cost(prompt, completion) if self.price else 0.0
@@ -162,11 +165,11 @@ class Engine:
             self.gate.release()
         if self.budget:
             self.budget.settle(estimate, self._cost(outcome.attempt, estimate))
-        self._heed(outcome)
+        self._react(outcome)
         return outcome
 
     async def _permission(self, tokens: int) -> None:
-        """Wait for the pace, for pauses and for room in flight; room is taken on return."""
+        """Wait for rate limits, for pauses and for a slot in flight, which is taken on return."""
         now = time.monotonic()
         await self._sleep(max(self._requests.wait(1, now), self._tokens.wait(tokens, now)))
         while True:
@@ -174,7 +177,7 @@ class Engine:
             await self.gate.acquire()
             if self._stopped.is_set() or self._resume_at <= time.monotonic():
                 return
-            self.gate.release()  # a pause began while we waited for room
+            self.gate.release()  # a pause began meanwhile
 
     def _cost(self, attempt: Attempt, estimate: float) -> float:
         if self.price is None:
@@ -184,8 +187,8 @@ class Engine:
         paid = attempt.cause is None or attempt.cause in MAYBE_PAID
         return estimate if paid else 0.0
 
-    def _heed(self, outcome: Outcome) -> None:
-        """Draw the conclusions of an attempt for all that follow."""
+    def _react(self, outcome: Outcome) -> None:
+        """Adapt concurrency, pauses and the run itself to an outcome."""
         attempt, now = outcome.attempt, time.monotonic()
         if self.writer.fault is not None:
             self.stop(not_written(self.writer.fault, self.writer.folder))
@@ -200,13 +203,13 @@ class Engine:
             return
         if outcome.verdict == replies.THROTTLED:
             self.gate.cut(outcome.sent_at, now)
-        wish = wished_wait(outcome.headers, time.time())
-        if wish is not None:
+        wait = requested_wait(outcome.headers, time.time())
+        if wait is not None:
             self._promises += self._resume_at <= now
-            self._pause(wish, now)
-        believed = self._resume_at if self._promises < PROMISES else 0.0
-        if now - max(self._answered_at, believed) > PATIENCE_S:
-            self.stop(came_to_nothing(attempt, self.settings, f"{PATIENCE_S / 60:.0f} minutes"))
+            self._pause(wait, now)
+        waited_until = self._resume_at if self._promises < PROMISES else 0.0
+        if now - max(self._answered_at, waited_until) > PATIENCE_S:
+            self.stop(no_answer(attempt, self.settings, f"{PATIENCE_S / 60:.0f} minutes"))
 
     def _note_model(self, name: str | None) -> None:
         if name is not None and name not in self._served:
@@ -215,19 +218,19 @@ class Engine:
                 names = ", ".join(sorted(self._served))
                 self.progress.say(f"the server changed its model during the run: {names}")
 
-    def _come_to_nothing(self, attempt: Attempt) -> None:
-        self._fruitless += 1
-        if self._fruitless >= HOPELESS:
-            self.stop(came_to_nothing(attempt, self.settings, f"{HOPELESS} requests in a row"))
+    def _give_up(self, attempt: Attempt) -> None:
+        self._unanswered += 1
+        if self._unanswered >= HOPELESS:
+            self.stop(no_answer(attempt, self.settings, f"{HOPELESS} requests in a row"))
 
-    def _pause(self, wish: float | None, now: float) -> None:
-        """Hold every request back for so many seconds."""
-        if wish is None or now + wish <= self._resume_at:
+    def _pause(self, seconds: float | None, now: float) -> None:
+        """Send no request for so many seconds."""
+        if seconds is None or now + seconds <= self._resume_at:
             return
-        if wish > LONGEST_WAIT_S:
-            self.progress.say(f"the server asks to wait {wish:.0f} s; waiting a day")
-            wish = LONGEST_WAIT_S
-        self._resume_at, self._say_at = now + wish, now
+        if seconds > LONGEST_WAIT_S:
+            self.progress.say(f"the server asks to wait {seconds:.0f} s; waiting a day")
+            seconds = LONGEST_WAIT_S
+        self._resume_at, self._say_at = now + seconds, now
 
     async def _hold(self) -> None:
         while not self._stopped.is_set():
@@ -236,12 +239,12 @@ class Engine:
             if left <= 0:
                 return
             if left > WORTH_SAYING_S and now >= self._say_at:
-                self._say_at = now + PIECE_S  # one worker speaks for all
+                self._say_at = now + PIECE_S  # one worker logs for all
                 self.progress.say(f"the server asks to wait; {left:.0f} s left")
             await self._sleep(min(left, PIECE_S))
 
     async def _sleep(self, seconds: float) -> None:
-        """Sleep, but wake when the run stops."""
+        """Sleep; wake when the run stops."""
         if seconds > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), seconds)
@@ -253,10 +256,10 @@ class Engine:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Let SIGINT and SIGTERM stop the run gently; the second one cuts it off."""
+        """Stop the run on SIGINT or SIGTERM; a second one cancels requests in flight."""
         loop, caught = asyncio.get_running_loop(), []
         for number in (signal.SIGINT, signal.SIGTERM):
-            # Outside the main thread, and on systems without signals, there is nothing to catch.
+            # Not available outside the main thread and on some systems.
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, self._interrupt, number)
                 caught.append(number)
@@ -275,7 +278,7 @@ class Engine:
 
 
 def stopped(attempt: Attempt, settings: Settings) -> StoppedError:
-    """Explain an answer after which asking on is pointless."""
+    """Explain an answer after which no request will be answered."""
     cause, holder = attempt.cause or "", settings.api_key_env
     key = f"the key in {holder}" if holder else "no key (api_key_env: null)"
     said = f"{settings.base_url} answered {cause}: {attempt.detail or 'no reason given'}"
@@ -291,8 +294,8 @@ def stopped(attempt: Attempt, settings: Settings) -> StoppedError:
     return StoppedError(f"{said}. {advice[0].upper()}{advice[1:]}; then {THEN_GO_ON}", cause)
 
 
-def came_to_nothing(attempt: Attempt, settings: Settings, how_long: str) -> UserError:
-    """Explain that nothing but failures came for too long."""
+def no_answer(attempt: Attempt, settings: Settings, how_long: str) -> UserError:
+    """Explain that there was no answer for too long."""
     return UserError(
         f"{settings.base_url}, model {settings.model}: no answer for {how_long}; the last failure "
         f"was {attempt.cause}: {attempt.detail or 'no reason given'}. Check that the server is up "
@@ -301,12 +304,12 @@ def came_to_nothing(attempt: Attempt, settings: Settings, how_long: str) -> User
 
 
 def interrupted(name: str, folder: Path) -> UserError:
-    """Tell how to go on after a signal."""
+    """Say how to continue after a signal."""
     return UserError(f"stopped by {name}; {GO_ON} ({folder})")
 
 
 def not_written(fault: OSError, folder: Path) -> UserError:
-    """Tell that the store could not take an answer when it came, but could in the end."""
+    """Explain that the store could not be written when an answer came, and later could."""
     return UserError(
-        f"{folder}: {fault.strerror}: the run stopped asking. Make room on that disk; {GO_ON}"
+        f"{folder}: {fault.strerror}: the run stopped asking. Free space on that disk; {GO_ON}"
     )

@@ -1,4 +1,4 @@
-"""API keys: read from the environment or ``.env`` when a request is due, never written down."""
+"""API keys: read from the environment or ``.env``, never written anywhere."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from persona_collapse.common.errors import UserError
 
 HIDDEN = "[api key]"
-SHORTEST = 6  # a shorter "key" is a placeholder such as "none"; hiding it would garble texts
+SHORTEST = 6  # shorter "keys" are placeholders such as "none", common in texts
 
 
 def find_key(name: str | None, base_url: str) -> str | None:
-    """Return the key that the variable ``name`` holds; None where an endpoint needs no key."""
+    """Return the value of the environment variable ``name``; None where no key is needed."""
     if name is None:
         return None
     from dotenv import dotenv_values
@@ -22,13 +22,13 @@ def find_key(name: str | None, base_url: str) -> str | None:
         raise UserError(
             f"{base_url}: the environment variable {name} (api_key_env) is not set; "
             f"export {name}=..., or write {name}=... into a file .env here; "
-            "for a server without keys say api_key_env: null"
+            "for a server without keys set api_key_env: null"
         )
     return found.strip()
 
 
 def redacted(text: str, key: str | None) -> str:
-    """Return a text with the key struck out, whatever the server wrote into it."""
+    """Return a text with the key replaced, in case the server repeats it."""
     if not key or len(key) < SHORTEST:
         return text
     return text.replace(key, HIDDEN)

@@ -1,4 +1,4 @@
-"""How fast to ask: what servers say about their limits, and what their failures tell."""
+"""Rate and concurrency limits, from what servers report and from their failures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-LONGEST_WAIT_S = 86_400.0  # a longer wish is cut to a day, and said
+LONGEST_WAIT_S = 86_400.0  # longer waits are cut to a day, with a message
 FIRST_IN_FLIGHT = 16
 BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 60.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -34,12 +34,12 @@ def _seconds(text: str) -> float | None:
     return value if math.isfinite(value) and value > 0 else None
 
 
-def wished_wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that a server asks to wait, None when it asks for nothing sensible.
+def requested_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that a server asks to wait, None where it does not.
 
-    In order of precision: ``retry-after-ms``, ``retry-after`` (seconds, or a date, held against the
-    server's own ``date`` where it sends one, else against ``now`` in epoch seconds), then the reset
-    of an exhausted rate limit. Zero, negative and unreadable values are no wish.
+    In order of precision: ``retry-after-ms``, ``retry-after`` (seconds, or a date relative to the
+    server's ``date`` header, without one to ``now`` in epoch seconds), then the reset of an
+    exhausted rate limit. Zero, negative and unreadable values are ignored.
     """
     milliseconds = _seconds(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
@@ -70,12 +70,12 @@ def _date(text: str) -> float | None:
 
 
 def backoff(failures: int) -> float:
-    """Return the seconds before the next try after so many failures: doubling, with jitter."""
+    """Return the seconds before the next try: exponential backoff with jitter."""
     return min(LONGEST_BACKOFF_S, BACKOFF_S * 2.0 ** min(failures - 1, 16)) * random.uniform(0.5, 1)
 
 
 class Gate:
-    """How many requests may be in flight: grows while the endpoint answers, halves when it groans.
+    """Concurrency limit: grows on success, halves on throttling (AIMD).
 
     Doubles per round trip until the first cut, then grows by one per round trip.
     """
@@ -89,7 +89,7 @@ class Gate:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def acquire(self) -> None:
-        """Wait for room and take it."""
+        """Wait until a request may be sent, and count it as in flight."""
         while self.in_flight >= int(self.limit):
             place = asyncio.get_running_loop().create_future()
             self._waiting.append(place)
@@ -97,20 +97,23 @@ class Gate:
         self.in_flight += 1
 
     def release(self) -> None:
-        """Give room back."""
+        """Count a request as completed."""
         self.in_flight -= 1
         self._wake()
 
     def grow(self) -> None:
-        """Take note of a request that was answered."""
+        """Raise the limit after an answer."""
         if self.limit < self.most:
             self.limit = min(self.most, self.limit + (1 if self._starting else 1 / self.limit))
             self._wake()
 
     def cut(self, sent_at: float, now: float) -> bool:
-        """Halve the limit for a request sent at ``sent_at``, once per generation of requests."""
+        """Halve the limit for a throttled request, once per round trip; return whether it was.
+
+        ``sent_at`` is when the request was sent.
+        """
         if sent_at < self._cut_at:
-            return False  # it was in flight when the limit was last halved
+            return False  # it was already in flight when the limit was last halved
         self._starting, self._cut_at = False, now
         self.limit = max(1.0, self.limit / 2)
         return True
@@ -125,14 +128,14 @@ class Gate:
 
 
 class Pacer:
-    """Spreads something (requests, tokens) evenly over time, so many per minute; None: freely."""
+    """Spreads requests or tokens evenly over time, so many per minute; None: no limit."""
 
     def __init__(self, per_minute: float | None) -> None:
         self._interval = 60.0 / per_minute if per_minute else 0.0
         self._next = -math.inf
 
     def wait(self, amount: float, now: float) -> float:
-        """Book an amount and return the seconds to wait before using it."""
+        """Reserve an amount and return the seconds to wait before using it."""
         start = max(now, self._next)
         self._next = start + amount * self._interval
         return start - now

@@ -12,7 +12,7 @@ from persona_collapse.asking.prices import find_price
 from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import (
-    Wanted,
+    CellFilter,
     compacted_headers,
     file_attempts,
     read_header,
@@ -97,7 +97,7 @@ def _once(folder: Path, damage: list[str]) -> Iterator[Attempt]:
     """Yield every attempt of a stream once, even if a file exists beside its compacted copy."""
     compacted: dict[str, int] = {}
     for path in sorted(store_files(folder), key=lambda path: path.suffix, reverse=True):
-        for attempt in file_attempts(path, Wanted(None), damage):
+        for attempt in file_attempts(path, CellFilter(None), damage):
             name, line = attempt.source
             if path.suffix == ".parquet":
                 compacted[name] = max(line, compacted.get(name, 0))

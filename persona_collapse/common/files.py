@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: to a neighbour first, which then takes its name."""
+    """Write a file completely or not at all: to a temporary file, which is then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -30,9 +30,9 @@ def now() -> str:
 
 
 def open_own_file(folder: Path) -> tuple[Path, int]:
-    """Make a file to append to that is this process's alone, named by time, host and process.
+    """Create a file for this process alone to append to, named by time, host and process.
 
-    Returns its path and its descriptor; raises ``OSError``.
+    Returns path and file descriptor; raises ``OSError``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

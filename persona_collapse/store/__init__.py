@@ -1,1 +1,1 @@
-"""The answer store: every paid attempt, in append-only files."""
+"""The answer store: every request and its outcome, in append-only files."""

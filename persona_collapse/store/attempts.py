@@ -1,4 +1,4 @@
-"""An attempt: one request and what became of it. One line of the answer store."""
+"""An attempt: one request and its outcome, one line of the answer store."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Alternatives = tuple[tuple[str, float | None], ...]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the n replies of a request.
+    """One of the n replies to a request.
 
-    ``alternatives`` are the first token's (token, log-probability) pairs with the sampled token
-    first, None when the server gave none.
+    ``alternatives`` are (token, log-probability) pairs of the first token, the sampled token
+    first; None without log-probabilities.
     """
 
     index: int | None
@@ -29,8 +29,8 @@ class Attempt:
     """A request for some repetitions of one cell.
 
     ``cause`` is None when the server answered, else the kind of failure (``timeout``, ``http_500``,
-    ...) with ``detail``. ``created_at`` is the moment of the reply, UTC with microseconds.
-    ``source`` is where in the store the line stands: (file, line number).
+    ...) with ``detail``. ``created_at`` is the time of the reply, UTC with microseconds.
+    ``source`` is the line's place in the store: (file name, line number).
     """
 
     cell: str
@@ -52,14 +52,14 @@ class Attempt:
 
     @property
     def order(self) -> tuple[str, str, int]:
-        """Sort key: readers take the first valid answer in this order."""
+        """Sort key; readers take the first valid answer in this order."""
         return (self.created_at, *self.source)
 
     def replies(self) -> dict[int, Choice]:
-        """Return the reply of each repetition that got one.
+        """Return the reply to each repetition that got one.
 
-        Choices go to the repetitions in order of their index; a repeated index is one choice sent
-        twice, a choice that ended in an error is none, and what exceeds the request is left over.
+        Choices are assigned to the repetitions in order of their index. Of choices with the same
+        index the first counts; choices that ended in an error, and surplus ones, are ignored.
         """
         distinct: dict[int, Choice] = {}
         for place, choice in enumerate(self.choices):
@@ -69,7 +69,7 @@ class Attempt:
         return dict(zip(self.repetitions, ordered, strict=False))
 
     def to_line(self) -> bytes:
-        """Write as one line of JSON; the cell comes first, so that a reader can skip by prefix."""
+        """Return the attempt as a line of JSON, the cell first, so that readers skip by prefix."""
         fields: dict[str, Any] = {"cell": self.cell, "repetitions": self.repetitions}
         for name in PLAIN:
             value = getattr(self, name)
@@ -80,7 +80,7 @@ class Attempt:
         return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-# The fields of an attempt that are one text or number, in the order they are written.
+# The fields of an attempt that are one text or number, in the order of a line.
 PLAIN = (
     "max_tokens",
     "created_at",
@@ -95,11 +95,11 @@ PLAIN = (
     "provider",
     "response_id",
 )
-CELL_AT = slice(9, 73)  # where a line's cell key stands, after {"cell":"
+CELL_AT = slice(9, 73)  # the cell key's place in a line, after {"cell":"
 
 
 def from_fields(fields: dict[str, Any], source: tuple[str, int]) -> Attempt:
-    """Build from the parsed line or table row that stands at ``source``."""
+    """Build an attempt from a parsed line or table row; ``source`` is its place."""
     choices = tuple(
         Choice(
             entry["index"],

@@ -1,9 +1,9 @@
-"""Compaction: files that nobody writes any more, rewritten as Parquet without changing a reading.
+"""Compaction: rewrite closed files as Parquet; readers get the same attempts.
 
-A Parquet file appears complete or not at all (written aside, forced to disk, read back, then given
-its name), and the originals go only after it. A crash in between leaves both; readers know an
-attempt by the file and line it was first written to and take it once. Files that a living process
-may still write are left alone.
+A Parquet file appears complete or not at all: it is written under another name, synced, read back
+and then renamed. The originals are deleted afterwards. A crash in between leaves both; readers
+identify an attempt by the file and line it was first written to and take it once. Files that a
+living process may still write to are left alone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from persona_collapse.store.files import (
     CELLS,
     END,
     WRITERS,
-    Wanted,
+    CellFilter,
     compacted_attempts,
     file_attempts,
     prefixes_of,
@@ -33,7 +33,7 @@ from persona_collapse.store.files import (
     store_files,
 )
 
-ROWS = 25_000  # attempts in a Parquet file: some 300 MB of memory while it is made
+ROWS = 25_000  # attempts in a Parquet file; writing one takes about 300 MB of memory
 DAY_S = 86_400.0
 MINUTE_S = 60.0
 
@@ -60,12 +60,12 @@ TABLE: dict[str, Any] = {
 
 
 def compact_store(root: Path, idle_s: float = DAY_S) -> list[str]:
-    """Compact every stream under a store; return a line of text per Parquet file made.
+    """Compact every stream of a store; return a message for each Parquet file.
 
-    A file counts as closed when its writer ended it, when its writer's process is gone from this
-    machine, or when nothing was written to it for ``idle_s`` seconds.
+    A file is closed when it has an end marker, when its writer's process has exited on this
+    machine, or when it was not written to for ``idle_s`` seconds.
     """
-    told = []
+    messages = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         closed = [path for path in store_files(folder) if _closed(path, idle_s)]
         batch: list[Path] = []
@@ -74,11 +74,11 @@ def compact_store(root: Path, idle_s: float = DAY_S) -> list[str]:
             batch.append(path)
             rows += path.read_bytes().count(b"\n")
             if rows >= ROWS:
-                told.append(_compact(folder, batch))
+                messages.append(_compact(folder, batch))
                 batch, rows = [], 0
         if batch:
-            told.append(_compact(folder, batch))
-    return told
+            messages.append(_compact(folder, batch))
+    return messages
 
 
 def _closed(path: Path, idle_s: float) -> bool:
@@ -107,7 +107,7 @@ def _alive(pid: Any) -> bool:
 def _compact(folder: Path, originals: Sequence[Path]) -> str:
     sizes = {path: path.stat().st_size for path in originals}
     damage: list[str] = []
-    attempts = [a for path in originals for a in file_attempts(path, Wanted(None), damage)]
+    attempts = [a for path in originals for a in file_attempts(path, CellFilter(None), damage)]
     names = sha256("\n".join(path.name for path in originals).encode())
     target = folder / f"compacted-{names[:16]}.parquet"
     aside = target.with_suffix(".part")
@@ -119,14 +119,14 @@ def _compact(folder: Path, originals: Sequence[Path]) -> str:
     )
     with aside.open("rb") as handle:
         os.fsync(handle.fileno())
-    if list(compacted_attempts(aside, Wanted(None))) != attempts:
+    if list(compacted_attempts(aside, CellFilter(None))) != attempts:
         raise UserError(
             f"{aside}: reads back differently from what was written; nothing was removed"
         )
     aside.replace(target)
     _sync_folder(folder)
     for path, size in sizes.items():
-        if path.stat().st_size == size:  # a writer that woke up keeps its file
+        if path.stat().st_size == size:  # a file that grew meanwhile is kept
             path.unlink()
     lost = f", {len(damage)} damaged lines dropped" if damage else ""
     return f"{target}: {len(attempts)} attempts of {len(originals)} files{lost}"

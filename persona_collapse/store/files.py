@@ -1,12 +1,11 @@
-"""The answer store, read side: every attempt ever made, in append-only files, one per writer.
+"""Read the answer store: every attempt ever made, in append-only files.
 
-``<store>/<host>-<model>-<digest>/`` is one stream: an endpoint and a requested model. In it lies
-one file per writing process, ``<time>-<host>-<pid>-<random>.jsonl``: a header, a line per attempt,
-and a last line when the writer closed it in peace. Nobody but its writer ever touches a file, so
-there is nothing to lock, on a network file system either. The header names the cells that the file
-may hold (8 hex digits of each key): a reader of one shard opens every file of the stream but reads
-on only where its own cells are, so that a study of thousands of shards does not read its whole
-store for each. Parquet files beside them hold what ``compaction`` has rewritten.
+``<store>/<host>-<model>-<digest>/`` is one stream: an endpoint and a requested model. It has one
+file per writing process, ``<time>-<host>-<pid>-<random>.jsonl``: a header, a line per attempt, and
+an end marker on clean shutdown. Only its writer ever writes to a file, so no locks are needed, also
+on network file systems. The header lists the cells that the file may hold (8 hex digits of each
+key): a reader of one shard opens every file of the stream, but reads beyond the header only where
+its own cells may be. ``compaction`` rewrites closed files as Parquet beside them.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from persona_collapse.common.log import LOG
 from persona_collapse.store.attempts import CELL_AT, Attempt, from_fields
 
 FORMAT = 1
-PREFIX = 8  # hex digits of a cell key in a header: a false alarm costs one file read in vain
+PREFIX = 8  # hex digits of a cell key in a header; a false match only costs reading a file
 HEADER = b'{"format":'
 END = b'{"end":'
 RELISTS = 5
@@ -35,25 +34,25 @@ WRITERS, CELLS = "writers", "cells"
 
 
 def stream_folder(root: Path, stream: dict[str, Any]) -> Path:
-    """Return the folder of an endpoint and model; the digest tells look-alikes apart."""
+    """Return the folder of a stream; the digest distinguishes streams with similar names."""
     words = f"{urlsplit(stream['base_url']).netloc} {stream['model']}"
     plain = re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-")[:80]
     return root / f"{plain}-{digest(stream)[:12]}"
 
 
 def header_line(header: dict[str, Any], cells: Iterable[str]) -> bytes:
-    """Return the first line of a file that will hold attempts at these cells."""
+    """Return the header of a file for attempts at these cells."""
     rest = canonical({**header, "~cells": prefixes_of(cells)})
     return HEADER + f"{FORMAT},{rest[1:]}\n".encode()
 
 
 def prefixes_of(cells: Iterable[str]) -> str:
-    """Return the beginnings of cell keys, sorted, one after the other."""
+    """Return the distinct prefixes of cell keys, sorted and concatenated."""
     return "".join(sorted({cell[:PREFIX] for cell in cells}))
 
 
-class Wanted:
-    """The cells that a reader looks for; None: all."""
+class CellFilter:
+    """The cells that a reader asks for; None: all."""
 
     def __init__(self, cells: Iterable[str] | None) -> None:
         self.cells = None if cells is None else frozenset(cells)
@@ -62,52 +61,52 @@ class Wanted:
     def __contains__(self, cell: object) -> bool:
         return self.cells is None or cell in self.cells
 
-    def may_stand_in(self, first_line: bytes) -> bool:
-        """Tell whether the file that starts so can hold one of them; a torn header means it may."""
+    def may_match(self, header: bytes) -> bool:
+        """Return whether a file with this header may hold one of the cells; a torn one may."""
         if self.cells is None:
             return True
         try:
-            return self.may_be_among(json.loads(first_line)["~cells"])
+            return self.matches(json.loads(header)["~cells"])
         except (ValueError, KeyError, TypeError):
             return True
 
-    def may_be_among(self, held: str) -> bool:
-        """Tell whether one of the prefixes, written one after the other, belongs to a cell."""
+    def matches(self, held: str) -> bool:
+        """Return whether one of the concatenated prefixes is that of a cell."""
         starts = range(0, len(held), PREFIX)
         return self.cells is None or any(held[at : at + PREFIX] in self._prefixes for at in starts)
 
 
 @dataclass
-class Found:
-    """What a reader found: attempts by cell, in the order of their replies; faults of files."""
+class StoredAttempts:
+    """Attempts by cell, in the order of their replies, and messages about damaged lines."""
 
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
     damage: list[str] = field(default_factory=list)
 
     def report(self) -> None:
-        """Log the lines that could not be read."""
+        """Log the damaged lines."""
         for line in self.damage:
             LOG.warning(line)
 
 
-def read_attempts(folder: Path, cells: Iterable[str]) -> Found:
-    """Return every attempt at these cells; costs a header per file and the files that match.
+def read_attempts(folder: Path, cells: Iterable[str]) -> StoredAttempts:
+    """Return every attempt at these cells; reads all headers, and the files that match.
 
-    A torn or damaged line is dropped and told in ``damage``. Reading a file and its compacted copy
-    is harmless: an attempt is known by the file and line it was first written to.
+    A torn or damaged line is dropped and reported in ``damage``. An attempt that is in a file and
+    in its compacted copy is taken once.
     """
-    found, unique = Found(), {}
-    for attempt in stream_attempts(folder, Wanted(cells), found.damage):
+    found, unique = StoredAttempts(), {}
+    for attempt in stream_attempts(folder, CellFilter(cells), found.damage):
         unique[attempt.source] = attempt
     for attempt in sorted(unique.values(), key=lambda attempt: attempt.order):
         found.attempts.setdefault(attempt.cell, []).append(attempt)
     return found
 
 
-def stream_attempts(folder: Path, wanted: Wanted, damage: list[str]) -> Iterator[Attempt]:
-    """Yield the attempts of a stream, file by file; one may come twice from a compacted file.
+def stream_attempts(folder: Path, cells: CellFilter, damage: list[str]) -> Iterator[Attempt]:
+    """Yield the attempts of a stream, file by file; an attempt may come twice.
 
-    A file that goes while we read was compacted: its copy is in the next listing.
+    A file that is deleted meanwhile was compacted; the next listing has its copy.
     """
     read: set[str] = set()
     for _ in range(RELISTS):
@@ -116,14 +115,14 @@ def stream_attempts(folder: Path, wanted: Wanted, damage: list[str]) -> Iterator
             return
         for path in waiting:
             try:
-                yield from file_attempts(path, wanted, damage)
+                yield from file_attempts(path, cells, damage)
                 read.add(path.name)
             except FileNotFoundError:
                 continue
 
 
 def store_files(folder: Path) -> list[Path]:
-    """Return the files of a stream that hold attempts; none where nothing was ever asked."""
+    """Return the files of a stream; none where no request was ever sent."""
     try:
         paths = sorted(folder.iterdir())
     except FileNotFoundError:
@@ -131,18 +130,18 @@ def store_files(folder: Path) -> list[Path]:
     return [path for path in paths if path.suffix in (".jsonl", ".parquet")]
 
 
-def file_attempts(path: Path, wanted: Wanted, damage: list[str]) -> Iterator[Attempt]:
-    """Yield the wanted attempts of one file of the store."""
+def file_attempts(path: Path, cells: CellFilter, damage: list[str]) -> Iterator[Attempt]:
+    """Yield the attempts of one file at these cells."""
     if path.suffix == ".parquet":
-        yield from compacted_attempts(path, wanted)
+        yield from compacted_attempts(path, cells)
         return
     with path.open("rb") as handle:
         first = handle.readline()
-        if not wanted.may_stand_in(first):
+        if not cells.may_match(first):
             return
         for number, line in enumerate(chain([first], handle), start=1):
             whole = line.endswith(b"}\n")
-            skipped = line[CELL_AT].decode("ascii", "replace") not in wanted
+            skipped = line[CELL_AT].decode("ascii", "replace") not in cells
             if line.startswith((HEADER, END)) or not line or (whole and skipped):
                 continue
             try:
@@ -164,16 +163,19 @@ def read_header(path: Path) -> dict[str, Any]:
     return header if isinstance(header, dict) and "format" in header else {}
 
 
-def compacted_attempts(path: Path, wanted: Wanted) -> Iterator[Attempt]:
-    """Yield the wanted attempts of a Parquet file; raise ``FileNotFoundError`` when it is gone."""
-    import polars as pl  # here: most stores are never compacted, and most readers need no tables
+def compacted_attempts(path: Path, cells: CellFilter) -> Iterator[Attempt]:
+    """Yield the attempts of a Parquet file at these cells.
+
+    Raises ``FileNotFoundError`` where the file was deleted meanwhile.
+    """
+    import polars as pl  # most stores are never compacted, and most readers need no polars
 
     try:
-        if not wanted.may_be_among(pl.read_parquet_metadata(path)[CELLS]):
+        if not cells.matches(pl.read_parquet_metadata(path)[CELLS]):
             return
         rows = pl.scan_parquet(path)
-        if wanted.cells is not None:
-            rows = rows.filter(pl.col("cell").is_in(sorted(wanted.cells)))
+        if cells.cells is not None:
+            rows = rows.filter(pl.col("cell").is_in(sorted(cells.cells)))
         found = rows.collect()
     except pl.exceptions.PolarsError as fault:
         reason = str(fault).splitlines()[0]

@@ -1,4 +1,4 @@
-"""The answer store, write side: one process, one file, every attempt on disk as it arrives."""
+"""Write the answer store: one file per process, every attempt written as it arrives."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from persona_collapse.common.files import now, open_own_file
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import END, header_line, stream_folder
 
-LAST_TRIES_S = (0.0, 0.5, 1.0, 2.0, 4.0)  # how long a full disk is given to make room
+LAST_TRIES_S = (0.0, 0.5, 1.0, 2.0, 4.0)  # pauses before the last tries on a full disk
 
 
 class Writer:
-    """Appends attempts to a file of its own; the file appears with the first of them.
+    """Appends attempts to a file of its own, created with the first attempt.
 
-    A line goes to the operating system at once, so that a killed process loses nothing it has
-    received; ``sync`` makes it safe from power loss. A write that fails (disk full, quota) keeps
-    the rest in memory: ``fault`` is then set, the caller stops asking, and ``close`` tries again,
-    then saves the rest elsewhere. Not for use by two threads, except ``sync``.
+    A line is passed to the operating system at once, so that a killed process loses nothing that
+    it received; ``sync`` protects against power loss. After a failed write (disk full, quota) the
+    rest stays in memory and ``fault`` is set: the caller stops asking, and ``close`` tries again,
+    then saves the rest elsewhere. Only ``sync`` may be called from another thread.
     """
 
     def __init__(
@@ -40,18 +40,18 @@ class Writer:
         self._file: int | None = None
         self._path: Path | None = None
         self._unwritten = bytearray()
-        self._begun = b""  # what is on disk of a line whose rest is not
+        self._begun = b""  # the part of an incomplete line that is on disk
         self._unsynced = False
         self.appended = 0
 
     def append(self, attempt: Attempt) -> None:
-        """Write one attempt; never raises for a disk that is full."""
+        """Write one attempt; a full disk sets ``fault`` and raises nothing."""
         self._unwritten += attempt.to_line()
         self.appended += 1
         self._write()
 
     def sync(self) -> None:
-        """Force what was written to the disk."""
+        """Force written lines to the disk."""
         if self._unsynced and self._file is not None:
             self._unsynced = False
             try:
@@ -60,9 +60,9 @@ class Writer:
                 self.fault = fault
 
     def close(self) -> None:
-        """Write what is left, mark the file as ended, close it.
+        """Write the rest and an end marker, then close the file.
 
-        Raises ``UserError`` when the disk stays full; the rest is then in a file elsewhere.
+        Raises ``UserError`` when the disk stays full; the rest is then saved in another file.
         """
         if self.fault is None and self._file is not None:
             self._unwritten += END + json.dumps(now()).encode() + b"}\n"
@@ -84,7 +84,7 @@ class Writer:
                 self._open()
             assert self._file is not None
             while self._unwritten:
-                # A short write leaves its remainder at the front, to be continued byte for byte.
+                # After a short write the remainder stays in front, and is continued byte for byte.
                 written = os.write(self._file, self._unwritten)
                 self._begun = (self._begun + self._unwritten[:written]).rpartition(b"\n")[2]
                 del self._unwritten[:written]
@@ -98,7 +98,7 @@ class Writer:
         self._unwritten[:0] = self._header
 
     def _vanished(self) -> bool:
-        """Tell whether the file was removed under us, as a compaction of idle files may do."""
+        """Return whether the file was deleted meanwhile, as compaction of idle files may do."""
         assert self._file is not None
         if os.fstat(self._file).st_nlink > 0:
             return False
@@ -106,10 +106,10 @@ class Writer:
         return True
 
     def _rescue(self) -> str:
-        """Save the rest outside the store; return the message that says what to do."""
+        """Save the rest outside the store; return a message that says what to do."""
         reason = self.fault.strerror if self.fault else "cannot be written"
         text = f"{self._path or self.folder}: {reason}; the run stopped asking"
-        rest = self._begun + self._unwritten  # whole lines again: the torn one will be dropped
+        rest = self._begun + self._unwritten  # whole lines; readers drop the torn one on disk
         if not rest.startswith(self._header):
             rest = self._header + rest
         try:
@@ -119,6 +119,6 @@ class Writer:
         except OSError as fault:
             return f"{text}; the last {self.appended} answers could be saved nowhere: {fault}"
         return (
-            f"{text}. Its last answers, already paid, are in {name}: make room, move that file "
+            f"{text}. Its last answers, already paid, are in {name}: free space, move that file "
             f"into {self.folder}, and run the same command again"
         )

@@ -493,5 +493,5 @@ def test_what_stops_a_run_is_told_in_these_files(
     Breaker(settings).trip("http_401", "the key is refused: é")
     told = {path.name: path.read_bytes() for path in (tmp_path / "stops").iterdir()}
     assert told[of_the_key] == b"the key is refused: \xc3\xa9"
-    with pytest.raises(UserError, match="nothing was asked for this shard: the key is refused"):
+    with pytest.raises(UserError, match="no request was sent for this shard: the key is refused"):
         Breaker(settings).check()

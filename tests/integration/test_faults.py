@@ -206,7 +206,7 @@ def test_what_stopped_one_shard_stops_those_after_it(
     run = {"stops": str(tmp_path / "run"), "max_in_flight": 1}
     with pytest.raises(UserError, match=f"http_{code}") as stopped:
         ask(server, first, **run)
-    with pytest.raises(UserError, match="nothing was asked for this shard") as told:
+    with pytest.raises(UserError, match="no request was sent for this shard") as told:
         ask(server, later, **run)
     assert str(stopped.value) in str(told.value)
     assert len(server.calls) == 1

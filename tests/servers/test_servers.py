@@ -233,7 +233,7 @@ def test_a_server_that_dies_midway_costs_nothing_twice(
         stopped.value
     )
     assert "no_connection" in str(stopped.value)
-    assert "run the same command again to go on" in str(stopped.value)
+    assert "run the same command again to continue" in str(stopped.value)
     landed = [entry for entry in lines(store) if "cause" not in entry]
     assert SLOTS // 4 - in_flight <= len(landed) < SLOTS
     server.start()

@@ -146,7 +146,7 @@ def test_a_wrong_key_stops_the_run(
     assert f"It does not accept the key in {VARIABLE}" in said
     assert KEY not in said
     assert holding(asked, KEY) == []
-    assert said.count("nothing was asked for this shard") >= 2 * PEOPLE - 2
+    assert said.count("no request was sent for this shard") >= 2 * PEOPLE - 2
     assert server.count <= 2  # what the first of eight shards had in flight: it held every slot
     server.always = None
     asked.run("--config", config, *ANSWERS)

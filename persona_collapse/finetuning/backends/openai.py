@@ -12,7 +12,7 @@ import httpx2
 import openai
 
 from persona_collapse.asking.keys import redacted
-from persona_collapse.asking.limits import wished_wait
+from persona_collapse.asking.limits import requested_wait
 from persona_collapse.asking.response import OUT_OF_MONEY
 from persona_collapse.finetuning.backends.base import (
     CANCELLED,
@@ -195,7 +195,7 @@ class OpenAIBackend:
         code = str(fault.code or fault.type or "")
         body = fault.body if isinstance(fault.body, dict) else {}
         text = self._text(str(body.get("message") or fault.message)) or "no reason given"
-        wait = wished_wait(fault.response.headers, time.time())
+        wait = requested_wait(fault.response.headers, time.time())
         if any(word in (code, fault.type) for word in OUT_OF_MONEY):
             return RefusedError(fault.status_code, "insufficient_quota", text)
         if fault.status_code == 429:

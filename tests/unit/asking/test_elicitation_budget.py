@@ -98,7 +98,9 @@ def test_nothing_is_spent_that_cannot_be_counted(
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", full)
         budget.take(0.0)  # announced with the first
-        with pytest.raises(UserError, match=r"budgets/s: No space left.*nothing more was asked"):
+        with pytest.raises(
+            UserError, match=r"budgets/s: No space left.*no more requests were sent"
+        ):
             budget.take(0.0)
         budget.close()
     assert Budget(tmp_path, "s", {}, 1).spent() == (2, 0.0)

@@ -14,7 +14,7 @@ from persona_collapse.asking.limits import (
     Pacer,
     backoff,
     parse_duration,
-    wished_wait,
+    requested_wait,
 )
 
 NOW = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC
@@ -72,12 +72,12 @@ def test_durations(text: str, seconds: float | None) -> None:
     ],
 )
 def test_wishes(headers: dict[str, str], seconds: float | None) -> None:
-    assert wished_wait(headers, NOW) == (None if seconds is None else pytest.approx(seconds))
+    assert requested_wait(headers, NOW) == (None if seconds is None else pytest.approx(seconds))
 
 
 @given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "date"]), st.text()))
 def test_no_header_can_break_the_engine(headers: dict[str, str]) -> None:
-    wait = wished_wait(headers, NOW)
+    wait = requested_wait(headers, NOW)
     assert wait is None or wait > 0
 
 
