@@ -75,10 +75,11 @@ published-answers:  ## fetch the released answers; git verifies them by the comm
 reference: setup  ## generate config/study.schema.json and the key tables of config/README.md
 	$(BIN)/python -m tests.helpers.reference
 
-lock: setup  ## pin the versions of .venv in requirements.lock and environment.yml
+lock: setup  ## pin the versions of .venv in requirements.lock, environment.yml and workflow/envs
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
 	sed -i.old '/- pip:/q' environment.yml && rm environment.yml.old
 	sed 's/^/      - /' requirements.lock >> environment.yml
+	$(BIN)/python -m tests.helpers.environments
 
 clean:  ## remove what studies and tools wrote; never the answer store
 	rm -rf results logs build *.egg-info .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis

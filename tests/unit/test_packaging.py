@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from tests.conftest import ROOT
+from tests.helpers.environments import ASKING, needed
 
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -37,6 +38,12 @@ def test_environment_file_pins_every_version_of_the_lock_file() -> None:
 def test_environments_of_rules_pin_versions_of_the_lock_file() -> None:
     for path in (ROOT / "workflow").rglob("envs/*.yml"):
         assert set(pins_of(path)) <= set(LOCK), path
+
+
+def test_environment_of_asking_rules_has_what_their_code_imports() -> None:
+    assert pins_of(ASKING) == needed(), "run python -m tests.helpers.environments"
+    assert {canonical(pin) for pin in pins_of(ASKING)} >= {"openai", "aiohttp", "polars", "numpy"}
+    assert "matplotlib" not in {canonical(pin) for pin in pins_of(ASKING)}
 
 
 def pins_of(path: Path) -> list[str]:

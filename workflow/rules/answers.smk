@@ -17,7 +17,7 @@ rule answer_shard:
         f"{RESULTS}/logs/answers/{{model}}/{{variant}}/{{probe}}/{{shard}}.log",
     localrule: ASK_HERE
     conda:
-        "../../environment.yml"
+        "../envs/asking.yml"
     resources:
         **PLAN.claims(ANSWERS.endpoint_name),
         mem_mb=1000,

@@ -33,7 +33,7 @@ rule upload_dataset:
         f"{RESULTS}/logs/finetune/uploads/{{endpoint}}/{{dataset}}.log",
     localrule: ASK_HERE
     conda:
-        "../../environment.yml"
+        "../envs/asking.yml"
     threads: 0
     resources:
         mem_mb=500,
@@ -58,7 +58,7 @@ rule make_variant:
         f"{RESULTS}/logs/finetune/{{model}}/{{variant}}.log",
     localrule: ASK_HERE
     conda:
-        "../../environment.yml"
+        "../envs/asking.yml"
     # A job that waits for a server takes no core from those that compute.
     threads: 0
     resources:

@@ -16,7 +16,7 @@ rule check_variant:
         f"{RESULTS}/logs/check/{{model}}/{{variant}}.log",
     localrule: ASK_HERE
     conda:
-        "../../environment.yml"
+        "../envs/asking.yml"
     resources:
         **PLAN.claims(CHECK.reply_endpoint, CHECK.judge_endpoint),
         mem_mb=1000,
