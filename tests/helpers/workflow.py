@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from snakemake.api import SnakemakeApi
+from snakemake.scheduling.greedy import SchedulerSettings
 from snakemake.settings.types import (
     ConfigSettings,
     DAGSettings,
+    MaxJobsPerTimespan,
     OutputSettings,
     Quietness,
     ResourceSettings,
@@ -21,8 +23,10 @@ from tests.conftest import ROOT
 
 
 @contextmanager
-def opened(folder: Path, **config: Any) -> Iterator[Any]:
-    """Yield a study's planned workflow, with ``rules`` and ``dag``; results go to ``folder``."""
+def opened(
+    folder: Path, targets: Collection[str] = ("all",), executor: str = "dryrun", **config: Any
+) -> Iterator[Any]:
+    """Yield a study's workflow after it is planned or run; results and store go to ``folder``."""
     places = {"results": str(folder / "results"), "store": str(folder / "store")}
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
@@ -30,8 +34,12 @@ def opened(folder: Path, **config: Any) -> Iterator[Any]:
             config_settings=ConfigSettings(config={**places, **config}),
             snakefile=ROOT / "Snakefile",
         )
-        dag = workflow.dag(dag_settings=DAGSettings(targets={"all"}))
+        dag = workflow.dag(dag_settings=DAGSettings(targets=set(targets)))
         dag.execute_workflow(
-            executor="dryrun", scheduling_settings=SchedulingSettings(scheduler="greedy")
+            executor=executor,
+            scheduling_settings=SchedulingSettings(
+                scheduler="greedy", max_jobs_per_timespan=MaxJobsPerTimespan(100, "1s")
+            ),
+            scheduler_settings=SchedulerSettings(),
         )
         yield workflow._workflow
