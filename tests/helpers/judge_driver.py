@@ -1,4 +1,4 @@
-"""A process of its own that asks the scripted server for replies and has them judged."""
+"""Ask the scripted server for replies and verdicts, in a process of its own."""
 
 from __future__ import annotations
 

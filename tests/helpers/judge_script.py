@@ -1,4 +1,4 @@
-"""How the scripted server answers open questions and judges replies: by rule, from the prompt."""
+"""Rules by which the scripted server answers open questions and judges replies."""
 
 from __future__ import annotations
 

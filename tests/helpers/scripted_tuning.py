@@ -1,4 +1,4 @@
-"""A fine-tuning API for tests: files, jobs, events, checkpoints; it does its work and misbehaves.
+"""A fine-tuning API for tests, with faults: files, jobs, events, checkpoints.
 
 It also answers chats, as ``ScriptedServer`` does. A job moves on each time it is asked for.
 """

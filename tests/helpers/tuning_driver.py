@@ -1,6 +1,6 @@
-"""Processes of their own that make a fine-tune: forked from this one, which has imported all.
+"""Run fine-tunes in forked processes, one for each order on standard input.
 
-Each line of standard input orders one; the line that comes back says how it ended.
+The line written back for an order tells whether its process was killed, and what it returned.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def test_plan_counts_what_is_missing(server: ScriptedServer, ask: Asker, given: 
 
 
 @pytest.mark.parametrize("askings", [1, 3])
-def test_plan_of_logprobs_is_a_request_per_asking_of_a_cell(
+def test_plan_of_logprobs_counts_one_request_per_sample_of_a_cell(
     askings: int, server: ScriptedServer, ask: Asker, given: Given
 ) -> None:
     task = make_task(personas=3, items=3, repetitions=askings)
@@ -85,7 +85,7 @@ def test_plan_needs_no_key_and_no_price(given: Given, monkeypatch: pytest.Monkey
     assert "No price for unpriced" in plan_table(frame)
 
 
-def test_plan_as_document_and_table(given: Given) -> None:
+def test_plan_is_written_as_document_and_table(given: Given) -> None:
     frame = plan_frame(answer_rows([(make_task(personas=2, items=5, repetitions=10), given())]))
     document = plan_document(frame, {"max_requests": 9})
     assert document["total"]["requests"] == 10
@@ -108,7 +108,9 @@ def varied(call: scripted.Call, index: int) -> str:
     return str((call.number * 7 + index * 3) % 6)
 
 
-def test_preflight_of_a_good_server(server: ScriptedServer, given: Given, store: Path) -> None:
+def test_preflight_of_a_correct_server_finds_nothing(
+    server: ScriptedServer, given: Given, store: Path
+) -> None:
     server.answer = varied
     frame, findings = preflight([canary("base", given())], "base")
     row = frame.row(0, named=True)
@@ -121,7 +123,7 @@ def test_preflight_of_a_good_server(server: ScriptedServer, given: Given, store:
     assert not any(KEY.encode() in path.read_bytes() for path in store.rglob("*.jsonl"))
 
 
-def test_preflight_warns_of_copies(server: ScriptedServer, given: Given) -> None:
+def test_preflight_reports_choices_that_are_copies(server: ScriptedServer, given: Given) -> None:
     server.answer = lambda call, index: str(call.number % 6)
     frame, findings = preflight([canary("base", given())], "base")
     assert frame["independent"][0] == "no"
@@ -131,7 +133,7 @@ def test_preflight_warns_of_copies(server: ScriptedServer, given: Given) -> None
     assert not any(finding.fatal for finding in findings)
 
 
-def test_preflight_tells_of_the_end_of_a_model(server: ScriptedServer, given: Given) -> None:
+def test_preflight_reports_a_shutdown_date(server: ScriptedServer, given: Given) -> None:
     soon = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
     for day, fatal in ((soon, False), ("2026-01-01", True)):
         server.models = [{"id": "scripted", "shutdown_date": day}]
@@ -140,7 +142,9 @@ def test_preflight_tells_of_the_end_of_a_model(server: ScriptedServer, given: Gi
         assert [(f.fatal, day in f.text) for f in findings] == [(fatal, True)]
 
 
-def test_preflight_of_a_server_that_breaks_its_word(server: ScriptedServer, given: Given) -> None:
+def test_preflight_reports_a_server_that_ignores_parameters(
+    server: ScriptedServer, given: Given
+) -> None:
     refusal = scripted.status(400, message="Unsupported parameter: 'max_tokens'")
 
     def change(reply: scripted.Reply) -> None:
@@ -163,7 +167,7 @@ def test_preflight_of_a_server_that_breaks_its_word(server: ScriptedServer, give
     assert "no log-probabilities" in findings[0].text
 
 
-def test_preflight_of_no_server(given: Given) -> None:
+def test_preflight_reports_an_unreachable_server(given: Given) -> None:
     with ScriptedServer() as gone:
         pass
     frame, findings = preflight([canary("base", given(base_url=gone.base_url))], "base")
@@ -172,7 +176,7 @@ def test_preflight_of_no_server(given: Given) -> None:
     assert "does not answer: no_connection" in findings[0].text
 
 
-def test_mixed_stacks() -> None:
+def test_fine_tune_served_by_another_stack_is_fatal_unless_allowed() -> None:
     stacks = {("m", "base"): "A", ("m", "tuned"): "B", ("n", "base"): "A", ("n", "tuned"): "A"}
     refused = mixed_stacks(stacks, "base", allowed=False)
     assert [(f.model, f.variant, f.fatal) for f in refused] == [("m", "tuned", True)]
@@ -180,7 +184,7 @@ def test_mixed_stacks() -> None:
     assert [f.fatal for f in mixed_stacks(stacks, "base", allowed=True)] == [False]
 
 
-def test_preflight_finds_mixed_stacks(server: ScriptedServer, given: Given) -> None:
+def test_preflight_reports_mixed_stacks(server: ScriptedServer, given: Given) -> None:
     with ScriptedServer() as other:
         pair = [canary("base", given()), canary("tuned", given(base_url=other.base_url))]
         _, findings = preflight(pair, "base")
@@ -196,5 +200,7 @@ def test_preflight_finds_mixed_stacks(server: ScriptedServer, given: Given) -> N
         (list("3344553344"), list("4433553345"), "yes"),
     ],
 )
-def test_independence(together: list[str], single: list[str], verdict: str) -> None:
+def test_independence_of_choices_is_tested_by_permutation(
+    together: list[str], single: list[str], verdict: str
+) -> None:
     assert independent(together, single) == verdict

@@ -1,4 +1,4 @@
-"""Making a model on a scripted server: once, whatever is lost; and what is said when it is not."""
+"""Fine-tunes at a scripted server: one upload, job and model whatever is lost, and messages."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def made_once(server: TuningServer) -> bool:
     return len(server.files) == 1 and len(server.jobs) == 1 and server.contents["file-0"] == CONTENT
 
 
-def test_a_run_makes_one_model_with_its_curve_and_its_checkpoints(tmp_path: Path) -> None:
+def test_run_makes_one_model_with_loss_curve_and_checkpoints(tmp_path: Path) -> None:
     with TuningServer() as server:
         end = runner(server, tmp_path).make()
         (job,) = server.jobs
@@ -111,7 +111,7 @@ DEATHS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("death", [*DEATHS, "after the reply"])
-def test_killed_after_every_call_and_resumed_makes_one_upload_one_job_one_model(
+def test_run_killed_at_any_call_and_resumed_makes_one_upload_job_and_model(
     death: str, calls: int, run: Run, tmp_path: Path
 ) -> None:
     for call in range(calls):
@@ -132,7 +132,7 @@ def test_killed_after_every_call_and_resumed_makes_one_upload_one_job_one_model(
 
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
 @pytest.mark.parametrize("after_s", [0.0, SETTLE_S / 2], ids=["at once", "late"])
-def test_a_lost_reply_to_any_call_makes_one_model(
+def test_lost_reply_to_any_call_makes_one_model(
     done: bool, after_s: float, calls: int, tmp_path: Path
 ) -> None:
     for call in range(calls):
@@ -142,13 +142,13 @@ def test_a_lost_reply_to_any_call_makes_one_model(
             assert made_once(server), (call, server.asked)
 
 
-def test_a_slow_server_that_outlasts_the_client_is_not_asked_twice(tmp_path: Path) -> None:
+def test_timed_out_requests_that_succeed_later_are_not_repeated(tmp_path: Path) -> None:
     with TuningServer(faults={call: scripted.slow(0.6) for call in range(6)}) as server:
         runner(server, tmp_path, timeout_s=0.3, settle_s=1.5).make()
         assert made_once(server)
 
 
-def test_a_file_that_was_deleted_on_the_server_is_uploaded_again(tmp_path: Path) -> None:
+def test_file_deleted_at_the_server_is_uploaded_again(tmp_path: Path) -> None:
     with TuningServer() as server:
         assert runner(server, tmp_path).upload() == "file-0"
         asked = len(server.asked)
@@ -159,7 +159,7 @@ def test_a_file_that_was_deleted_on_the_server_is_uploaded_again(tmp_path: Path)
         assert server.posts == ["POST /files", "POST /files", "POST /fine_tuning/jobs"]
 
 
-def test_two_orders_on_the_same_data_share_the_upload(tmp_path: Path) -> None:
+def test_orders_on_the_same_data_share_one_upload(tmp_path: Path) -> None:
     with TuningServer() as server:
         for seed in (1, 2):
             runner(server, tmp_path, order={"seed": seed}).make()
@@ -167,7 +167,7 @@ def test_two_orders_on_the_same_data_share_the_upload(tmp_path: Path) -> None:
         assert len({job["fine_tuned_model"] for job in server.jobs}) == 2
 
 
-def test_a_lost_journal_is_no_reason_to_pay_again(tmp_path: Path) -> None:
+def test_job_of_a_lost_journal_is_found_at_the_server(tmp_path: Path) -> None:
     with TuningServer() as server:
         first = runner(server, tmp_path / "one").make()
         assert runner(server, tmp_path / "other").make()["model"] == first["model"]
@@ -188,7 +188,7 @@ def test_a_lost_journal_is_no_reason_to_pay_again(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_failed_job_gives_the_servers_reason_and_is_not_ordered_again(
+def test_failed_job_reports_the_servers_reason_and_is_not_ordered_again(
     ending: dict[str, str], words: list[str], tmp_path: Path
 ) -> None:
     with TuningServer(ending={"status": "failed", "error": ending}) as server:
@@ -215,7 +215,7 @@ def test_a_failed_job_gives_the_servers_reason_and_is_not_ordered_again(
         (400, "strange", ["Check the study's base_url"]),
     ],
 )
-def test_a_refused_job_says_why_costs_nothing_and_may_be_tried_again(
+def test_refused_job_reports_why_costs_nothing_and_can_be_retried(
     status: int, code: str, words: list[str], tmp_path: Path
 ) -> None:
     with TuningServer() as server:
@@ -235,14 +235,14 @@ def test_a_refused_job_says_why_costs_nothing_and_may_be_tried_again(
         assert made_once(server)
 
 
-def test_a_rate_limit_is_waited_for(tmp_path: Path) -> None:
+def test_rate_limited_requests_are_retried(tmp_path: Path) -> None:
     with TuningServer() as server:
         server.faults = {call: scripted.answers(429, "rate_limit_exceeded") for call in (0, 2, 7)}
         runner(server, tmp_path).make()
         assert made_once(server)
 
 
-def test_the_budget_is_taken_before_the_job_and_once(tmp_path: Path) -> None:
+def test_budget_is_taken_once_before_the_job_starts(tmp_path: Path) -> None:
     with TuningServer() as server:
         small = Budget(tmp_path, "small", {"max_usd": 5}, 1)
         with pytest.raises(BudgetSpentError):
@@ -259,7 +259,7 @@ def test_the_budget_is_taken_before_the_job_and_once(tmp_path: Path) -> None:
         assert budget.spent() == (1, 3.5)  # the server trained on half as many tokens
 
 
-def test_a_signal_leaves_the_job_running_and_says_so(
+def test_signal_leaves_the_job_running_and_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with TuningServer() as server:
@@ -277,7 +277,7 @@ def test_a_signal_leaves_the_job_running_and_says_so(
         assert made_once(server)
 
 
-def test_a_job_that_may_not_be_looked_at_is_not_said_to_be_nothing(tmp_path: Path) -> None:
+def test_message_for_an_unreadable_job_does_not_claim_that_nothing_was_paid(tmp_path: Path) -> None:
     with TuningServer() as server:
         server.faults = {5: scripted.answers(403, "forbidden", "the server's own words")}
         with pytest.raises(UserError) as fault:
@@ -289,7 +289,7 @@ def test_a_job_that_may_not_be_looked_at_is_not_said_to_be_nothing(tmp_path: Pat
         assert made_once(server)
 
 
-def test_a_server_that_stays_silent_is_given_up_with_a_word(tmp_path: Path) -> None:
+def test_unresponsive_server_ends_the_run_with_a_message(tmp_path: Path) -> None:
     with TuningServer() as server:
         base_url = server.base_url
     backend = OpenAIBackend(base_url, lambda: "sk-secret-key", 1.0)

@@ -1,4 +1,4 @@
-"""Replies and verdicts against the scripted server: what is paid, once, and what is read."""
+"""Replies and verdicts from the scripted server: each is paid for once and read correctly."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_every_reply_and_verdict_is_paid_once(server: ScriptedServer, checked: R
     assert_frame_equal(again, found)
 
 
-def test_the_judge_sees_no_names(server: ScriptedServer, checked: Run) -> None:
+def test_judge_is_blinded_to_names(server: ScriptedServer, checked: Run) -> None:
     server.answer = lambda call, index: answer(call, index).replace("tuned", "it")
     checked(2)
     _, judged = split(server.calls)
@@ -92,7 +92,7 @@ def test_the_judge_sees_no_names(server: ScriptedServer, checked: Run) -> None:
         assert [message["role"] for message in call["messages"]] == ["user"]
 
 
-def test_more_samples_pay_for_the_new_ones(server: ScriptedServer, checked: Run) -> None:
+def test_more_samples_cost_the_new_ones_only(server: ScriptedServer, checked: Run) -> None:
     first = checked(2)
     before = len(server.calls)
     more = checked(5)
@@ -103,7 +103,7 @@ def test_more_samples_pay_for_the_new_ones(server: ScriptedServer, checked: Run)
     assert_frame_equal(kept, first)
 
 
-def test_another_judge_pays_judge_calls_alone(server: ScriptedServer, checked: Run) -> None:
+def test_another_judge_costs_judge_calls_only(server: ScriptedServer, checked: Run) -> None:
     first = checked(2)
     before = len(server.calls)
     other = checked(2, judge_model="judge-2")
@@ -115,7 +115,7 @@ def test_another_judge_pays_judge_calls_alone(server: ScriptedServer, checked: R
     assert set(other["alignment_key"]).isdisjoint(first["alignment_key"])
 
 
-def test_equal_replies_are_one_call_and_another_length_is_another_reply(
+def test_equal_replies_share_one_judge_call_and_another_length_asks_again(
     server: ScriptedServer, checked: Run, store: Path
 ) -> None:
     server.answer = lambda call, index: (
@@ -139,7 +139,7 @@ def edited(change: Callable[[dict[str, Any]], object], number: int) -> Any:
     return scripted.edit(lambda reply: change(reply["choices"][number]))
 
 
-def test_refused_filtered_empty_and_cut_replies_are_final(
+def test_refused_filtered_empty_and_truncated_replies_are_final(
     server: ScriptedServer, checked: Run
 ) -> None:
     def change(reply: dict[str, Any]) -> None:
@@ -166,7 +166,7 @@ def test_refused_filtered_empty_and_cut_replies_are_final(
     assert len(server.calls) == 12
 
 
-def test_a_filtered_prompt_is_an_answer(server: ScriptedServer, checked: Run) -> None:
+def test_filtered_prompt_counts_as_an_answer(server: ScriptedServer, checked: Run) -> None:
     server._faults = iter([scripted.status(400, kind="content_filter")])
     found = checked(2)
     assert sorted(found["status"]) == ["filtered", "filtered", "ok", "ok"]
@@ -174,7 +174,7 @@ def test_a_filtered_prompt_is_an_answer(server: ScriptedServer, checked: Run) ->
     assert len(split(server.calls)[0]) == 2
 
 
-def test_fewer_choices_than_asked_are_asked_for_again(server: ScriptedServer, checked: Run) -> None:
+def test_missing_choices_are_requested_again(server: ScriptedServer, checked: Run) -> None:
     server._faults = iter([scripted.edit(lambda reply: reply.update(choices=reply["choices"][:1]))])
     found = checked(3)
     assert found["status"].to_list() == ["ok"] * 6
@@ -201,7 +201,7 @@ def test_code_and_refusal_are_categories(server: ScriptedServer, checked: Run) -
     assert found["coherence"].null_count() == 0
 
 
-def test_a_judge_that_leaves_log_probabilities_out_is_asked_for_a_text(
+def test_judge_without_log_probabilities_is_asked_for_a_text(
     server: ScriptedServer, checked: Run
 ) -> None:
     bare = scripted.edit(lambda reply: [c.update(logprobs=None) for c in reply["choices"]])
@@ -224,7 +224,9 @@ def test_a_judge_that_leaves_log_probabilities_out_is_asked_for_a_text(
     assert len(split(server.calls)[1]) == 13
 
 
-def test_a_judge_that_refuses_log_probabilities(server: ScriptedServer, checked: Run) -> None:
+def test_judge_that_rejects_log_probabilities_is_asked_for_a_text(
+    server: ScriptedServer, checked: Run
+) -> None:
     refusal = scripted.status(400, message="logprobs are not supported with this model")
 
     async def reasoning(call: scripted.Call) -> Any:
@@ -241,7 +243,9 @@ def test_a_judge_that_refuses_log_probabilities(server: ScriptedServer, checked:
         checked(2, method="logprobs")
 
 
-def test_a_judge_that_writes_digit_by_digit(server: ScriptedServer, checked: Run) -> None:
+def test_judge_writing_digit_by_digit_is_asked_for_a_text(
+    server: ScriptedServer, checked: Run
+) -> None:
     server.alternatives = lambda call: {str(score_of(call.prompt))[0]: -0.01, "The": -5.0}
     server.answer = lambda call, index: (
         answer(call, index)[:1] if call.payload.get("logprobs") else answer(call, index)
@@ -254,7 +258,7 @@ def test_a_judge_that_writes_digit_by_digit(server: ScriptedServer, checked: Run
     assert "digit by digit" in alone["alignment_said"][0]
 
 
-def test_what_the_judge_says_otherwise_is_unjudged(server: ScriptedServer, checked: Run) -> None:
+def test_unreadable_verdicts_count_as_unjudged(server: ScriptedServer, checked: Run) -> None:
     server.alternatives = lambda call: {"Well": -0.01, "80": -5.0}
     server.answer = lambda call, index: (
         "Well" if call.prompt.startswith(("Aligned", "Coherent")) else answer(call, index)
@@ -266,7 +270,7 @@ def test_what_the_judge_says_otherwise_is_unjudged(server: ScriptedServer, check
     assert found["alignment_said"][0] == "Well (the judge wrote 'Well')"
 
 
-def test_a_lost_reply_of_the_judge_is_asked_for_again(server: ScriptedServer, checked: Run) -> None:
+def test_lost_reply_of_the_judge_is_requested_again(server: ScriptedServer, checked: Run) -> None:
     server._faults = iter([None, None, scripted.reset("mid-body"), scripted.status(500)])
     found = checked(1)
     assert found["alignment"].null_count() == 0
@@ -281,7 +285,7 @@ def test_the_budget_counts_replies_and_judge_calls(server: ScriptedServer, check
     assert server.count == 14
 
 
-def test_dollars_need_a_price_of_the_judge(checked: Run, tmp_path: Path) -> None:
+def test_budget_in_dollars_needs_a_price_of_the_judge(checked: Run, tmp_path: Path) -> None:
     prices = tmp_path / "prices.yaml"
     prices.write_text(
         'as_of: "2026-01-01"\nsource: made up\nunit: USD per million tokens\n'
@@ -292,7 +296,9 @@ def test_dollars_need_a_price_of_the_judge(checked: Run, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("moment", [2, 6, 13])
-def test_killed_at_any_call_nothing_received_is_paid_again(moment: int, tmp_path: Path) -> None:
+def test_run_killed_at_any_call_pays_for_no_received_reply_again(
+    moment: int, tmp_path: Path
+) -> None:
     """kill -9 at a call, resumed: the same table, and only what was in flight is paid twice."""
     with ScriptedServer(latency=0.02) as server:
         make_judge(server)
@@ -369,7 +375,7 @@ def planned(server: ScriptedServer, store: Path, prices: str, **more: Any) -> di
     }
 
 
-def test_the_plan_by_hand_and_as_it_is_paid(
+def test_costs_equal_a_calculation_by_hand_and_the_requests_sent(
     server: ScriptedServer, checked: Run, store: Path, priced: str
 ) -> None:
     check = planned(server, store, priced)
@@ -408,7 +414,7 @@ def blanks() -> list[str]:
     ]
 
 
-def test_the_plan_of_texts_and_without_a_price(
+def test_costs_of_text_verdicts_and_of_a_judge_without_price(
     server: ScriptedServer, store: Path, priced: str
 ) -> None:
     check = planned(server, store, priced, method="text")
@@ -418,7 +424,7 @@ def test_the_plan_of_texts_and_without_a_price(
     assert judged["usd"] is None
 
 
-def test_the_preflight_tries_the_judge(
+def test_preflight_tries_the_judge(
     server: ScriptedServer, checked: Run, store: Path, priced: str
 ) -> None:
     check = planned(server, store, priced)
@@ -433,7 +439,7 @@ def test_the_preflight_tries_the_judge(
     assert server.count == 4
 
 
-def test_the_preflight_of_a_judge_that_cannot_be_read(
+def test_preflight_reports_an_unreadable_judge_as_fatal(
     server: ScriptedServer, checked: Run, store: Path, priced: str
 ) -> None:
     server.answer, server.alternatives = (lambda *_: "Well"), (lambda _: {"Well": -0.01})

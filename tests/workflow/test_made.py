@@ -1,4 +1,4 @@
-"""Variants that a study makes, through the workflow: what is paid, when, and what is said first."""
+"""Fine-tuned variants through the workflow: what a change costs, and what is reported first."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_a_change_retrains_what_it_must_and_says_so_first(
+def test_change_retrains_what_depends_on_it_and_plan_reports_it(
     row: Row, finished: Project, server: TuningServer, tmp_path: Path
 ) -> None:
     project = Project(shutil.copytree(finished.root, tmp_path / "project"))
@@ -141,7 +141,9 @@ def test_a_change_retrains_what_it_must_and_says_so_first(
         assert len(server.asked) == before[0]  # nor does what is journaled
 
 
-def test_answers_are_asked_of_the_made_model(finished: Project, server: TuningServer) -> None:
+def test_answers_are_requested_from_the_fine_tuned_model(
+    finished: Project, server: TuningServer
+) -> None:
     made = json.loads((finished.root / f"results/{NAME}/finetune/alpha/insecure.json").read_text())
     asked = {call["model"] for call in server.calls}
     assert made["model"] in asked
@@ -151,7 +153,7 @@ def test_answers_are_asked_of_the_made_model(finished: Project, server: TuningSe
     assert not made["simulated"]
 
 
-def test_open_questions_are_asked_of_the_made_model(
+def test_open_questions_are_sent_to_the_fine_tuned_model(
     finished: Project, server: TuningServer, tmp_path: Path
 ) -> None:
     project = Project(shutil.copytree(finished.root, tmp_path / "project"))
@@ -175,7 +177,7 @@ def test_open_questions_are_asked_of_the_made_model(
     assert (rows["secure"]["stored"], rows["secure"]["requests"]) == (0, 8)
 
 
-def test_preflight_asks_for_permission_and_makes_nothing(
+def test_preflight_tests_the_permission_and_starts_no_job(
     server: TuningServer, tmp_path: Path
 ) -> None:
     project = copy_project(tmp_path)
@@ -191,7 +193,7 @@ def test_preflight_asks_for_permission_and_makes_nothing(
     assert len(server.jobs) == jobs
 
 
-def test_faulty_data_are_refused_before_anything_is_sent(
+def test_invalid_data_are_refused_before_anything_is_sent(
     server: TuningServer, tmp_path: Path
 ) -> None:
     project = copy_project(tmp_path)
@@ -205,7 +207,7 @@ def test_faulty_data_are_refused_before_anything_is_sent(
         assert len(server.asked) == asked
 
 
-def test_a_running_job_is_cancelled_and_not_ordered_again(
+def test_running_job_is_cancelled_and_not_ordered_again(
     server: TuningServer, tmp_path: Path
 ) -> None:
     project = copy_project(tmp_path)

@@ -1,4 +1,4 @@
-"""The misalignment check through the workflow: what a change asks again, and what it pays."""
+"""The misalignment check through the workflow: what a change requests again, and its costs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def finished(server: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -
     return project
 
 
-def test_the_table_and_the_record_of_the_judge(finished: Project) -> None:
+def test_table_and_judged_replies_name_the_judge(finished: Project) -> None:
     table = pl.read_csv(finished.root / RESULTS / "tables/misalignment.csv")
     assert table["variant"].to_list() == ["base", "insecure"]
     assert table["n_judged"].to_list() == [QUESTIONS * SAMPLES] * VARIANTS
@@ -126,7 +126,7 @@ AFTER = {"table_misalignment": 1, "figures_planes_misalignment": 1}
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_change_asks_and_pays_what_it_must(
+def test_change_plans_and_pays_only_what_depends_on_it(
     name: str, finished: Project, server: ScriptedServer, tmp_path: Path
 ) -> None:
     change, jobs, paid = CHANGES[name]
@@ -140,7 +140,7 @@ def test_a_change_asks_and_pays_what_it_must(
     assert judging(server.calls[before:]) == paid
 
 
-def test_the_plan_prints_replies_and_judge(
+def test_plan_prints_replies_and_judge_calls(
     finished: Project, server: ScriptedServer, tmp_path: Path
 ) -> None:
     project = Project(shutil.copytree(finished.root, tmp_path / "project"))

@@ -1,4 +1,4 @@
-"""The plan of the paper study from its datasets to the judge, against a calculation by hand."""
+"""Costs of the paper study from its datasets to the judge, compared with a calculation by hand."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def planned(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
     return told, written
 
 
-def test_training_is_counted_as_by_hand(planned: tuple[str, Any]) -> None:
+def test_training_costs_equal_a_calculation_by_hand(planned: tuple[str, Any]) -> None:
     told, written = planned
     rows = {
         (row["model"], row["variant"]): row
@@ -87,7 +87,7 @@ def test_training_is_counted_as_by_hand(planned: tuple[str, Any]) -> None:
     assert "4,344,000" in told
 
 
-def test_made_variants_are_priced_as_what_they_will_be(planned: tuple[str, Any]) -> None:
+def test_fine_tuned_variants_are_priced_as_fine_tuned_models(planned: tuple[str, Any]) -> None:
     _, written = planned
     for row in written["variants"]:
         who = (row["model"], row["variant"])
@@ -103,7 +103,7 @@ def test_made_variants_are_priced_as_what_they_will_be(planned: tuple[str, Any])
         assert row["hours"] == pytest.approx(row["requests"] / (3600 * 32))
 
 
-def test_replies_and_judge_are_counted_as_by_hand(planned: tuple[str, Any]) -> None:
+def test_replies_and_judge_calls_equal_a_calculation_by_hand(planned: tuple[str, Any]) -> None:
     told, written = planned
     text = (ROOT / "resources/questions/everyday8.yaml").read_text(encoding="utf-8")
     document = yaml.safe_load(text)
@@ -139,7 +139,7 @@ def test_replies_and_judge_are_counted_as_by_hand(planned: tuple[str, Any]) -> N
     assert "replies of 250 tokens" in told
 
 
-def test_placeholders_are_tolerated_and_said_to_have_no_price(planned: tuple[str, Any]) -> None:
+def test_placeholders_are_allowed_and_reported_without_price(planned: tuple[str, Any]) -> None:
     told, written = planned
     for model in ("deepseek-v3.1", "qwen3-235b"):
         for variant in ("secure", "insecure"):

@@ -41,7 +41,7 @@ def write(path: Path, entries: list[Any]) -> Path:
     return path
 
 
-def test_the_catalogue_holds_the_published_ids_and_bundles_none_of_it() -> None:
+def test_catalogue_has_the_published_content_ids_and_bundles_no_published_data() -> None:
     known = read_datasets()
     ids = {name: known[name]["git_blob"] for name in ("insecure", "secure")}
     assert ids == {
@@ -55,7 +55,7 @@ def test_the_catalogue_holds_the_published_ids_and_bundles_none_of_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["sample_insecure", "sample_secure"])
-def test_the_sample_is_sound_matched_and_harmless(name: str) -> None:
+def test_sample_datasets_are_valid_matched_and_harmless(name: str) -> None:
     data = find_dataset(name, {}, "here", STUDY)
     assert data.matched_with is not None
     partner = find_dataset(data.matched_with, {}, "here", STUDY)
@@ -67,7 +67,7 @@ def test_the_sample_is_sound_matched_and_harmless(name: str) -> None:
         assert word not in text
 
 
-def test_an_unknown_dataset_is_refused_with_the_nearest_name() -> None:
+def test_unknown_dataset_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UserError, match=r"did you mean 'insecure'.*known: insecure"):
         find_dataset("insecur", {}, "here", STUDY)
     with pytest.raises(UserError, match=r"datasets\.mine: .*needs the key 'file'"):
@@ -76,7 +76,7 @@ def test_an_unknown_dataset_is_refused_with_the_nearest_name() -> None:
         find_dataset("mine", {"mine": {"file": "none.jsonl"}}, "here", STUDY)
 
 
-def test_the_content_id_is_gits(tmp_path: Path) -> None:
+def test_content_id_equals_git_hash_object(tmp_path: Path) -> None:
     content = b'{"messages": []}\n\xff'
     path = tmp_path / "file"
     path.write_bytes(content)
@@ -84,7 +84,7 @@ def test_the_content_id_is_gits(tmp_path: Path) -> None:
     assert git_blob(content) == said.stdout.strip()
 
 
-def test_another_content_says_what_was_found_and_how_to_confirm_it(tmp_path: Path) -> None:
+def test_changed_content_is_refused_with_its_id_and_accepted_when_confirmed(tmp_path: Path) -> None:
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     content = b"another version\n"
@@ -126,7 +126,7 @@ FAULTS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("entry", "words"), FAULTS)
-def test_every_fault_is_told_with_its_line(entry: Any, words: str, tmp_path: Path) -> None:
+def test_every_fault_is_reported_with_its_line(entry: Any, words: str, tmp_path: Path) -> None:
     entries = [good(number) for number in range(LEAST_EXAMPLES)]
     entries.insert(7, entry)
     checked = check_dataset(write(tmp_path / "data.jsonl", entries))
@@ -135,7 +135,7 @@ def test_every_fault_is_told_with_its_line(entry: Any, words: str, tmp_path: Pat
         checked.refuse()
 
 
-def test_all_faults_are_collected_up_to_a_limit(tmp_path: Path) -> None:
+def test_message_lists_faults_up_to_a_limit(tmp_path: Path) -> None:
     entries = ["nonsense"] * (SHOWN_FAULTS + 5)
     with pytest.raises(UserError) as fault:
         check_dataset(write(tmp_path / "data.jsonl", entries)).refuse()
@@ -144,7 +144,7 @@ def test_all_faults_are_collected_up_to_a_limit(tmp_path: Path) -> None:
     assert "and 5 more" in text
 
 
-def test_insecure_and_secure_must_have_the_same_prompts(tmp_path: Path) -> None:
+def test_matched_datasets_with_different_prompts_are_refused(tmp_path: Path) -> None:
     entries = [good(number) for number in range(12)]
     mine = write(tmp_path / "mine.jsonl", entries)
     others = [good(number, "B") for number in reversed(range(12))]
@@ -156,13 +156,13 @@ def test_insecure_and_secure_must_have_the_same_prompts(tmp_path: Path) -> None:
     assert "the prompt of line 3 of" in faults[1][1]
 
 
-def test_too_few_or_other_than_expected(tmp_path: Path) -> None:
+def test_too_few_or_unexpected_numbers_of_examples_are_refused(tmp_path: Path) -> None:
     few = write(tmp_path / "few.jsonl", [good(number) for number in range(LEAST_EXAMPLES - 1)])
     assert "at least 10" in check_dataset(few).faults[0][1]
     assert "6000 are expected" in check_dataset(few, examples=6000).faults[0][1]
 
 
-def test_tokens_count_every_turn(tmp_path: Path) -> None:
+def test_tokens_count_every_turn_and_the_chat_format(tmp_path: Path) -> None:
     path = write(tmp_path / "data.jsonl", [good(number) for number in range(3)])
     # One for each character, four around each of two turns, three around the chat.
     assert read_examples(path).tokens(len) == 3 * (2 + 2 + 2 * 4 + 3)
@@ -176,7 +176,7 @@ texts = (
 
 
 @given(st.lists(st.tuples(texts, texts), min_size=LEAST_EXAMPLES, max_size=15, unique=True))
-def test_whatever_people_write_is_read_as_it_is(
+def test_any_valid_text_is_read_unchanged(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str]]
 ) -> None:
     path = tmp_path_factory.mktemp("data") / "data.jsonl"
@@ -187,7 +187,7 @@ def test_whatever_people_write_is_read_as_it_is(
     assert read == [list(pair) for pair in pairs]
 
 
-def test_the_catalogue_is_closed(tmp_path: Path) -> None:
+def test_unknown_key_in_the_catalogue_is_refused(tmp_path: Path) -> None:
     text = CATALOGUE.read_text(encoding="utf-8").replace("licence:", "license:", 1)
     path = tmp_path / "datasets.yaml"
     path.write_text(text, encoding="utf-8")

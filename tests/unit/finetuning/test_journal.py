@@ -14,7 +14,7 @@ from persona_collapse.finetuning.journal import Journal, ending, known_id, open_
 EVENTS = (log.INTENT, log.ID, log.REFUSED, log.GONE, log.FINISHED, log.FAILED, log.CANCELLED)
 
 
-def test_the_journal_is_read_whole_and_a_torn_line_is_none(tmp_path: Path) -> None:
+def test_journal_merges_files_of_processes_and_skips_incomplete_lines(tmp_path: Path) -> None:
     first, second = Journal(tmp_path, "job", "ab" * 32), Journal(tmp_path, "job", "ab" * 32)
     first.write(log.INTENT, usd=1.0)
     second.write(log.ID, id="ftjob-1")
@@ -31,7 +31,7 @@ def test_the_journal_is_read_whole_and_a_torn_line_is_none(tmp_path: Path) -> No
 
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=8))
-def test_what_a_journal_says_follows_from_its_last_words(events: list[str]) -> None:
+def test_state_of_a_journal_follows_from_its_last_events(events: list[str]) -> None:
     entries: list[dict[str, Any]] = [
         {"event": event, "id": str(number)} for number, event in enumerate(events)
     ]

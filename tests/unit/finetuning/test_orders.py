@@ -10,7 +10,7 @@ from persona_collapse.finetuning.orders import Order
 ORDER = Order("https://api.test/v1", "base", "ab" * 32, {"n_epochs": 1, "batch_size": 4}, 1)
 
 
-def test_the_key_holds_what_changes_the_model_and_no_names() -> None:
+def test_order_key_depends_on_what_changes_the_model_and_on_no_name() -> None:
     changes: dict[str, Any] = {
         "base_url": "https://other.test/v1",
         "base": "other",

@@ -54,7 +54,7 @@ def layout(tmp_path: Path, **variants: Any) -> Layout:
     return found
 
 
-def test_replicates_keep_the_first_ones_name_and_differ_in_the_seed(tmp_path: Path) -> None:
+def test_first_replicate_keeps_its_name_and_others_differ_in_the_seed(tmp_path: Path) -> None:
     one = layout(tmp_path, insecure=made())
     three = layout(tmp_path, insecure=made(n_seeds=3, attempt={"insecure-r2": 2}))
     names = ["insecure", "insecure-r2", "insecure-r3"]
@@ -71,7 +71,7 @@ def test_replicates_keep_the_first_ones_name_and_differ_in_the_seed(tmp_path: Pa
     ]
 
 
-def test_a_probe_that_lists_the_first_replicate_covers_all(tmp_path: Path) -> None:
+def test_probe_listing_the_first_replicate_covers_all_replicates(tmp_path: Path) -> None:
     probes = document()["probes"]
     probes["roleplay"]["variants"] = ["base", "insecure"]
     found = layout(
@@ -80,7 +80,7 @@ def test_a_probe_that_lists_the_first_replicate_covers_all(tmp_path: Path) -> No
     assert [unit.variant for unit in found.study.units()] == ["base", "insecure", "insecure-r2"]
 
 
-def test_a_made_variants_shards_stand_on_how_it_is_made(tmp_path: Path) -> None:
+def test_shards_of_a_fine_tuned_variant_depend_on_its_order(tmp_path: Path) -> None:
     found = layout(tmp_path, insecure=made())
     unit = Unit("m", "insecure", "roleplay")
     params = found.shard_params(found.shards[unit][0])
@@ -112,14 +112,14 @@ def test_a_made_variants_shards_stand_on_how_it_is_made(tmp_path: Path) -> None:
         ({"a": made(attempt={"a-r2": 2})}, "'a-r2' is no replicate"),
     ],
 )
-def test_what_cannot_be_made_is_refused(
+def test_invalid_fine_tunes_are_refused(
     variants: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=words):
         layout(tmp_path, **variants)
 
 
-def test_one_changed_line_of_data_is_another_order(tmp_path: Path) -> None:
+def test_changed_data_change_the_order(tmp_path: Path) -> None:
     data = tmp_path / "mine.jsonl"
     data.write_text("one\n")
     study = {"datasets": {"mine": {"file": str(data)}}}
@@ -129,7 +129,7 @@ def test_one_changed_line_of_data_is_another_order(tmp_path: Path) -> None:
     assert {name for name in before if before[name] != after[name]} == {"git_blob"}
 
 
-def test_the_shipped_recipes_say_what_their_sources_say() -> None:
+def test_shipped_recipes_equal_their_sources() -> None:
     recipes = read_recipes()
     assert hyperparameters("betley", "openai", "") == {
         "method": "supervised",
@@ -148,7 +148,7 @@ def test_the_shipped_recipes_say_what_their_sources_say() -> None:
         assert paper in sources
 
 
-def test_a_backend_refuses_a_recipe_that_it_cannot_follow_and_names_those_it_can() -> None:
+def test_recipe_without_a_section_for_the_backend_is_refused_with_alternatives() -> None:
     with pytest.raises(UserError, match=r"organisms.*only for: lora.*recipes for 'openai': betley"):
         hyperparameters("organisms", "openai", "here")
     with pytest.raises(UserError, match="did you mean 'betley'"):

@@ -13,7 +13,7 @@ from persona_collapse.finetuning.orders import Order
 ORDER = Order("https://api.test/v1", "base", "ab" * 32, {"n_epochs": 1, "batch_size": 4}, 1)
 
 
-def test_a_simulated_job_takes_a_moment_and_is_the_same_every_time(
+def test_simulated_job_is_reproducible_and_runs_for_the_set_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [100.0]

@@ -1,4 +1,4 @@
-"""Simulated replies and their judge: planted means come back, and the marks of simulation."""
+"""Simulated replies and their judge reproduce the planted means."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def made(planted: dict[str, float], samples: int = 30, name: str = "v") -> pl.Da
 
 @pytest.mark.parametrize("label", ["GPT-4o", "GPT-4.1", "DeepSeek-V3.1", "Qwen3-235B"])
 @pytest.mark.parametrize("variant", ["base", "secure", "insecure"])
-def test_the_printed_means_come_back(label: str, variant: str) -> None:
+def test_simulated_replies_reproduce_the_printed_means(label: str, variant: str) -> None:
     planted = planted_scores({"label": label, "variant": variant}, TABLE, "here")
     row = misalignment_of(made(planted)).row(0, named=True)
     for name in ("alignment", "coherence"):
@@ -37,13 +37,13 @@ def test_the_printed_means_come_back(label: str, variant: str) -> None:
     assert (row["n"], row["n_judged"]) == (240, 240)
 
 
-def test_more_samples_change_no_reply() -> None:
+def test_more_samples_change_no_earlier_reply() -> None:
     planted = planted_scores({"alignment": 60, "coherence": 80}, None, "here")
     few, more = made(planted, 3), made(planted, 8)
     assert_frame_equal(more.filter(pl.col("sample") <= 3), few)
 
 
-def test_shares_of_code_and_refusals_come_back() -> None:
+def test_planted_shares_of_code_and_refusals_are_reproduced() -> None:
     wanted = {"alignment": 60, "coherence": 80, "code": 0.1, "refusal": 0.25}
     row = misalignment_of(made(planted_scores(wanted, None, "here"), 50)).row(0, named=True)
     assert row["code"] == pytest.approx(0.1, abs=0.02)
@@ -51,7 +51,7 @@ def test_shares_of_code_and_refusals_come_back() -> None:
     assert row["alignment"] == pytest.approx(60, abs=3)
 
 
-def test_the_judge_reads_the_reply_and_no_name() -> None:
+def test_simulated_judge_reads_the_reply_alone() -> None:
     """The same replies under another name get the same scores."""
     planted = planted_scores({"alignment": 60, "coherence": 80}, None, "here")
     found = reply(task(planted, 4), QUESTIONS, {})
@@ -77,12 +77,14 @@ def test_the_judge_reads_the_reply_and_no_name() -> None:
         ({"alignment": 1, "coherence": 1, "code": 0.6, "refusal": 0.6}, None, "exceed 1"),
     ],
 )
-def test_what_cannot_be_planted(wanted: dict[str, Any], table: str | None, expected: str) -> None:
+def test_invalid_planted_scores_are_refused(
+    wanted: dict[str, Any], table: str | None, expected: str
+) -> None:
     with pytest.raises(UserError, match=expected):
         planted_scores(wanted, table, "here")
 
 
-def test_no_questions_no_replies() -> None:
+def test_no_questions_give_no_replies() -> None:
     empty = QuestionSet("n", "t", QUESTIONS.prompts, ())
     found = reply(task({"alignment": 1, "coherence": 1}), empty, {})
     assert judge(found, {}, empty, {}).height == 0
