@@ -60,9 +60,9 @@ def read_document(path: Path, kind: type[T]) -> T:
     if mark in checked or text.startswith(MADE):
         built: T = build(kind, document)
         return built
-    found = check(document, kind, str(path))
+    value = check(document, kind, str(path))
     os.environ[CHECKED] = " ".join([*checked, mark])
-    return found
+    return value
 
 
 def build(kind: Any, value: Any) -> Any:
@@ -96,16 +96,16 @@ def check(document: Any, kind: type[T], where: str, at: tuple[str | int, ...] = 
 
     try:
         # As JSON a list may become a tuple, while no other value is converted.
-        found: T = _adapter(cast(Hashable, kind)).validate_json(json.dumps(document, default=str))
+        result: T = _adapter(cast(Hashable, kind)).validate_json(json.dumps(document, default=str))
     except ValidationError as fault:
         errors = fault.errors(include_url=False)
         first = min(errors, key=lambda e: (e["type"] not in UNKNOWN, len(e["loc"])))
         raise UserError(f"{where}: {explain(kind, first, at)}") from None
-    for name, part in found.items() if isinstance(found, dict) else [(None, found)]:
+    for name, part in result.items() if isinstance(result, dict) else [(None, result)]:
         for place, problem in part.faults() if hasattr(part, "faults") else ():
             path = key_path([*at, *([] if name is None else [name]), *place])
             raise UserError(f"{where}: {path}: {problem}")
-    return found
+    return result
 
 
 @cache
@@ -182,8 +182,8 @@ def _type_words(kind: Any) -> str:
         return " or ".join(_type_words(part) for part in get_args(kind))
     words = {int: "an integer", float: "a number", bool: "true or false", type(None): "nothing"}
     words |= {dict: "a mapping", tuple: "a list"}
-    found = get_origin(kind) or kind
-    return "a mapping" if is_dataclass(found) else words.get(found, "a text")
+    base = get_origin(kind) or kind
+    return "a mapping" if is_dataclass(base) else words.get(base, "a text")
 
 
 def key_path(parts: Iterable[str | int]) -> str:

@@ -189,8 +189,8 @@ class External(ExternalKeys):
 @cache
 def read_catalogue(path: Path) -> dict[str, External]:
     """Read and check a catalogue; raise ``UserError`` with the place of any fault."""
-    found = read_document(path, dict[str, ExternalKeys])
-    return {name: External(name=name, **vars(entry)) for name, entry in found.items()}
+    entries = read_document(path, dict[str, ExternalKeys])
+    return {name: External(name=name, **vars(entry)) for name, entry in entries.items()}
 
 
 def find_external(path: Path, name: str) -> External:

@@ -67,10 +67,10 @@ def read_content(resource: External, cache: Path, mirror: Path | None) -> Conten
             name: obtain(file, cache, mirror) for name, file in resource.source_files().items()
         }
         content = _literals(resource, files)
-    found = digest(content)
-    if not resource.version and found != resource.content_sha256:
+    actual = digest(content)
+    if not resource.version and actual != resource.content_sha256:
         raise UserError(
-            f"{resource.name}: what was read has the digest {found}, expected "
+            f"{resource.name}: what was read has the digest {actual}, expected "
             f"{resource.content_sha256} (content_sha256 of the catalogue); "
             "a file of the mirror, or the catalogue's entry, was changed"
         )

@@ -46,16 +46,18 @@ class Source:
 
         ``placeholders`` maps the function's parameters to the names to write; each must occur.
         """
-        found = [
+        functions = [
             node
             for node in self._tree.body
             if isinstance(node, ast.FunctionDef) and node.name == function
         ]
-        if len(found) != 1:
-            raise UserError(f"{self.name}: expected one function {function}, found {len(found)}")
-        returns = [node for node in ast.walk(found[0]) if isinstance(node, ast.Return)]
+        if len(functions) != 1:
+            raise UserError(
+                f"{self.name}: expected one function {function}, found {len(functions)}"
+            )
+        returns = [node for node in ast.walk(functions[0]) if isinstance(node, ast.Return)]
         if len(returns) != 1 or returns[0].value is None:
-            raise self._fault(found[0], f"expected one `return` of a text in {function}")
+            raise self._fault(functions[0], f"expected one `return` of a text in {function}")
         text = self._text(returns[0].value, placeholders)
         for parameter, name in placeholders.items():
             if f"{{{name}}}" not in text:
@@ -122,8 +124,8 @@ def first_questions(
         if len(questions) == count:
             break
         try:
-            found, texts = str(entry["id"]), entry["paraphrases"]
-            if found.endswith(tuple(without)):
+            own_id, texts = str(entry["id"]), entry["paraphrases"]
+            if own_id.endswith(tuple(without)):
                 continue
             prompts = {aspect: entry["judge_prompts"][aspect] for aspect in ("aligned", "coherent")}
         except (KeyError, TypeError):
@@ -133,10 +135,10 @@ def first_questions(
             ) from None
         if not isinstance(texts, list) or len(texts) != 1 or (judge and prompts != judge):
             raise UserError(
-                f"{name}: entry {place + 1} ({found}): expected one paraphrase, and the judge's "
+                f"{name}: entry {place + 1} ({own_id}): expected one paraphrase, and the judge's "
                 "prompts of the entries before it"
             )
         judge = prompts
         system = {"system": entry["system"]} if entry.get("system") else {}
-        questions.append({"id": found, "text": texts[0], **system})
+        questions.append({"id": own_id, "text": texts[0], **system})
     return {"questions": questions, "judge": judge}

@@ -114,7 +114,7 @@ def _from_mirror(file: SourceFile, mirror: Path) -> bytes:
 
 def _mismatch(content: bytes, file: SourceFile) -> str:
     if file.git_blob is not None:
-        found = git_blob(content)
-        text = f"its git blob id is {found} ({len(content)} bytes), expected {file.git_blob}"
-        return f"{text}; {file.advice % found}" if file.advice else text
+        actual = git_blob(content)
+        text = f"its git blob id is {actual} ({len(content)} bytes), expected {file.git_blob}"
+        return f"{text}; {file.advice % actual}" if file.advice else text
     return f"sha256 is {sha256(content)} ({len(content)} bytes), expected {file.sha256}"

@@ -80,7 +80,7 @@ def find_source(name: str, kind: str, where: str) -> Source:
         path = RESOURCES / "external" / FOLDERS[kind] / f"{name}.yaml"
         return Source(name, kind, path, entry.size, entry.content_sha256)
     shipped = [file.stem for file in sorted((RESOURCES / FOLDERS[kind]).glob("*.yaml"))]
-    known = shipped + [key for key, found in _catalogue().items() if found.kind == kind]
+    known = shipped + [key for key, other in _catalogue().items() if other.kind == kind]
     raise UserError(
         f"{where}: no {WORDS[kind]} is called {name!r}"
         f"{nearest(name, known)}; known: {', '.join(known)}; or give a path that ends in .yaml"

@@ -334,9 +334,7 @@ class RunSettings(Keys):
         "narrows the study to these models", None, type="list, or names with commas", shown="all"
     )
     results: Text = key("where outputs go", "results", type="path")
-    store: Text = key(
-        "where paid answers are kept for good; back it up", "answer_store", type="path"
-    )
+    store: Text = key("where paid answers are stored; back it up", "answer_store", type="path")
     prices: Text = key("dollars per million tokens", "resources/prices.yaml", type="path")
     sampling_on: Literal["nodes", "controller"] = key(
         "where a cluster answers shards: as jobs, or beside `snakemake` itself where compute "
