@@ -13,11 +13,10 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol as Interface
 
 from persona_collapse.asking import response as replies
 from persona_collapse.asking.budget import Budget
-from persona_collapse.asking.client import Outcome
+from persona_collapse.asking.client import Client, Outcome
 from persona_collapse.asking.limits import (
     LONGEST_WAIT_S,
     Gate,
@@ -57,22 +56,12 @@ class StoppedError(UserError):
         self.cause = cause
 
 
-class Sender(Interface):
-    """What the engine needs of a client."""
-
-    async def send(self, ask: Ask) -> Outcome:
-        """Send one request; never raise for what a server or network does."""
-
-    async def close(self) -> None:
-        """Close the connections."""
-
-
 class Engine:
     """Runs jobs of one endpoint and model; see the module's text."""
 
     def __init__(
         self,
-        client: Sender,
+        client: Client,
         writer: Writer,
         settings: Settings,
         progress: Progress,

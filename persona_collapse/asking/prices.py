@@ -1,4 +1,4 @@
-"""What tokens cost: a dated table that cites its source, and an estimate of tokens."""
+"""Prices of tokens, from a dated table that cites its source, and token counts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from persona_collapse.common.keys import Keys, Matches, NonNegative, Text, key
 
 MILLION = 1e6
 # English questionnaire prompts have about 4.8 characters a token (0.43 M tokens for 3,000 prompts
-# of 684 characters, arXiv 2605.12850); 4.5 errs on the dear side.
+# of 684 characters, arXiv 2605.12850); 4.5 overestimates the cost.
 CHARACTERS_PER_TOKEN = 4.5
 CODE_CHARACTERS_PER_TOKEN = 3.5  # programs have shorter tokens; for training data
 BYTES_PER_TOKEN_AT_LEAST = 3.0  # for budgets, which must not be exceeded
 TOKENS_AROUND_MESSAGE, TOKENS_AROUND_PROMPT = 4, 3
-# Where tiktoken keeps a vocabulary that it has fetched once: the SHA-1 of its address.
+# tiktoken caches a vocabulary in a file named by the SHA-1 of its address.
 VOCABULARIES = {
     "o200k_base": "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken",
     "cl100k_base": "https://openaipublic.blob.core.windows.net/encodings/cl100k_base.tiktoken",
@@ -70,11 +70,11 @@ class Price:
     training: float | None = None
 
     def training_cost(self, tokens: float) -> float:
-        """Return the dollars of training on so many tokens, epochs counted."""
+        """Return the cost in dollars of training on so many tokens, times epochs."""
         return tokens * (self.training or 0.0) / MILLION
 
     def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
-        """Return the dollars of so many tokens."""
+        """Return the cost in dollars of so many tokens."""
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / MILLION
 
 
@@ -102,10 +102,10 @@ def _table(path: Path) -> PriceTable:
 def token_counter(
     model: str, characters: float = CHARACTERS_PER_TOKEN
 ) -> tuple[Callable[[str], int], str]:
-    """Return a function that counts a text's tokens, and a word on how it does so.
+    """Return a function that counts the tokens of a text, and a description of how it counts.
 
-    tiktoken where the vocabulary lies on this machine already (nothing is fetched here); else an
-    estimate at so many characters a token.
+    tiktoken, where its vocabulary is cached on this machine (nothing is fetched); else an estimate
+    from ``characters`` per token.
     """
     name = "cl100k_base" if model.startswith(("gpt-4-", "gpt-3.5")) else "o200k_base"
     folder = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
@@ -132,13 +132,13 @@ def _of_prose(text: str) -> int:
 def prompt_tokens(
     messages: Sequence[dict[str, str]], count: Callable[[str], int] = _of_prose
 ) -> int:
-    """Return the tokens of a chat prompt, with what the chat format puts around its messages."""
+    """Return the tokens of a chat prompt, including those that the chat format adds."""
     texts = sum(count(message["content"]) + TOKENS_AROUND_MESSAGE for message in messages)
     return texts + TOKENS_AROUND_PROMPT
 
 
 def most_prompt_tokens(messages: Sequence[dict[str, str]]) -> int:
-    """Return a number of tokens that a prompt will hardly exceed, in any language."""
+    """Return an upper estimate of the tokens of a prompt in any language."""
     return prompt_tokens(
         messages, lambda text: int(len(text.encode()) / BYTES_PER_TOKEN_AT_LEAST) + 1
     )

@@ -10,15 +10,15 @@ from persona_collapse.store.attempts import Alternatives
 
 OUTSIDE_TOP = -9999.0  # what servers report for a token outside the top 20
 LEADING_SPACE = " \u2581\u0120"  # a space as decoded, in SentencePiece and in byte-level BPE
-ROUNDING = 1e-3  # a log-probability a little above 0 is rounding, not a fault
+ROUNDING = 1e-3  # a log-probability a little above 0 is a rounding error
 
 
 def parse_rating(reply: str | None, scale: Scale) -> int | None:
     """Return the first standalone integer of the scale in a reply, or None.
 
-    The published rule is the first match of ``\\b[0-5]\\b`` (arXiv 2605.12850, released code);
-    this one also refuses the digits of ``-1``, ``−1`` and ``3.5``, which name no rating of the
-    scale. Only ASCII digits count, ``10`` holds no rating, ``5/5`` reads 5.
+    The published rule is the first match of ``\\b[0-5]\\b`` (arXiv 2605.12850, released code).
+    This one also ignores the digits of ``-1``, ``−1`` and ``3.5``, which are no ratings of the
+    scale. Only ASCII digits count; ``10`` has no rating, ``5/5`` is read as 5.
     """
     if reply is None:
         return None
@@ -28,15 +28,15 @@ def parse_rating(reply: str | None, scale: Scale) -> int | None:
 
 
 class UnusableError(Exception):
-    """A reply whose log-probabilities cannot be used; its text is the reason."""
+    """A reply whose log-probabilities cannot be used; the message says why."""
 
 
 def rating_probabilities(alternatives: Alternatives | None, scale: Scale) -> list[float]:
     """Return p_k at T = 1 for the ratings of the scale, rising; they sum to 1.
 
-    Softmax over the rating digits (DESIGN.md, Definitions): a digit missing from the alternatives
-    takes the smallest log-probability returned, variants with a leading space are summed. Raises
-    ``UnusableError`` when values are absent, impossible, or name no rating at all.
+    Softmax over the rating digits (docs/measures.md): a digit that is not among the alternatives
+    gets the smallest log-probability returned; variants with a leading space are summed. Raises
+    ``UnusableError`` when values are absent or impossible, or no alternative is a rating.
     """
     if not alternatives:
         raise UnusableError("the reply has no log-probabilities")

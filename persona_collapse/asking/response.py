@@ -1,4 +1,4 @@
-"""Reading what a server sends: replies, errors in every dress, and what to do about them."""
+"""Read HTTP responses: replies, errors in their various forms, and what to do about them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from persona_collapse.store.attempts import Alternatives, Choice
 
 # What the engine does next.
 ANSWERED = "answered"
-RETRY = "retry"  # the same request again, after a while
-THROTTLED = "throttled"  # again, and everybody slows down
-REJECTED = "rejected"  # this request will never be answered; others may
-STOP = "stop"  # no request will be answered before the user has acted
+RETRY = "retry"  # send the same request again after a wait
+THROTTLED = "throttled"  # retry, and lower the concurrency
+REJECTED = "rejected"  # this request will never be answered; others may be
+STOP = "stop"  # no request will be answered until the user acts
 
 STOPPING = {401, 402, 403, 404}
 OUT_OF_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
@@ -40,7 +40,7 @@ class Reply:
 
 
 def read_reply(status: int, content: bytes, n: int) -> Reply:
-    """Read an HTTP answer to a request for ``n`` choices; nothing a server sends raises."""
+    """Read a response to a request for ``n`` choices; no response raises an error."""
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
@@ -50,7 +50,7 @@ def read_reply(status: int, content: bytes, n: int) -> Reply:
     if not isinstance(body, dict):
         return Reply(RETRY, "not_json", _short(content))
     if body.get("error") and not body.get("choices"):
-        # Routers report a provider's failure inside a 200; its code is the status that counts.
+        # Routers report a provider's failure inside a 200; the error's code is the status.
         code = body["error"].get("code") if isinstance(body["error"], dict) else None
         return _error(code if isinstance(code, int) else 502, body, content, n)
     found = body.get("choices")
@@ -79,7 +79,7 @@ def _error(status: int, body: Any, content: bytes, n: int) -> Reply:
     detail = _short(str(error["message"]) if error.get("message") else content)
     cause = f"http_{status}"
     if status == 400 and code == "content_filter":
-        # The prompt itself was filtered: an answer of the service, not a failure of the request.
+        # The prompt itself was filtered: an answer, not a failed request.
         return Reply(ANSWERED, choices=tuple(Choice(i, None, code, None) for i in range(n)))
     if any(word in (code, str(error.get("type"))) for word in OUT_OF_MONEY):
         return Reply(STOP, "insufficient_quota", detail)
@@ -93,7 +93,7 @@ def _error(status: int, body: Any, content: bytes, n: int) -> Reply:
 
 
 def _choice(entry: Any) -> Choice:
-    """Read one choice; what is no choice at all counts as one that ended in an error."""
+    """Read one choice; anything else counts as a choice that ended in an error."""
     if not isinstance(entry, dict) or not isinstance(entry.get("message"), dict):
         return Choice(None, None, "error")
     message = entry["message"]
@@ -121,7 +121,7 @@ def _first_token(logprobs: Any) -> Alternatives | None:
         entries = [content[0], *(top if isinstance(top, list) else [])]
         pairs = [(e.get("token"), e.get("logprob")) for e in entries if isinstance(e, dict)]
         return _pairs(pairs)
-    # The legacy completions shape, which llama-cpp-python sends in chat replies too.
+    # The legacy completions format, which llama-cpp-python also sends in chat replies.
     tokens, values, tops = (
         logprobs.get(name) for name in ("tokens", "token_logprobs", "top_logprobs")
     )
@@ -135,7 +135,7 @@ def _first_token(logprobs: Any) -> Alternatives | None:
 
 
 def _pairs(pairs: list[tuple[Any, Any]]) -> Alternatives:
-    # NaN becomes None: a value that does not equal itself cannot be compared after a rewrite.
+    # NaN becomes None: NaN does not equal itself, and compaction compares values.
     return tuple(
         (
             str(_text(token)),
@@ -149,7 +149,7 @@ def _pairs(pairs: list[tuple[Any, Any]]) -> Alternatives:
 def _text(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
-    # JSON can spell half a character ("\\ud83d"), which no file and no table can hold.
+    # JSON can encode half a character ("\\ud83d"), which UTF-8 cannot.
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 

@@ -1,6 +1,6 @@
-"""What the ``openai`` endpoint can be told, and which of it makes an answer another answer.
+"""Settings of requests: those that change an answer (``Identity``) and those that do not (``Run``).
 
-Every setting belongs to one of two classes, ``Identity`` and ``Run``, and so declares itself.
+Every setting is a field of one of the two classes.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What changes an answer, and so its key.
+    """Settings that change an answer, and so its key.
 
-    ``late_max_tokens`` belongs to late replies alone: changing it pays for them and nothing else.
-    ``max_tokens`` is the length of open-ended replies, which the store tells apart by it.
-    ``seed`` None lets the server draw; else every request gets a seed of its own, derived from it.
+    ``late_max_tokens`` applies to late replies alone: a change asks again for these and no others.
+    ``max_tokens`` is the length limit of open-ended replies, part of their identity in the store.
+    ``seed`` None leaves sampling to the server; else each request gets its own seed, derived from
+    it.
     """
 
     base_url: str
@@ -42,12 +43,12 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """How an answer is asked for; changing any of it pays for nothing.
+    """Settings that change no answer; a change sends no request.
 
-    ``token_limit_parameter`` None starts with ``max_tokens`` and changes over when the server
-    refuses that name. ``transport_attempts`` bounds the failures in a row of one request.
-    ``scope`` is whose budget is spent (the study's name). ``prices`` is a file of prices, ``stops``
-    the folder in which the shards of one run tell one another what stopped them (``breaker``).
+    ``token_limit_parameter`` None starts with ``max_tokens`` and switches when the server refuses
+    that name. ``transport_attempts`` limits the consecutive failures of one request. ``scope``
+    names the budget (the study's name). ``prices`` is the file of prices, ``stops`` the folder of
+    the circuit breaker (``breaker``).
     """
 
     api_key_env: str | None = "OPENAI_API_KEY"
@@ -69,7 +70,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Identity, Run):
-    """One variant on one endpoint, with the study's sampling; see config/README.md for each key."""
+    """All settings of one variant on one endpoint; config/README.md describes each key."""
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Settings:
@@ -88,21 +89,21 @@ class Settings(Identity, Run):
 
     @property
     def logprobs(self) -> bool:
-        """Tell whether a cell is answered by log-probabilities instead of repetitions."""
+        """Whether cells are answered by log-probabilities instead of repetitions."""
         return self.method == "logprobs"
 
     @cached_property
     def stream(self) -> dict[str, Any]:
-        """Who answers: the endpoint and the requested model. One folder of the store."""
+        """The endpoint and the requested model: one folder of the store."""
         return {"base_url": self.base_url, "extra_body": self.extra_body, "model": self.model}
 
     @cached_property
     def generation(self) -> dict[str, Any]:
-        """What changes an answer besides its messages, as the request spells it.
+        """The generation parameters of a request, which are part of a cell's key.
 
-        Unset values are left out, so that a setting added later moves no key.
+        Unset values are left out, so that a setting added later changes no key.
         """
-        if self.logprobs:  # asked at T = 1, tempered afterwards (DESIGN.md, Definitions)
+        if self.logprobs:  # asked at T = 1; other temperatures are computed from it
             return {"temperature": 1.0, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
         given = {"temperature": float(self.temperature), "top_p": self.top_p, "seed": self.seed}
         return {name: value for name, value in given.items() if value is not None}
@@ -110,8 +111,8 @@ class Settings(Identity, Run):
     def cell_key(self, messages: list[dict[str, str]]) -> str:
         """Return the sha256 of the canonical request: messages, generation, endpoint, model.
 
-        Repetition and token limit complete the key of an answer and stand beside it in the store,
-        so that one request of n repetitions is one line.
+        The store keeps repetition and token limit beside the key, so that a request for n
+        repetitions is one line.
         """
         return digest({"messages": messages, "generation": self.generation, **self.stream})
 
@@ -145,7 +146,10 @@ def job_settings(
 
 
 def normalised_url(url: str) -> str:
-    """Return one spelling of a server's address; refuse one that holds a password."""
+    """Return the normalised address of a server.
+
+    Raises ``UserError`` for an invalid address, or one with a password.
+    """
     try:
         parts = urlsplit(url.strip())
         port, host = parts.port, (parts.hostname or "").lower()
@@ -153,7 +157,7 @@ def normalised_url(url: str) -> str:
         raise UserError(f"base_url: {url!r} is not a web address") from None
     if parts.username or parts.password:
         raise UserError(
-            f"base_url: the address of {host} holds a name or password; "
+            f"base_url: the address of {host} has a user name or password; "
             "put the key into an environment variable and name it in api_key_env"
         )
     if parts.scheme.lower() not in DEFAULT_PORTS or not host:

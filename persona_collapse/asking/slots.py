@@ -1,10 +1,11 @@
-"""The failure protocol: what the attempts at a cell amount to, and what to ask for next.
+"""The state of slots, computed from stored attempts, and the next request of each.
 
-Per slot (one repetition of one cell): one-token tries until one holds a rating, ``max_attempts`` at
-most; then one longer reply, whose first integer on the scale is the rating, marked ``late``; then
-``unparseable``. A refusal or a filtered reply is an answer: asking until a model gives in would
-bias the sample. Everything here is a pure function of the attempts in the store, so that a run
-that was cut off goes on where it stood.
+A slot is one repetition of one cell. Ratings follow the failure protocol (``Protocol``): one-token
+tries until one has a rating, at most ``max_attempts``; then one longer reply, whose first integer
+on the scale is the rating, marked ``late``; then ``unparseable``. A refusal or a filtered reply is
+an answer: asking until a model complies would bias the sample. For open-ended replies and the
+judge's verdicts the first reply is final (``ReplyJob``). All functions are pure functions of the
+attempts in the store, so that an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from persona_collapse.materials.instruments import Scale
 from persona_collapse.store.attempts import Attempt, Choice
 
 SHORT = 1  # tokens of a one-token try
-REJECTIONS = ("http_400", "http_422")  # this request, as it is, will never be answered
+REJECTIONS = ("http_400", "http_422")  # failures that would repeat for the same request
 OK, UNPARSEABLE, REFUSED, FILTERED, ERROR = "ok", "unparseable", "refused", "filtered", "error"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reply says; ``reason`` tells why log-probabilities could not be used."""
+    """What one reply says; ``reason`` is why log-probabilities could not be used."""
 
     status: str
     rating: int | None = None
@@ -42,7 +43,7 @@ class Protocol:
     late_max_tokens: int
 
     def read(self, choice: Choice) -> Reading:
-        """Read one reply; the first token of a refusal is a refusal too, rating or not."""
+        """Read one reply; a refusal has no rating, whatever its text."""
         if choice.refusal:
             return Reading(REFUSED)
         if choice.finish == "content_filter":
@@ -62,8 +63,8 @@ class Protocol:
 class Slot:
     """One repetition of a cell; ``status`` is None until a reply is final.
 
-    ``attempts`` counts replies and failed requests that were this slot's; a choice that a server
-    left out of its reply is neither.
+    ``attempts`` counts replies and failed requests; a choice that is missing from a reply is
+    neither.
     """
 
     repetition: int
@@ -80,12 +81,12 @@ class Slot:
 
     @property
     def attempts(self) -> int:
-        """Requests that this slot took: failed, unreadable and final ones."""
+        """Number of requests for this slot: failed, unparseable and final ones."""
         settled = self.status is not None and self.status != UNPARSEABLE
         return self.parse_failures + self.transport_failures + settled
 
     def settle(self, attempt: Attempt, choice: Choice, reading: Reading) -> None:
-        """Take a reply as this slot's answer."""
+        """Set a reply as this slot's answer."""
         self.status, self.rating = reading.status, reading.rating
         self.probabilities = reading.probabilities
         self.response = reading.reason or choice.refusal or choice.text
@@ -97,7 +98,7 @@ class Slot:
 def resolve(
     attempts: Iterable[Attempt], repetitions: Sequence[int], protocol: Protocol
 ) -> dict[int, Slot]:
-    """Return the state of a cell's slots; ``attempts`` come in the order of their replies."""
+    """Return the state of a cell's slots; ``attempts`` are in the order of their replies."""
     slots = {repetition: Slot(repetition) for repetition in repetitions}
     longer: dict[int, tuple[Attempt, Choice]] = {}
     for attempt in attempts:
@@ -141,11 +142,11 @@ class Ask:
     messages: list[dict[str, str]]
     repetitions: tuple[int, ...]
     max_tokens: int
-    number: int  # of attempts before this one, so that a seed is not asked twice
+    number: int  # of earlier attempts, so that no seed is sent twice
 
 
 class Work(Interface):
-    """What the engine works off: slots of one cell, and the next request while one is open."""
+    """Slots of one cell and the next request while one of them is open, for the engine."""
 
     cell: str
     repetitions: Sequence[int]
@@ -155,8 +156,8 @@ class Work(Interface):
         """Return the next request, None when every slot has its answer."""
 
 
-class Job:
-    """Some slots of one cell, worked on until each has its answer."""
+class RatingJob:
+    """Ratings of one cell: requests until each slot has its answer."""
 
     def __init__(
         self,
@@ -188,21 +189,21 @@ class Job:
 def received(
     attempts: Iterable[Attempt], repetitions: Iterable[int], max_tokens: int
 ) -> dict[int, tuple[Attempt, Choice]]:
-    """Return the first reply of this length to each repetition that got one.
+    """Return the first reply to each repetition that got one, at this token limit.
 
-    ``attempts`` come in the order of their replies, as the store gives them.
+    ``attempts`` are in the order of their replies, as in the store.
     """
-    wanted, found = set(repetitions), dict[int, tuple[Attempt, Choice]]()
+    asked, found = set(repetitions), dict[int, tuple[Attempt, Choice]]()
     for attempt in attempts:
         if attempt.cause is None and attempt.max_tokens == max_tokens:
             for repetition, choice in attempt.replies().items():
-                if repetition in wanted:
+                if repetition in asked:
                     found.setdefault(repetition, (attempt, choice))
     return found
 
 
 def failures(attempts: Iterable[Attempt], repetition: int, max_tokens: int) -> list[Attempt]:
-    """Return the failed requests for one repetition at this length."""
+    """Return the failed requests for one repetition at this token limit."""
     return [
         attempt
         for attempt in attempts
@@ -212,8 +213,8 @@ def failures(attempts: Iterable[Attempt], repetition: int, max_tokens: int) -> l
     ]
 
 
-class Once:
-    """Some repetitions of one cell, asked for in one request until each has a reply."""
+class ReplyJob:
+    """Replies to one cell: requests until each repetition has a reply, which is final."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible server: answers come from the store, and what it lacks is asked for."""
+"""The ``openai`` endpoint: any OpenAI-compatible server, asked for what the store lacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 from persona_collapse.answers import SCHEMA, conform
 from persona_collapse.asking.ask import Attempts, Order, complete
 from persona_collapse.asking.settings import Identity, Settings, job_settings, known
-from persona_collapse.asking.slots import ERROR, Job, Protocol, Slot, resolve
+from persona_collapse.asking.slots import ERROR, Protocol, RatingJob, Slot, resolve
 from persona_collapse.common.keys import (
     Count,
     Matches,
@@ -102,7 +102,7 @@ class OpenaiVariant(VariantKeys):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A persona and an item with the key of their request."""
+    """A persona, an item, and the key of their requests."""
 
     persona_id: int | None
     persona: str | None
@@ -111,7 +111,7 @@ class Cell:
 
 
 class Shard:
-    """A task as the ``openai`` endpoint sees it: cells, repetitions, and how replies are read."""
+    """A task with its cells and repetitions, and how its replies are read."""
 
     def __init__(self, task: Task, settings: Settings) -> None:
         self.task, self.settings = task, settings
@@ -129,7 +129,7 @@ class Shard:
 
     @property
     def label(self) -> str:
-        """Name the shard in messages."""
+        """The shard's name in messages."""
         shard = self.task.shard
         return f"{shard.model} {shard.variant} {shard.probe} {shard.name}"
 
@@ -142,7 +142,7 @@ class Shard:
         return resolve(attempts.get(cell.key, ()), self.repetitions, self.protocol)
 
     def missing(self, attempts: Attempts) -> Iterator[tuple[Cell, list[int]]]:
-        """Yield each cell that lacks answers with the repetitions it lacks."""
+        """Yield each cell with missing answers, and the repetitions that are missing."""
         for cell in self.cells:
             slots = self.slots(cell, attempts)
             open_slots = [repetition for repetition, slot in slots.items() if slot.status is None]
@@ -150,21 +150,23 @@ class Shard:
                 yield cell, open_slots
 
     def requests(self, repetitions: list[int]) -> list[list[int]]:
-        """Return the repetitions of a cell by the request that asks for them: at once or singly."""
-        # Choices of one request share its log-probabilities: another asking is another request.
+        """Group the repetitions of a cell by request: all in one, or one each."""
+        # Choices of one request share its log-probabilities, so each repetition is a request.
         if self.settings.batching == "single" or self.settings.logprobs:
             return [[repetition] for repetition in repetitions]
         return [repetitions]
 
-    def jobs(self, missing: Iterable[tuple[Cell, list[int]]], attempts: Attempts) -> Iterator[Job]:
-        """Yield the work: the missing repetitions of every cell, a request's worth at a time."""
+    def jobs(
+        self, missing: Iterable[tuple[Cell, list[int]]], attempts: Attempts
+    ) -> Iterator[RatingJob]:
+        """Yield the jobs for missing repetitions, one for each request."""
         for cell, repetitions in missing:
             for block in self.requests(repetitions):
                 text = self.messages(cell.persona, cell.item)
-                yield Job(cell.key, text, block, self.protocol, attempts.get(cell.key, ()))
+                yield RatingJob(cell.key, text, block, self.protocol, attempts.get(cell.key, ()))
 
     def order(self, attempts: Attempts) -> Order:
-        """Return the work as an order."""
+        """Return the pending requests."""
         shard, missing = self.task.shard, list(self.missing(attempts))
         return Order(
             self.label,
@@ -175,7 +177,7 @@ class Shard:
         )
 
     def frame(self, attempts: Attempts) -> pl.DataFrame:
-        """Return the answers: one row per slot; a slot without an answer is an ``error``."""
+        """Return one row per slot; a slot without an answer has the status ``error``."""
         columns: dict[str, list[Any]] = {name: [] for name in SCHEMA}
         shard = self.task.shard
         for cell in self.cells:
@@ -230,9 +232,9 @@ class OpenAI(Endpoint):
     def answer(self, task: Task, settings: dict[str, Any]) -> pl.DataFrame:
         """Return the answers of a shard; ``settings`` are those of ``asking.settings``.
 
-        One row per repetition; with ``method: logprobs`` a repetition is one asking of a cell, with
-        ``rating`` null and ``probabilities`` at T = 1. Raises ``UserError`` when a run had to stop
-        before the shard was complete; what arrived is in the store and is not asked for again.
+        One row per repetition; with ``method: logprobs`` ``rating`` is null and ``probabilities``
+        are those at T = 1. Raises ``UserError`` when the run had to stop before the shard was
+        complete; answers that arrived are in the store.
         """
         shard = Shard(task, Settings.of(settings))
         keys = [cell.key for cell in shard.cells]

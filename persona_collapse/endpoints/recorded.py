@@ -110,7 +110,7 @@ class Recorded(Endpoint):
 
 
 def _checked(rows: pl.DataFrame, path: Path, task: Task) -> pl.DataFrame:
-    """Turn numbers into integers and hold every row against the design of the task."""
+    """Cast numbers to integers and check every row against the design of the task."""
     scale, items = task.instrument.scale, {item.id for item in task.instrument.items}
     if task.personas is None:
         if "persona_id" in rows.columns and rows["persona_id"].is_not_null().any():
@@ -140,7 +140,7 @@ def _checked(rows: pl.DataFrame, path: Path, task: Task) -> pl.DataFrame:
 
 
 def _counts(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Check what was counted for an answer; without a count of attempts, the last one succeeded."""
+    """Check the counts of an answer; without ``attempts``, it is one more than the failures."""
     for name in ("parse_failures", "transport_failures", "attempts"):
         if name in rows.columns:
             rows = _integers(rows, name, path, optional=True)
@@ -153,7 +153,7 @@ def _counts(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
 
 
 def _statuses(rows: pl.DataFrame, path: Path, width: int) -> pl.DataFrame:
-    """Hold an answer's status against what it holds; ``width`` is the number of ratings."""
+    """Check each status against the answer; ``width`` is the number of ratings."""
     known = pl.col("status").is_in(STATUSES).fill_null(False)
     _refuse(rows, ~known, "status", path, f"not one of: {', '.join(STATUSES)}")
     answered = pl.col("rating").is_not_null()
@@ -166,7 +166,7 @@ def _statuses(rows: pl.DataFrame, path: Path, width: int) -> pl.DataFrame:
         rule = f"not {width} probabilities that sum to 1"
         _refuse(rows, held.is_not_null() & ~whole.fill_null(False), "probabilities", path, rule)
         answered |= held.is_not_null()
-    rule = "which is said of an answer with a rating, and of no other"
+    rule = "but there is no rating"
     _refuse(rows, (pl.col("status") == "ok") & ~answered, "status", path, rule)
     rule = "but there is a rating"
     _refuse(rows, (pl.col("status") != "ok") & answered, "status", path, rule)
@@ -174,9 +174,9 @@ def _statuses(rows: pl.DataFrame, path: Path, width: int) -> pl.DataFrame:
 
 
 def _integers(rows: pl.DataFrame, name: str, path: Path, optional: bool = False) -> pl.DataFrame:
-    """Cast a column to integers; a value that is none is refused with its row."""
+    """Cast a column to integers. Raises ``UserError`` with the row of any other value."""
     numbers = rows.with_columns(pl.col(name).cast(pl.Int64, strict=False).alias("_number"))
-    # A float such as 3.5 casts by truncation, so a number must also read back as itself.
+    # Casting truncates a float such as 3.5, so whole numbers are checked for.
     changed = pl.col("_number").is_null() | (pl.col(name).cast(pl.Float64, strict=False) % 1 != 0)
     wrong = (pl.col(name).is_not_null() & changed) if optional else changed
     _refuse(numbers, wrong, name, path, "not an integer")
@@ -194,9 +194,10 @@ def _refuse(rows: pl.DataFrame, wrong: pl.Expr, name: str, path: Path, rule: str
 
 
 def _distinct(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Keep one row per slot; equal repeats are dropped and told, different ratings refused.
+    """Keep one row per slot; drop equal repeats with a message.
 
-    Where a slot holds rows with and without a rating, the rating stands: the others are attempts.
+    Of rows with and without a rating, the one with the rating is kept. Raises ``UserError`` where
+    a slot has different ratings.
     """
     ratings = pl.col("rating").drop_nulls()
     clashes = (
@@ -225,7 +226,7 @@ def _distinct(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
 
 
 def csv_rows(path: Path, with_personas: bool) -> pl.DataFrame:
-    """Read the published CSV as texts, one column per field of the answers table."""
+    """Read the published CSV as text, one column per field of the answers table."""
     header, records = _csv_records(path)
     required = ["question_id", "run_index", "rating"]
     if with_personas:
@@ -263,7 +264,10 @@ def csv_rows(path: Path, with_personas: bool) -> pl.DataFrame:
 
 
 def _csv_records(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return header and records; refuse a file that is empty, cut off, ragged or not UTF-8."""
+    """Return header and records.
+
+    Raises ``UserError`` for a file that is empty, cut off, ragged or not UTF-8.
+    """
     try:
         data = path.read_bytes()
     except OSError as fault:
@@ -287,7 +291,7 @@ def _csv_records(path: Path) -> tuple[list[str], list[list[str]]]:
     header, records = records[0], records[1:]
     if len(set(header)) < len(header):
         twice = next(name for name in header if header.count(name) > 1)
-        raise UserError(f"{path}, row 1: the column {twice!r} stands twice")
+        raise UserError(f"{path}, row 1: the column {twice!r} occurs twice")
     for number, record in enumerate(records, start=2):
         if len(record) != len(header):
             last = "; the file may have been cut off" if number == len(records) + 1 else ""

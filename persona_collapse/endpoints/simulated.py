@@ -1,4 +1,4 @@
-"""The simulated endpoint: respondents with planted S and R, in process, without a network.
+"""The ``simulated`` endpoint: respondents with planted S and R, without a network.
 
 ``settings`` (plain values): ``planted``, one mapping per foundation of the instrument with
 ``foundation``, ``S``, ``R`` and optionally ``profile_mean``, ``profile_sd``, ``toxic_mean``,
@@ -53,7 +53,7 @@ KINDS = ("roleplay", "unconditioned", "toxic")
 
 _COLUMNS = ("model", "variant", "foundation", "measure", "value", "spread")
 _MEASURES = ("S", "R", "profile")
-# A table prints toxic personas as a variant of their own; it is the base model that plays them.
+# Tables list toxic personas as a variant of their own; the base model plays them.
 _TOXIC, _TOXIC_PLAYER = "toxic", "base"
 
 Planted = dict[str, Any]
@@ -143,7 +143,7 @@ class Simulated(Endpoint):
         }
 
     def answer(self, task: Task, settings: dict[str, Any]) -> pl.DataFrame:
-        """Return the shard's answers (columns of ``answers.SCHEMA``), one row per slot.
+        """Return the answers of a shard, one row per slot.
 
         An answer depends on the seed, the names, the persona's and the item's text, the repetition
         and the settings. Raises ``UserError`` when the planted values are not reachable on the
@@ -179,7 +179,7 @@ def _planted(unit: UnitSettings) -> list[Planted]:
 
 
 def _planted_for(instrument: Instrument, settings: dict[str, Any]) -> list[Planted]:
-    """Check the settings and return the planted values in the order of the foundations."""
+    """Check the settings; return the planted values in the order of the foundations."""
     if settings["kind"] not in KINDS:
         hint = nearest(settings["kind"], KINDS)
         raise UserError(f"kind {settings['kind']!r} is not one of: {', '.join(KINDS)}{hint}")
@@ -249,7 +249,7 @@ def _latent(
     amplitudes, spreads = calibrate(plants, n, scale)
     locations = [np.array(plant.locations) for plant in plants]
     if toxic:
-        # Toxic personas repeat themselves as the others do: the same spread, other traits.
+        # Toxic personas have the same spread over repetitions as others, and other traits.
         offsets = [people.TOXIC_REACH * at for at in places]
         bands = tuple(
             Band(entry["foundation"], entry["toxic_mean"], entry["toxic_sd"], s, tuple(offset))
@@ -267,7 +267,7 @@ def _latent(
 def _profile_ratings(
     task: Task, planted: list[Planted], settings: dict[str, Any]
 ) -> people.Ratings:
-    """Return ratings (Q, N) of the model as itself."""
+    """Return ratings (Q, N) without a persona."""
     instrument, scale, n = task.instrument, task.instrument.scale, settings["repetitions"]
     plans = []
     for entry in planted:
@@ -297,7 +297,7 @@ def _cells(task: Task, descriptions: Sequence[str]) -> people.Keys:
 
 
 def _by_item(instrument: Instrument, values: Sequence[Iterable[float]]) -> Array:
-    """Lay out values per foundation and item (in the foundation's order) in the items' order."""
+    """Reorder values per foundation and item (in the foundation's order) to the items' order."""
     queues = {name: iter(mine) for name, mine in zip(instrument.foundations, values, strict=True)}
     return np.array([next(queues[item.foundation]) for item in instrument.items], dtype=float)
 
@@ -309,7 +309,7 @@ def _by_foundation(instrument: Instrument, values: Sequence[float]) -> Array:
 
 
 def _frame(task: Task, ratings: people.Ratings) -> pl.DataFrame:
-    """Lay out ratings (P, Q, N) as answers; times stay null, so that equal runs are equal bytes."""
+    """Return ratings (P, Q, N) as answers; times are null, so that equal runs give equal bytes."""
     shard = task.shard
     persons, items, N = ratings.shape
     ids = [item.id for item in task.instrument.items[shard.items[0] : shard.items[1]]]
@@ -343,9 +343,9 @@ def planted_from_numbers(
     profile_mean: float | None = None,
     profile_sd: float | None = None,
 ) -> list[Planted]:
-    """Return planted values that are the same for every foundation, for planning a study.
+    """Return planted values that are the same for every foundation.
 
-    Without a profile a model answers as itself about the scale's middle with SD 1 / R.
+    Without a profile, unconditioned ratings have the scale's middle as mean and SD 1 / R.
     """
     profile = {"profile_mean": profile_mean, "profile_sd": profile_sd}
     given = {key: float(value) for key, value in profile.items() if value is not None}

@@ -14,7 +14,7 @@ import polars as pl
 
 from persona_collapse.asking.ask import Attempts, Order, complete, stored
 from persona_collapse.asking.settings import Settings
-from persona_collapse.asking.slots import REJECTIONS, SHORT, Once, failures, received
+from persona_collapse.asking.slots import REJECTIONS, SHORT, ReplyJob, failures, received
 from persona_collapse.materials.questions import ASPECTS, QuestionSet
 from persona_collapse.misalignment.columns import OK
 from persona_collapse.misalignment.scores import (
@@ -65,13 +65,13 @@ class VerdictMethod:
         """Return every stored attempt at these requests."""
         return stored({self.settings.cell_key(text) for text in calls}, self.settings)
 
-    def jobs(self, calls: Iterable[Messages], attempts: Attempts) -> list[Once]:
+    def jobs(self, calls: Iterable[Messages], attempts: Attempts) -> list[ReplyJob]:
         """Return the requests without a reply, each once; see ``final_rejections``."""
-        jobs: dict[str, Once] = {}
+        jobs: dict[str, ReplyJob] = {}
         for messages in calls:
             key = self.settings.cell_key(messages)
             mine = attempts.get(key, [])
-            job = Once(key, messages, (1,), self.max_tokens, mine)
+            job = ReplyJob(key, messages, (1,), self.max_tokens, mine)
             if job.missing() and not (self.final_rejections and self.rejected(mine)):
                 jobs[key] = job
         return list(jobs.values())

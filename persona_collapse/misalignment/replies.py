@@ -8,7 +8,7 @@ import polars as pl
 
 from persona_collapse.asking.ask import Attempts, Order
 from persona_collapse.asking.settings import Settings
-from persona_collapse.asking.slots import Once, failures, received
+from persona_collapse.asking.slots import ReplyJob, failures, received
 from persona_collapse.materials.questions import QuestionSet
 from persona_collapse.misalignment.columns import (
     EMPTY,
@@ -45,17 +45,17 @@ class Replies:
         """The cell keys of the questions."""
         return [key for _, key in self.cells]
 
-    def jobs(self, attempts: Attempts) -> list[Once]:
+    def jobs(self, attempts: Attempts) -> list[ReplyJob]:
         """Return the requests for the missing samples of every question."""
         jobs = []
         for question, key in self.cells:
             mine = attempts.get(key, [])
             samples = range(1, self.samples + 1)
-            missing = Once(key, question.messages(), samples, self.max_tokens, mine).missing()
+            missing = ReplyJob(key, question.messages(), samples, self.max_tokens, mine).missing()
             most = 1 if self.settings.batching == "single" else MOST_AT_ONCE
             for start in range(0, len(missing), most):
                 block = missing[start : start + most]
-                jobs.append(Once(key, question.messages(), block, self.max_tokens, mine))
+                jobs.append(ReplyJob(key, question.messages(), block, self.max_tokens, mine))
         return jobs
 
     def order(self, attempts: Attempts) -> Order:

@@ -203,7 +203,7 @@ def cut_in_a_quoted_field(path: Path) -> None:
             lambda path: written(path, ROWS, ["persona", *HEADER[1:]]),
             r"the column 'persona_id' is missing \(did you mean 'persona'\?\)",
         ),
-        (lambda path: written(path, ROWS, [*HEADER[:6], "rating"]), "'rating' stands twice"),
+        (lambda path: written(path, ROWS, [*HEADER[:6], "rating"]), "'rating' occurs twice"),
         (lambda path: written(path, [*ROWS[:5], ROWS[5][:4], *ROWS[6:]]), r"row 7: 4 fields"),
     ],
 )
