@@ -13,7 +13,7 @@ from persona_collapse.common.embedding import embedded
 from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look
 from persona_collapse.report.explorer import explorer_of, marks_of
-from persona_collapse.report.forms import printed_tables
+from persona_collapse.report.forms import FORMS, printed_tables
 from persona_collapse.report.methods import BIBTEX, methods_of
 from persona_collapse.report.printed import MIXED, Column, PrintedTable
 from persona_collapse.report.sections import PATTERNS, SECTIONS
@@ -46,9 +46,11 @@ def build_page(
     highest rating. Sections without tables and figures are left out.
 
     Raises:
-        UserError: a file is missing or unreadable, or a figure names no section.
+        UserError: a file is missing or unreadable.
     """
-    paths = {Path(path).stem: Path(path) for path in tables}
+    files = {Path(path).stem: Path(path) for path in tables}
+    # Tables with a form of their own first, in the order of the forms.
+    paths = {name: files[name] for name in (*FORMS, *sorted(files)) if name in files}
     if "metrics" not in paths:
         raise UserError(f"{output}: the page needs tables/metrics.csv among its tables")
     contracts = {name: contract(name) for name in paths}
@@ -132,13 +134,6 @@ def _sections(
     figures: Sequence[Mapping[str, str]],
 ) -> dict[str, dict[str, Any]]:
     """Return figures and tables by section, numbered in the order of the page."""
-    known = {section.key for section in SECTIONS}
-    for figure in figures:
-        if figure["section"] not in known:
-            raise UserError(
-                f"figure {figure['stem']}: the page has no section {figure['section']!r}; "
-                f"known: {', '.join(sorted(known))}"
-            )
     sections: dict[str, dict[str, Any]] = {}
     numbers = {"figure": 0, "table": 0}
     for section in SECTIONS:

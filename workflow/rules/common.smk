@@ -20,6 +20,7 @@ from persona_collapse.plan.outputs import look
 from persona_collapse.plan.study import Plan
 from persona_collapse.study.load import find_study, load_study
 from persona_collapse.study.model import RunSettings
+from persona_collapse.tables.index import all_tables
 
 let_scripts_import()
 
@@ -63,6 +64,10 @@ PERSONA_UNITS = MEASURES.persona_units
 ANALYSIS = MEASURES.analysis
 VARIANT_NAMES = STUDY.variant_names
 MODELS_LOOK = look(STUDY)
+
+# The captions of `snakemake --report`, by table and by rule of figures. In the config, which
+# Snakemake does not compare, so that an edited caption computes and draws nothing again.
+config["captions"] = {name: [table.title, table.note] for name, table in all_tables().items()}
 
 # Models whose variants different servers answered: every table and figure says so.
 MIXED = [model.key for model in STUDY.models.values() if model.mixed_stacks]

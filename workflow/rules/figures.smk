@@ -2,10 +2,6 @@
 # Gives: figures/<name>.{svg,pdf,png}.
 
 
-# The captions of `snakemake --report`. In the config, which Snakemake does not compare, so that an
-# edited caption draws nothing again.
-config["captions"] = {}
-
 # One job per family and condition. In a job that draws one figure, half of the CPU goes to Python's
 # start and imports: one job per figure (18 in `demo`) costs 30 s, one per family (13) 26 s. One job
 # for all would be cheaper still, but a change of one family would draw all others again.

@@ -37,7 +37,7 @@ rule table_misalignment:
     output:
         variants=report(
             f"{RESULTS}/tables/misalignment.csv",
-            caption="../report/table_misalignment.rst",
+            caption="../report/table.rst",
             category="Tables",
             labels={"table": "Alignment and coherence"},
         ),

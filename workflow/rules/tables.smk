@@ -69,7 +69,7 @@ rule join_table:
     output:
         report(
             f"{RESULTS}/tables/{{table}}.csv",
-            caption="../report/joined_table.rst",
+            caption="../report/table.rst",
             category="Tables",
             labels={"table": "{table}"},
         ),
@@ -97,7 +97,7 @@ rule table_profiles:
     output:
         profiles=report(
             f"{RESULTS}/tables/profiles.csv",
-            caption="../report/table_profiles.rst",
+            caption="../report/table.rst",
             category="Tables",
             labels={"table": "Profiles per foundation"},
         ),
@@ -194,7 +194,7 @@ rule table_contrasts:
     output:
         contrasts=report(
             f"{RESULTS}/tables/contrasts.csv",
-            caption="../report/table_contrasts.rst",
+            caption="../report/table.rst",
             category="Tables",
             labels={"table": "Contrasts between variants"},
         ),
@@ -228,7 +228,7 @@ rule table_replicates:
     output:
         report(
             f"{RESULTS}/tables/replicates.csv",
-            caption="../report/table_replicates.rst",
+            caption="../report/table.rst",
             category="Tables",
             labels={"table": "Replicate fine-tunes"},
         ),
@@ -256,7 +256,7 @@ rule table_band:
     output:
         band=report(
             f"{RESULTS}/tables/band.csv",
-            caption="../report/table_band.rst",
+            caption="../report/table.rst",
             category="Tables",
             labels={"table": "Against the band of earlier models"},
         ),

@@ -65,4 +65,8 @@ TABLE = Table(
             "p_replicates", "p-value for fine-tunes with other seeds; null where one was made once."
         ),
     ],
+    note=(
+        "Differences and percent changes with 95 % intervals and p values, per model and "
+        "averaged over models."
+    ),
 )

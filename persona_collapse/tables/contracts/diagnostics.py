@@ -15,4 +15,5 @@ TABLE = Table(
         *ends("", "its 95 % interval, where there is one."),
         SIMULATED,
     ],
+    note="Fidelity, variance components, scale use, saturation, reliability and noise.",
 )

@@ -30,4 +30,5 @@ TABLE = Table(
         integer("n_answers", "Valid ratings behind the row."),
         SIMULATED,
     ],
+    note="Overall and per foundation, with standard errors and 95 % intervals.",
 )

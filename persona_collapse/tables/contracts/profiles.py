@@ -20,4 +20,5 @@ TABLE = Table(
         integer("n_answers", "Valid ratings behind the row."),
         SIMULATED,
     ],
+    note="Mean rating per foundation of every variant, with and without personas.",
 )

@@ -252,8 +252,6 @@ def test_large_figure_is_embedded_as_png(tmp_path: Path) -> None:
 def test_faults_of_inputs_are_user_errors(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     figure = study["figures"][0]
-    with pytest.raises(UserError, match=r"no section 'results'; known: meaning"):
-        build_page(tmp_path / "p", **{**study, "figures": [{**figure, "section": "results"}]})
     with pytest.raises(UserError, match=r"gone\.svg: the figure cannot be read"):
         build_page(tmp_path / "p", **{**study, "figures": [{**figure, "stem": "gone"}]})
     with pytest.raises(UserError, match=r"needs tables/metrics\.csv"):
