@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.common.faults import MADE, check
+from persona_collapse.common.faults import check, mark_checked
 from persona_collapse.common.files import write_atomically
 from persona_collapse.common.hashing import digest
 from persona_collapse.materials.catalogue import External, find_external
@@ -48,7 +48,7 @@ def external(
     document = convert(resource, content)
     check(document, DECLARED[resource.kind], f"{name} as converted")
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
-    write_atomically(output, f"{MADE} from {catalogue}.\n{text}".encode())
+    write_atomically(output, mark_checked(text, str(catalogue)).encode())
 
 
 def read_content(resource: External, cache: Path, mirror: Path | None) -> Content:

@@ -11,7 +11,14 @@ import pytest
 import yaml
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.common.faults import CHECKED, MADE, build, check, key_path, read_document
+from persona_collapse.common.faults import (
+    CHECKED,
+    build,
+    check,
+    key_path,
+    mark_checked,
+    read_document,
+)
 from persona_collapse.common.keys import (
     Count,
     GitBlob,
@@ -207,7 +214,10 @@ print("pydantic" in sys.modules)
     assert not checks()
     path.write_text(yaml.safe_dump({**PERSONAS, "title": "Others"}), encoding="utf-8")
     assert checks()
-    path.write_text(f"{MADE} from x.\n{yaml.safe_dump(PERSONAS)}", encoding="utf-8")
+    marked = mark_checked(yaml.safe_dump(PERSONAS), "x")
+    path.write_text(marked, encoding="utf-8")
     assert not checks()
+    path.write_text(marked.replace("Some", "Other"), encoding="utf-8")
+    assert checks()
     path.write_text(yaml.safe_dump({**PERSONAS, "tittle": "Others"}), encoding="utf-8")
     assert "tittle: unknown key" in fault_of(path, PersonaSet)
