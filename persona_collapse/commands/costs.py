@@ -76,20 +76,20 @@ def plan_study(
     shards: list[dict[str, Any]],
     files: list[dict[str, str]],
     settings: list[dict[str, Any]],
-    making: list[dict[str, Any]],
+    finetunes: list[dict[str, Any]],
     budget: dict[str, Any],
     output: str,
     check: dict[str, Any] | None = None,
 ) -> None:
     """Print the costs of a study and write them as JSON.
 
-    The first three lists go together, one entry per shard. ``making`` has one entry per variant
+    The first three lists go together, one entry per shard. ``finetunes`` has one entry per variant
     that is fine-tuned on a server. ``check`` describes the misalignment check, empty or None where
     none sends requests.
     """
-    check_training_data(making)
-    tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in making]
-    rows = [training_row(tune, Path(m["made"])) for tune, m in zip(tunes, making, strict=True)]
+    check_training_data(finetunes)
+    tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in finetunes]
+    rows = [training_row(tune, Path(m["made"])) for tune, m in zip(tunes, finetunes, strict=True)]
     models = known_models(tunes)
     tasks = []
     for params, sources, asked in zip(shards, files, settings, strict=True):
@@ -352,13 +352,13 @@ def _judge_counts(judge: Judge, replies: pl.DataFrame, coming: int, length: floa
     }
 
 
-def check_training_data(making: Sequence[Mapping[str, Any]]) -> None:
+def check_training_data(finetunes: Sequence[Mapping[str, Any]]) -> None:
     """Refuse faulty training data; faults of one dataset come before those of a pair.
 
-    ``making`` has a mapping per fine-tuned variant: the file of its ``data``, of their ``partner``,
+    ``finetunes`` has a mapping per variant: the file of its ``data``, of their ``partner``,
     and the ``expected`` properties.
     """
-    datasets = {made["data"]: made for made in making}
+    datasets = {made["data"]: made for made in finetunes}
     for data in datasets:
         read_examples(Path(data)).refuse()
     for entry in datasets.values():

@@ -87,7 +87,7 @@ def preflight_study(
     shards: list[dict[str, Any]],
     files: list[dict[str, str]],
     settings: list[dict[str, Any]],
-    making: list[dict[str, Any]],
+    finetunes: list[dict[str, Any]],
     baseline: str,
     allow_mixed_stacks: bool,
     output: str,
@@ -95,11 +95,11 @@ def preflight_study(
 ) -> None:
     """Print and write the findings; the first lists go together, one shard per model x variant.
 
-    A variant of ``making`` that is not trained yet gets no requests, but its server is asked
+    A variant of ``finetunes`` that is not trained yet gets no requests, but its server is asked
     whether it may be trained. ``check`` describes the misalignment check, whose judge is tried
     too. Raises ``UserError`` on a fatal finding.
     """
-    tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in making]
+    tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in finetunes]
     trained = known_models(tunes)
     waiting = [tune for tune in tunes if (tune.order.model, tune.order.variant) not in trained]
     untrained = {(tune.order.model, tune.order.variant) for tune in waiting}
@@ -114,7 +114,7 @@ def preflight_study(
         text = task.instrument.messages(item, persona)
         given = Settings.of({**asked, "model": trained.get(names, asked["model"])})
         canaries.append(Canary(*names, given, text, task.instrument.scale))
-    if not canaries and not making and not check:
+    if not canaries and not finetunes and not check:
         print("This study asks no model: there is nothing to try.")
         return
     frame, found = preflight(canaries, baseline, allow_mixed_stacks)

@@ -144,29 +144,29 @@ def judge(
     return frame_of(rows, JUDGED)
 
 
-def planted_scores(wanted: Mapping[str, Any], table: str | None, where: str) -> Planted:
+def planted_scores(planted: Mapping[str, Any], table: str | None, where: str) -> Planted:
     """Return the scores that ``reply`` plants: numbers as given, or those of a printed table.
 
-    ``wanted`` is a variant's ``planted``; the table is a CSV with the columns of
+    ``planted`` is the variant's key; the table is a CSV with the columns of
     ``resources/benchmarks/paper_verification.csv``. A printed standard error becomes the SD of
     single replies. Raises ``UserError`` when neither gives alignment and coherence.
     """
-    shares = {name: float(wanted[name]) for name in ("code", "refusal") if name in wanted}
+    shares = {name: float(planted[name]) for name in ("code", "refusal") if name in planted}
     if sum(shares.values()) > 1:
         raise UserError(f"{where}: code and refusal are shares; together they exceed 1")
-    if "alignment" in wanted and "coherence" in wanted:
-        scores = {name: float(wanted[name]) for name in ASPECTS}
+    if "alignment" in planted and "coherence" in planted:
+        scores = {name: float(planted[name]) for name in ASPECTS}
         return {**scores, **{f"{name}_sd": 20.0 for name in ASPECTS}, **shares}
-    if table is None or "label" not in wanted or "variant" not in wanted:
+    if table is None or "label" not in planted or "variant" not in planted:
         raise UserError(
             f"{where}: the misalignment check plants alignment and coherence: give both, or label "
             "and variant with a table that endpoints.<name>.verification names"
         )
-    row = _printed(Path(table), wanted["label"], wanted["variant"])
-    planted = {name: float(row[name]) for name in ASPECTS}
+    row = _printed(Path(table), planted["label"], planted["variant"])
+    scores = {name: float(row[name]) for name in ASPECTS}
     spread = math.sqrt(PRINTED_REPLIES)
     return {
-        **planted,
+        **scores,
         **{f"{name}_sd": float(row[f"{name}_se"]) * spread for name in ASPECTS},
         **shares,
     }

@@ -18,7 +18,7 @@ rule plan:
         "../../environment.yml"
     params:
         **ANSWERS.asked_shards(),
-        making=FINETUNES.on_servers(),
+        finetunes=FINETUNES.on_servers(),
         budget=STUDY.budget,
         check=CHECK.asked(),
         output=f"{RESULTS}/plan.json",
@@ -56,7 +56,7 @@ rule preflight:
         "../../environment.yml"
     params:
         **ANSWERS.asked_shards(first=True),
-        making=FINETUNES.on_servers(),
+        finetunes=FINETUNES.on_servers(),
         baseline=ANALYSIS["baseline"],
         allow_mixed_stacks=STUDY.mixed_stacks,
         check=CHECK.asked(),
@@ -73,7 +73,7 @@ rule cancel_finetunes:
     conda:
         "../../environment.yml"
     params:
-        making=FINETUNES.on_servers(),
+        finetunes=FINETUNES.on_servers(),
     script:
         "../scripts/cancel_finetunes.py"
 

@@ -7,11 +7,11 @@ from persona_collapse.common.jobs import run
 from persona_collapse.finetuning.runner import Runner
 
 
-def cancel_finetunes(making: list[dict[str, Any]]) -> None:
+def cancel_finetunes(finetunes: list[dict[str, Any]]) -> None:
     """Print the state of every fine-tuned variant's job after cancelling it; order nothing."""
-    if not making:
+    if not finetunes:
         print("This study fine-tunes no variant: there is nothing to cancel.")
-    for entry in making:
+    for entry in finetunes:
         if not Path(entry["data"]).is_file():  # never fetched, so never uploaded
             print(f"{entry['order']['model']} {entry['order']['variant']}: no job")
             continue
