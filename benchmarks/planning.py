@@ -74,6 +74,14 @@ def snakemake(project: Path, *words: str) -> Cost:
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text)
 
 
+def copied(project: Path) -> Path:
+    """Copy what a run needs to a folder and return it."""
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+        copy(ROOT / part, project / part)
+    return project
+
+
 def jobs_planned(text: str) -> int:
     """Return the total of a dry run's table of jobs, 0 where nothing is to be done."""
     found = re.search(r"^total +(\d+)$", text, re.M)
@@ -98,16 +106,13 @@ def finish(project: Path, settings: tuple[str, ...]) -> None:
 def measured(shards: int, cores: int) -> str:
     """Return the table row of one study."""
     with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder)
-        for part in PARTS:
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
-            copy(ROOT / part, project / part)
+        project = copied(Path(folder))
         study = project / "config" / "studies" / "large.yaml"
         study.write_text(yaml.safe_dump(study_of(shards), sort_keys=False), encoding="utf-8")
         settings = ("--cores", str(cores), "--quiet", "rules", "--config", "study=large")
         plan = snakemake(project, "all_tables", "-n", *settings)
         units = units_of(SAMPLE * len(VARIANTS) * MODELS // shards)
-        run = snakemake(project, *units, *settings)
+        run = snakemake(project, *units, "--until", "answer_shard", *settings)
         finish(project, settings)
         again = snakemake(project, "all_tables", "-n", *settings)
     if jobs_planned(again.output):
