@@ -136,7 +136,7 @@ def prior_band(
 
 
 def _susceptibility_axis(axes: Axes, published: list[Row], rows: list[Row], band: Row) -> None:
-    """Leave room for every whisker and the band; S is a place here, not a length from zero."""
+    """Leave room for every whisker and the band; the axis need not start at zero."""
     found = [end for row in published for end in interval(row, "S", NORMAL) or ()]
     found += [end for row in rows for end in interval(row, "S") or ()]
     found += [row["S"] for row in rows if finite(row["S"])]
@@ -362,14 +362,14 @@ class Prediction:
 
 
 def _t(level: float, freedom: int) -> float:
-    """Return how many scales the middle ``level`` of a t distribution reaches each way."""
+    """Return the half-width, in scales, of the middle ``level`` of a t distribution."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + level) / 2))
 
 
 def _evenly(low: float, high: float, log: bool) -> NDArray[np.float64]:
-    """Return 200 values that stand evenly on the axis."""
+    """Return 200 values, equally spaced on a linear or log axis."""
     if log:
         return np.geomspace(low, high, 200, dtype=np.float64)
     return np.linspace(low, high, 200, dtype=np.float64)

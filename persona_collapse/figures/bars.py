@@ -67,7 +67,7 @@ def collapse_bars(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look) ->
     """Return the figure: one row per model and variant, S on the left and R on the right.
 
     Bars start at zero; whiskers are 95 % intervals, or one standard error where there is none. An
-    infinite R is a bar without an end. Beside each bar stand the value and the percent change
+    infinite R is a bar without an end. Beside each bar are the value and the percent change
     against the baseline with its interval.
     """
     values = rows_by(metrics, "model", "variant", probe=look.roleplay, foundation="overall")
@@ -160,10 +160,10 @@ class _Metric:
                 self._bar(axes, line, value, limit)
 
     def _bar(self, axes: Axes, line: Line, value: float, limit: float) -> None:
-        paint, endless = self.look.paint(line.variant), math.isinf(value)
+        paint, infinite = self.look.paint(line.variant), math.isinf(value)
         name = f"{line.model} {line.variant} {self.metric}"
-        _bar(axes, line, limit if endless else value, paint, name)
-        if endless:
+        _bar(axes, line, limit if infinite else value, paint, name)
+        if infinite:
             # Two slanted cuts before the end: the bar does not stop here.
             for cut in (0.90, 0.94):
                 x, y = (limit * cut, limit * (cut + 0.02)), (line.y + _BAR, line.y - _BAR)
@@ -255,8 +255,8 @@ def _causes(axes: Axes, probe: str, rows: dict[Line, Row | None]) -> None:
 def variance_ledger(diagnostics: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: one row per model and variant, its shares stacked to 100 %.
 
-    Beside the bar stands each share with its 95 % interval. The two parts that tell personas apart
-    come first, so that their sum can be read off the axis.
+    Each share is printed beside the bar with its 95 % interval. The two parts that
+    differ between personas come first, so that their sum can be read off the axis.
     """
     found = measures(diagnostics, look)
     asked = {(model, variant) for model, variant, name in found if name.startswith("share_persona")}

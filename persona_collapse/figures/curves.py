@@ -33,7 +33,7 @@ LOSSES = {"train_loss": "Loss", "train_accuracy": "Accuracy"}
 WINDOW = 0.05  # of a curve's points: what a line is averaged over
 _SPACE = Space(left=0.3, gap=0.36, above=0.2, below=0.24, foot=0.14, height=1.15, widest=1.7)
 _PLANTED = ModelLook("planted", "Planned from S and R alone", "")
-# From pale to dark with more repetitions (a scale, not a choice), told apart by markers too.
+# From pale to dark with more repetitions (ordered, not categorical); markers differ too.
 _SHADES = ("#8fc1de", "#5fa6d2", "#3182bd", "#08519c", "#08306b")
 _MARKERS = ("v", "o", "s", "^", "D", "P", "X")
 _AIM = Paint(FAINT, "", (0, (2, 2)), "", 0.8)

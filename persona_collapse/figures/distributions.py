@@ -45,7 +45,7 @@ def rating_distributions(diagnostics: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: a row per model, a column per variant, one axis for all.
 
     Bars are shares of all answers with 95 % intervals; an outline repeats the baseline's bars in
-    the other variants' panels. Above each panel stands the share on both ends of the scale.
+    the other variants' panels. The share on both ends of the scale is printed above each panel.
     """
     found = measures(diagnostics, look)
     shares = {key: _shares(found, *key) for key in {(key[0], key[1]) for key in found}}

@@ -92,7 +92,7 @@ class Space:
 class Block:
     """A model's panels: their frames (left, top, width, height in inches) in order.
 
-    ``lowest`` tells that no block stands below.
+    ``lowest``: no block is below it.
     """
 
     model: ModelLook

@@ -109,7 +109,7 @@ def _figure(
 
 
 def _heading(sheet: Sheet, model: ModelLook, absent: Sequence[str], box: Frame) -> float:
-    """Write the model's label and what it lacks; return the height used, in inches."""
+    """Write the model's label and which series it has not; return the height used, in inches."""
     left, top, width, _ = box
     middle = left + width / 2
     size = HEADING if extent(model.label, HEADING, bold=True)[0] <= width else SMALL

@@ -48,7 +48,7 @@ class Notice:
 class Sheet:
     """A figure whose parts are placed in inches; y grows downwards.
 
-    Notices stand in strips at the top, and every y counts from below them.
+    Notices are strips at the top; y is 0 below them.
     """
 
     def __init__(self, width: float, height: float, notices: Sequence[Notice]) -> None:
@@ -195,6 +195,6 @@ def wrap(text: str, width: float, size: float = SMALL, *, bold: bool = False) ->
 
 
 def bare(axes: Axes) -> None:
-    """Take spines and ticks off the left side, where rows are told by texts."""
+    """Remove spine and ticks on the left, where texts label the rows."""
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", left=False, labelleft=False)

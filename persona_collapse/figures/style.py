@@ -27,8 +27,8 @@ SHADE = "#e8e8e8"
 PAPER = "#ffffff"
 NOTE = "#8a3b00"
 
-# Okabe and Ito's colours, told apart by all common kinds of colour vision. In print without colour
-# the hatches, line styles and markers of PAINTS tell them apart.
+# Okabe and Ito's colours, distinct for all common kinds of colour vision. Without colour, the
+# hatches, line styles and markers of PAINTS are distinct.
 GREY, BLUE, VERMILLION = "#8c8c8c", "#0072b2", "#d55e00"
 GREEN, ORANGE, SKY, PURPLE = "#009e73", "#e69f00", "#56b4e9", "#b05c92"
 

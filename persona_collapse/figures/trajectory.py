@@ -38,7 +38,7 @@ def trajectory(table: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: one row per model with checkpoints; S, R and saturation side by side.
 
     Points have 95 % intervals, those of a column share their axis; a grey line keeps the level of
-    the baseline. An infinite R stands at the top edge; what was never measured has no panel.
+    the baseline. An infinite R is drawn at the top edge; what was never measured has no panel.
     """
     overall = table.filter(pl.col("foundation") == "overall")
     tracks = {
@@ -155,7 +155,7 @@ class _Column:
             point(axes, row["step"], y, paint, name, yerr=reach, zorder=3)
 
     def _place(self, row: Row) -> float:
-        """Return where a value stands: an infinite one at the edge, an unknown one nowhere."""
+        """Return where a value is drawn: an infinite one at the edge, an unknown one at NaN."""
         value = row[self.name]
         if finite(value):
             return float(value)
