@@ -48,8 +48,8 @@ GROUPS = (
         },
     ),
     Group(
-        "ledger",
-        "Variance ledger of all ratings",
+        "variance_components",
+        "Variance components of all ratings",
         "Shares of the variance of single ratings, and the generalisability of a persona's mean.",
         "meaning",
         {

@@ -52,7 +52,7 @@ SECTIONS = (
         "meaning",
         "What S means here",
         "A higher S can come from amplified characters or from noise. Fidelity measures whether "
-        "each persona keeps the profile it has under the baseline; the variance ledger shows how "
+        "each persona keeps the profile it has under the baseline; variance components show how "
         "much of the total variance is due to personas.",
     ),
     Section(
