@@ -248,7 +248,10 @@ HALVES = [0.5, 0.5, 0.0, 0.0, 0.0, 0.0]
         ({"status": ["ok", "fine"]}, "row 2: status is 'fine', not one of: ok, unparseable"),
         ({"status": ["ok", None]}, "row 2: status is None, not one of"),
         ({"status": ["ok", "refused"]}, "row 2: status is 'refused', but there is a rating"),
-        ({"rating": [3, -1], "status": ["ok", "ok"]}, "row 2: status is 'ok', which is said of"),
+        (
+            {"rating": [3, -1], "status": ["ok", "ok"]},
+            "row 2: status is 'ok', but there is no rating",
+        ),
         ({"rating": [None, None], "probabilities": [HALVES, HALVES[:2]]}, "row 2: probabilities"),
         (
             {"rating": [None, None], "probabilities": [HALVES, [0.5] * 6]},
