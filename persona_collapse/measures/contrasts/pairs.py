@@ -183,16 +183,15 @@ def _laid_out(
 ) -> tuple[str, dict[tuple[str, str], Cells], dict[tuple[str, str], bool]]:
     cells, simulated, probes = {}, {}, set()
     for frame in moments:
-        model, variant, probe, marked = frame.select("model", "variant", "probe", "simulated").row(
-            0
-        )
+        unit = frame.row(0, named=True)
+        model, variant, probe = (unit[name] for name in ("model", "variant", "probe"))
         if frame["persona_id"].is_null().any():
             raise UserError(
                 f"{model} / {variant} / {probe}: an unconditioned probe has no personas to draw; "
                 "contrasts need a probe with personas (analysis.roleplay_probe)"
             )
         cells[model, variant] = cells_from_moments(frame, instrument.scale.minimum)
-        simulated[model, variant] = bool(marked)
+        simulated[model, variant] = bool(unit["simulated"])
         probes.add(probe)
     if len(probes) != 1:
         raise UserError(f"contrasts need the moments of one probe, found {sorted(probes)}")

@@ -43,6 +43,7 @@ def reliability(
         values: list[tuple[Array, Array]] = []
         for start in range(0, weights.shape[0], CHUNK):
             covariance = covariances(cells.mean[:, items], weights[start : start + CHUNK])
+            covariance = np.where(np.abs(covariance) < 1e-12, 0, covariance)
             values.append((alpha(covariance), split_half(covariance, halves)))
         alphas, halved = (np.concatenate(part) for part in zip(*values, strict=True))
         rows += rows_of(name, {"alpha": alphas, "split_half": halved})
@@ -59,8 +60,8 @@ def covariances(means: Array, weights: Array) -> Array:
     outer = (means[:, :, None] * means[:, None, :]).reshape(personas, -1)
     totals = weights @ means
     sums = (weights @ outer).reshape(-1, items, items)
-    covariance = (sums - totals[:, :, None] * totals[:, None, :] / count) / (count - 1)
-    return np.where(np.abs(covariance) < 1e-12, 0, covariance)
+    covariance: Array = (sums - totals[:, :, None] * totals[:, None, :] / count) / (count - 1)
+    return covariance
 
 
 def alpha(covariance: Array) -> Array:

@@ -15,6 +15,7 @@ import polars as pl
 
 from persona_collapse.measures.cells import Array, Cells
 from persona_collapse.measures.diagnostics.noise import answer_variance, noise_variance
+from persona_collapse.measures.diagnostics.reliability import covariances
 from persona_collapse.measures.diagnostics.rows import NO_INTERVAL, Row, frame_of, ratio
 from persona_collapse.measures.statistics.intervals import jackknife_se
 
@@ -112,12 +113,7 @@ def effective_dimension(means: Array, noise: Array, weights: Array) -> Array:
     count = weights.sum(axis=1)
     if count.min() < 3:
         return np.full(weights.shape[0], np.nan)
-    means = means - means.mean(axis=0)
-    outer = (means[:, :, None] * means[:, None, :]).reshape(means.shape[0], -1)
-    totals = weights @ means
-    covariance = (weights @ outer).reshape(-1, items, items)
-    covariance -= totals[:, :, None] * totals[:, None, :] / count[:, None, None]
-    covariance /= (count - 1)[:, None, None]
+    covariance = covariances(means, weights)
     noise = weights @ noise / count[:, None]
     diagonal = np.einsum("bii->bi", covariance)
     trace = diagonal.sum(axis=1)
