@@ -47,7 +47,7 @@ rule upload_dataset:
 
 
 rule make_variant:
-    """Make a variant: begin its fine-tuning job once, follow it, write the model's id and losses."""
+    """Fine-tune a variant: start its job once, follow it, write the model's id and losses."""
     input:
         FINETUNES.upload,
         data=FINETUNES.data,
