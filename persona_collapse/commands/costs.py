@@ -30,28 +30,13 @@ from persona_collapse.store.files import read_attempts, stream_folder
 from persona_collapse.tasks import Task, task_of
 
 TOTAL = "total"
-COLUMNS: dict[str, Any] = {
-    "model": pl.String,
-    "variant": pl.String,
-    "stage": pl.String,
-    "base_url": pl.String,
-    "requested_model": pl.String,
-    "answers": pl.Int64,
-    "stored": pl.Int64,
-    "remaining": pl.Int64,
-    "requests": pl.Int64,
-    "prompt_tokens": pl.Int64,
-    "completion_tokens": pl.Int64,
-    "training_tokens": pl.Int64,
-    "usd": pl.Float64,
-    "hours": pl.Float64,
-    "tokens_by": pl.String,
-    "price_of": pl.String,
-    "note": pl.String,
-}
 SUMMED = (
     *("answers", "stored", "remaining", "requests"),
     *("prompt_tokens", "completion_tokens", "training_tokens"),
+)
+COLUMNS = (
+    *("model", "variant", "stage", "base_url", "requested_model", *SUMMED),
+    *("usd", "hours", "tokens_by", "price_of", "note"),
 )
 TRAINING, ANSWERS, REPLIES, JUDGE = "finetune", "answers", "replies", "judge"  # stages
 PLACEHOLDER = "a placeholder for a model of your own: not priced"
@@ -103,11 +88,11 @@ def plan_study(
     if not rows:
         print("This study asks no model: its answers are recorded or simulated, and cost nothing.")
         return
-    frame = plan_frame(rows)
-    document = plan_document(frame, budget)
+    rows = with_total(rows)
+    document = plan_document(rows, budget)
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     Path(output).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    print(plan_table(frame))
+    print(plan_table(rows))
     if budget:
         verdict = "does NOT suffice" if document["over_budget"] else "suffices"
         limits = ", ".join(f"{name} {limit}" for name, limit in budget.items())
@@ -115,37 +100,35 @@ def plan_study(
     print(f"Written to {output}")
 
 
-def plan_frame(rows: Sequence[Row]) -> pl.DataFrame:
-    """Return rows of any stage as a table of ``COLUMNS``, a total row last.
+def with_total(rows: Sequence[Row]) -> list[Row]:
+    """Return rows of any stage with all ``COLUMNS``, a total row last.
 
-    ``usd`` is null where a model has no price, and in the total if it is null for any model but a
+    ``usd`` is None where a model has no price, and in the total if it is None for any model but a
     placeholder.
     """
     total: Row = {name: sum(row[name] for row in rows) for name in SUMMED}
     priced = [row["usd"] for row in rows if row["note"] != PLACEHOLDER]
-    total |= {"model": TOTAL, "usd": None if None in priced else sum(priced)}
+    total |= {"model": TOTAL, "usd": None if None in priced else sum(priced, 0.0)}
     total["hours"] = sum(row["hours"] for row in rows)
-    full = [{name: row.get(name) for name in COLUMNS} for row in [*rows, total]]
-    return pl.DataFrame(full, schema=COLUMNS)
+    return [{name: row.get(name) for name in COLUMNS} for row in [*rows, total]]
 
 
-def plan_document(frame: pl.DataFrame, budget: Mapping[str, Any] | None) -> dict[str, Any]:
+def plan_document(rows: Sequence[Row], budget: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return rows, their total, the budget and whether it is exceeded, as plain data."""
-    rows = frame.to_dicts()
-    total = rows.pop()
+    *parts, total = rows
     limits = dict(budget or {})
     requests, usd = limits.get("max_requests"), limits.get("max_usd")
     over = (requests is not None and total["requests"] > requests) or (
         usd is not None and total["usd"] is not None and total["usd"] > usd
     )
-    return {"variants": rows, TOTAL: total, "budget": limits, "over_budget": bool(over)}
+    return {"variants": parts, TOTAL: total, "budget": limits, "over_budget": over}
 
 
-def plan_table(frame: pl.DataFrame) -> str:
-    """Return the plan as a text table, with the assumptions behind its numbers below it."""
-    heads = ["model", "variant", "stage", *SUMMED, "usd", "hours"]
+def plan_table(rows: Sequence[Row]) -> str:
+    """Return rows and their total as a text table, with the assumptions behind it below."""
+    heads = ("model", "variant", "stage", *SUMMED, "usd", "hours")
     lines = [[head.replace("_", " ") for head in heads]]
-    lines += [[_shown(value) for value in row] for row in frame.select(heads).iter_rows()]
+    lines += [[_shown(row[head]) for head in heads] for row in rows]
     widths = [max(len(line[place]) for line in lines) for place in range(len(heads))]
     texts = [
         "  ".join(
@@ -154,34 +137,30 @@ def plan_table(frame: pl.DataFrame) -> str:
         ).rstrip()
         for line in lines
     ]
-    notes = [f"Prompt tokens: {how}." for how in frame["tokens_by"].drop_nulls().unique().sort()]
-    notes += [f"Prices: {text}." for text in frame["price_of"].drop_nulls().unique().sort()]
-    notes += [
-        f"{model} {variant}: {note}."
-        for model, variant, note in frame.select("model", "variant", "note")
-        .drop_nulls()
-        .unique(maintain_order=True)  # several stages of a variant may share a note
-        .iter_rows()
-    ]
-    unpriced = frame.filter(
-        pl.col("usd").is_null()
-        & (pl.col("model") != TOTAL)
-        & pl.col("note").ne_missing(PLACEHOLDER)
-    )
+    *parts, _ = rows
+    notes = [f"Prompt tokens: {how}." for how in _unique(parts, "tokens_by")]
+    notes += [f"Prices: {text}." for text in _unique(parts, "price_of")]
+    noted = [f"{row['model']} {row['variant']}: {row['note']}." for row in parts if row["note"]]
+    notes += dict.fromkeys(noted)  # several stages of a variant may share a note
+    unpriced = [row for row in parts if row["usd"] is None and row["note"] != PLACEHOLDER]
     notes += [
         f"No price for {name}: add it to the file of prices."
-        for name in unpriced["requested_model"].unique().sort()
+        for name in _unique(unpriced, "requested_model")
     ]
-    if unpriced.height:
-        known = frame.filter(pl.col("model") != TOTAL)["usd"].sum()
+    if unpriced:
+        known = sum(row["usd"] or 0.0 for row in parts)
         notes.append(f"Models with a price cost {known:,.2f} USD in total.")
-    stages = set(frame["stage"])
+    stages = {row["stage"] for row in parts}
     assumed = "".join(f"; {text}" for stage, text in ASSUMPTIONS.items() if stage in stages)
     notes.append(
         f"Hours: requests of {SECONDS_PER_REQUEST:g} s, one variant and stage after another, "
         f"an assumption{assumed}."
     )
     return "\n".join([*texts, "", *notes]) + "\n"
+
+
+def _unique(rows: Sequence[Row], column: str) -> list[str]:
+    return sorted({row[column] for row in rows if row[column] is not None})
 
 
 def _shown(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from persona_collapse.asking.settings import Settings
-from persona_collapse.commands.costs import answer_rows, plan_document, plan_frame, plan_table
+from persona_collapse.commands.costs import answer_rows, plan_document, plan_table, with_total
 from persona_collapse.commands.preflight import Canary, independent, mixed_stacks, preflight
 from persona_collapse.materials.instruments import Scale
 from tests.helpers import scripted_server as scripted
@@ -48,22 +48,21 @@ def given(
 def test_plan_counts_what_is_missing(server: ScriptedServer, ask: Asker, given: Given) -> None:
     ask(server, make_task(personas=2, items=3, repetitions=4))
     task = make_task(personas=3, items=3, repetitions=10)
-    frame = plan_frame(answer_rows([(task, given()), (task, given(model="other"))]))
-    row, total = frame.row(0, named=True), frame.row(1, named=True)
+    row, total = with_total(answer_rows([(task, given()), (task, given(model="other"))]))
     assert total["model"] == "total"
     # Both tasks are of one model x variant here, so their numbers are summed in one row.
     assert (row["answers"], row["stored"], row["remaining"]) == (180, 24, 156)
     assert row["requests"] == 18
     assert row["completion_tokens"] == 156
-    only = plan_frame(answer_rows([(task, given())])).row(0, named=True)
+    (only,) = answer_rows([(task, given())])
     assert (only["answers"], only["stored"], only["requests"]) == (90, 24, 9)
     assert only["usd"] == only["prompt_tokens"] + 2 * only["completion_tokens"]
-    single = plan_frame(answer_rows([(task, given(batching="single"))])).row(0, named=True)
+    (single,) = answer_rows([(task, given(batching="single"))])
     assert single["requests"] == 66
     before = server.count
     ask(server, task)
     assert server.count - before == only["requests"]
-    done = plan_frame(answer_rows([(task, given())])).row(0, named=True)
+    (done,) = answer_rows([(task, given())])
     assert (done["remaining"], done["requests"], done["usd"]) == (0, 0, 0.0)
 
 
@@ -72,7 +71,7 @@ def test_plan_of_logprobs_counts_one_request_per_sample_of_a_cell(
     askings: int, server: ScriptedServer, ask: Asker, given: Given
 ) -> None:
     task = make_task(personas=3, items=3, repetitions=askings)
-    row = plan_frame(answer_rows([(task, given(method="logprobs"))])).row(0, named=True)
+    (row,) = answer_rows([(task, given(method="logprobs"))])
     assert (row["answers"], row["requests"], row["completion_tokens"]) == (9 * askings,) * 3
     ask(server, task, method="logprobs")
     assert server.count == row["requests"]
@@ -80,19 +79,19 @@ def test_plan_of_logprobs_counts_one_request_per_sample_of_a_cell(
 
 def test_plan_needs_no_key_and_no_price(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SCRIPTED_KEY")
-    frame = plan_frame(answer_rows([(make_task(), given(model="unpriced"))]))
-    assert frame["usd"].to_list() == [None, None]
-    assert "No price for unpriced" in plan_table(frame)
+    rows = with_total(answer_rows([(make_task(), given(model="unpriced"))]))
+    assert [row["usd"] for row in rows] == [None, None]
+    assert "No price for unpriced" in plan_table(rows)
 
 
 def test_plan_is_written_as_document_and_table(given: Given) -> None:
-    frame = plan_frame(answer_rows([(make_task(personas=2, items=5, repetitions=10), given())]))
-    document = plan_document(frame, {"max_requests": 9})
+    rows = with_total(answer_rows([(make_task(personas=2, items=5, repetitions=10), given())]))
+    document = plan_document(rows, {"max_requests": 9})
     assert document["total"]["requests"] == 10
     assert document["over_budget"]
-    assert not plan_document(frame, {"max_requests": 10})["over_budget"]
-    assert plan_document(frame, {"max_usd": 1})["over_budget"]
-    table = plan_table(frame)
+    assert not plan_document(rows, {"max_requests": 10})["over_budget"]
+    assert plan_document(rows, {"max_usd": 1})["over_budget"]
+    table = plan_table(rows)
     assert "estimated at 4.5 characters a token" in table
     assert "2026-01-01, made up" in table
     assert table.splitlines()[1].split()[:4] == ["m", "base", "answers", "100"]
