@@ -1,8 +1,8 @@
 """What rules ask about answers: shards, the files they are made from, params and run settings.
 
 Everything returned for ``params:`` is plain (texts, numbers, lists, dicts in a fixed order), since
-Snakemake compares nothing else, and speaks of the shard alone, so that a growing study reruns only
-what grew.
+Snakemake compares nothing else. It describes one shard alone, so that a growing study reruns only
+its new shards.
 """
 
 from __future__ import annotations
@@ -163,10 +163,16 @@ class Layout:
         }
 
     def run_settings(self, unit: Unit) -> dict[str, Any]:
-        """Return how a unit is asked, as one job does it, with store, prices and stops."""
-        places = self.places
+        """Return how one job answers a unit: what its endpoint says, which changes no answer.
+
+        Where requests are sent, it is all settings of the endpoint, with store, prices and stops.
+        """
+        endpoint, places = self.endpoint(unit), self.places
+        own = endpoint.run_settings(self.unit_settings(unit))
+        if not endpoint.sends_requests:
+            return own
         paths = {"store": places.store, "prices": places.prices, "stops": places.stops}
-        return {**self.asked_settings(unit), **paths}
+        return {**self.identity(unit), **own, **paths}
 
     def counts(self, unit: Unit) -> tuple[int | None, int, int]:
         """Return a unit's personas (None: unconditioned), items and repetitions."""
@@ -191,11 +197,11 @@ class Layout:
 
     @cached_property
     def made(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """What is ordered for every variant that says how it is made, by model and variant."""
+        """The fine-tune that is ordered for every variant that names none, by model and variant."""
         return orders(self.study)
 
     def made_file(self, model: str, variant: str) -> str | None:
-        """Return where the made model's id stands, below the results; None for a named model."""
+        """Return the file, below the results, that names a fine-tuned model; None for others."""
         if (model, variant) not in self.made:
             return None
         return f"finetune/{model}/{variant}.json"
@@ -233,11 +239,9 @@ class Layout:
         return "toxic" if probe == self.study.analysis["toxic_probe"] else "roleplay"
 
     def shard_inputs(self, unit: Unit) -> dict[str, str]:
-        """Return the files that the answers of a shard are made from, by name."""
-        files = {"instrument": str(self.instruments[unit.probe].path)}
-        if unit.probe in self.personas:
-            files["personas"] = str(self.personas[unit.probe].path)
-        return files
+        """Return the files of the texts that a unit is asked, by name."""
+        files = {"instrument": self.instrument(unit), "personas": self.persona_set(unit)}
+        return {name: str(path) for name, path in files.items() if path}
 
     def shard_params(self, shard: Shard) -> dict[str, Any]:
         """Return what the answers of a shard depend on: its bounds, texts and endpoint."""
@@ -263,13 +267,13 @@ class Layout:
             params["seed"] = self.study.seed
         settings = dict(self.identity(unit))
         made = self.made_as(shard.model, shard.variant)
-        if made is not None and "model" in settings:  # its name is not known before it is made
+        if made is not None and "model" in settings:  # it has no name before it is trained
             settings.pop("model")
             params["made"] = made
         return {**params, "settings": settings} if settings else params
 
     def made_as(self, model: str, variant: str) -> dict[str, Any] | None:
-        """Return what decides which model a variant is made into; None where the study names it."""
+        """Return what determines a fine-tuned model; None where the study names the model."""
         order = self.made.get((model, variant))
         return None if order is None else identity(order)
 
@@ -291,17 +295,12 @@ class Layout:
             return int(self.study.sampling["askings"])
         return self.study.probes[unit.probe].repetitions
 
-    def asked_settings(self, unit: Unit) -> dict[str, Any]:
-        """Return all settings of a unit's endpoint, as one job uses them."""
-        settings = self.unit_settings(unit)
-        return {**self.identity(unit), **self.endpoint(unit).run_settings(settings)}
-
     def variant_settings(self, model: str, name: str) -> dict[str, Any]:
-        """Return the keys of a variant, with a stand-in for the name of a model to be made."""
+        """Return the keys of a variant, with a stand-in for the name of a model to be trained."""
         settings = dict(self.study.models[model].variants[name].settings)
         order = self.made.get((model, name))
         if order is not None:
-            settings["model"] = f"ft:{order['base']}:"  # its price goes by this name too
+            settings["model"] = f"ft:{order['base']}:"  # prices are listed by this prefix
         return settings
 
     def job_settings(self, given: dict[str, Any]) -> dict[str, Any]:

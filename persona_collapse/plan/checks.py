@@ -1,4 +1,4 @@
-"""What of a study is refused, or warned of, before anything runs: its size, missing recordings."""
+"""Checks of a study before anything runs: its number of shards, and files that are missing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_SHARDS = 20_000
 
 def check_size(layout: Layout) -> str | None:
     """Refuse a study of too many shards; return a warning for one of many, else None."""
-    count = _number(layout, layout.study.blocks)  # counted, not cut: they may be millions
+    count = _number(layout, layout.study.blocks)  # counted, not listed: there may be millions
     if count <= WARN_SHARDS:
         return None
     blocks = dict(layout.study.blocks)

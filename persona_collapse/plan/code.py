@@ -1,8 +1,8 @@
-"""Which code a script stands on: a digest of it makes an edit of a module rerun what it changes.
+"""A digest of the code that a script depends on: editing a module reruns the rules that import it.
 
-Snakemake tracks a script's own file but not what it imports. A digest over the modules behind a
-script, found by reading the import statements, goes into the rule's params: it follows the code by
-itself, a touched file changes nothing, and an edited one reruns exactly the rules that import it.
+Snakemake tracks a script's own file but not what it imports. A digest of the modules that a script
+imports, directly or not, is one of the rule's params. It is found from the import statements:
+touching a file changes nothing, and editing one reruns exactly the rules that import it.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ def code_digest(*starts: str) -> str:
 
 
 def code_of(script: str, *tables: str, modules: Sequence[str] = ()) -> str:
-    """Return the digest of the modules behind a script.
+    """Return the digest of the modules that a script imports, directly or not.
 
-    What it imports by name is named here: the contracts of ``tables``, and ``modules`` of
-    endpoints, also of other packages, or of families of figures.
+    Modules that it imports by a computed name are given here: the contracts of ``tables``, and
+    ``modules`` of endpoints, also of other packages, or of families of figures.
     """
     named = [f"{PACKAGE}/tables/contracts/{table}.py" for table in tables]
     named += [str(source_of(module)) for module in modules]
@@ -104,6 +104,7 @@ def let_scripts_import() -> None:
     known = os.environ.get("PYTHONPATH", "")
     if str(ROOT) not in known.split(os.pathsep):
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), known]))
-    # A rule takes one thread: what runs at once is Snakemake's to say. Polars would start one per
-    # core in every job, which costs more than it gains and makes sums depend on the machine.
+    # A job uses one thread, and Snakemake decides how many jobs run at once. Polars would start one
+    # thread per core in every job, which costs more than it gains and makes sums depend on the
+    # machine.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")

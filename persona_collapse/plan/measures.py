@@ -65,8 +65,8 @@ class Measures:
 
     def persona_sets(self, units: Sequence[Unit]) -> list[str | None]:
         """Return the persona set of each unit, None where it is unconditioned."""
-        sets = {probe: str(source.path) for probe, source in self.layout.personas.items()}
-        return [sets.get(unit.probe) for unit in units]
+        sets = [self.layout.persona_set(unit) for unit in units]
+        return [str(path) if path else None for path in sets]
 
     def design(self, names: Names) -> dict[str, Any]:
         """Return what a unit was designed to hold: personas (or None), repetitions, method."""
@@ -132,7 +132,7 @@ class Measures:
 
     @cached_property
     def logprobs(self) -> list[dict[str, Any]]:
-        """What the comparison of log-probabilities with repeated answers needs, for each unit."""
+        """The files and design that comparing log-probabilities with repeats needs, by unit."""
         return [
             {
                 "answers": self.files("answers", [unit])[0],

@@ -116,28 +116,20 @@ class CheckLayout:
         if self.check is None or self.judge is None:
             return {}
         judge = self._placed(self.judge_settings())
-        replies = {
-            pair: settings["replies"]
-            for pair, settings in self.run_settings().items()
-            if settings["replies"]
-        }
+        replies = [
+            {
+                "model": model,
+                "variant": variant,
+                "samples": self.check.samples,
+                "settings": settings,
+            }
+            for model, variant in self.pairs
+            if (settings := self._placed(self.reply_settings(model, variant)))
+        ]
         if not judge and not replies:
             return {}
-        return {
-            "questions": self.questions,
-            "method": self.judge.method,
-            "judge": judge,
-            "replies": [
-                {
-                    "model": model,
-                    "variant": variant,
-                    "samples": self.check.samples,
-                    "settings": replies[f"{model} {variant}"],
-                }
-                for model, variant in self.pairs
-                if f"{model} {variant}" in replies
-            ],
-        }
+        asking = {"questions": self.questions, "method": self.judge.method}
+        return {**asking, "judge": judge, "replies": replies}
 
     @property
     def confirmed(self) -> dict[str, str]:
@@ -165,7 +157,7 @@ class CheckLayout:
             return params | {"seed": self.study.seed, "planted": self._planted(model, name)}
         settings = identity(self.reply_settings(model, name))
         order = self.layout.made_as(model, name)
-        if order is not None:  # its name is not known before it is made
+        if order is not None:  # it has no name before it is trained
             settings.pop("model")
             params["made"] = order
         return params | {"settings": settings}

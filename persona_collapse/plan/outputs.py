@@ -18,7 +18,7 @@ PRIOR_MODELS = "resources/benchmarks/prior_models.csv"
 
 
 class Outputs:
-    """The tables and figures that a study has the data for."""
+    """The tables and figures that a study has the data for, and the files that they need."""
 
     def __init__(self, measures: Measures, finetunes: MakingLayout, check: CheckLayout) -> None:
         self.measures, self.finetunes, self.check = measures, finetunes, check

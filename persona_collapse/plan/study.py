@@ -38,12 +38,16 @@ class Plan:
         The keys are the rule, then the values of the job's wildcards, joined by spaces. Scripts
         read them with ``common.jobs.run_settings``.
         """
-        asked = {" ".join(astuple(u)): self.answers.run_settings(u) for u in self.answers.asked}
+        answering = {
+            " ".join(astuple(unit)): settings
+            for unit in self.answers.shards
+            if (settings := self.answers.run_settings(unit))
+        }
         fetching = {"": {"mirror": mirror}}
         return {
             "external_resource": fetching,
             "fetch_dataset": fetching,
-            "answer_shard": asked,
+            "answer_shard": answering,
             "check_variant": self.misalignment.run_settings(),
             "upload_dataset": self.finetunes.uploads(),
             "make_variant": {
