@@ -5,15 +5,12 @@ Read while planning only: scripts do not import it, so an edited text redraws no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from persona_collapse.tables import CONDITIONS, SECTIONS
-from persona_collapse.tables.index import all_tables
+from persona_collapse.tables.index import all_tables, missing_function
 
-_HERE = Path(__file__).parent
 # What else a drawing function may take, as keyword arguments of these names.
 EXTRAS = {
     "scale": "lowest and highest rating of the instrument of the unconditioned probe",
@@ -59,17 +56,13 @@ class Figure:
 
     def faults(self) -> list[str]:
         """Return the rules that this entry breaks, each as a sentence."""
-        module = _HERE / f"{self.family}.py"
-        text = module.read_text(encoding="utf-8") if module.is_file() else ""
         faults = [
             f"there is no table {name!r} in tables/contracts"
             for name in self.tables
             if name not in all_tables()
         ]
-        if not text:
-            faults.append(f"there is no module figures/{self.family}.py")
-        elif not re.search(rf"^def {re.escape(self.name)}\(", text, re.M):
-            faults.append(f"figures/{self.family}.py has no function {self.name!r}")
+        if missing := missing_function("figures", self.function):
+            faults.append(missing)
         if not self.tables:
             faults.append("it reads no table")
         if self.section not in SECTIONS:

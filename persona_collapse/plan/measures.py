@@ -9,6 +9,7 @@ from typing import Any
 
 from persona_collapse.plan.answers import Layout, Names, unit_of
 from persona_collapse.study.model import Study, Unit
+from persona_collapse.tables import Table
 
 
 class Measures:
@@ -63,10 +64,19 @@ class Measures:
         """Return the instrument of each unit."""
         return [self.layout.instrument(unit) for unit in units]
 
-    def persona_sets(self, units: Sequence[Unit]) -> list[str | None]:
-        """Return the persona set of each unit, None where it is unconditioned."""
-        sets = [self.layout.persona_set(unit) for unit in units]
-        return [str(path) if path else None for path in sets]
+    def read_by(self, tables: Sequence[Table]) -> list[dict[str, str | None]]:
+        """Return, for every unit, the files that the functions of tables read (``tables.READS``).
+
+        An unconditioned unit has no persona set.
+        """
+        sets = [self.layout.persona_set(unit) for unit in self.units]
+        files: dict[str, Sequence[str | None]] = {
+            "moments": self.files("moments", self.units),
+            "instrument": self.instruments(self.units),
+            "personas": [str(path) if path else None for path in sets],
+        }
+        read = sorted({kind for table in tables for kind in table.reads})
+        return [{kind: files[kind][place] for kind in read} for place in range(len(self.units))]
 
     def design(self, names: Names) -> dict[str, Any]:
         """Return what a unit was designed to hold: personas (or None), repetitions, method."""

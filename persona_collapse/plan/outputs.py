@@ -10,6 +10,7 @@ from persona_collapse.plan.finetunes import MakingLayout
 from persona_collapse.plan.measures import Measures
 from persona_collapse.plan.misalignment import CheckLayout
 from persona_collapse.study.model import Study
+from persona_collapse.tables import Table
 from persona_collapse.tables.index import all_tables
 
 FORMATS = ("svg", "pdf", "png")
@@ -66,6 +67,14 @@ class Outputs:
             }
             for figure in self.figures
         ]
+
+    def unit_tables(self) -> dict[str, list[Table]]:
+        """Return the tables computed from one unit at a time, by the module of ``measures/``."""
+        found: dict[str, list[Table]] = {}
+        for table in (all_tables()[name] for name in self.tables):
+            if table.function:
+                found.setdefault(table.function.rpartition(".")[0], []).append(table)
+        return found
 
     def figure_tables(self, figures: Sequence[Figure]) -> list[str]:
         """Return the CSV files of the tables that figures are drawn from, each once."""

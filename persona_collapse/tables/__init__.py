@@ -20,6 +20,12 @@ SECTIONS = (
     *("verdict", "susceptibility", "robustness", "saturation"),
     *("misalignment", "meaning", "scale", "quality"),
 )
+# What a function of ``measures/`` can take of a unit (model x variant x probe), see ``Table``.
+READS = {
+    "moments": "the unit's moments, columns of `measures.moments.SCHEMA`",
+    "instrument": "the unit's instrument, a `materials.instruments.Instrument`",
+    "personas": "the descriptions of its personas in order, None where it is unconditioned",
+}
 # What a study needs for a table or figure to exist.
 CONDITIONS = {
     "unconditioned": "an unconditioned probe, with a baseline to compare with",
@@ -100,9 +106,14 @@ class Table:
     ``keys`` identify a row, ``section`` is the page's, ``condition`` one of ``CONDITIONS`` or None
     for a table of every study, ``note`` a sentence or two printed under the title.
 
+    ``function``, ``<module>.<name>`` in ``measures/``, returns the rows of one unit; it is called
+    for every unit with what ``reads`` lists, keys of ``READS``, in that order. One shared rule
+    makes these tables. A table without a function has a rule of its own.
+
     Raises:
-        ValueError: a column is declared twice or has no meaning, a key is no column, or the section
-            or condition is unknown. The message names the table and the rule.
+        ValueError: a column is declared twice or has no meaning, a key is no column, or the
+            section, the condition or what the function reads is unknown. The message names the
+            table and the rule.
     """
 
     def __init__(
@@ -116,10 +127,13 @@ class Table:
         condition: str | None = None,
         note: str = "",
         marked: bool = True,
+        function: str = "",
+        reads: Sequence[str] = ("moments", "instrument"),
     ) -> None:
         self.name, self.title, self.note = name, title, note
         self.section, self.condition = section, condition
         self.keys, self.marked = tuple(keys), marked
+        self.function, self.reads = function, tuple(reads)
         declared = [*columns, MIXED] if marked else list(columns)
         self.columns = dict(declared)
         self.schema = {key: column.dtype for key, column in columns}
@@ -137,6 +151,9 @@ class Table:
             faults.append(f"section {section!r} is not one of {', '.join(SECTIONS)}")
         if condition is not None and condition not in CONDITIONS:
             faults.append(f"condition {condition!r} is not one of {', '.join(CONDITIONS)}")
+        faults += [
+            f"{r!r} in reads is not one of {', '.join(READS)}" for r in reads if r not in READS
+        ]
         if faults:
             raise ValueError(f"contract of table {name!r}: {faults[0]}")
 

@@ -88,33 +88,42 @@ rule join_table:
         "../scripts/join_table.py"
 
 
-rule table_profiles:
-    """Compute mean ratings per foundation, of variants and of their personas."""
-    input:
-        MEASURES.instrument_files,
-        MEASURES.persona_files,
-        moments=MEASURES.files("moments", UNITS),
-    output:
-        profiles=report(
-            f"{RESULTS}/tables/profiles.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "Profiles per foundation"},
-        ),
-        personas=f"{RESULTS}/tables/personas.csv",
-    log:
-        f"{RESULTS}/logs/tables/profiles.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        instruments=MEASURES.instruments(UNITS),
-        persona_sets=MEASURES.persona_sets(UNITS),
-        input_order=MEASURES.files("moments", UNITS),
-        mixed=MIXED,
-        code=code_of("table_profiles"),
-    script:
-        "../scripts/table_profiles.py"
+# One job per module of measures: an edited module makes its own tables again and no others.
+for module, tables in OUTPUTS.unit_tables().items():
+    units = MEASURES.read_by(tables)
+
+    rule:
+        """Compute tables from one unit at a time, by the functions that their contracts name."""
+        name:
+            f"table_{module.replace('.', '_')}"
+        input:
+            sorted({path for unit in units for path in unit.values() if path}),
+        output:
+            tables=[
+                report(
+                    f"{RESULTS}/tables/{table.name}.csv",
+                    caption="../report/table.rst",
+                    category="Tables",
+                    labels={"table": table.title},
+                )
+                for table in tables
+            ],
+        log:
+            f"{RESULTS}/logs/tables/{module}.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            functions={table.name: [table.function, *table.reads] for table in tables},
+            units=units,
+            mixed=MIXED,
+            code=code_of(
+                "unit_tables",
+                *(table.name for table in tables),
+                modules=[f"persona_collapse.measures.{module}"],
+            ),
+        script:
+            "../scripts/unit_tables.py"
 
 
 rule table_fidelity:

@@ -15,4 +15,6 @@ TABLE = Table(
         text("description", "Text of the persona."),
         SIMULATED,
     ],
+    function="profiles.persona_means_of",
+    reads=("moments", "personas"),
 )

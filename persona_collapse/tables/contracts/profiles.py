@@ -20,5 +20,6 @@ TABLE = Table(
         integer("n_answers", "Valid ratings behind the row."),
         SIMULATED,
     ],
+    function="profiles.profiles_of",
     note="Mean rating per foundation of every variant, with and without personas.",
 )

@@ -16,6 +16,7 @@ from persona_collapse.tables import (
     Table,
     contracts,
     flag,
+    index,
     integer,
     number,
     read,
@@ -46,6 +47,7 @@ FRAME = pl.DataFrame(
         ({"title": ""}, "it has no title"),
         ({"section": "verdicts"}, "section 'verdicts' is not one of verdict, susceptibility"),
         ({"condition": "gpu"}, "condition 'gpu' is not one of unconditioned, toxic"),
+        ({"reads": ("moment",)}, "'moment' in reads is not one of moments, instrument, personas"),
     ],
 )
 def test_faulty_declaration_error_names_the_table_and_the_rule(
@@ -149,6 +151,21 @@ def test_all_contracts_load_and_sort_by_section() -> None:
     tables = all_tables()
     assert {"metrics", "contrasts", "prior_models"} <= set(tables)
     assert next(iter(tables.values())).section == "verdict"
+
+
+@pytest.mark.parametrize(
+    ("function", "missing"),
+    [
+        ("profile.profiles_of", "there is no module measures/profile.py"),
+        ("profiles.profile_of", "measures/profiles.py has no function 'profile_of'"),
+    ],
+)
+def test_contract_that_names_a_missing_function_is_refused(
+    function: str, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "contract", lambda name: Table(name, **GIVEN, function=function))
+    with pytest.raises(ValueError, match=f"contract of table 'band': {missing}"):
+        all_tables.__wrapped__()
 
 
 def test_contract_imports_no_contract_of_another_job() -> None:
