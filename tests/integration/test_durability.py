@@ -58,7 +58,9 @@ def stored(store: Path) -> int:
 
 
 @pytest.mark.slow
-def test_kill_at_twenty_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_run_pays_no_answer_twice_at_twenty_moments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """10,000 answers, killed 20 times: the same table, and only what was in flight paid twice."""
     monkeypatch.setenv("SCRIPTED_KEY", KEY)
     task = {"personas": 100, "items": 20, "repetitions": 5}
@@ -101,7 +103,7 @@ def test_kill_at_twenty_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_stop_gently(number: signal.Signals, tmp_path: Path) -> None:
+def test_signal_stops_run_after_requests_in_flight(number: signal.Signals, tmp_path: Path) -> None:
     task = {"personas": 5, "items": 20, "repetitions": 2}
     with ScriptedServer(latency=0.1) as server:
         run = start(server, tmp_path / "store", tmp_path / "out.parquet", **task)
@@ -118,7 +120,7 @@ def test_signals_stop_gently(number: signal.Signals, tmp_path: Path) -> None:
         assert server.count == 100
 
 
-def test_two_processes_share_a_store(tmp_path: Path) -> None:
+def test_processes_share_a_store(tmp_path: Path) -> None:
     """Both finish with the same answers although nothing is locked; later readers agree."""
     task = {"personas": 10, "items": 10, "repetitions": 3}
     store, outs = tmp_path / "store", [tmp_path / "a.parquet", tmp_path / "b.parquet"]
@@ -157,7 +159,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
     return disk
 
 
-def test_full_disk_saves_the_answers_elsewhere(
+def test_full_disk_saves_answers_in_another_file(
     server: ScriptedServer, ask: Asker, store: Path, full_disk: FullDisk
 ) -> None:
     server.latency = 0.02
@@ -173,7 +175,7 @@ def test_full_disk_saves_the_answers_elsewhere(
     assert server.count == 60
 
 
-def test_full_disk_under_a_budget_saves_the_answers_too(
+def test_full_disk_with_a_budget_saves_answers_in_another_file(
     server: ScriptedServer, ask: Asker, full_disk: FullDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The count of what is spent cannot be written either: what is paid comes first."""
@@ -200,7 +202,7 @@ def test_full_disk_under_a_budget_saves_the_answers_too(
     assert paid < 60
 
 
-def test_disk_that_makes_room_in_time_loses_nothing(
+def test_disk_freed_in_time_loses_no_answer(
     server: ScriptedServer, ask: Asker, full_disk: FullDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cleared(_: float) -> None:
@@ -214,7 +216,7 @@ def test_disk_that_makes_room_in_time_loses_nothing(
     assert server.count == 60
 
 
-def test_torn_last_line_is_dropped_told_and_paid_again(
+def test_torn_last_line_is_reported_and_asked_again(
     server: ScriptedServer, ask: Asker, store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task = make_task(items=3, repetitions=2)
@@ -227,7 +229,9 @@ def test_torn_last_line_is_dropped_told_and_paid_again(
     assert f"{path}, line 4: cut off" in capsys.readouterr().err
 
 
-def test_growth_pays_for_what_grew(server: ScriptedServer, ask: Asker, store: Path) -> None:
+def test_grown_study_pays_for_new_answers_alone(
+    server: ScriptedServer, ask: Asker, store: Path
+) -> None:
     task = make_task(personas=3, items=4, repetitions=10)
     ask(server, task)
     assert (server.count, server.choices) == (12, 120)
@@ -248,7 +252,7 @@ def test_growth_pays_for_what_grew(server: ScriptedServer, ask: Asker, store: Pa
     assert (server.count, server.choices) == (31, 350)
 
 
-def test_budget_of_requests_holds_over_runs(server: ScriptedServer, ask: Asker) -> None:
+def test_budget_of_requests_holds_across_runs(server: ScriptedServer, ask: Asker) -> None:
     server.latency = 0.02
     task = make_task(items=40, repetitions=2)
     for _ in range(2):
@@ -259,7 +263,7 @@ def test_budget_of_requests_holds_over_runs(server: ScriptedServer, ask: Asker) 
     assert server.count == 40
 
 
-def test_budget_of_dollars_counts_what_is_in_flight(
+def test_budget_of_dollars_counts_requests_in_flight(
     server: ScriptedServer, ask: Asker, tmp_path: Path
 ) -> None:
     prices = tmp_path / "prices.yaml"
@@ -278,7 +282,7 @@ def test_budget_of_dollars_counts_what_is_in_flight(
         ask(server, make_task(items=50), budget={"max_usd": 1}, prices=str(empty))
 
 
-def test_key_is_in_no_file(server: ScriptedServer, tmp_path: Path) -> None:
+def test_api_key_is_written_to_no_file(server: ScriptedServer, tmp_path: Path) -> None:
     """A server that writes the key into its errors; everything that a run leaves is searched."""
     leak = scripted.status(500, message=f"bad key {KEY}")
     server._faults = iter([leak, leak])
@@ -292,13 +296,13 @@ def test_key_is_in_no_file(server: ScriptedServer, tmp_path: Path) -> None:
     assert not any(KEY.encode() in text for text in [*texts, table, run.stderr.read()])
 
 
-def test_pace_is_kept(server: ScriptedServer, ask: Asker, patient: list[float]) -> None:
+def test_rate_limit_is_kept(server: ScriptedServer, ask: Asker, patient: list[float]) -> None:
     ask(server, make_task(items=31, repetitions=1), requests_per_minute=10, max_in_flight=4)
     assert server.count == 31
     assert 170 < sum(patient) < 200
 
 
-def test_concurrency_grows_to_what_is_allowed(server: ScriptedServer, ask: Asker) -> None:
+def test_concurrency_grows_to_its_limit(server: ScriptedServer, ask: Asker) -> None:
     server.latency = 0.1
     ask(server, make_task(items=300, repetitions=1), max_in_flight=48)
     assert server.most_in_flight == 48

@@ -88,7 +88,7 @@ PASSING: dict[str, tuple[Fault, str]] = {
 
 
 @pytest.mark.parametrize("name", PASSING)
-def test_a_passing_fault_costs_one_more_call(
+def test_passing_fault_costs_one_more_request(
     name: str, server: ScriptedServer, ask: Asker, store: Path
 ) -> None:
     fault, cause = PASSING[name]
@@ -106,7 +106,7 @@ def test_a_passing_fault_costs_one_more_call(
 
 
 @pytest.mark.parametrize("name", ["silence", "slow drip"])
-def test_a_reply_that_does_not_come_is_cut_off(
+def test_reply_that_does_not_come_times_out(
     name: str, server: ScriptedServer, ask: Asker, store: Path
 ) -> None:
     server._faults = iter([scripted.silence(3) if name == "silence" else scripted.drip(0.05)])
@@ -116,7 +116,7 @@ def test_a_reply_that_does_not_come_is_cut_off(
     assert [line.get("cause") for line in lines(store)] == ["timeout", None]
 
 
-def test_a_long_wait_is_served_in_pieces_and_told(
+def test_long_wait_is_split_and_logged(
     server: ScriptedServer,
     ask: Asker,
     patient: list[float],
@@ -132,7 +132,7 @@ def test_a_long_wait_is_served_in_pieces_and_told(
         assert said.count(f"asks to wait; {left} s left") == 1
 
 
-def test_an_absurd_wait_is_cut_to_a_day(
+def test_wait_over_a_day_is_cut_to_a_day(
     server: ScriptedServer,
     ask: Asker,
     patient: list[float],
@@ -144,7 +144,7 @@ def test_an_absurd_wait_is_cut_to_a_day(
     assert "waiting a day" in capsys.readouterr().err
 
 
-def test_an_exhausted_limit_is_waited_for_before_the_next_request(
+def test_exhausted_limit_is_waited_for_before_the_next_request(
     server: ScriptedServer, ask: Asker, patient: list[float]
 ) -> None:
     empty = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m30s"}
@@ -174,7 +174,7 @@ STOPS = {
 
 
 @pytest.mark.parametrize("name", STOPS)
-def test_what_only_the_user_can_mend_stops_the_run(
+def test_fault_that_only_the_user_can_fix_stops_the_run(
     name: str, server: ScriptedServer, ask: Asker, store: Path
 ) -> None:
     """Three answers come, then the fault: nothing more is sent, and the three are kept."""
@@ -197,7 +197,7 @@ def test_what_only_the_user_can_mend_stops_the_run(
 
 
 @pytest.mark.parametrize(("code", "reach"), [(401, 1), (404, 2)])
-def test_what_stopped_one_shard_stops_those_after_it(
+def test_stopped_shard_stops_later_shards(
     code: int, reach: int, server: ScriptedServer, ask: Asker, tmp_path: Path
 ) -> None:
     """A refused key stops every model of the endpoint, an unknown model itself alone."""
@@ -219,7 +219,9 @@ def test_what_stopped_one_shard_stops_those_after_it(
     assert len(server.calls) == reach + 3
 
 
-def test_in_flight_answers_land_when_the_run_stops(server: ScriptedServer, ask: Asker) -> None:
+def test_requests_in_flight_are_stored_when_the_run_stops(
+    server: ScriptedServer, ask: Asker
+) -> None:
     """One of eight concurrent requests gets a 401 at once; the slower seven are kept."""
     server.latency = 0.0
     slow = scripted.silence(0.4)
@@ -232,7 +234,7 @@ def test_in_flight_answers_land_when_the_run_stops(server: ScriptedServer, ask: 
     assert len(server.calls) == 8 + 13
 
 
-def test_a_request_that_is_refused_is_an_error_and_the_others_go_on(
+def test_rejected_request_is_an_error_and_others_continue(
     server: ScriptedServer, ask: Asker, store: Path
 ) -> None:
     server._faults = iter([scripted.status(400, message="context too long")])
@@ -244,14 +246,14 @@ def test_a_request_that_is_refused_is_an_error_and_the_others_go_on(
     assert len(server.calls) == 4
 
 
-def test_a_server_that_is_down_is_given_up(server: ScriptedServer, ask: Asker) -> None:
+def test_run_stops_when_the_server_is_down(server: ScriptedServer, ask: Asker) -> None:
     server.always = scripted.status(500)
     with pytest.raises(UserError, match=r"no answer for 5 requests in a row.*http_500"):
         ask(server, make_task(items=8), max_in_flight=1, transport_attempts=3)
     assert len(server.calls) == 5 * 3
 
 
-def test_a_server_that_only_throttles_is_given_up_in_the_end(
+def test_run_stops_when_the_server_only_throttles(
     server: ScriptedServer,
     ask: Asker,
     patient: list[float],
@@ -266,7 +268,7 @@ def test_a_server_that_only_throttles_is_given_up_in_the_end(
 
 
 @pytest.mark.parametrize(("wish", "least", "calls"), [(60, 1800, 31), (400, 3600, 10)])
-def test_a_server_that_puts_off_again_and_again_is_given_up(
+def test_run_stops_when_requested_waits_never_end(
     wish: int,
     least: float,
     calls: int,
@@ -282,7 +284,7 @@ def test_a_server_that_puts_off_again_and_again_is_given_up(
     assert len(server.calls) == pytest.approx(calls, abs=1)
 
 
-def test_waits_between_answers_are_believed(
+def test_waits_between_answers_do_not_stop_the_run(
     server: ScriptedServer, ask: Asker, patient: list[float]
 ) -> None:
     """A limit of one answer every eight minutes is slow, not dead."""
@@ -294,14 +296,14 @@ def test_waits_between_answers_are_believed(
     assert sum(patient) > 12 * 479
 
 
-def test_nobody_listens(ask: Asker) -> None:
+def test_run_stops_when_nothing_listens_at_the_address(ask: Asker) -> None:
     with ScriptedServer() as gone:
         pass
     with pytest.raises(UserError, match="no_connection"):
         ask(gone, make_task(items=8), max_in_flight=4, transport_attempts=2)
 
 
-def test_token_parameter_is_changed_over_once(server: ScriptedServer, ask: Asker) -> None:
+def test_token_parameter_switches_once(server: ScriptedServer, ask: Asker) -> None:
     refusal = "Unsupported parameter: 'max_tokens' is not supported with this model."
 
     async def modern(call: scripted.Call) -> Any:
@@ -345,7 +347,7 @@ TOPPED_UP = {
 
 
 @pytest.mark.parametrize("name", TOPPED_UP)
-def test_missing_choices_are_topped_up(name: str, server: ScriptedServer, ask: Asker) -> None:
+def test_missing_choices_are_asked_for_again(name: str, server: ScriptedServer, ask: Asker) -> None:
     fault, asked = TOPPED_UP[name]
     server._faults = iter([fault])
     frame = ask(server)
@@ -354,7 +356,9 @@ def test_missing_choices_are_topped_up(name: str, server: ScriptedServer, ask: A
     assert [call.get("n", 1) for call in server.calls] == asked
 
 
-def test_single_batching_asks_one_by_one(server: ScriptedServer, ask: Asker) -> None:
+def test_single_batching_sends_one_request_per_repetition(
+    server: ScriptedServer, ask: Asker
+) -> None:
     assert ratings(ask(server, batching="single")) == [RIGHT] * 4
     assert [call.get("n") for call in server.calls] == [None] * 4
 
@@ -372,7 +376,7 @@ READ = {
 
 
 @pytest.mark.parametrize("text", READ)
-def test_replies_are_read(text: str, server: ScriptedServer, ask: Asker) -> None:
+def test_reply_texts_are_read_as_ratings(text: str, server: ScriptedServer, ask: Asker) -> None:
     rating, status = READ[text]
     server.answer = lambda call, index: text
     frame = ask(server, make_task(repetitions=2), max_attempts=3)
@@ -412,7 +416,7 @@ def test_failure_protocol_ends_in_one_longer_reply(server: ScriptedServer, ask: 
     assert [call["max_tokens"] for call in server.calls[5:]] == [1, 1]
 
 
-def test_failure_protocol_gives_up(server: ScriptedServer, ask: Asker) -> None:
+def test_failure_protocol_ends_unparseable(server: ScriptedServer, ask: Asker) -> None:
     server.answer = lambda call, index: "I cannot"
     frame = ask(server, make_task(repetitions=2), max_attempts=2)
     assert frame["status"].to_list() == ["unparseable"] * 2
@@ -443,7 +447,7 @@ def test_a_filtered_prompt_is_an_answer(server: ScriptedServer, ask: Asker) -> N
     assert len(server.calls) == 1
 
 
-def test_model_and_fingerprint_may_change(
+def test_changed_model_is_logged(
     server: ScriptedServer, ask: Asker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def change(reply: dict[str, Any]) -> None:
@@ -457,7 +461,7 @@ def test_model_and_fingerprint_may_change(
     assert len(server.calls) == 2
 
 
-def test_key_is_asked_for_when_needed_and_only_then(
+def test_key_is_required_only_when_a_request_is_sent(
     server: ScriptedServer, ask: Asker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     ask(server)
@@ -471,7 +475,7 @@ def test_key_is_asked_for_when_needed_and_only_then(
     assert len(server.calls) == 2
 
 
-def test_no_key_of_another_service_is_sent(
+def test_key_of_another_service_is_not_sent(
     server: ScriptedServer, ask: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)

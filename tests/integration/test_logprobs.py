@@ -16,7 +16,7 @@ METHOD = {"method": "logprobs"}
 ONCE = make_task(repetitions=1)
 
 
-def test_one_request_a_cell(server: ScriptedServer, ask: Asker) -> None:
+def test_logprobs_take_one_request_per_cell(server: ScriptedServer, ask: Asker) -> None:
     task = make_task(personas=2, items=3, repetitions=1)
     frame = ask(server, task, **METHOD)
     assert server.count == 6
@@ -38,7 +38,7 @@ def test_one_request_a_cell(server: ScriptedServer, ask: Asker) -> None:
     assert server.count == 6
 
 
-def test_a_second_asking_is_a_request_of_its_own(server: ScriptedServer, ask: Asker) -> None:
+def test_each_repetition_of_logprobs_is_a_request(server: ScriptedServer, ask: Asker) -> None:
     once = ask(server, ONCE, **METHOD)
     twice = ask(server, make_task(repetitions=2), **METHOD)
     assert server.count == 2
@@ -87,7 +87,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_unusable_logprobs_are_errors_with_a_reason(
+def test_unusable_logprobs_are_errors_with_reason(
     name: str, server: ScriptedServer, ask: Asker
 ) -> None:
     fault, reason = UNUSABLE[name]
@@ -100,7 +100,7 @@ def test_unusable_logprobs_are_errors_with_a_reason(
     assert server.count == 1  # it was paid for, and would be no better a second time
 
 
-def test_short_logprobs_are_filled(server: ScriptedServer, ask: Asker) -> None:
+def test_missing_ratings_get_smallest_logprob(server: ScriptedServer, ask: Asker) -> None:
     def change(reply: Reply) -> None:
         top = [{"token": "4", "logprob": -0.2}, {"token": "3", "logprob": -2.0}]
         first_token(reply).update(token="4", logprob=-0.2, top_logprobs=top)
@@ -116,7 +116,7 @@ def test_short_logprobs_are_filled(server: ScriptedServer, ask: Asker) -> None:
     assert server.count == 1
 
 
-def test_legacy_shape_is_read(server: ScriptedServer, ask: Asker) -> None:
+def test_legacy_logprobs_format_is_read(server: ScriptedServer, ask: Asker) -> None:
     def change(reply: Reply) -> None:
         reply["choices"][0]["logprobs"] = {
             "tokens": ["4"],

@@ -35,7 +35,7 @@ NOW = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC
         ("1s later", None),
     ],
 )
-def test_durations(text: str, seconds: float | None) -> None:
+def test_durations_are_parsed(text: str, seconds: float | None) -> None:
     assert parse_duration(text) == pytest.approx(seconds) if seconds else not parse_duration(text)
 
 
@@ -71,12 +71,14 @@ def test_durations(text: str, seconds: float | None) -> None:
         ({}, None),
     ],
 )
-def test_wishes(headers: dict[str, str], seconds: float | None) -> None:
+def test_requested_wait_is_read_from_headers(
+    headers: dict[str, str], seconds: float | None
+) -> None:
     assert requested_wait(headers, NOW) == (None if seconds is None else pytest.approx(seconds))
 
 
 @given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "date"]), st.text()))
-def test_no_header_can_break_the_engine(headers: dict[str, str]) -> None:
+def test_any_header_gives_a_positive_wait_or_none(headers: dict[str, str]) -> None:
     wait = requested_wait(headers, NOW)
     assert wait is None or wait > 0
 
@@ -89,7 +91,7 @@ def test_backoff_doubles_with_jitter_up_to_a_minute() -> None:
         assert len(waits) > 1
 
 
-def test_gate_grows_and_halves_once_per_generation() -> None:
+def test_gate_grows_on_success_and_halves_once_per_round_trip() -> None:
     gate = Gate(64)
     assert gate.limit == 16
     for _ in range(16):
@@ -111,7 +113,7 @@ def test_gate_grows_and_halves_once_per_generation() -> None:
     assert gate.limit == 64
 
 
-def test_gate_lets_in_no_more_than_its_limit() -> None:
+def test_gate_never_exceeds_its_limit() -> None:
     async def crowd() -> int:
         gate, most = Gate(5), 0
 
@@ -129,7 +131,7 @@ def test_gate_lets_in_no_more_than_its_limit() -> None:
     assert asyncio.run(crowd()) == 5
 
 
-def test_pacer_spreads_evenly() -> None:
+def test_pacer_spreads_amounts_evenly() -> None:
     pacer = Pacer(60.0)
     assert [pacer.wait(1, 0.0) for _ in range(3)] == [0.0, 1.0, 2.0]
     assert pacer.wait(1, 10.0) == 0.0

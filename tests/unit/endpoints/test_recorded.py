@@ -70,7 +70,7 @@ def changed(row: int, column: str, value: str) -> list[list[str]]:
     return rows
 
 
-def test_published_csv_becomes_answers(tmp_path: Path) -> None:
+def test_published_csv_is_read_as_answers(tmp_path: Path) -> None:
     rows = changed(0, "response", '4. Because,\nas they say, "yes"')
     rows[1][3:6] = ["-1", "3", "None"]
     rows[2][3:6] = ["", "2", "ERROR: time-out"]
@@ -87,7 +87,7 @@ def test_published_csv_becomes_answers(tmp_path: Path) -> None:
     assert (third["rating"], third["status"]) == (None, "error")
 
 
-def test_unconditioned_files_have_no_personas(tmp_path: Path) -> None:
+def test_unconditioned_file_has_no_personas(tmp_path: Path) -> None:
     rows = [row[1:] for row in ROWS if row[0] == "0"]
     frame = read(written(tmp_path / "self.csv", rows, HEADER[1:]), personas=False)
     assert frame["persona_id"].is_null().all()
@@ -102,7 +102,7 @@ def test_optional_columns_may_be_absent(tmp_path: Path) -> None:
     assert frame["response"].is_null().all()
 
 
-def test_repetitions_beyond_the_design_are_kept_by_the_last_block(tmp_path: Path) -> None:
+def test_extra_repetitions_are_kept_by_the_last_block(tmp_path: Path) -> None:
     extra = [["0", "1", "7", "5", "0", "5", ""]]
     path = written(tmp_path / "a.csv", ROWS + extra)
     first, last = cut("m", "base", "roleplay", (PERSONAS, 3, REPETITIONS), (9, 9, 1))
@@ -112,7 +112,7 @@ def test_repetitions_beyond_the_design_are_kept_by_the_last_block(tmp_path: Path
 
 @settings(max_examples=25, deadline=None)
 @given(st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 3)))
-def test_any_cut_collects_to_the_same_bytes(
+def test_shards_of_any_size_collect_to_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory, sizes: tuple[int, int, int]
 ) -> None:
     folder = tmp_path_factory.mktemp("cut")
@@ -148,7 +148,7 @@ def test_own_parquet_is_read_back_unchanged(tmp_path: Path) -> None:
         (4, "failures", "-1", "failures is -1, not a count"),
     ],
 )
-def test_a_bad_value_is_refused_with_its_row(
+def test_bad_csv_value_is_refused_with_its_row(
     tmp_path: Path, row: int, column: str, value: str, rule: str
 ) -> None:
     path = written(tmp_path / "a.csv", changed(row, column, value))
@@ -156,13 +156,13 @@ def test_a_bad_value_is_refused_with_its_row(
         read(path)
 
 
-def test_a_slot_with_two_ratings_is_refused(tmp_path: Path) -> None:
+def test_slot_with_two_ratings_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", [*ROWS, ["0", "1", "1", "5", "0", "5", ""]])
     with pytest.raises(UserError, match=r"rows 2 and 20: persona 0, item 1, repetition 1 is answ"):
         read(path)
 
 
-def test_equal_repeats_are_dropped_and_told(
+def test_equal_repeats_are_dropped_with_a_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     retried = ["0", "1", "1", "-1", "1", "", ""]
@@ -207,7 +207,7 @@ def cut_in_a_quoted_field(path: Path) -> None:
         (lambda path: written(path, [*ROWS[:5], ROWS[5][:4], *ROWS[6:]]), r"row 7: 4 fields"),
     ],
 )
-def test_a_broken_file_is_refused_by_name(
+def test_broken_csv_is_refused_with_its_path(
     tmp_path: Path, spoil: Callable[[Path], object], message: str
 ) -> None:
     path = written(tmp_path / "a.csv", ROWS)
@@ -217,7 +217,7 @@ def test_a_broken_file_is_refused_by_name(
     assert str(path) in str(fault.value)
 
 
-def test_broken_parquet_is_refused_by_name(tmp_path: Path) -> None:
+def test_broken_parquet_is_refused_with_its_path(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1 this is none")
     with pytest.raises(UserError, match=r"a\.parquet: cannot be read as Parquet"):
@@ -259,7 +259,7 @@ HALVES = [0.5, 0.5, 0.0, 0.0, 0.0, 0.0]
         ),
     ],
 )
-def test_a_bad_value_of_parquet_is_refused(
+def test_bad_parquet_value_is_refused_with_its_row(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     columns = {"persona_id": [0, 1], "item_id": [1, 1], "repetition": [1, 1], "rating": [3, 4]}
@@ -269,7 +269,7 @@ def test_a_bad_value_of_parquet_is_refused(
         read(tmp_path / "a.parquet")
 
 
-def test_a_rating_of_minus_one_is_none_in_parquet_too(tmp_path: Path) -> None:
+def test_parquet_rating_of_minus_one_is_missing(tmp_path: Path) -> None:
     columns = {"persona_id": [0, 1], "item_id": [1, 1], "repetition": [1, 1], "rating": [3, -1]}
     pl.DataFrame(columns).write_parquet(tmp_path / "a.parquet")
     frame = read(tmp_path / "a.parquet")
@@ -277,7 +277,7 @@ def test_a_rating_of_minus_one_is_none_in_parquet_too(tmp_path: Path) -> None:
     assert frame["status"].to_list() == ["ok", "unparseable"]
 
 
-def test_the_published_files_are_read(published: Path) -> None:
+def test_published_files_are_read(published: Path) -> None:
     items = tuple(Item(id, "s", "Care", f"item {id}") for id in range(1, 31))
     instrument = Instrument("x", "x", Scale(0, 5), ("Care",), Prompts("", {"s": "{item}"}), items)
     people = PersonaSet("x", "x", tuple(str(p) for p in range(100)))

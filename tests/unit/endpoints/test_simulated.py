@@ -88,7 +88,7 @@ def small(scale: Scale = SIX) -> Instrument:
 
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_papers_values_come_back(label: str, variant: str) -> None:
+def test_ratings_recover_planted_values_of_the_paper(label: str, variant: str) -> None:
     """100 personas: overall within 3 SE; a foundation, one of 120, within 4 SE of its value."""
     settings = respondent(label, variant, fidelity=1.0 if variant == "base" else 0.8)
     frame = answer(task(model=label.lower(), variant=variant), settings)
@@ -114,7 +114,7 @@ def test_the_papers_values_come_back(label: str, variant: str) -> None:
 
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_planted_values_are_the_populations(label: str, variant: str) -> None:
+def test_planted_values_are_those_of_the_population(label: str, variant: str) -> None:
     settings = respondent(label, variant, fidelity=0.5)
     ratings = ratings_of(answer(task(personas=crowd(3000)), settings), (3000, 30, 10))
     S = ratings.mean(axis=2).std(axis=0, ddof=1)
@@ -138,7 +138,9 @@ def test_planted_values_are_the_populations(label: str, variant: str) -> None:
         (Scale(0, 5), 0.8, 10.0, 40),
     ],
 )
-def test_other_scales_and_repetitions(scale: Scale, S: float, R: float, n: int) -> None:
+def test_planted_values_are_recovered_on_other_scales(
+    scale: Scale, S: float, R: float, n: int
+) -> None:
     instrument = small(scale)
     frame = answer(
         task(instrument, crowd(3000), repetitions=n), uniform_plants(instrument, S, R, n)
@@ -149,7 +151,7 @@ def test_other_scales_and_repetitions(scale: Scale, S: float, R: float, n: int) 
     assert ratings.std(axis=2, ddof=1).mean() == pytest.approx(1 / R, rel=0.04)
 
 
-def test_one_repetition_one_item_one_persona() -> None:
+def test_single_slot_has_one_rating_on_the_scale() -> None:
     instrument = small()
     single = replace(instrument, foundations=("Harm/Care",), items=instrument.items[:1])
     frame = answer(task(single, crowd(1), repetitions=1), uniform_plants(single, 0.8, 4.0, 1))
@@ -157,7 +159,7 @@ def test_one_repetition_one_item_one_persona() -> None:
     assert 0 <= frame["rating"].item() <= 5
 
 
-def test_columns_and_constants() -> None:
+def test_answers_have_the_schema_and_constant_columns() -> None:
     frame = answer(task(), respondent())
     assert dict(frame.schema) == SCHEMA
     assert frame.height == 100 * 30 * 10
@@ -175,7 +177,7 @@ def test_columns_and_constants() -> None:
         assert frame[name].unique().to_list() == [value]
 
 
-def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
+def test_equal_runs_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_answers(answer(task(), respondent()), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -183,7 +185,7 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 7), st.integers(1, 6), st.booleans())
-def test_any_cut_gives_the_same_answers(
+def test_shards_of_any_size_give_the_same_answers(
     personas: int, items: int, repetitions: int, alone: bool
 ) -> None:
     instrument = small()
@@ -203,7 +205,7 @@ def test_any_cut_gives_the_same_answers(
     assert together.equals(answer(whole, given_settings))
 
 
-def test_an_answer_ignores_other_personas_items_order_and_repetitions() -> None:
+def test_answer_does_not_depend_on_other_personas_items_or_repetitions() -> None:
     instrument = small()
     given_settings = uniform_plants(instrument, 0.8, 4.0, 6)
     before = answer(task(instrument, crowd(5), repetitions=6), given_settings)
@@ -222,12 +224,12 @@ def test_an_answer_ignores_other_personas_items_order_and_repetitions() -> None:
     [{"seed": 1}, {"model": "gpt-4.1"}, {"variant": "secure"}, {"probe": "roleplay_again"}],
     ids=lambda other: next(iter(other)),
 )
-def test_seed_and_names_each_change_answers(other: dict[str, Any]) -> None:
+def test_seed_and_each_name_change_answers(other: dict[str, Any]) -> None:
     first, second = (answer(task(**names), respondent()) for names in ({}, other))
     assert not first["rating"].equals(second["rating"])
 
 
-def test_fidelity_is_what_variants_of_a_model_share() -> None:
+def test_fidelity_is_the_trait_variance_that_variants_share() -> None:
     planted = respondent()["planted"]
 
     def correlation(fidelity: float, kind: str = "roleplay") -> float:
@@ -251,7 +253,7 @@ def test_fidelity_is_what_variants_of_a_model_share() -> None:
     assert abs(none) < 0.05
 
 
-def test_a_persona_has_one_trait_per_foundation() -> None:
+def test_persona_has_one_trait_per_foundation() -> None:
     frame = answer(task(personas=crowd(1000)), respondent())
     means = ratings_of(frame, (1000, 30, 10)).mean(axis=2)
     correlations = np.corrcoef(means.T)
@@ -263,7 +265,7 @@ def test_a_persona_has_one_trait_per_foundation() -> None:
 
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_profiles_come_back(label: str, variant: str) -> None:
+def test_unconditioned_ratings_recover_planted_profile(label: str, variant: str) -> None:
     settings = respondent(label, variant, kind="unconditioned")
     frame = answer(task(personas=None, model=label, variant=variant), settings)
     assert frame["persona_id"].null_count() == frame.height == 300
@@ -274,7 +276,7 @@ def test_profiles_come_back(label: str, variant: str) -> None:
         assert mine.std(axis=1, ddof=1).mean() == pytest.approx(entry["profile_sd"], abs=0.1)
 
 
-def test_a_firm_profile_has_no_noise_and_defaults_to_the_middle() -> None:
+def test_profile_with_infinite_r_is_constant_at_the_middle() -> None:
     firm = planted_from_numbers(0.8, 10, MORAL30.foundations, profile_mean=4.5, profile_sd=0)
     given_settings = {"planted": firm, "kind": "unconditioned", "repetitions": 10}
     ratings = ratings_of(answer(task(personas=None), given_settings), (30, 10))
@@ -302,14 +304,14 @@ def test_toxic_personas_lower_harm_and_fairness(label: str) -> None:
         assert people.std(ddof=1) == pytest.approx(entry["toxic_sd"], rel=0.06)
 
 
-def test_toxic_personas_without_toxic_values_answer_as_any_other() -> None:
+def test_toxic_personas_without_toxic_values_answer_as_others() -> None:
     plain = respondent("GPT-4o", "secure")
     toxic = {**plain, "kind": "toxic"}
     names: dict[str, Any] = {"personas": TOXIC, "variant": "secure", "probe": "toxic"}
     assert answer(task(**names), toxic).equals(answer(task(**names), plain))
 
 
-def test_planted_values_are_the_tables() -> None:
+def test_planted_values_equal_the_table() -> None:
     base = planted_values(TABLES, "GPT-4o", "base")
     assert [entry["foundation"] for entry in base] == list(MORAL30.foundations)
     assert base[0] == {
@@ -334,7 +336,9 @@ def test_planted_values_are_the_tables() -> None:
         ("GPT-4o", "toxic", "no variant 'toxic'"),
     ],
 )
-def test_unknown_names_are_refused(label: str, variant: str, words: str) -> None:
+def test_unknown_label_or_variant_is_refused_with_the_nearest(
+    label: str, variant: str, words: str
+) -> None:
     with pytest.raises(UserError, match=words):
         planted_values(TABLES, label, variant)
 
@@ -350,7 +354,7 @@ def test_unknown_names_are_refused(label: str, variant: str, words: str) -> None
         ("HEAD\nM,base,Harm,S,1,0\n", "M, base, Harm: no value for R"),
     ],
 )
-def test_a_wrong_table_is_refused(tmp_path: Path, text: str, words: str) -> None:
+def test_wrong_table_is_refused(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "table.csv"
     path.write_text(text.replace("HEAD", "model,variant,foundation,measure,value,spread"))
     with pytest.raises(UserError, match=words):
@@ -384,7 +388,7 @@ def test_a_wrong_table_is_refused(tmp_path: Path, text: str, words: str) -> None
         ),
     ],
 )
-def test_settings_that_cannot_hold_are_refused(change: dict[str, Any], words: str) -> None:
+def test_impossible_settings_are_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
         answer(task(), {**respondent(), **change})
     assert str(caught.value).startswith("model gpt-4o, variant base, probe roleplay: planted")

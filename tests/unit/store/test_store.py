@@ -78,19 +78,19 @@ attempts = st.builds(
 
 
 @given(attempts)
-def test_a_line_reads_back_as_it_was(entry: Attempt) -> None:
+def test_line_round_trip(entry: Attempt) -> None:
     line = entry.to_line()
     assert line.count(b"\n") == 1
     assert from_fields(json.loads(line), ("", 0)) == entry
 
 
 @given(st.lists(attempts, min_size=1, max_size=5))
-def test_a_table_reads_back_as_it_was(entries: list[Attempt]) -> None:
+def test_table_round_trip(entries: list[Attempt]) -> None:
     rows = compaction._frame(entries).iter_rows(named=True)
     assert [from_fields(row, ("", 0)) for row in rows] == entries
 
 
-def test_readers_get_every_attempt_in_the_order_of_replies(tmp_path: Path) -> None:
+def test_attempts_of_all_files_are_in_order_of_replies(tmp_path: Path) -> None:
     write(tmp_path, [attempt(CELLS[0], 5, "5"), attempt(CELLS[1], 1)])
     write(tmp_path, [attempt(CELLS[0], 3, "3", cause="timeout", choices=())])
     write(tmp_path, [attempt(CELLS[0], 4, "4"), attempt(CELLS[2], 9)])
@@ -102,7 +102,7 @@ def test_readers_get_every_attempt_in_the_order_of_replies(tmp_path: Path) -> No
     assert read_attempts(tmp_path / "nowhere", CELLS).attempts == {}
 
 
-def test_only_files_that_can_hold_a_cell_are_read_on(tmp_path: Path) -> None:
+def test_files_without_the_cell_are_not_read_beyond_the_header(tmp_path: Path) -> None:
     other = write(tmp_path, [attempt(CELLS[1], 1)])
     write(tmp_path, [attempt(CELLS[0], 1)])
     with other.open("ab") as handle:
@@ -112,7 +112,7 @@ def test_only_files_that_can_hold_a_cell_are_read_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 2, 40, 10_000])
-def test_torn_ends_are_dropped_and_told(cut: int, tmp_path: Path) -> None:
+def test_torn_last_line_is_dropped_and_reported(cut: int, tmp_path: Path) -> None:
     path = write(tmp_path, [attempt(CELLS[0], 1), attempt(CELLS[1], 2)], close=False)
     data = path.read_bytes()
     path.write_bytes(data[: max(20, len(data) - cut)])
@@ -125,7 +125,7 @@ def test_torn_ends_are_dropped_and_told(cut: int, tmp_path: Path) -> None:
     assert "line 3: cut off" in found.damage[0]
 
 
-def test_damage_in_the_middle_costs_one_line(tmp_path: Path) -> None:
+def test_damaged_line_in_the_middle_is_dropped_alone(tmp_path: Path) -> None:
     path = write(tmp_path, [attempt(CELLS[n], n) for n in range(3)])
     lines = path.read_bytes().splitlines(keepends=True)
     lines[2] = b"\x00" * (len(lines[2]) - 1) + b"\n"
@@ -135,7 +135,7 @@ def test_damage_in_the_middle_costs_one_line(tmp_path: Path) -> None:
     assert "line 3: damaged" in found.damage[0]
 
 
-def test_a_writer_whose_file_was_taken_away_begins_another(tmp_path: Path) -> None:
+def test_writer_creates_another_file_when_its_own_is_deleted(tmp_path: Path) -> None:
     writer = Writer(tmp_path, STREAM, CELLS[:2], {})
     writer.append(attempt(CELLS[0], 1))
     assert writer._path is not None
@@ -145,7 +145,7 @@ def test_a_writer_whose_file_was_taken_away_begins_another(tmp_path: Path) -> No
     assert set(read_attempts(folder(tmp_path), CELLS[:2]).attempts) == {CELLS[1]}
 
 
-def test_nothing_asked_leaves_no_file(tmp_path: Path) -> None:
+def test_writer_without_attempts_creates_no_file(tmp_path: Path) -> None:
     Writer(tmp_path, STREAM, CELLS, {}).close()
     assert list(tmp_path.iterdir()) == []
 
@@ -157,7 +157,7 @@ def filled(root: Path) -> dict[str, list[Attempt]]:
     return read_attempts(folder(root), CELLS).attempts
 
 
-def test_compaction_changes_nothing_that_is_read(tmp_path: Path) -> None:
+def test_compaction_leaves_readings_unchanged(tmp_path: Path) -> None:
     before = filled(tmp_path)
     told = compact_store(tmp_path)
     assert len(told) == 1
@@ -173,7 +173,7 @@ def test_compaction_changes_nothing_that_is_read(tmp_path: Path) -> None:
     assert compact_store(tmp_path) == []
 
 
-def test_compaction_leaves_living_writers_alone(tmp_path: Path) -> None:
+def test_compaction_skips_files_of_living_writers(tmp_path: Path) -> None:
     filled(tmp_path)
     alive = write(tmp_path, [attempt(CELLS[9], 1)], close=False)
     compact_store(tmp_path)
@@ -185,7 +185,7 @@ def test_compaction_leaves_living_writers_alone(tmp_path: Path) -> None:
     assert CELLS[9] in read_attempts(folder(tmp_path), CELLS).attempts
 
 
-def test_compaction_takes_the_file_of_a_dead_process(tmp_path: Path) -> None:
+def test_compaction_takes_file_of_exited_process(tmp_path: Path) -> None:
     path = write(tmp_path, [attempt(CELLS[0], 1)], close=False)
     data = path.read_text().replace(f'"pid":{os.getpid()}', '"pid":999999999')
     path.write_text(data)
@@ -196,7 +196,7 @@ def test_compaction_takes_the_file_of_a_dead_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", ["write", "name", "remove"])
-def test_a_crash_while_compacting_loses_nothing(
+def test_crash_during_compaction_loses_no_attempt(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = filled(tmp_path)
@@ -221,7 +221,7 @@ def test_a_crash_while_compacting_loses_nothing(
     assert len(list(folder(tmp_path).glob("*.jsonl"))) == 0
 
 
-def test_a_file_compacted_while_we_read_is_read_from_its_copy(
+def test_file_compacted_during_reading_is_read_from_its_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = filled(tmp_path)
@@ -233,7 +233,7 @@ def test_a_file_compacted_while_we_read_is_read_from_its_copy(
     assert read_attempts(folder(tmp_path), CELLS).attempts == before
 
 
-def test_contents_of_a_store(tmp_path: Path) -> None:
+def test_store_contents_count_attempts_and_cost(tmp_path: Path) -> None:
     prices = tmp_path / "prices.yaml"
     prices.write_text(
         'as_of: "2026-01-01"\nsource: made up\nunit: USD per million tokens\n'
@@ -254,6 +254,6 @@ def test_contents_of_a_store(tmp_path: Path) -> None:
     assert compacted | {"files": 2} == row
 
 
-def test_times_sort_as_texts() -> None:
+def test_times_sort_as_text() -> None:
     assert now() < now()
     assert len(now()) == 27

@@ -69,7 +69,7 @@ def test_expected_sd_matches_random_samples(n: int) -> None:
 
 
 @given(st.floats(-8, 12), st.floats(1e-6, 2))
-def test_the_law_is_a_law_on_the_scale(m: float, s: float) -> None:
+def test_cell_probabilities_are_a_distribution_on_the_scale(m: float, s: float) -> None:
     middle, below, above = rating_law(np.array(m), np.array(s), SIX)
     assert min(below, above) >= 0
     assert below + above <= 1 + 1e-12
@@ -78,14 +78,14 @@ def test_the_law_is_a_law_on_the_scale(m: float, s: float) -> None:
 
 
 @given(st.floats(-0.499, 0.499))
-def test_wide_cells_keep_their_mean_and_the_two_forms_meet(x: float) -> None:
+def test_wide_cells_keep_their_mean_where_the_two_forms_meet(x: float) -> None:
     m = np.full(3, 2 + x)
     _, below, above = rating_law(m, np.array([1 - 1e-12, 1.0, 1.7]), SIX)
     assert above - below == pytest.approx(x, abs=1e-9)
     assert below[0] == pytest.approx(below[1], abs=1e-9)
 
 
-def test_normal_cdf_and_solver() -> None:
+def test_normal_cdf_and_root_finder_are_accurate() -> None:
     z = np.linspace(-6, 6, 1001)
     exact = [(1 + math.erf(v / math.sqrt(2))) / 2 for v in z]
     np.testing.assert_allclose(normal_cdf(z), exact, atol=2e-7)
@@ -108,7 +108,7 @@ def test_normal_cdf_and_solver() -> None:
         (0.60, 3.0, 10, Scale(0, 2)),
     ],
 )
-def test_calibration_shows_the_planted_values(S: float, R: float, n: int, scale: Scale) -> None:
+def test_calibration_reproduces_planted_values(S: float, R: float, n: int, scale: Scale) -> None:
     centre = (scale.minimum + scale.maximum) // 2
     plant = Plant("Harm", S, R, (centre - 0.1, centre, centre + 0.15))
     (amplitude,), (spread,) = calibrate((plant,), n, scale)
@@ -117,7 +117,7 @@ def test_calibration_shows_the_planted_values(S: float, R: float, n: int, scale:
     assert found_sigma == pytest.approx(1 / R, rel=0.03)
 
 
-def test_infinite_r_makes_firm_respondents() -> None:
+def test_infinite_r_gives_constant_cells() -> None:
     plant = Plant("Harm", 1.0, math.inf, (2.4, 2.7))
     (amplitude,), (spread,) = calibrate((plant,), 10, SIX)
     found, sigma = monte_carlo(plant, amplitude, spread, 10, SIX)
@@ -125,7 +125,7 @@ def test_infinite_r_makes_firm_respondents() -> None:
     assert sigma < 1e-4
 
 
-def test_one_repetition_shows_s_and_takes_the_spread_of_two() -> None:
+def test_one_repetition_reproduces_s_with_the_spread_of_two() -> None:
     plant = Plant("Harm", 1.2, 2.2, (2.4, 2.7))
     (amplitude,), (spread,) = calibrate((plant,), 1, SIX)
     assert monte_carlo(plant, amplitude, spread, 2, SIX)[1] == pytest.approx(1 / 2.2, rel=0.02)
@@ -144,16 +144,16 @@ def test_one_repetition_shows_s_and_takes_the_spread_of_two() -> None:
         (0.05, 2.0, "Harm: S = 0.05 .* S is at least 0.1"),
     ],
 )
-def test_unreachable_values_are_refused_with_the_reach(S: float, R: float, words: str) -> None:
+def test_unreachable_values_are_refused_with_the_reachable_range(
+    S: float, R: float, words: str
+) -> None:
     with pytest.raises(UserError, match=words):
         calibrate((Plant("Harm", S, R, (2.0, 2.1)),), 10, SIX)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.6, 1.9), st.floats(3.0, 60.0), st.integers(2, 30))
-def test_calibration_of_a_foundation_does_not_depend_on_its_company(
-    S: float, R: float, n: int
-) -> None:
+def test_calibration_of_a_foundation_does_not_depend_on_others(S: float, R: float, n: int) -> None:
     alone = Plant("Harm", S, R, (2.3, 2.6))
     other = Plant("Purity", 1.1, 7.0, (2.0, 2.2, 2.9))
     (a,), (s,) = calibrate((alone,), n, SIX)
@@ -161,7 +161,7 @@ def test_calibration_of_a_foundation_does_not_depend_on_its_company(
     assert (a_too, s_too) == pytest.approx((a, s), rel=1e-3, abs=1e-5)
 
 
-def test_bands_hold_in_the_population() -> None:
+def test_bands_are_reproduced_in_the_population() -> None:
     offsets = (-0.2, 0.0, 0.1, 0.25)
     bands = (Band("Harm", 0.2, 0.31, 0.1, offsets), Band("Purity", 3.1, 2.0, 0.5, offsets[:2]))
     centres, amplitudes = calibrate_bands(bands, 10, SIX)
@@ -175,6 +175,6 @@ def test_bands_hold_in_the_population() -> None:
         assert means.std() == pytest.approx(band.sd, abs=0.03)
 
 
-def test_an_unreachable_band_is_refused() -> None:
+def test_unreachable_band_is_refused() -> None:
     with pytest.raises(UserError, match=r"Harm: a mean of 0.2 with SD 2 .* nearest"):
         calibrate_bands((Band("Harm", 0.2, 2.0, 0.1, (0.0,)),), 10, SIX)

@@ -45,7 +45,7 @@ OTHER_RUN: dict[str, Any] = {
 LENGTHS = {"late_max_tokens", "max_tokens"}
 
 
-def test_every_setting_declares_itself() -> None:
+def test_every_setting_is_identity_or_run() -> None:
     assert {entry.name for entry in fields(Identity)} == set(OTHER_IDENTITY) | LENGTHS
     assert {entry.name for entry in fields(Run)} == set(OTHER_RUN)
     assert {entry.name for entry in fields(Settings)} == {
@@ -56,19 +56,19 @@ def test_every_setting_declares_itself() -> None:
 
 
 @pytest.mark.parametrize("name", OTHER_IDENTITY)
-def test_identity_changes_the_key(name: str) -> None:
+def test_identity_setting_changes_the_key(name: str) -> None:
     changed = replace(BASE, **{name: OTHER_IDENTITY[name]})
     assert changed.cell_key(MESSAGES) != BASE.cell_key(MESSAGES)
 
 
 @pytest.mark.parametrize("name", OTHER_RUN)
-def test_run_settings_do_not(name: str) -> None:
+def test_run_setting_does_not_change_the_key(name: str) -> None:
     changed = replace(BASE, **{name: OTHER_RUN[name]})
     assert changed.cell_key(MESSAGES) == BASE.cell_key(MESSAGES)
     assert changed.stream == BASE.stream
 
 
-def test_the_key_is_for_ever() -> None:
+def test_key_is_sha256_of_canonical_request() -> None:
     """Paid answers hang on this number: if it changes, everybody pays again."""
     text = (
         '{"base_url":"https://api.example.org/v1","extra_body":{},"generation":{"temperature":0.1},'
@@ -93,7 +93,7 @@ FIXED = {
 
 
 @pytest.mark.parametrize("key", FIXED)
-def test_no_key_has_moved(key: str) -> None:
+def test_known_keys_are_unchanged(key: str) -> None:
     server = {"base_url": "https://api.openai.com/v1", "model": "gpt-4o-2024-08-06"}
     asked = [{"role": "user", "content": "How much do you agree?"}]
     assert Settings.of({**server, **FIXED[key]}).cell_key(asked) == key
@@ -107,23 +107,23 @@ def test_no_key_has_moved(key: str) -> None:
         " https://api.example.org/v1 ",
     ],
 )
-def test_addresses_are_spelt_in_one_way(url: str) -> None:
+def test_equal_addresses_are_normalised_to_one(url: str) -> None:
     assert normalised_url(url) == "https://api.example.org/v1"
 
 
 @pytest.mark.parametrize("url", ["ftp://x/v1", "api.example.org", "https://", "http://x:port/"])
-def test_no_address(url: str) -> None:
+def test_invalid_address_is_refused(url: str) -> None:
     with pytest.raises(UserError, match="base_url"):
         normalised_url(url)
 
 
-def test_an_address_holds_no_password() -> None:
+def test_address_with_password_is_refused() -> None:
     with pytest.raises(UserError, match="api_key_env") as fault:
         normalised_url("https://user:secret@example.org/v1")
     assert "secret" not in str(fault.value)
 
 
-def test_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_api_key_is_read_and_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_KEY", " secret-123 ")
     assert find_key("A_KEY", "http://h") == "secret-123"
     assert find_key(None, "http://h") is None

@@ -1,0 +1,88 @@
+"""The budget holds for all processes together."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from persona_collapse.asking.budget import Budget, BudgetSpentError
+from persona_collapse.common.errors import UserError
+
+
+def take_all(folder: Path, limit: int, taken: multiprocessing.Queue[int]) -> None:
+    budget, count = Budget(folder, "study", {"max_requests": limit}, block=7), 0
+    try:
+        while True:
+            budget.take(0.0)
+            count += 1
+    except BudgetSpentError:
+        budget.close()
+        taken.put(count)
+
+
+def test_processes_share_one_budget(tmp_path: Path) -> None:
+    """Four processes at once never take more than the limit; what they leave can be taken later."""
+    context = multiprocessing.get_context("fork")
+    taken: multiprocessing.Queue[int] = context.Queue()
+    runs = [context.Process(target=take_all, args=(tmp_path, 100, taken)) for _ in range(4)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert [run.exitcode for run in runs] == [0] * 4
+    total = sum(taken.get(timeout=5) for _ in runs)
+    assert 80 <= total <= 100
+    take_all(tmp_path, 100, taken)
+    assert total + taken.get(timeout=5) == 100
+    assert Budget(tmp_path, "study", {}, 1).spent() == (100, 0.0)
+    assert Budget(tmp_path, "another", {}, 1).spent() == (0, 0.0)
+
+
+def test_unused_reservation_is_released_on_close(tmp_path: Path) -> None:
+    budget = Budget(tmp_path, "s", {"max_requests": 50}, block=20)
+    budget.take(0.0)
+    assert budget.spent() == (20, 0.0)
+    budget.close()
+    assert budget.spent() == (1, 0.0)
+
+
+def test_dollars_follow_reported_usage(tmp_path: Path) -> None:
+    budget = Budget(tmp_path, "s", {"max_usd": 1.0}, block=1)
+    for _ in range(19):
+        budget.take(0.1)  # the estimate is upper: each turns out to cost half
+        budget.settle(0.1, 0.05)
+    assert budget.usd == pytest.approx(0.95)
+    with pytest.raises(BudgetSpentError, match=r"max_usd 1\.00"):
+        budget.take(0.1)
+
+
+def test_damaged_count_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "budgets" / "s"
+    folder.mkdir(parents=True)
+    (folder / "x.json").write_text("rubbish")
+    with pytest.raises(UserError, match=r"x\.json: cannot be read"):
+        Budget(tmp_path, "s", {"max_requests": 5}, 1).take(0.0)
+
+
+def test_no_request_is_sent_when_spending_cannot_be_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = Budget(tmp_path, "s", {"max_requests": 50}, block=2)
+    budget.take(0.0)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        budget.take(0.0)  # announced with the first
+        with pytest.raises(
+            UserError, match=r"budgets/s: No space left.*no more requests were sent"
+        ):
+            budget.take(0.0)
+        budget.close()
+    assert Budget(tmp_path, "s", {}, 1).spent() == (2, 0.0)
