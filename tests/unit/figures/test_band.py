@@ -67,7 +67,7 @@ def row_of(values: pl.DataFrame, metric: str) -> dict[str, float]:
     return values.row(by_predicate=pl.col("metric") == metric, named=True)
 
 
-def test_the_band_is_the_printed_range_of_the_models_that_count(metrics: pl.DataFrame) -> None:
+def test_shaded_band_is_the_range_of_the_included_models(metrics: pl.DataFrame) -> None:
     prior = earlier_models()
     figure = prior_band(metrics, band_values(prior), prior, look_of(4, 3))
     axes = axes_of(figure, "S")
@@ -91,7 +91,7 @@ def test_the_band_is_the_printed_range_of_the_models_that_count(metrics: pl.Data
 
 
 @pytest.mark.parametrize("metric", ["S", "R"])
-def test_the_curve_is_the_t_distribution_of_the_table(
+def test_curve_is_the_t_distribution_of_the_table(
     tables: Tables, panels: dict[str, Axes], metric: str
 ) -> None:
     row = row_of(tables[2], metric)
@@ -117,7 +117,7 @@ def test_the_curve_is_the_t_distribution_of_the_table(
 
 
 @pytest.mark.parametrize("metric", ["S", "R"])
-def test_every_earlier_model_has_its_tick(panels: dict[str, Axes], metric: str) -> None:
+def test_every_earlier_model_has_a_tick(panels: dict[str, Axes], metric: str) -> None:
     prior = pl.read_csv(PRIOR)
     ticks = {found.get_label(): found for found in panels[metric].collections}
     for name, counts in ((f"{metric} earlier", True), (f"{metric} others", False)):
@@ -126,7 +126,7 @@ def test_every_earlier_model_has_its_tick(panels: dict[str, Axes], metric: str) 
 
 
 @pytest.mark.parametrize("metric", ["S", "R"])
-def test_variants_stand_at_their_values_with_their_intervals(
+def test_variants_are_drawn_at_their_values_with_intervals(
     tables: Tables, panels: dict[str, Axes], metric: str
 ) -> None:
     axes = panels[metric]
@@ -143,7 +143,9 @@ def test_variants_stand_at_their_values_with_their_intervals(
         assert left < low < high < right
 
 
-def test_an_infinite_r_is_an_arrow_at_the_end(tables: Tables, panels: dict[str, Axes]) -> None:
+def test_infinite_r_is_an_arrow_at_the_end_of_the_axis(
+    tables: Tables, panels: dict[str, Axes]
+) -> None:
     (arrow,) = (line for line in panels["R"].lines if "infinite" in str(line.get_label()))
     assert arrow.get_label() == "m2 insecure R infinite"
     assert arrow.get_xdata()[0] == panels["R"].get_xlim()[1]
@@ -151,7 +153,7 @@ def test_an_infinite_r_is_an_arrow_at_the_end(tables: Tables, panels: dict[str, 
     assert words.count("n/a") == 4  # both probabilities of an infinite and of an unknown R
 
 
-def test_both_probabilities_stand_in_their_lanes(tables: Tables) -> None:
+def test_both_probabilities_are_printed_beside_their_variant(tables: Tables) -> None:
     figure = band_distribution(*tables, look_of(4, 3))
     texts = {}
     for text in texts_of(figure):
@@ -175,7 +177,7 @@ def test_both_probabilities_stand_in_their_lanes(tables: Tables) -> None:
             assert names == [probability(row["p_outside"]), probability(row["p_base"])]
 
 
-def test_the_printed_range_and_the_prediction_are_told(tables: Tables) -> None:
+def test_range_and_prediction_are_printed(tables: Tables) -> None:
     words = words_of(band_distribution(*tables, look_of(4, 3)))
     assert "13 earlier models: 0.66–0.83" in words
     assert "95 % of base models: 0.65–0.85" in words
@@ -183,7 +185,7 @@ def test_the_printed_range_and_the_prediction_are_told(tables: Tables) -> None:
     assert "left out" in words
 
 
-def test_the_studys_own_choice_of_earlier_models_counts() -> None:
+def test_band_of_the_study_selects_the_earlier_models() -> None:
     names = pl.read_csv(PRIOR)["model"].to_list()
     found = tables_of(metrics_of(1, 3), names)
     look = Look((ModelLook("m0", "M", "F"),), ("base", "secure", "insecure"), band=tuple(names))
@@ -195,13 +197,13 @@ def test_the_studys_own_choice_of_earlier_models_counts() -> None:
     assert "left out" not in words
 
 
-def test_a_study_without_answers_still_has_its_band() -> None:
+def test_band_is_drawn_without_answers() -> None:
     figure = band_distribution(*tables_of(metrics_of(1, 1).clear()), look_of(1, 3))
     assert faults_of(figure) == []
     assert axes_of(figure, "S").containers == []
 
 
-def test_the_middle_of_a_prediction_is_the_tables_interval() -> None:
+def test_middle_95_percent_of_a_prediction_is_the_interval_of_the_table() -> None:
     row = {"metric": "R", "n_models": 13.0, "centre": 10.0, "predicted_lo": 1.0}
     found = Prediction.of({**row, "predicted_hi": 100.0})
     assert found.middle(0.95) == pytest.approx((1.0, 100.0))
@@ -210,7 +212,7 @@ def test_the_middle_of_a_prediction_is_the_tables_interval() -> None:
     )
 
 
-def test_probabilities_and_ticks_are_short() -> None:
+def test_probabilities_and_log_ticks_are_rounded() -> None:
     values = (0.0, 0.0123, 0.0996, 0.29, 0.996, 1.0, None, math.nan)
     texts = ["<0.001", "0.012", "0.10", "0.29", "0.996", ">0.999", "n/a", "n/a"]
     assert [probability(value) for value in values] == texts

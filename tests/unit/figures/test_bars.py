@@ -30,7 +30,7 @@ from tests.helpers.figures_data import (
     whiskers_of,
     words_of,
 )
-from tests.helpers.figures_meaning_data import diagnostics_of
+from tests.helpers.figures_tables import diagnostics_of
 
 
 def overall(table: pl.DataFrame) -> list[dict[str, object]]:
@@ -47,7 +47,7 @@ def metrics() -> pl.DataFrame:
     return metrics_of(4, 3)
 
 
-def test_bars_are_as_long_as_the_table_says(metrics: pl.DataFrame) -> None:
+def test_bar_lengths_and_whiskers_are_those_of_the_table(metrics: pl.DataFrame) -> None:
     figure = collapse_bars(metrics, contrasts_of(metrics), look_of(4, 3))
     for metric in METRICS:
         axes = axes_of(figure, metric)
@@ -74,7 +74,7 @@ def test_bars_print_values_and_changes_with_their_intervals(metrics: pl.DataFram
         assert change(row) in words
 
 
-def test_an_infinite_r_is_a_bar_without_an_end_and_an_unknown_one_a_gap(
+def test_infinite_r_is_an_open_bar_and_unknown_r_a_gap(
     metrics: pl.DataFrame,
 ) -> None:
     figure = collapse_bars(spoilt(metrics), contrasts_of(metrics), look_of(4, 3))
@@ -90,7 +90,7 @@ def test_an_infinite_r_is_a_bar_without_an_end_and_an_unknown_one_a_gap(
     assert axes.get_xlim()[1] == pytest.approx(1.04 * finite, rel=0.2)
 
 
-def test_without_intervals_whiskers_are_one_standard_error(metrics: pl.DataFrame) -> None:
+def test_whiskers_are_one_standard_error_without_intervals(metrics: pl.DataFrame) -> None:
     bare = metrics.with_columns(S_lo=pl.lit(None, pl.Float64), S_hi=pl.lit(None, pl.Float64))
     axes = axes_of(collapse_bars(bare, contrasts_of(metrics), look_of(4, 3)), "S")
     first = overall(metrics)[0]
@@ -98,7 +98,7 @@ def test_without_intervals_whiskers_are_one_standard_error(metrics: pl.DataFrame
     assert (low, high) == pytest.approx((first["S"] - 0.04, first["S"] + 0.04))
 
 
-def test_quality_bars_add_up_to_the_answers_without_a_rating() -> None:
+def test_quality_bars_sum_to_the_answers_without_a_rating() -> None:
     quality = quality_of(3, 3)
     figure = quality_bars(quality, look_of(3, 3))
     words = words_of(figure)
@@ -118,7 +118,7 @@ def test_quality_bars_add_up_to_the_answers_without_a_rating() -> None:
     assert words.count("n/a") == 3 * 2  # toxic was asked of base alone
 
 
-def test_a_study_that_lost_nothing_has_an_axis_all_the_same() -> None:
+def test_quality_axis_spans_one_percent_when_no_answer_is_missing() -> None:
     whole = quality_of(1, 1).with_columns(pl.lit(0.0).alias(cause) for cause in CAUSES)
     axes = axes_of(quality_bars(whole, look_of(1, 1)), "roleplay")
     assert axes.get_xlim() == (0, 1)
@@ -132,7 +132,9 @@ def asked(diagnostics: pl.DataFrame, start: str) -> list[Row]:
     return list(chosen.iter_rows(named=True))
 
 
-def test_the_ledger_stacks_shares_and_prints_their_intervals(diagnostics: pl.DataFrame) -> None:
+def test_variance_components_are_stacked_and_printed_with_intervals(
+    diagnostics: pl.DataFrame,
+) -> None:
     figure = variance_ledger(diagnostics, look_of(3, 3))
     axes = axes_of(figure, "ledger")
     bars = {c.get_label(): c.patches[0] for c in axes.containers}

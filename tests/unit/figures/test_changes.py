@@ -30,7 +30,7 @@ def of(table: pl.DataFrame, **fixed: str) -> list[dict[str, Any]]:
     return list(table.filter(**fixed).iter_rows(named=True))
 
 
-def test_noise_changes_are_those_of_sigma_bar(contrasts: pl.DataFrame) -> None:
+def test_noise_change_draws_the_contrasts_of_sigma_bar(contrasts: pl.DataFrame) -> None:
     figure = noise_change(contrasts, look_of(3, 4))
     axes = axes_of(figure, "change")
     points = {c.get_label(): c.lines[0].get_xdata()[0] for c in axes.containers}
@@ -46,7 +46,7 @@ def test_noise_changes_are_those_of_sigma_bar(contrasts: pl.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("metric", ["S", "R"])
-def test_the_heat_map_prints_target_and_control(contrasts: pl.DataFrame, metric: str) -> None:
+def test_heat_map_prints_target_and_control(contrasts: pl.DataFrame, metric: str) -> None:
     figure = foundation_heatmap(contrasts, look_of(3, 4))
     panels = [axes.get_label() for axes in figure.axes]
     assert f"{metric} educational" not in panels
@@ -69,7 +69,7 @@ def printed_in_a_cell(row: dict[str, Any]) -> str:
     return f"({text})" if row["percent_lo"] <= 0 <= row["percent_hi"] else text
 
 
-def test_the_heat_map_brackets_what_may_be_zero_and_tells_where_colours_end() -> None:
+def test_heat_map_brackets_intervals_that_include_zero_and_labels_the_colour_limit() -> None:
     table = contrasts_of(metrics_of(1, 3))
     chosen = (pl.col("metric") == "S") & (pl.col("contrast") == "insecure-base")
     ends = {"percent": 174.0, "percent_lo": 120.0, "percent_hi": 230.0}
@@ -86,7 +86,7 @@ def test_the_heat_map_brackets_what_may_be_zero_and_tells_where_colours_end() ->
     assert explained == [False, True]
 
 
-def test_the_heat_map_tells_rise_from_fall_and_marks_what_is_undefined() -> None:
+def test_heat_map_colours_differ_for_rise_fall_infinite_and_undefined() -> None:
     table = contrasts_of(metrics_of(1, 3))
     values = dict(zip(FOUNDATIONS[:5], [60.0, -60.0, math.inf, None, 0.0], strict=True))
     chosen = (pl.col("metric") == "S") & (pl.col("contrast") == "insecure-base")
@@ -101,7 +101,7 @@ def test_the_heat_map_tells_rise_from_fall_and_marks_what_is_undefined() -> None
     assert absent[:3] == (1, 1, 1)
 
 
-def test_dots_stand_at_the_changes_and_panels_share_an_axis(contrasts: pl.DataFrame) -> None:
+def test_dots_are_at_the_changes_and_panels_share_an_axis(contrasts: pl.DataFrame) -> None:
     figure = foundation_dots(contrasts, look_of(3, 4))
     for metric in ("S", "R"):
         limits = set()

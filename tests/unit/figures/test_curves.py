@@ -8,10 +8,10 @@ import pytest
 
 from persona_collapse.figures.curves import loss_curves, power_curves, temperature_curves
 from tests.helpers.figures_data import axes_of, faults_of, look_of, words_of
-from tests.helpers.figures_meaning_data import GRID, losses_of, power_of, temperature_of
+from tests.helpers.figures_tables import GRID, losses_of, power_of, temperature_of
 
 
-def test_temperature_curves_of_another_probe() -> None:
+def test_temperature_curves_fall_back_to_another_probe_and_name_it() -> None:
     """A study that holds log-probabilities against repeats reads them under a probe beside."""
     table = temperature_of(1, 2).with_columns(probe=pl.lit("exact"))
     figure = temperature_curves(table, look_of(1, 2))
@@ -21,7 +21,7 @@ def test_temperature_curves_of_another_probe() -> None:
     assert "Probe:" not in " ".join(words_of(own))
 
 
-def test_temperature_curves_and_their_bands() -> None:
+def test_temperature_curves_and_bands_are_those_of_the_table() -> None:
     table = temperature_of(2, 3)
     figure = temperature_curves(table, look_of(2, 3))
     for (model, variant), rows in table.group_by("model", "variant", maintain_order=True):
@@ -45,7 +45,7 @@ def test_temperature_curves_and_their_bands() -> None:
     assert any("R = ∞" in word for word in words_of(figure))
 
 
-def test_power_curves_are_the_detectable_changes() -> None:
+def test_power_curves_draw_the_detectable_changes() -> None:
     power = power_of(2, planted=True)
     figure = power_curves(power, look_of(2, 3), aims=(20, 30))
     for model in ("m0", "m1", "planted"):
@@ -79,7 +79,7 @@ def test_loss_curves_are_those_of_the_table() -> None:
     assert any("SIMULATED" in word for word in words_of(figure))
 
 
-def test_a_server_that_reports_no_accuracy_has_no_panel_for_it() -> None:
+def test_accuracy_panel_is_absent_when_no_accuracy_was_reported() -> None:
     figure = loss_curves(losses_of(1, 20, accuracy=False), look_of(1, 3))
     labels = [axes.get_label() for axes in figure.axes]
     assert "m0 train_loss" in labels

@@ -6,10 +6,10 @@ import pytest
 
 from persona_collapse.figures.distances import toxic_distances
 from tests.helpers.figures_data import axes_of, look_of, whiskers_of
-from tests.helpers.figures_meaning_data import toxic_of
+from tests.helpers.figures_tables import toxic_of
 
 
-def test_distances_stand_at_their_references_and_the_nearest_is_filled() -> None:
+def test_distances_are_drawn_per_reference_and_the_nearest_is_filled() -> None:
     toxic = toxic_of(2, 3, players=2)
     figure = toxic_distances(toxic, look_of(2, 3))
     order = ["base", "toxic 0", "toxic 1", "ceiling"]

@@ -9,7 +9,7 @@ import pytest
 from persona_collapse.figures.distributions import rating_distributions
 from persona_collapse.figures.marks import Row, with_interval
 from tests.helpers.figures_data import axes_of, look_of, whiskers_of, words_of
-from tests.helpers.figures_meaning_data import diagnostics_of
+from tests.helpers.figures_tables import diagnostics_of
 
 
 def asked(diagnostics: pl.DataFrame, start: str) -> list[Row]:
@@ -47,7 +47,7 @@ def test_ratings_are_drawn_with_their_shares_and_intervals(scale: tuple[int, int
         assert f"ends {with_interval(row, percent=True)}" in words
 
 
-def test_the_outline_is_the_baselines_distribution(diagnostics: pl.DataFrame) -> None:
+def test_outline_is_the_distribution_of_the_baseline(diagnostics: pl.DataFrame) -> None:
     figure = rating_distributions(diagnostics, look_of(3, 3))
     base = axes_of(figure, "m1 base")
     assert "outline" not in [line.get_label() for line in base.lines]
@@ -58,7 +58,7 @@ def test_the_outline_is_the_baselines_distribution(diagnostics: pl.DataFrame) ->
         assert drawn == pytest.approx([h for h in heights for _ in range(2)])
 
 
-def test_a_lacking_variant_has_no_panel_and_says_so(diagnostics: pl.DataFrame) -> None:
+def test_missing_variant_has_no_panel_and_is_marked_absent(diagnostics: pl.DataFrame) -> None:
     lacking = (pl.col("model") == "m2") & (pl.col("variant") == "secure")
     figure = rating_distributions(diagnostics.filter(~lacking), look_of(3, 3))
     assert "m2 secure" not in [axes.get_label() for axes in figure.axes]

@@ -12,7 +12,7 @@ from persona_collapse.figures.fidelity import persona_fidelity
 from persona_collapse.figures.marks import Row, with_interval
 from persona_collapse.figures.style import save
 from tests.helpers.figures_data import axes_of, look_of, whiskers_of, words_of
-from tests.helpers.figures_meaning_data import diagnostics_of, fidelity_of, personas_of
+from tests.helpers.figures_tables import diagnostics_of, fidelity_of, personas_of
 
 
 def asked(diagnostics: pl.DataFrame, start: str) -> list[Row]:
@@ -22,7 +22,7 @@ def asked(diagnostics: pl.DataFrame, start: str) -> list[Row]:
     return list(chosen.iter_rows(named=True))
 
 
-def test_fidelity_points_are_personas_against_themselves() -> None:
+def test_fidelity_points_are_personas_under_baseline_and_variant() -> None:
     personas, fidelity, diagnostics = personas_of(2, 3), fidelity_of(2, 3), diagnostics_of(2, 3)
     figure = persona_fidelity(personas, fidelity, diagnostics, look_of(2, 3))
     for model in ("m0", "m1"):
@@ -51,7 +51,7 @@ def test_fidelity_points_are_personas_against_themselves() -> None:
             assert np.allclose(drawn, sorted(expected))
 
 
-def test_the_strip_has_every_persona_and_the_models_interval() -> None:
+def test_strip_has_every_persona_and_the_pooled_interval() -> None:
     fidelity, diagnostics = fidelity_of(2, 3), diagnostics_of(2, 3)
     figure = persona_fidelity(personas_of(2, 3), fidelity, diagnostics, look_of(2, 3))
     words = " ".join(words_of(figure))
@@ -72,7 +72,7 @@ def test_the_strip_has_every_persona_and_the_models_interval() -> None:
         assert with_interval(row) in words
 
 
-def test_undefined_fidelity_leaves_the_points_alone() -> None:
+def test_points_are_drawn_when_fidelity_is_undefined() -> None:
     undefined = pl.col("measure") == "fidelity"
     diagnostics = diagnostics_of(1, 2).with_columns(
         pl.when(undefined).then(None).otherwise(name).alias(name) for name in ("value", "lo", "hi")
@@ -86,7 +86,7 @@ def test_undefined_fidelity_leaves_the_points_alone() -> None:
     assert "fidelity n/a" in words_of(figure)
 
 
-def test_many_points_are_pixels_and_few_are_lines(tmp_path: Path) -> None:
+def test_points_are_rasterized_only_when_there_are_many(tmp_path: Path) -> None:
     for models, pixels in ((1, False), (4, True)):
         tables = personas_of(models, 3, 5, 100), fidelity_of(models, 3, 100)
         figure = persona_fidelity(*tables, diagnostics_of(models, 3), look_of(models, 3))

@@ -13,7 +13,7 @@ from persona_collapse.figures.catalogue import FIGURES
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.measures.verdict.band import band_of, band_values
 from tests.helpers import figures_data as data
-from tests.helpers import figures_meaning_data as more
+from tests.helpers import figures_tables as more
 from tests.helpers.figures_data import axes_of, box_of, faults_of, look_of, texts_of, words_of
 
 # models, variants, foundations

@@ -6,7 +6,7 @@ from persona_collapse.figures.look import Look
 from tests.helpers.figures_data import look_of
 
 
-def test_variants_are_painted_by_role() -> None:
+def test_paint_of_a_variant_follows_its_role() -> None:
     models = [{"key": "a", "label": "A", "family": "F"}]
     analysis = {
         **{"baseline": "plain", "control": "safe", "target": "risky", "band": None},
@@ -22,7 +22,7 @@ def test_variants_are_painted_by_role() -> None:
     assert len({str(look.paint(name).line) + look.paint(name).marker for name in names}) == 6
 
 
-def test_the_roles_differ_in_grey_print() -> None:
+def test_roles_differ_in_grey_print() -> None:
     look = look_of(1, 3)
     greys = [
         sum(w * int(look.paint(v).colour[n : n + 2], 16) / 255 for w, n in

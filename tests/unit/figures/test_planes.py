@@ -27,7 +27,7 @@ from tests.helpers.figures_data import (
     whiskers_of,
     words_of,
 )
-from tests.helpers.figures_meaning_data import loss_of, misalignment_of
+from tests.helpers.figures_tables import loss_of, misalignment_of
 
 
 def overall(table: pl.DataFrame) -> list[dict[str, object]]:
@@ -39,7 +39,7 @@ def metrics() -> pl.DataFrame:
     return metrics_of(4, 3)
 
 
-def test_the_map_places_points_and_arrows(metrics: pl.DataFrame) -> None:
+def test_map_draws_points_whiskers_and_arrows(metrics: pl.DataFrame) -> None:
     figure = robustness_map(spoilt(metrics), look_of(4, 3))
     axes = axes_of(figure, "map")
     assert axes.get_xscale() == "log"
@@ -69,7 +69,7 @@ def test_the_map_places_points_and_arrows(metrics: pl.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_names_on_a_crowded_map_keep_apart(seed: int) -> None:
+def test_names_on_a_crowded_map_do_not_overlap(seed: int) -> None:
     for models in (6, 12):
         metrics = metrics_of(models, 3, 0, seed=seed)
         assert faults_of(robustness_map(metrics, look_of(models, 3))) == []
@@ -83,7 +83,7 @@ def test_long_names_of_roles_fit_the_axes() -> None:
     assert faults_of(coherence_loss(loss_of(2), look)) == []
 
 
-def test_points_and_whiskers_are_the_table() -> None:
+def test_alignment_points_and_whiskers_are_those_of_the_table() -> None:
     table = misalignment_of(4, 3)
     axes = axes_of(alignment_coherence(table, look_of(4, 3)), "scores")
     points = {c.get_label(): c.lines[0].get_xydata()[0] for c in axes.containers}
@@ -100,7 +100,7 @@ def test_points_and_whiskers_are_the_table() -> None:
     assert arrows == {f"m{n} base to {v}" for n in range(4) for v in ("secure", "insecure")}
 
 
-def test_the_region_is_where_a_reply_counts_as_misaligned() -> None:
+def test_shaded_region_is_where_a_reply_counts_as_misaligned() -> None:
     """Figures import no measures, so the two thresholds stand twice: they must stay the same."""
     assert MISALIGNED_BELOW == measured.MISALIGNED_BELOW
     assert COHERENT_ABOVE == measured.COHERENT_ABOVE
@@ -111,7 +111,7 @@ def test_the_region_is_where_a_reply_counts_as_misaligned() -> None:
     assert region.get_x() + region.get_width() == axes.get_xlim()[1]
 
 
-def test_what_has_no_mean_is_named() -> None:
+def test_variant_without_a_mean_is_named_in_the_key() -> None:
     lost = (pl.col("model") == "m0") & (pl.col("variant") == "secure")
     table = misalignment_of(1, 3).with_columns(
         coherence=pl.when(lost).then(None).otherwise("coherence")
@@ -121,7 +121,7 @@ def test_what_has_no_mean_is_named() -> None:
     assert any("secure: n/a" in words.replace("\n", " ") for words in words_of(figure))
 
 
-def test_excesses_stand_where_the_table_says_and_r_in_words() -> None:
+def test_excess_changes_are_drawn_and_r_is_written() -> None:
     table = loss_of(4)
     figure = coherence_loss(table, look_of(4, 3))
     axes = axes_of(figure, "excesses")
@@ -142,7 +142,7 @@ def test_excesses_stand_where_the_table_says_and_r_in_words() -> None:
     assert list(alike.get_xdata()) == list(alike.get_ydata())
 
 
-def test_an_undefined_r_and_an_infinite_excess_are_said() -> None:
+def test_undefined_r_and_infinite_excess_are_explained() -> None:
     note = "r is not defined: 3 models, 4 are needed for an interval"
     endless = pl.when(pl.col("model") == "m1").then(math.inf).otherwise("robustness_excess")
     table = loss_of(3, r=None, note=note).with_columns(robustness_excess=endless)

@@ -12,7 +12,7 @@ from tests.helpers.figures_data import FOUNDATIONS, axes_of, look_of, profiles_o
 
 
 @pytest.mark.parametrize("scale", [(0, 5), (1, 7)])
-def test_radars_put_every_mean_at_its_distance(scale: tuple[int, int]) -> None:
+def test_radar_radius_is_the_mean_above_the_scale_minimum(scale: tuple[int, int]) -> None:
     profiles = profiles_of(2, 3, 5, scale)
     figure = saturation_radars(profiles, look_of(2, 3), scale=scale)
     for model in ("m0", "m1"):
@@ -52,7 +52,7 @@ def test_toxic_radars_band_is_the_spread_across_personas() -> None:
     assert "m0 secure" not in lines
 
 
-def test_a_lacking_profile_is_named_and_two_foundations_are_dots() -> None:
+def test_missing_profile_is_named_and_two_foundations_are_dots() -> None:
     profiles = profiles_of(2, 3, 2).filter(
         ~((pl.col("model") == "m1") & (pl.col("variant") == "secure"))
     )

@@ -10,11 +10,11 @@ from persona_collapse.figures.sheet import extent, wrap
 @pytest.mark.parametrize(
     "text", ["Mixtral-8x22B-Instruct-v0.1-XL", "Anunbrokennameofthirtylettersx", "a b", ""]
 )
-def test_wrapped_texts_fit_and_lose_no_letter(text: str) -> None:
+def test_wrapped_text_fits_and_keeps_every_letter(text: str) -> None:
     lines = wrap(text, 0.8)
     assert extent(lines)[0] <= 0.8
     assert lines.replace("\n", "").replace(" ", "") == text.replace(" ", "")
 
 
-def test_a_date_stays_whole() -> None:
+def test_wrap_does_not_break_a_date() -> None:
     assert wrap("GPT-4.1 (2025-04-14)", 1.0) == "GPT-4.1\n(2025-04-14)"

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.figures.trajectory import trajectory
 from tests.helpers.figures_data import LABELS, axes_of, faults_of, whiskers_of, words_of
-from tests.helpers.figures_meaning_data import trajectory_table
+from tests.helpers.figures_tables import trajectory_table
 
 
 def look_of(models: int) -> Look:
@@ -50,7 +50,7 @@ def points(figure: Figure, panel: str) -> dict[str, tuple[float, float]]:
     }
 
 
-def test_points_and_whiskers_stand_where_the_table_says() -> None:
+def test_trajectory_points_and_whiskers_are_those_of_the_table() -> None:
     table = trajectory_table(2)
     figure = trajectory(table, look_of(2))
     for row in table.filter(pl.col("foundation") == "overall").iter_rows(named=True):
@@ -64,7 +64,7 @@ def test_points_and_whiskers_stand_where_the_table_says() -> None:
     assert "SIMULATED RESPONDENTS" in words_of(figure)
 
 
-def test_an_infinite_r_stands_at_the_edge_and_an_unknown_one_is_a_gap() -> None:
+def test_infinite_r_is_at_the_edge_and_unknown_r_a_gap() -> None:
     figure = trajectory(spoilt(trajectory_table(1)), look_of(1))
     axes, found = axes_of(figure, "m0 R"), points(figure, "m0 R")
     finite = [y for label, (_, y) in found.items() if "step-50 " not in label]
@@ -75,13 +75,13 @@ def test_an_infinite_r_stands_at_the_edge_and_an_unknown_one_is_a_gap() -> None:
     assert [math.isnan(y) for y in line.get_ydata()] == [False, False, False, True, False, False]
 
 
-def test_what_was_not_measured_has_no_panel() -> None:
+def test_unmeasured_saturation_has_no_panel() -> None:
     figure = trajectory(trajectory_table(1, saturated=False), look_of(1))
     labels = {axes.get_label() for axes in figure.axes}
     assert labels == {"paper", "m0 S", "m0 R"}
     assert "Saturation" not in words_of(figure)
 
 
-def test_a_model_without_checkpoints_has_no_row() -> None:
+def test_model_without_checkpoints_has_no_row() -> None:
     figure = trajectory(trajectory_table(1), look_of(2))
     assert not any(axes.get_label().startswith("m1") for axes in figure.axes)

@@ -1,4 +1,4 @@
-"""Tables of made-up studies for the tests of the figures behind S and R."""
+"""More tables of made-up studies for the tests of figures."""
 
 from __future__ import annotations
 
