@@ -154,6 +154,7 @@ class Endpoint:
         raise NotImplementedError
 
 
+@cache
 def kinds() -> dict[str, str]:
     """Return where every registered kind is defined, as ``module:Class``."""
     others = {entry.name: entry.value for entry in entry_points(group=GROUP)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,8 +29,8 @@ class Own(Endpoint):
 
 
 @pytest.fixture
-def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Register:
-    """Return a function that installs a package with an endpoint kind ``own``."""
+def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
+    """Yield a function that installs a package with an endpoint kind ``own``."""
 
     def install(code: str, value: str = "own_endpoint:Own") -> None:
         (tmp_path / "own_endpoint.py").write_text(code, encoding="utf-8")
@@ -39,10 +39,12 @@ def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Register:
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-endpoint\nVersion: 0.1\n")
         (info / "entry_points.txt").write_text(f"[{base.GROUP}]\nown = {value}\n")
         monkeypatch.syspath_prepend(tmp_path)
+        base.kinds.cache_clear()
         base._load.cache_clear()
         monkeypatch.delitem(sys.modules, "own_endpoint", raising=False)
 
-    return install
+    yield install
+    base.kinds.cache_clear()
 
 
 @pytest.mark.parametrize("kind", base.KINDS)
