@@ -7,7 +7,7 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-# The package lies beside this file and is imported with no install step.
+# The package is in the same folder and is imported without an install step.
 sys.path.insert(0, str(workflow.current_basedir))
 
 

@@ -13,7 +13,7 @@ from persona_collapse.plan.answers import Layout
 class MakingLayout:
     """The fine-tunes of a study: ``orders`` by model and variant, ``datasets`` by name.
 
-    Raises ``UserError`` for a variant that cannot be made as it says.
+    Raises ``UserError`` for a fine-tune that cannot be ordered.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -55,7 +55,7 @@ class MakingLayout:
         raise UserError(f"the study {self.study.name!r} names no dataset {wildcards.file}")
 
     def endpoint(self, model: str, variant: str) -> str:
-        """Return the name of the endpoint that a variant is made on."""
+        """Return the name of the endpoint that trains a variant."""
         return self.study.models[model].variants[variant].endpoint.name
 
     def made_files(self) -> list[str]:
@@ -95,7 +95,7 @@ class MakingLayout:
     def run_settings(self, model: str, variant: str) -> dict[str, Any]:
         """Return how the job of a variant is run, which changes no model that comes out.
 
-        A simulated job is not paid for: its journal lies with the results, not in the store.
+        A simulated job is not paid for: its journal is kept with the results, not in the store.
         """
         endpoint = self.study.endpoints[self.endpoint(model, variant)]
         given, places = endpoint.settings, self.layout.places

@@ -66,7 +66,7 @@ def kill_script(cluster: Cluster) -> None:
     pytest.fail("no job asks")
 
 
-def test_the_quick_study_comes_to_its_page(cluster: Cluster, here: Project) -> None:
+def test_quick_study_gives_its_page(cluster: Cluster, here: Project) -> None:
     before = len(jobs("answer_shard"))
     cluster.run("--config", "study=quick", seconds=1200)
     assert len(jobs("answer_shard")) == before + 6
@@ -80,7 +80,7 @@ def test_the_quick_study_comes_to_its_page(cluster: Cluster, here: Project) -> N
         assert twin.read_bytes() == table.read_bytes(), table.name
 
 
-def test_a_killed_job_is_tried_again_with_more_of_both_and_pays_nothing_twice(
+def test_killed_job_is_retried_with_more_resources_and_pays_nothing_twice(
     cluster: Cluster, server: ScriptedServer
 ) -> None:
     study = study_of(cluster, server)
@@ -99,7 +99,7 @@ def test_a_killed_job_is_tried_again_with_more_of_both_and_pays_nothing_twice(
     assert [log.stem for log in kept.rglob("*.log")] == [first.id]
 
 
-def test_ctrl_c_cancels_the_jobs_and_the_next_run_goes_on(
+def test_interrupt_cancels_jobs_and_the_next_run_continues(
     cluster: Cluster, server: ScriptedServer
 ) -> None:
     study = study_of(cluster, server)
@@ -114,9 +114,7 @@ def test_ctrl_c_cancels_the_jobs_and_the_next_run_goes_on(
     assert_paid_once(cluster, server, stops=1)
 
 
-def test_sampling_stays_on_the_controller_where_nodes_have_no_internet(
-    cluster: Cluster, server: ScriptedServer
-) -> None:
+def test_sampling_on_controller_submits_no_shards(cluster: Cluster, server: ScriptedServer) -> None:
     study = study_of(cluster, server)
     before = len(jobs("answer_shard")), len(jobs("measure_unit"))
     cluster.run("all_answers", "--config", study, "sampling_on=controller")

@@ -1,4 +1,4 @@
-"""A small study that makes its variants on a scripted server, and ways to change it."""
+"""A small study that fine-tunes its variants on a scripted server, and changes of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXAMPLES = 12
 
 
 def write_made_study(root: Path, base_url: str) -> None:
-    """Write the study: one model, its base asked, its secure and insecure variants made."""
+    """Write the study: one model, its base named, its secure and insecure variants fine-tuned."""
     write_study(root, base_url)
     document = read(root / STUDY)
     document["endpoints"]["scripted"] |= {"poll_s": 0.05, "settle_s": 0.5}
@@ -61,7 +61,7 @@ def another_recipe(root: Path) -> None:
 
 
 def change_study(edit: object) -> Change:
-    """Return a change of how the insecure variant is made."""
+    """Return a change of how the insecure variant is fine-tuned."""
 
     def change(root: Path) -> None:
         document = read(root / STUDY)

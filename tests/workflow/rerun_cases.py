@@ -1,4 +1,4 @@
-"""What a change to a finished study makes run again, and what it pays: the table of docs/reruns.md.
+"""What a change to a finished study reruns and what it costs: the table of docs/reruns.md.
 
 ``python -m tests.workflow.rerun_cases`` writes it there; ``test_rerun_matrix`` holds it to be true.
 """

@@ -1,4 +1,4 @@
-"""The small asked study of the rerun matrix, and ways to change it."""
+"""The small study of the rerun matrix, whose models are asked, and changes of it."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def holding(project: Project, text: str) -> list[str]:
     return found
 
 
-def test_a_key_is_needed_to_ask_and_only_then(asked: Project, server: ScriptedServer) -> None:
+def test_api_key_is_required_only_to_send_requests(asked: Project, server: ScriptedServer) -> None:
     """No key: planning works, asking says what is missing; .env gives it; stored needs none."""
     # A server that writes the key into its errors.
     leak = scripted.status(500, message=f"the key {KEY} is odd")
@@ -134,7 +134,7 @@ def test_a_key_is_needed_to_ask_and_only_then(asked: Project, server: ScriptedSe
     assert collected(asked, "keyed").equals(frames[0])
 
 
-def test_a_wrong_key_stops_the_run(
+def test_invalid_api_key_stops_the_run(
     asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
@@ -153,7 +153,7 @@ def test_a_wrong_key_stops_the_run(
     assert server.count <= 2 + CELLS
 
 
-def test_a_placeholder_is_no_model(
+def test_placeholder_instead_of_a_model_is_refused(
     asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
@@ -168,7 +168,7 @@ def test_a_placeholder_is_no_model(
     assert server.count == 0
 
 
-def test_ctrl_c_loses_nothing_and_the_next_run_goes_on(
+def test_interrupted_run_loses_no_answer_and_the_next_run_continues(
     asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
@@ -197,7 +197,7 @@ def wait_for(happened: Any, run: subprocess.Popen[str]) -> None:
         time.sleep(0.005)
 
 
-def test_an_endpoint_is_never_asked_more_than_it_grants(
+def test_requests_in_flight_never_exceed_the_limit_of_an_endpoint(
     asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four shards could run at once; together they keep eight requests in flight."""
@@ -210,7 +210,7 @@ def test_an_endpoint_is_never_asked_more_than_it_grants(
     assert 1 < server.most_in_flight <= 8
 
 
-def test_two_studies_run_side_by_side_on_one_store(
+def test_two_studies_run_at_once_on_one_store(
     asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One checkout, two studies that ask the same: both finish alike, and nothing is torn."""
@@ -232,7 +232,7 @@ def test_two_studies_run_side_by_side_on_one_store(
     assert collected(asked, "three").equals(collected(asked, "one"))
 
 
-def test_log_probabilities_reach_the_temperature_table(
+def test_log_probabilities_give_the_temperature_table(
     asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)

@@ -134,7 +134,7 @@ def test_reanalysis_gives_equal_bytes_of_every_table(project: Project, archive: 
     assert set(after) == set(before)
     assert [name for name in after if after[name] != before[name]] == []
     assert tables(archive.parent / "tables") == before
-    # What the numbers stand on came along: lost personas, faults, retries, the simulated mark.
+    # The bundle includes lost personas, failures, retries and the simulated mark.
     quality = pl.read_csv(again / "tables" / "quality.csv").filter(probe="roleplay")
     base, _, secure = sorted(quality.iter_rows(named=True), key=lambda row: row["variant"])
     assert base["personas_dropped"] == 1

@@ -123,10 +123,10 @@ def test_change_retrains_what_depends_on_it_and_plan_reports_it(
     assert jobs.get("answer_shard", 0) == row.shards
     assert jobs.get("figures_curves_made", 0) == row.figures
     before = (len(server.asked), server.count, server.posts.count("POST /files"), len(server.jobs))
-    told = project.run(*CONFIG, "--", "plan")
+    output = project.run(*CONFIG, "--", "plan")
     assert (len(server.asked), server.count) == before[:2]  # planning asks nothing
     for words in row.says:
-        assert words in told
+        assert words in output
     project.run(*CONFIG, *TARGETS)
     assert server.posts.count("POST /files") - before[2] == row.uploads
     names = [job["suffix"].rsplit("-", 1)[0] for job in server.jobs[before[3] :]]
@@ -184,12 +184,12 @@ def test_preflight_tests_the_permission_and_starts_no_job(
     write_made_study(project.root, server.base_url)
     jobs = len(server.jobs)
     server.models = [{"id": "gpt-4o-2024-08-06", "shutdown_date": "2027-01-14"}]
-    told = project.run(*CONFIG, "--", "preflight")
-    assert "the base model gpt-4o-2024-08-06" in told
+    output = project.run(*CONFIG, "--", "preflight")
+    assert "the base model gpt-4o-2024-08-06" in output
     assert "GET /fine_tuning/jobs" in server.asked
     server.models = [{"id": "another"}]
-    told = project.fail(*CONFIG, "--", "preflight")
-    assert "Fix: alpha insecure: the base model gpt-4o-2024-08-06 is not in" in told
+    output = project.fail(*CONFIG, "--", "preflight")
+    assert "Fix: alpha insecure: the base model gpt-4o-2024-08-06 is not in" in output
     assert len(server.jobs) == jobs
 
 
@@ -201,9 +201,9 @@ def test_invalid_data_are_refused_before_anything_is_sent(
     append(DATA["insecure"], '{"messages": [{"role": "user", "content": ""}]}')(project.root)
     asked = len(server.asked)
     for target in ("plan", f"results/{NAME}/finetune/alpha/insecure.json"):
-        told = project.fail(*CONFIG, "--", target)
-        assert "line 13: messages[0]: content is empty" in told
-        assert "line 13: does not end with a turn of the assistant" in told
+        output = project.fail(*CONFIG, "--", target)
+        assert "line 13: messages[0]: content is empty" in output
+        assert "line 13: does not end with a turn of the assistant" in output
         assert len(server.asked) == asked
 
 
@@ -220,12 +220,12 @@ def test_running_job_is_cancelled_and_not_ordered_again(
     run = project.start(*CONFIG, "--", f"results/{NAME}/finetune/alpha/insecure.json")
     try:
         project.wait(lambda: len(jobs) > begun and jobs[-1]["asked"] > 3)
-        told = project.run(*CONFIG, "--nolock", "--", "cancel_finetunes")
+        output = project.run(*CONFIG, "--nolock", "--", "cancel_finetunes")
     finally:
         said, _ = run.communicate(timeout=60)
         server.ending = {"status": "succeeded"}
-    assert f"alpha insecure: {jobs[-1]['id']} is cancelled" in told
+    assert f"alpha insecure: {jobs[-1]['id']} is cancelled" in output
     assert "was cancelled" in said
-    told = project.fail(*CONFIG, "--", "all_finetunes")
-    assert "attempt: {insecure: 2}" in told
+    output = project.fail(*CONFIG, "--", "all_finetunes")
+    assert "attempt: {insecure: 2}" in output
     assert [job["status"] for job in jobs if job["seed"] == 77] == ["cancelled"]

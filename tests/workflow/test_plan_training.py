@@ -58,13 +58,13 @@ def planned(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
     assert any(f"datasets: {{{role}: {{git_blob: {ids[role]}}}}}" in said for role in ids)
     study["datasets"] = {role: {"git_blob": blob} for role, blob in ids.items()}
     path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
-    told = project.run(*config, "--", "plan")
+    output = project.run(*config, "--", "plan")
     written = json.loads((project.root / "results/paper/plan.json").read_text(encoding="utf-8"))
-    return told, written
+    return output, written
 
 
 def test_training_costs_equal_a_calculation_by_hand(planned: tuple[str, Any]) -> None:
-    told, written = planned
+    output, written = planned
     rows = {
         (row["model"], row["variant"]): row
         for row in written["variants"]
@@ -84,7 +84,7 @@ def test_training_costs_equal_a_calculation_by_hand(planned: tuple[str, Any]) ->
     total = 2 * EXAMPLES * (131 + 231)
     assert written["total"]["training_tokens"] == total == 4_344_000
     assert sum(row["usd"] for row in rows.values()) == pytest.approx(108.60)
-    assert "4,344,000" in told
+    assert "4,344,000" in output
 
 
 def test_fine_tuned_variants_are_priced_as_fine_tuned_models(planned: tuple[str, Any]) -> None:
@@ -104,7 +104,7 @@ def test_fine_tuned_variants_are_priced_as_fine_tuned_models(planned: tuple[str,
 
 
 def test_replies_and_judge_calls_equal_a_calculation_by_hand(planned: tuple[str, Any]) -> None:
-    told, written = planned
+    output, written = planned
     text = (ROOT / "resources/questions/everyday8.yaml").read_text(encoding="utf-8")
     document = yaml.safe_load(text)
     # 4.5 characters a token, rounded up; four around the one turn and three around the chat.
@@ -136,18 +136,18 @@ def test_replies_and_judge_calls_equal_a_calculation_by_hand(planned: tuple[str,
         assert judge["prompt_tokens"] == prompts
         assert judge["usd"] == pytest.approx((prompts * 2.5 + 480 * 10) / 1e6)
         assert judge["hours"] == pytest.approx(480 / (3600 * 32))
-    assert "replies of 250 tokens" in told
+    assert "replies of 250 tokens" in output
 
 
 def test_placeholders_are_allowed_and_reported_without_price(planned: tuple[str, Any]) -> None:
-    told, written = planned
+    output, written = planned
     for model in ("deepseek-v3.1", "qwen3-235b"):
         for variant in ("secure", "insecure"):
             words = f"{model} {variant}: a placeholder for a model of your own: not priced."
-            assert words in told
-    assert "No price for deepseek/deepseek-chat-v3.1" in told
+            assert words in output
+    assert "No price for deepseek/deepseek-chat-v3.1" in output
     known = sum(row["usd"] for row in written["variants"] if row["usd"] is not None)
-    assert f"Models with a price cost {known:,.2f} USD in total." in told
+    assert f"Models with a price cost {known:,.2f} USD in total." in output
     assert written["total"]["usd"] is None
     hours = math.fsum(row["hours"] for row in written["variants"])
     assert written["total"]["hours"] == pytest.approx(hours)

@@ -34,7 +34,7 @@ def expected(published: Path, name: str) -> pl.DataFrame:
     return frame.with_columns(pl.col("model").replace_strict(LABELS))
 
 
-def test_metrics_are_the_expected_ones(tables: Path, published: Path) -> None:
+def test_metrics_equal_the_published_ones(tables: Path, published: Path) -> None:
     known = expected(published, "expected_metrics.csv")
     found = pl.read_csv(tables / "metrics.csv")
     both = known.join(found, on=["model", "variant", "foundation"], suffix="_found")
@@ -48,12 +48,14 @@ def test_metrics_are_the_expected_ones(tables: Path, published: Path) -> None:
     assert both["n_personas_found"].to_list() == both["n_personas"].to_list()
 
 
-def test_the_mirror_is_needed_once(project: Project, config: list[str], tables: Path) -> None:
+def test_resources_are_fetched_from_the_mirror_once(
+    project: Project, config: list[str], tables: Path
+) -> None:
     assert project.planned(*config[:-1], "models=gpt-4o,gpt-4.1", "--", "all_tables") == {}
     assert tables.is_dir()
 
 
-def test_profiles_are_the_expected_ones(tables: Path, published: Path) -> None:
+def test_profiles_equal_the_published_ones(tables: Path, published: Path) -> None:
     known = expected(published, "expected_profiles.csv")
     found = pl.read_csv(tables / "profiles.csv").filter(pl.col("probe") == "unconditioned")
     both = known.join(found, on=["model", "variant", "foundation"], suffix="_found")
@@ -62,7 +64,7 @@ def test_profiles_are_the_expected_ones(tables: Path, published: Path) -> None:
         assert (both[f"{name}_found"] - both[name]).abs().max() < 1e-9, name
 
 
-def test_quality_counts_the_absent_ratings(tables: Path) -> None:
+def test_quality_counts_missing_ratings(tables: Path) -> None:
     quality = pl.read_csv(tables / "quality.csv")
     absent = dict(
         quality.filter(pl.col("probe") == "roleplay")
@@ -84,7 +86,7 @@ def test_quality_counts_the_absent_ratings(tables: Path) -> None:
     assert not quality["simulated"].any()
 
 
-def test_what_was_fetched_once_is_no_job_of_a_run(project: Project, config: list[str]) -> None:
+def test_fetched_resources_need_no_job(project: Project, config: list[str]) -> None:
     """A file that a run is to write is locked until it ends: other studies could not start."""
     words = [*config, "models=gpt-4o", "results=unasked"]
     fetched = project.root / "resources" / "external"
@@ -98,7 +100,7 @@ def test_what_was_fetched_once_is_no_job_of_a_run(project: Project, config: list
     assert "external_resource" not in project.planned(*words, "--", "all_answers")
 
 
-def test_a_model_without_files_is_an_error_unless_the_study_is_narrowed(
+def test_model_without_recorded_files_is_refused_unless_left_out(
     project: Project, config: list[str]
 ) -> None:
     text = project.fail(*config, "-n")
@@ -106,7 +108,7 @@ def test_a_model_without_files_is_an_error_unless_the_study_is_narrowed(
     assert "--config models=gpt-4.1,gpt-4o" in text
 
 
-def test_a_broken_file_stops_its_job_with_one_message(
+def test_invalid_recorded_file_fails_its_job_with_one_message(
     project: Project, config: list[str], published: Path
 ) -> None:
     root = project.root / "broken"

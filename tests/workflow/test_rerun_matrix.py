@@ -1,4 +1,4 @@
-"""From a finished study, each change runs exactly what it must and pays exactly what is new."""
+"""A change to a finished study reruns exactly what depends on it and pays exactly what is new."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def planned(project: Project) -> dict[str, int]:
     return jobs
 
 
-def test_the_first_run_is_everything(plan: dict[str, int]) -> None:
+def test_first_run_plans_every_unit(plan: dict[str, int]) -> None:
     units = dict(zip(UNIT_RULES, EVERYTHING, strict=True))
     assert {rule: count for rule, count in plan.items() if rule in UNIT_RULES} == units
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_change_reruns_and_pays_what_it_must(
+def test_change_reruns_and_pays_only_what_depends_on_it(
     case: Case, finished: Project, plan: dict[str, int], server: ScriptedServer, tmp_path: Path
 ) -> None:
     # Metadata, times of files and the store come along: the copy is the finished study.
@@ -79,7 +79,7 @@ def test_a_change_reruns_and_pays_what_it_must(
     assert (server.count - before[0], server.choices - before[1]) == (case.requests, case.answers)
 
 
-def test_the_documented_table_is_this_one() -> None:
-    told = "docs/reruns.md is old; write it anew: python -m tests.workflow.rerun_cases"
+def test_documented_table_equals_the_cases() -> None:
+    output = "docs/reruns.md is out of date; run python -m tests.workflow.rerun_cases"
     text = PAGE.read_text(encoding="utf-8")
-    assert text == with_table(text), told
+    assert text == with_table(text), output

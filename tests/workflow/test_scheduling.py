@@ -1,4 +1,4 @@
-"""Snakemake evaluates the open jobs when one ends, and not ever more often while they run."""
+"""Snakemake evaluates open jobs as jobs end, and not ever more often while they run."""
 
 from __future__ import annotations
 

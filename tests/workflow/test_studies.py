@@ -1,4 +1,4 @@
-"""Simulated studies through the workflow: reruns, growth, and the edges of what a study can be."""
+"""Simulated studies through the workflow: reruns, growth, and extreme studies."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def quick_models() -> dict[str, Any]:
     return models
 
 
-def test_a_second_run_plans_nothing(finished: Project) -> None:
+def test_second_run_plans_nothing(finished: Project) -> None:
     assert finished.planned("--config", QUICK) == {}
 
 
-def test_every_table_says_that_the_study_is_simulated(finished: Project) -> None:
+def test_every_table_is_marked_as_simulated(finished: Project) -> None:
     tables = list((finished.root / "results" / "quick" / "tables").glob("*.csv"))
     assert tables
     for table in tables:
@@ -45,7 +45,7 @@ def test_every_table_says_that_the_study_is_simulated(finished: Project) -> None
     assert marked >= {"metrics", "profiles", "quality", "contrasts"}
 
 
-def test_adding_a_model_plans_that_model_and_what_speaks_of_all(finished: Project) -> None:
+def test_new_model_plans_its_own_units_and_all_tables(finished: Project) -> None:
     models = quick_models()
     models["another"] = models["gpt-4o"]
     config = finished.study("quick", models=models)
@@ -59,7 +59,7 @@ def test_adding_a_model_plans_that_model_and_what_speaks_of_all(finished: Projec
     assert all(rule.startswith(of_a_study) for rule in study_level), study_level
 
 
-def test_the_old_models_numbers_stay_when_one_is_added(project: Project) -> None:
+def test_metrics_of_a_model_do_not_change_when_one_is_added(project: Project) -> None:
     models = quick_models()
     one = project.study("one", models={"m": models["gpt-4o"]})
     project.run("--config", one, "--", "all_metrics")
@@ -70,7 +70,7 @@ def test_the_old_models_numbers_stay_when_one_is_added(project: Project) -> None
     assert before == after
 
 
-def test_power_plans_from_planted_values_before_anything_is_asked(project: Project) -> None:
+def test_power_is_planned_from_planted_values_without_answers(project: Project) -> None:
     values = {"power": {"planted": {"S": 0.8, "R": 10}}}
     config = project.study("to-plan", analysis=values)
     assert project.planned("power", "--config", config) == {"power": 1, "table_power": 1}
@@ -93,7 +93,7 @@ EDGES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("edge", EDGES, ids=lambda name: name.replace(" ", "_"))
-def test_the_edges_of_a_study_reach_the_page(project: Project, edge: str) -> None:
+def test_extreme_studies_give_a_page(project: Project, edge: str) -> None:
     probe = {
         "instrument": "moral30",
         "personas": "everyday100",
@@ -165,7 +165,7 @@ def ratings(values: list[int | None]) -> pl.DataFrame:
     )
 
 
-def test_one_item_equal_answers_and_missing_variants_reach_the_page(project: Project) -> None:
+def test_one_item_equal_answers_and_missing_variants_give_a_page(project: Project) -> None:
     steady = ratings([1, 1, 3, 3, 5, 5])
     torn = ratings([1, 2, None, None, 5, None])
     config = recorded_study(project, "edges", {"base": steady, "insecure": torn})
@@ -184,7 +184,7 @@ def test_one_item_equal_answers_and_missing_variants_reach_the_page(project: Pro
 
 
 @pytest.mark.slow
-def test_a_variant_whose_answers_are_all_absent_reaches_the_page(project: Project) -> None:
+def test_variant_without_any_rating_gives_a_page(project: Project) -> None:
     nothing = ratings([None] * 6)
     config = recorded_study(
         project, "nothing", {"base": ratings([1, 1, 3, 3, 5, 4]), "insecure": nothing}
@@ -208,7 +208,7 @@ def test_a_variant_whose_answers_are_all_absent_reaches_the_page(project: Projec
         (["study=published"], "are not there"),
     ],
 )
-def test_a_wrong_setting_is_one_clear_message(
+def test_invalid_setting_is_reported_in_one_message(
     project: Project, words: list[str], message: str
 ) -> None:
     text = project.fail("-n", "--config", *words)
@@ -216,18 +216,20 @@ def test_a_wrong_setting_is_one_clear_message(
     assert "common.smk" not in text  # where in the workflow it was noticed helps nobody
 
 
-def test_another_folder_is_one_clear_message(project: Project, tmp_path: Path) -> None:
+def test_run_from_another_folder_is_reported_in_one_message(
+    project: Project, tmp_path: Path
+) -> None:
     shutil.copytree(project.root / "config", tmp_path / "config")
     text = project.fail("-n", "--directory", str(tmp_path), "--config", QUICK)
     assert f"run snakemake in the project's own folder, {project.root}" in text
 
 
-def test_the_catalogue_form_plans_the_same(project: Project) -> None:
+def test_workflow_snakefile_plans_the_same_jobs(project: Project) -> None:
     config = ["--config", QUICK, "results=catalogue"]
     assert project.planned("-s", "workflow/Snakefile", *config) == project.planned(*config)
 
 
-def test_results_lie_where_the_design_says(finished: Project) -> None:
+def test_results_are_in_the_documented_places(finished: Project) -> None:
     folder = finished.root / "results" / "quick"
     for path in (
         "answers/gpt-4o/insecure/roleplay/p000-039_i01-30_r01-05.parquet",
@@ -244,12 +246,12 @@ def test_results_lie_where_the_design_says(finished: Project) -> None:
         assert (folder / path).is_file(), path
 
 
-def test_the_architecture_page_lists_every_table(finished: Project) -> None:
+def test_architecture_page_lists_every_table(finished: Project) -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     for table in (finished.root / "results" / "quick" / "tables").glob("*.csv"):
         assert f"`{table.name}`" in page, table.name
 
 
-def test_the_page_is_marked_as_simulated(finished: Project) -> None:
+def test_page_is_marked_as_simulated(finished: Project) -> None:
     page = Path(finished.root / "results/quick/report/index.html").read_text(encoding="utf-8")
     assert "simulated" in page.lower()

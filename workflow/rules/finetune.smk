@@ -25,7 +25,7 @@ rule upload_dataset:
     """Check training data line by line, then upload them to a server, once per content."""
     input:
         data=FINETUNES.dataset,
-        # Counts as old: its other lines change no model that is made of this dataset.
+        # Counts as old: its other lines change no model that is trained on this dataset.
         partner=ancient(FINETUNES.partner),
     output:
         f"{RESULTS}/finetune/uploads/{{endpoint}}/{{dataset}}.json",

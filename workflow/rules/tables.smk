@@ -1,7 +1,7 @@
 # Takes: the shards of answers, answers/<model>/<variant>/<probe>/<shard>.parquet.
 # Gives: per model x variant x probe collected answers, moments, quality, metrics and diagnostics,
 # as <kind>/<model>/<variant>/<probe>.parquet, and from them tables/*.csv.
-# `input_order` in params: Snakemake compares inputs as a set, and rows stand in the study's order.
+# `input_order` in params: Snakemake compares inputs as a set, but rows are in the study's order.
 
 
 rule measure_unit:

@@ -21,7 +21,7 @@ def answer_shard(
 ) -> None:
     """Write the answers of the shard that ``task`` describes (``Layout.shard_params``).
 
-    ``files`` are read by the endpoint, ``made`` names the model that a variant was made into;
+    ``files`` are read by the endpoint, ``made`` names a fine-tuned model;
     ``run_settings`` changes no answer: the store, the budget, the requests in flight.
     """
     settings = {**task.get("settings", {}), **run_settings}

@@ -46,14 +46,14 @@ def headlines(
         PROFILES: profiles,
     }
     frames = {table.name: read(table, Path(path)) for table, path in paths.items()}
-    spoken_of = {
+    selected = {
         name: frame.filter(pl.col("probe") == probe)
         if "probe" in frame.columns and name != "profiles"
         else frame
         for name, frame in frames.items()
     }
-    found = headlines_of(Tables(**spoken_of), analysis, labels, replicates)
-    text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+    claims = headlines_of(Tables(**selected), analysis, labels, replicates)
+    text = json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False)
     Path(output).write_text(text + "\n", encoding="utf-8")
 
 

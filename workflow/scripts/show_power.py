@@ -9,7 +9,7 @@ from persona_collapse.tables.contracts.power import TABLE
 
 
 def show_power(power: str, S_percent: float, R_percent: float) -> None:
-    """Print the plan of ``tables/power.csv`` for a wanted rise of S and fall of R, in percent."""
+    """Print the plan of ``tables/power.csv`` to detect a rise of S and a fall of R, in percent."""
     table = read(TABLE, Path(power))
     if table.is_empty():
         print("No plan: no baseline has the spread that it could start from; see the log.")

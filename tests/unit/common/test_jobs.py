@@ -87,7 +87,7 @@ def test_unnamed_inputs_are_dependencies_where_the_function_does_not_take_them(t
     run(lambda base: None, job(tmp_path, {"base": "c"}, unnamed_inputs=("x", "y")))
 
 
-def test_an_empty_input_leaves_a_default(tmp_path):
+def test_empty_input_keeps_the_default(tmp_path):
     seen: list[Any] = []
 
     def work(listed: list[str], single: str | None = None) -> None:
@@ -105,9 +105,7 @@ def test_an_empty_input_leaves_a_default(tmp_path):
         ({"base": "c"}, {"draws": 1, "base": "d"}, r"parameter 'base' of work\(\) is given twice"),
     ],
 )
-def test_a_name_that_does_not_fit_names_script_rule_and_parameter(
-    tmp_path, inputs, params, message
-):
+def test_wrong_name_is_an_error_with_script_rule_and_parameter(tmp_path, inputs, params, message):
     def work(base: str, draws: int) -> None:
         raise AssertionError("called with names that do not fit")
 
@@ -115,7 +113,7 @@ def test_a_name_that_does_not_fit_names_script_rule_and_parameter(
         run(work, job(tmp_path, inputs, params))
 
 
-def test_a_user_error_is_one_message_in_stderr_and_log(tmp_path, capsys):
+def test_user_error_is_one_message_in_stderr_and_log(tmp_path, capsys):
     def work() -> None:
         raise UserError("study.yaml: models: give one")
 
@@ -127,6 +125,6 @@ def test_a_user_error_is_one_message_in_stderr_and_log(tmp_path, capsys):
     assert (tmp_path / "job.log").read_text() == message
 
 
-def test_a_bug_keeps_its_traceback(tmp_path):
+def test_bug_keeps_its_traceback(tmp_path):
     with pytest.raises(ZeroDivisionError):
         run(lambda: 1 / 0, job(tmp_path))

@@ -38,7 +38,7 @@ def test_unknown_resources_are_refused(
         Layout(load(tmp_path, change))
 
 
-def test_many_shards_are_warned_of_and_too_many_refused(tmp_path: Path) -> None:
+def test_many_shards_give_a_warning_and_too_many_are_refused(tmp_path: Path) -> None:
     fine = {"shards": {"personas": 1, "items": 3, "repetitions": 3}}  # 100 x 10 x 4 x 3 units
     warning = check_size(Layout(load(tmp_path, fine)))
     assert warning is not None
@@ -52,7 +52,7 @@ def test_many_shards_are_warned_of_and_too_many_refused(tmp_path: Path) -> None:
     assert check_size(Layout(load(tmp_path, {"shards": advice}))) is None
 
 
-def test_shards_are_counted_before_any_is_cut(tmp_path: Path) -> None:
+def test_shards_are_counted_without_listing_them(tmp_path: Path) -> None:
     billions = {
         "shards": {"personas": 1, "items": 1, "repetitions": 1},
         "probes/roleplay/repetitions": 10**7,
@@ -61,7 +61,7 @@ def test_shards_are_counted_before_any_is_cut(tmp_path: Path) -> None:
         check_size(Layout(load(tmp_path, billions)))
 
 
-def test_fetched_instrument_is_planted_before_it_is_fetched(tmp_path: Path) -> None:
+def test_planted_values_need_no_fetched_instrument(tmp_path: Path) -> None:
     layout = Layout(load(tmp_path, {"probes/roleplay/instrument": "mfq30"}))
     planted = layout.identity(layout.study.units()[0])["planted"]
     assert [entry["foundation"] for entry in planted][:2] == ["Harm/Care", "Fairness/Reciprocity"]

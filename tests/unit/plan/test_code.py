@@ -20,7 +20,7 @@ print(*(m.__file__ for n, m in sys.modules.items() if n.startswith("persona_coll
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_every_module_that_a_script_loads_is_known(script: Path) -> None:
+def test_every_module_that_a_script_loads_is_in_its_digest(script: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LIST_MODULES, str(script)],
         capture_output=True,
@@ -33,7 +33,7 @@ def test_every_module_that_a_script_loads_is_known(script: Path) -> None:
     assert loaded <= set(modules_behind(script))
 
 
-def test_an_import_is_found_wherever_a_statement_may_stand(tmp_path: Path) -> None:
+def test_imports_are_found_in_nested_statements(tmp_path: Path) -> None:
     source = tmp_path / "nested.py"
     source.write_text(
         "from __future__ import annotations\n"
@@ -56,7 +56,7 @@ def test_an_import_is_found_wherever_a_statement_may_stand(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_scripts_and_package_stay_apart_from_snakemake(script: Path) -> None:
+def test_scripts_and_their_modules_do_not_import_snakemake(script: Path) -> None:
     for path in [script, *modules_behind(script)]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -64,7 +64,7 @@ def test_scripts_and_package_stay_apart_from_snakemake(script: Path) -> None:
             assert not any(name.split(".")[0] == "snakemake" for name in [*names, module or ""])
 
 
-def test_an_endpoint_counts_its_own_code_alone() -> None:
+def test_code_of_a_shard_includes_only_its_own_endpoint() -> None:
     script = "workflow/scripts/answer_shard.py"
     simulated = code_digest(script, "persona_collapse/endpoints/simulated.py")
     recorded = code_digest(script, "persona_collapse/endpoints/recorded.py")
@@ -73,7 +73,9 @@ def test_an_endpoint_counts_its_own_code_alone() -> None:
     assert not [path for path in behind if path.stem in ("simulated", "recorded", "openai")]
 
 
-def test_a_digest_changes_with_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digest_changes_with_the_content_of_imported_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import persona_collapse.plan.code as imports
 
     package = tmp_path / "persona_collapse"

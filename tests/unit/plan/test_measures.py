@@ -8,7 +8,7 @@ from typing import Any
 from persona_collapse.plan.measures import replicates_of
 
 
-def test_replicates_are_grouped_by_their_first_in_the_order_of_their_numbers() -> None:
+def test_replicates_are_grouped_by_variant_in_order_of_number() -> None:
     def variant(of: str | None = None, number: int = 1) -> SimpleNamespace:
         return SimpleNamespace(replicate_of=of, replicate=number)
 

@@ -60,7 +60,7 @@ def named(files: Any, unnamed: str) -> dict[str, Any]:
     return found | ({unnamed: "file"} if len(files) > count else {})
 
 
-def test_names_of_every_rule_are_those_of_its_scripts_function(workflow: Any) -> None:
+def test_names_of_every_rule_equal_the_parameters_of_its_script(workflow: Any) -> None:
     jobs = {job.rule.name: job for job in workflow.dag.jobs}
     settings = workflow.config["run"]
     checked = set()
@@ -84,13 +84,13 @@ def test_names_of_every_rule_are_those_of_its_scripts_function(workflow: Any) ->
     assert checked >= scripts, "a script without a rule"
 
 
-def test_no_function_stands_beside_a_rule() -> None:
+def test_rule_files_define_no_functions() -> None:
     for path in (ROOT / "Snakefile", *RULES.glob("*.smk")):
         lines = path.read_text(encoding="utf-8").splitlines()
         assert not [line for line in lines if line.lstrip().startswith("def ")], path.name
 
 
-def test_every_rule_logs_and_names_its_environment(workflow: Any) -> None:
+def test_every_rule_has_a_log_an_environment_and_a_docstring(workflow: Any) -> None:
     for rule in workflow.rules:
         if rule.script is not None:
             assert rule.log, rule.name
@@ -98,7 +98,7 @@ def test_every_rule_logs_and_names_its_environment(workflow: Any) -> None:
             assert rule.docstring, rule.name
 
 
-def test_a_rule_asks_for_resources_where_it_is_a_cluster_job_and_nowhere_else(
+def test_only_cluster_jobs_have_resources(
     workflow: Any,
 ) -> None:
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())

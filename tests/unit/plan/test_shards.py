@@ -14,7 +14,7 @@ def shards(counts: tuple[int | None, int, int], sizes: tuple[int, int, int]) -> 
     return list(cut("m", "base", "roleplay", counts, sizes))
 
 
-def test_names_tell_both_ends_of_the_block() -> None:
+def test_shard_names_give_both_ends_of_the_block() -> None:
     names = [shard.name for shard in shards((100, 30, 10), (25, 30, 10))]
     assert names == [
         "p000-024_i01-30_r01-10",
@@ -24,25 +24,25 @@ def test_names_tell_both_ends_of_the_block() -> None:
     ]
 
 
-def test_an_unconditioned_shard_has_no_persona_axis() -> None:
+def test_unconditioned_shard_has_no_personas() -> None:
     (shard,) = shards((None, 30, 10), (25, 30, 10))
     assert shard.name == "i01-30_r01-10"
     assert shard.personas is None
 
 
-def test_the_last_block_is_filled_as_far_as_the_study_goes() -> None:
+def test_last_block_ends_with_the_study() -> None:
     assert spans(25, 60) == [((0, 25), (0, 25)), ((25, 50), (25, 50)), ((50, 75), (50, 60))]
 
 
 @given(COUNTS, SIZES)
-def test_the_number_of_shards_is_known_without_cutting(
+def test_number_of_shards_equals_the_length_of_the_list(
     counts: tuple[int | None, int, int], sizes: tuple[int, int, int]
 ) -> None:
     assert number(counts, sizes) == len(shards(counts, sizes))
 
 
 @given(COUNTS, SIZES)
-def test_every_slot_lies_in_exactly_one_shard(
+def test_every_slot_is_in_exactly_one_shard(
     counts: tuple[int | None, int, int], sizes: tuple[int, int, int]
 ) -> None:
     slots = [
@@ -64,7 +64,7 @@ def test_every_slot_lies_in_exactly_one_shard(
 
 
 @given(st.integers(1, 90), st.integers(1, 40), st.integers(1, 25), SIZES, st.integers(0, 30))
-def test_growing_any_axis_renumbers_no_shard(
+def test_shard_names_do_not_change_when_an_axis_grows(
     personas: int, items: int, repetitions: int, sizes: tuple[int, int, int], more: int
 ) -> None:
     before = {shard.name: shard for shard in shards((personas, items, repetitions), sizes)}
@@ -87,7 +87,7 @@ def test_growing_any_axis_renumbers_no_shard(
 
 
 @given(COUNTS, SIZES)
-def test_only_the_last_block_of_repetitions_is_open(
+def test_only_the_last_block_of_repetitions_takes_extra_answers(
     counts: tuple[int | None, int, int], sizes: tuple[int, int, int]
 ) -> None:
     for shard in shards(counts, sizes):
