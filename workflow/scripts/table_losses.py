@@ -9,7 +9,7 @@ from persona_collapse.tables.contracts.losses import TABLE
 
 
 def table_losses(curves: list[list[str]], mixed: list[str], output: str) -> None:
-    """Write the table; ``curves`` are model, variant and Parquet file of each fine-tuned variant."""
+    """Write the table; ``curves`` are model, variant and Parquet file of each fine-tune."""
     named = [(model, variant, Path(path)) for model, variant, path in curves]
     write(TABLE, losses_of(named), Path(output), mixed)
 
