@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from persona_collapse.asking.settings import job_settings, slots
 from persona_collapse.common.errors import UserError
@@ -22,21 +22,8 @@ from persona_collapse.plan.shards import cut
 from persona_collapse.study.model import Study, Unit
 from persona_collapse.tasks import Shard
 
-
-class Names(Protocol):
-    """The wildcards of a job that is about one unit; a ``Unit`` has the same names."""
-
-    @property
-    def model(self) -> str:
-        """The model's key."""
-
-    @property
-    def variant(self) -> str:
-        """The variant's name."""
-
-    @property
-    def probe(self) -> str:
-        """The probe's name."""
+# What names a unit: the wildcards of a job, or the unit itself. Both have model, variant and probe.
+Names = Any
 
 
 def unit_of(names: Names) -> Unit:

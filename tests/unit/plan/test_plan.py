@@ -1,0 +1,74 @@
+"""The plan of a whole study: which outputs it has, run settings of its jobs, slots they claim."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from persona_collapse.common.errors import UserError
+from persona_collapse.plan.answers import Places
+from persona_collapse.plan.study import Plan
+from persona_collapse.study.load import find_study, load_study
+
+PLACES = Places("results/some", "some_store", "some_prices.yaml", "stops")
+
+
+def plan_of(name: str) -> Plan:
+    return Plan(load_study(find_study(name)), PLACES)
+
+
+@pytest.mark.parametrize(
+    ("name", "present", "absent"),
+    [
+        ("quick", {"metrics", "toxic"}, {"trajectory", "losses", "misalignment", "logprobs"}),
+        ("trajectory", {"trajectory"}, {"losses", "misalignment", "replicates"}),
+        ("demo", {"losses", "misalignment", "coherence_loss"}, {"trajectory", "temperature"}),
+    ],
+)
+def test_tables_of_a_study_are_those_it_has_data_for(
+    name: str, present: set[str], absent: set[str]
+) -> None:
+    outputs = plan_of(name).outputs
+    assert present <= set(outputs.tables)
+    assert not absent & set(outputs.tables)
+    assert "prior_models" not in outputs.tables
+    assert set(outputs.table_files()) == {f"results/some/tables/{n}.csv" for n in outputs.tables}
+
+
+def test_run_settings_are_keyed_by_the_wildcards_of_jobs() -> None:
+    settings = plan_of("paper").run_settings("a/mirror")
+    asked = settings["answer_shard"]["gpt-4o base roleplay"]
+    assert asked["model"] == "gpt-4o-2024-08-06"
+    assert (asked["store"], asked["prices"]) == ("some_store", "some_prices.yaml")
+    assert asked["stops"] == "stops"
+    checked = settings["check_variant"]["gpt-4o insecure"]
+    assert set(checked) == {"replies", "judge"}
+    assert settings["make_variant"]["gpt-4o insecure"]["store"] == "some_store"
+    assert settings["fetch_dataset"] == {"": {"mirror": "a/mirror"}}
+
+
+def test_simulated_shards_have_no_run_settings_and_keep_journals_with_the_results() -> None:
+    settings = plan_of("demo").run_settings(None)
+    assert settings["answer_shard"] == {}
+    assert {made["store"] for made in settings["make_variant"].values()} == {
+        "results/some/finetune/simulated"
+    }
+
+
+def test_jobs_claim_slots_of_their_own_endpoint_only() -> None:
+    plan = plan_of("paper")
+    claims = plan.claims(plan.answers.endpoint_name)
+    job = SimpleNamespace(model="gpt-4o", variant="base", probe="roleplay")
+    claimed = {name: claim(job) for name, claim in claims.items()}
+    own = f"api_slots_{plan.answers.endpoint_name(job)}"
+    assert set(claimed) == {f"api_slots_{name}" for name in plan.slots()}
+    assert {name for name, slots in claimed.items() if slots} == {own}
+
+
+def test_shard_that_is_not_in_the_study_is_refused() -> None:
+    names: Any = {"model": "gpt-4o", "variant": "base", "probe": "roleplay"}
+    job = SimpleNamespace(**names, shard="p900-999_i01-30_r01-05")
+    with pytest.raises(UserError, match="the study 'quick' has no shard gpt-4o/base/roleplay/p900"):
+        plan_of("quick").answers.task(job)
