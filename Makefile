@@ -72,8 +72,9 @@ published-answers:  ## fetch the released answers; git verifies them by the comm
 	git -C $(RELEASE_FOLDER) checkout --quiet $(RELEASE_COMMIT) -- data
 	@echo "Now: make STUDY=published"
 
-reference: setup  ## generate config/study.schema.json and the key tables of config/README.md
+reference: setup  ## generate config/study.schema.json, the key tables of config/README.md, docs/tables.md
 	$(BIN)/python -m tests.helpers.reference
+	$(BIN)/python -m persona_collapse.tables.document
 
 lock: setup  ## pin the versions of .venv in requirements.lock, environment.yml and workflow/envs
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
