@@ -243,3 +243,60 @@ def test_instrument_is_answered_on_its_own_scale(extended: Project) -> None:
     assert given.height == 10 * 4 * 2
     assert set(given["item_id"]) == {1, 2, 3, 4}
     assert given["rating"].is_between(1, 7).all()
+
+
+MISTAKES = {
+    "an endpoint without a required method": (
+        "persona_collapse/endpoints/simulated.py",
+        "    def answer(",
+        "    def answers(",
+    ),
+    "a figure of a table that does not exist": (
+        "persona_collapse/figures/catalogue.py",
+        'tables=("metrics", "contrasts"),',
+        'tables=("metric", "contrasts"),',
+    ),
+    "a contract that names a missing function": (
+        "persona_collapse/tables/contracts/profiles.py",
+        '"profiles.profiles_of"',
+        '"profiles.profile_of"',
+    ),
+    "a contract that declares a column twice": (
+        "persona_collapse/tables/contracts/profiles.py",
+        "        integer(",
+        '        number("mean", "Once more."),\n        integer(',
+    ),
+    "a study key declared twice": (
+        "persona_collapse/study/model.py",
+        "    control: str = key(",
+        '    control: str = key("once more", "secure")\n    control: str = key(',
+    ),
+}
+
+
+def test_page_says_what_each_mistake_gives() -> None:
+    assert list(messages()) == list(MISTAKES)
+
+
+def messages() -> dict[str, str]:
+    """Return the page's table of mistakes: the message of each."""
+    _, _, text = PAGE.read_text(encoding="utf-8").partition("\n## Mistakes\n")
+    return dict(re.findall(r"^\| (.+?) \| `(.+)` \|$", text, re.M))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_stops_the_planning_with_the_message_of_the_page(
+    project: Project, mistake: str
+) -> None:
+    name, right, wrong = MISTAKES[mistake]
+    path = project.root / name
+    text = path.read_text(encoding="utf-8")
+    assert right in text
+    path.write_text(text.replace(right, wrong, 1), encoding="utf-8")
+    try:
+        done = project.snakemake("-n", "--config", "study=quick")
+    finally:
+        path.write_text(text, encoding="utf-8")
+    assert done.returncode != 0
+    assert messages()[mistake] in done.stdout + done.stderr
