@@ -55,8 +55,8 @@ ANALYSIS = {
     "bootstrap_reruns": FEW.reruns,
     "permutations": PERMUTATIONS,
 }
-Found = tuple[str, str, str, float]  # check, name, foundation, value
-COLUMNS = ("world", "check", "name", "foundation", "studies", "value", "se", "low", "high")
+Found = tuple[str, str, str, float]  # check, name, domain, value
+COLUMNS = ("world", "check", "name", "domain", "studies", "value", "se", "low", "high")
 ASKED = {"coverage": (93.0, 97.0), "rejection": (3.5, 6.5)}  # percent
 
 
@@ -71,7 +71,7 @@ def frame_of(counts: NDArray[np.int64], variant: str, instrument: Instrument) ->
             **{name: [value] * n.size for name, value in named.items()},
             "persona_id": np.repeat(np.arange(personas), items),
             "item_id": np.tile([item.id for item in instrument.items], personas),
-            "foundation": [item.foundation for item in instrument.items] * personas,
+            "domain": [item.domain for item in instrument.items] * personas,
             "n": n,
             "exact": [False] * n.size,
             "mean": mean,
@@ -101,7 +101,7 @@ def study(world: World, number: int) -> list[Found]:
         for variant, law in laws.items()
     }
     items = cells_from_moments(frames["base"], world.instrument.scale.minimum)
-    groups = items.groups(world.instrument.foundations)
+    groups = items.groups(world.instrument.domains)
     by_group = averages(groups, items.item_ids.size)
     places = {name: place for place, name in enumerate(groups)}
     seed = derived_seed(SEED, "measures", world.name, number)
@@ -125,7 +125,7 @@ def _of_variant(
 ) -> Iterator[Found]:
     variant = frame["variant"][0]
     for row in metrics_of(frame, instrument, seed, FEW).iter_rows(named=True):
-        group = row["foundation"]
+        group = row["domain"]
         at = places[group]
         for name in ("S", "R"):
             holds = row[f"{name}_lo"] <= seen[name][at] <= row[f"{name}_hi"]
@@ -136,9 +136,9 @@ def _of_variant(
     if not mend:
         return
     cells = cells_from_moments(frame, instrument.scale.minimum)
-    mended = noise_measures(cells, seed, "roleplay", PERSONA_DRAWS, instrument.foundations)
+    mended = noise_measures(cells, seed, "roleplay", PERSONA_DRAWS, instrument.domains)
     for row in mended.iter_rows(named=True):
-        name, group = row["measure"].removesuffix("_corrected"), row["foundation"]
+        name, group = row["measure"].removesuffix("_corrected"), row["domain"]
         if name in ("sigma_bar", "R"):
             true = clean[name][places[group]]
             yield "bias", f"{name}_corrected of {variant}", group, 100 * (row["value"] / true - 1)
@@ -158,7 +158,7 @@ def _of_contrasts(
     paired = paired_of(compared, world.instrument, seed, {**ROLES, **ANALYSIS})
     table = contrasts_of(paired).filter(pl.col("model") != "mean")
     for row in table.iter_rows(named=True):
-        metric, group, at = row["metric"], row["foundation"], places[row["foundation"]]
+        metric, group, at = row["metric"], row["domain"], places[row["domain"]]
         first, second = (
             values_of(world.truths[variant], by_group, False)[metric][at]
             for variant in row["contrast"].split("-")
@@ -179,16 +179,16 @@ def _of_contrasts(
 
 
 def summary_of(world: str, studies: Sequence[list[Found]]) -> pl.DataFrame:
-    """Average over studies; the foundations of one study count as one cluster for the error."""
-    keys = ["check", "name", "foundation"]
+    """Average over studies; the domains of one study count as one cluster for the error."""
+    keys = ["check", "name", "domain"]
     frame = pl.DataFrame(
         [(number, *found) for number, rows in enumerate(studies) for found in rows],
         schema=["study", *keys, "value"],
         orient="row",
     )
-    pooled = pl.when(pl.col("foundation") == OVERALL).then(pl.lit(OVERALL))
+    pooled = pl.when(pl.col("domain") == OVERALL).then(pl.lit(OVERALL))
     means = frame.group_by(
-        "study", "check", "name", pooled.otherwise(pl.lit("foundations")).alias("foundation")
+        "study", "check", "name", pooled.otherwise(pl.lit("domains")).alias("domain")
     ).agg(pl.col("value").mean())
     value = pl.col("value")
     percent = pl.when(pl.col("check") == "bias").then(1.0).otherwise(100.0)
@@ -208,7 +208,7 @@ def summary_of(world: str, studies: Sequence[list[Found]]) -> pl.DataFrame:
             bound[1].alias("high"),
         )
         .select(COLUMNS)
-        .sort("check", "foundation", "name", descending=[False, True, False])
+        .sort("check", "domain", "name", descending=[False, True, False])
     )
 
 

@@ -43,7 +43,7 @@ COVERAGE = {
 }
 BIAS = ("S", "S_corrected", "sigma_bar", "sigma_bar_corrected", "R", "R_corrected")
 LOOKS = ((BLUE, "o"), (GREEN, "s"), (PURPLE, "D"), (VERMILLION, "^"), (SKY, "v"))
-GROUPS = ("overall", "foundations")
+GROUPS = ("overall", "domains")
 
 
 def document(results: Path) -> None:
@@ -81,7 +81,7 @@ def rows_of(
     return found.filter(
         (pl.col("check") == check)
         & (pl.col("world") == world)
-        & (pl.col("foundation") == group)
+        & (pl.col("domain") == group)
         & pl.col("name").is_in(names)
     )
 

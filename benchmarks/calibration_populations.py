@@ -79,13 +79,13 @@ def recorded(root: Path, stem: str, name: str) -> Finite:
     personas, of whom a few can carry most of the spread.
     """
     items = pl.read_csv(root / "resources/mfq30_items.csv")
-    foundations = tuple(items["foundation"].unique(maintain_order=True))
+    domains = tuple(items["domain"].unique(maintain_order=True))
     questions = tuple(
-        Item(number, "s", foundation, "")
-        for number, foundation in items.select("item_id", "foundation").iter_rows()
+        Item(number, "s", domain, "")
+        for number, domain in items.select("item_id", "domain").iter_rows()
     )
     prompts = Prompts("", {"s": "{item}"})
-    instrument = Instrument("mfq30", "MFQ-30", Scale(0, 5), foundations, prompts, questions)
+    instrument = Instrument("mfq30", "MFQ-30", Scale(0, 5), domains, prompts, questions)
     files = {
         "base": f"base/{stem}_temp01.csv",
         "secure": f"secure-code/{stem}-secure_temp01.csv",

@@ -125,7 +125,7 @@ def normal_nodes(half: float, step: float) -> tuple[Array, Array]:
 class Respondents:
     """The project's own simulated respondents, with the printed GPT-4o planted.
 
-    ``twin`` has base's S and R in every foundation, but its profile is mirrored, so its items lie
+    ``twin`` has base's S and R in every domain, but its profile is mirrored, so its items lie
     elsewhere on the scale: no difference in what is tested, yet another distribution.
     """
 
@@ -150,13 +150,13 @@ class Respondents:
         for entry in planted_values(table, self.label, variant):
             mean = entry["profile_mean"]
             mean = scale.minimum + scale.maximum - mean if mirrored else mean
-            places = item_places(self.instrument, entry["foundation"])
+            places = item_places(self.instrument, entry["domain"])
             at = locations(places, entry["S"], mean, scale)
-            plants.append(Plant(entry["foundation"], entry["S"], entry["R"], at))
+            plants.append(Plant(entry["domain"], entry["S"], entry["R"], at))
         amplitudes, spreads = calibrate(tuple(plants), REPETITIONS, scale)
         found = np.empty((3, len(self.instrument.items)))
         for plant, amplitude, spread in zip(plants, amplitudes, spreads, strict=True):
-            of = np.array([item.foundation == plant.name for item in self.instrument.items])
+            of = np.array([item.domain == plant.name for item in self.instrument.items])
             found[0, of], found[1, of], found[2, of] = plant.locations, amplitude, spread
         return found[0], found[1], found[2]
 
@@ -201,10 +201,10 @@ def smooth_law(amplitude: float, noise: float, traits: Array, log_noise: Array) 
 
 
 def smooth_traits(rng: np.random.Generator, personas: int) -> Array:
-    """Draw traits (P, 30), half of whose variance a foundation's items have in common."""
+    """Draw traits (P, 30), half of whose variance a domain's items have in common."""
     of = np.arange(30) % 5
-    foundation, item = rng.normal(size=(personas, 5)), rng.normal(size=(personas, 30))
-    mixed: Array = (foundation[:, of] + item) / np.sqrt(2)
+    domain, item = rng.normal(size=(personas, 5)), rng.normal(size=(personas, 30))
+    mixed: Array = (domain[:, of] + item) / np.sqrt(2)
     return mixed
 
 
@@ -213,7 +213,7 @@ class Smooth:
     """Normal traits and log-normal noise per persona; a rating is a normal answer, rounded.
 
     ``SMOOTH`` gives each variant's trait amplitude and median noise. Half of a trait's variance
-    is the persona's for the foundation; 70 % of it, and of a persona's nervousness, is common to
+    is the persona's for the domain; 70 % of it, and of a persona's nervousness, is common to
     the variants. ``twin`` has base's law with its own share drawn anew.
     """
 

@@ -27,14 +27,14 @@ from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.statistics.bootstrap import Draws
 
 CELLS, PERSONAS, ITEMS, REPETITIONS = 12, 100, 30, 10
-FOUNDATIONS = ("A", "B", "C", "D", "E")
+DOMAINS = ("A", "B", "C", "D", "E")
 INSTRUMENT = Instrument(
     "thirty",
     "Thirty items",
     Scale(0, 5),
-    FOUNDATIONS,
+    DOMAINS,
     Prompts("", {"s": "{item}"}),
-    tuple(Item(place + 1, "s", FOUNDATIONS[place % 5], "") for place in range(ITEMS)),
+    tuple(Item(place + 1, "s", DOMAINS[place % 5], "") for place in range(ITEMS)),
 )
 Result = TypeVar("Result")
 

@@ -146,7 +146,7 @@ def study(world: str, kind: Seeds, base: Truth, mean: Truth, number: int) -> lis
         at = paired.groups.index(OVERALL)
         found += _compared(whole, "personas and seeds", count, at, base, mean)
         found += _compared(alone, "personas alone", count, at, base, mean)
-        rows = contrasts_of(paired).filter(model="m", foundation=OVERALL)
+        rows = contrasts_of(paired).filter(model="m", domain=OVERALL)
         for row in rows.filter(pl.col("metric") != "sigma_bar").iter_rows(named=True):
             found.append(("p <= 0.05", row["metric"], count, float(row["p"] <= 0.05)))
             if row["p_replicates"] is not None:

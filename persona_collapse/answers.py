@@ -19,7 +19,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "repetition": pl.Int32(),  # from 1
     "rating": pl.Int8(),  # null when there is none; ``status`` says why
     "status": pl.String(),
-    "late": pl.Boolean(),  # the rating was read from a longer reply, after the one-token tries
+    "fallback": pl.Boolean(),  # the rating was read from a longer reply, after the one-token tries
     "probabilities": pl.List(pl.Float64()),  # per rating at T = 1, for ``method: logprobs``
     "attempts": pl.Int32(),
     "parse_failures": pl.Int32(),

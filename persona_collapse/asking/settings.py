@@ -24,7 +24,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 class Identity:
     """Settings that change an answer, and so its key.
 
-    ``late_max_tokens`` applies to late replies alone: a change asks again for these and no others.
+    ``fallback_max_tokens`` applies to fallback replies alone: a change asks for these again and for
+    no others.
     ``max_tokens`` is the length limit of open-ended replies, part of their identity in the store.
     ``seed`` None leaves sampling to the server; else each request gets its own seed, derived from
     it.
@@ -37,7 +38,7 @@ class Identity:
     temperature: float = 0.1
     top_p: float | None = None
     seed: int | None = None
-    late_max_tokens: int = 64
+    fallback_max_tokens: int = 64
     max_tokens: int | None = None
 
 

@@ -2,8 +2,8 @@
 
 A slot is one repetition of one cell. Ratings follow the failure protocol (``Protocol``): one-token
 tries until one has a rating, at most ``max_attempts``; then one longer reply, whose first integer
-on the scale is the rating, marked ``late``; then ``unparseable``. A refusal or a filtered reply is
-an answer: asking until a model complies would bias the sample. For open-ended replies and the
+on the scale is the rating, marked ``fallback``; then ``unparseable``. A refusal or a filtered reply
+is an answer: asking until a model complies would bias the sample. For open-ended replies and the
 judge's verdicts the first reply is final (``ReplyJob``). All functions are pure functions of the
 attempts in the store, so that an interrupted run continues where it stopped.
 """
@@ -40,7 +40,7 @@ class Protocol:
     scale: Scale
     logprobs: bool
     max_attempts: int
-    late_max_tokens: int
+    fallback_max_tokens: int
 
     def read(self, choice: Choice) -> Reading:
         """Read one reply; a refusal has no rating, whatever its text."""
@@ -71,7 +71,7 @@ class Slot:
     status: str | None = None
     rating: int | None = None
     probabilities: list[float] | None = None
-    late: bool = False
+    fallback: bool = False
     parse_failures: int = 0
     transport_failures: int = 0
     response: str | None = None
@@ -114,13 +114,13 @@ def resolve(
                 continue
             elif attempt.max_tokens == SHORT:
                 _one_token(slot, attempt, replies[repetition], protocol)
-            elif attempt.max_tokens == protocol.late_max_tokens:
+            elif attempt.max_tokens == protocol.fallback_max_tokens:
                 longer.setdefault(repetition, (attempt, replies[repetition]))
     for repetition, (attempt, choice) in longer.items():
         slot = slots[repetition]
         if slot.status is None and slot.parse_failures >= protocol.max_attempts:
             reading = protocol.read(choice)
-            slot.late = True
+            slot.fallback = True
             slot.parse_failures += reading.status == UNPARSEABLE
             slot.settle(attempt, choice, reading)
     return slots
@@ -179,10 +179,12 @@ class RatingJob:
         waiting = [slot for slot in self.slots().values() if slot.status is None]
         most = self.protocol.max_attempts
         short = tuple(slot.repetition for slot in waiting if slot.parse_failures < most)
-        late = tuple(slot.repetition for slot in waiting if slot.parse_failures >= most)
+        fallback = tuple(slot.repetition for slot in waiting if slot.parse_failures >= most)
         if not waiting:
             return None
-        repetitions, limit = (short, SHORT) if short else (late, self.protocol.late_max_tokens)
+        repetitions, limit = (
+            (short, SHORT) if short else (fallback, self.protocol.fallback_max_tokens)
+        )
         return Ask(self.cell, self.messages, repetitions, limit, len(self.attempts))
 
 

@@ -89,7 +89,7 @@ def preflight_study(
     settings: list[dict[str, Any]],
     finetunes: list[dict[str, Any]],
     baseline: str,
-    allow_mixed_stacks: bool,
+    allow_mixed_backends: bool,
     output: str,
     check: dict[str, Any] | None = None,
 ) -> None:
@@ -117,7 +117,7 @@ def preflight_study(
     if not canaries and not finetunes and not check:
         print("This study asks no model: there is nothing to try.")
         return
-    frame, found = preflight(canaries, baseline, allow_mixed_stacks)
+    frame, found = preflight(canaries, baseline, allow_mixed_backends)
     findings += found
     if check and check["judge"]:
         row, found = try_judge(check)
@@ -134,12 +134,12 @@ def preflight_study(
 
 
 def preflight(
-    canaries: Sequence[Canary], baseline: str, allow_mixed_stacks: bool = False
+    canaries: Sequence[Canary], baseline: str, allow_mixed_backends: bool = False
 ) -> tuple[pl.DataFrame, list[Finding]]:
     """Try every variant; return a table with a row for each, and findings, fatal ones first.
 
     A contrast is confounded where another stack serves the ``baseline``, which is fatal unless
-    ``allow_mixed_stacks``.
+    ``allow_mixed_backends``.
     """
 
     async def all_of_them() -> list[tuple[dict[str, Any], list[Finding]]]:
@@ -152,7 +152,7 @@ def preflight(
         (row["model"], row["variant"]): _stack(canary.settings, row["provider"])
         for canary, (row, _) in zip(canaries, tried, strict=True)
     }
-    findings += mixed_stacks(stacks, baseline, allow_mixed_stacks)
+    findings += mixed_backends(stacks, baseline, allow_mixed_backends)
     return frame, sorted(findings, key=lambda finding: not finding.fatal)
 
 
@@ -169,7 +169,7 @@ def preflight_text(frame: pl.DataFrame, findings: Sequence[Finding]) -> str:
     return "\n".join(lines)
 
 
-def mixed_stacks(
+def mixed_backends(
     stacks: Mapping[tuple[str, str], str], baseline: str, allowed: bool
 ) -> list[Finding]:
     """Find fine-tunes served by another stack than their baseline; keys are (model, variant)."""
@@ -179,7 +179,7 @@ def mixed_stacks(
         if base is not None and base != stack:
             advice = "every table and figure will say so"
             if not allowed:
-                advice = "serve both by one stack, or set allow_mixed_stacks: true in the study"
+                advice = "serve both by one stack, or set allow_mixed_backends: true in the study"
             text = f"answered by {stack}, but {baseline} by {base}: the contrast is confounded"
             findings.append(Finding(model, variant, not allowed, f"{text}; {advice}"))
     return findings

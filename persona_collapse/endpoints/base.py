@@ -91,7 +91,7 @@ class UnitSettings:
     ``where`` is the variant's place in the study file, for messages. ``endpoint`` and ``variant``
     hold their keys of the file, ``name`` is the endpoint's. ``sampling`` is the study's, with the
     unit's own ``method``. ``role`` is the probe's: ``roleplay``, ``unconditioned`` or ``toxic``.
-    ``foundations`` returns those of the instrument. ``budget`` and ``scope`` (the study's name)
+    ``domains`` returns those of the instrument. ``budget`` and ``scope`` (the study's name)
     say what may be spent.
     """
 
@@ -103,7 +103,7 @@ class UnitSettings:
     role: str
     repetitions: int
     sampling: Mapping[str, Any]
-    foundations: Callable[[], Sequence[str]]
+    domains: Callable[[], Sequence[str]]
     budget: Mapping[str, Any] | None
     scope: str
 

@@ -119,7 +119,7 @@ class Shard:
             task.instrument.scale,
             settings.logprobs,
             settings.max_attempts,
-            settings.late_max_tokens,
+            settings.fallback_max_tokens,
         )
         self.repetitions = list(task.repetitions)
         self.cells = [
@@ -191,7 +191,7 @@ class Shard:
                     "repetition": slot.repetition,
                     "rating": slot.rating,
                     "status": slot.status or ERROR,
-                    "late": slot.late,
+                    "fallback": slot.fallback,
                     "probabilities": slot.probabilities,
                     "attempts": slot.attempts,
                     "parse_failures": slot.parse_failures,

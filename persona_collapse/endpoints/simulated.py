@@ -1,7 +1,7 @@
 """The ``simulated`` endpoint: respondents with planted S and R, without a network.
 
-``settings`` (plain values): ``planted``, one mapping per foundation of the instrument with
-``foundation``, ``S``, ``R`` and optionally ``profile_mean``, ``profile_sd``, ``toxic_mean``,
+``settings`` (plain values): ``planted``, one mapping per domain of the instrument with
+``domain``, ``S``, ``R`` and optionally ``profile_mean``, ``profile_sd``, ``toxic_mean``,
 ``toxic_sd`` (see ``planted_values``); ``kind``, one of ``KINDS``; ``repetitions``, the study's
 number, at which R is planted; ``fidelity``, the share of trait variance that this variant has in
 common with the model's other variants (1 when absent).
@@ -51,7 +51,7 @@ from persona_collapse.tasks import Task
 
 KINDS = ("roleplay", "unconditioned", "toxic")
 
-_COLUMNS = ("model", "variant", "foundation", "measure", "value", "spread")
+_COLUMNS = ("model", "variant", "domain", "measure", "value", "spread")
 _MEASURES = ("S", "R", "profile")
 # Tables list toxic personas as a variant of their own; the base model plays them.
 _TOXIC, _TOXIC_PLAYER = "toxic", "base"
@@ -85,7 +85,7 @@ class PlantedKeys(Keys):
     )
     variant: str | None = key("likewise", None)
     S: NonNegative | None = key(
-        "or plant the same S and R in every foundation, as `planted: {S: 0.8, R: 10}`", None
+        "or plant the same S and R in every domain, as `planted: {S: 0.8, R: 10}`", None
     )
     R: Positive | None = key("likewise", None)
     profile_mean: Number | None = key(
@@ -165,7 +165,7 @@ def _planted(unit: UnitSettings) -> list[Planted]:
     where, given = f"{unit.where}.planted", unit.variant["planted"]
     if "S" in given and "R" in given:
         profile = (given.get(name) for name in ("profile_mean", "profile_sd"))
-        return planted_from_numbers(given["S"], given["R"], unit.foundations(), *profile)
+        return planted_from_numbers(given["S"], given["R"], unit.domains(), *profile)
     if "label" in given and "variant" in given and "planted" in unit.endpoint:
         try:
             table = Path(unit.endpoint["planted"])
@@ -179,7 +179,7 @@ def _planted(unit: UnitSettings) -> list[Planted]:
 
 
 def _planted_for(instrument: Instrument, settings: dict[str, Any]) -> list[Planted]:
-    """Check the settings; return the planted values in the order of the foundations."""
+    """Check the settings; return the planted values in the order of the domains."""
     if settings["kind"] not in KINDS:
         hint = nearest(settings["kind"], KINDS)
         raise UserError(f"kind {settings['kind']!r} is not one of: {', '.join(KINDS)}{hint}")
@@ -190,10 +190,10 @@ def _planted_for(instrument: Instrument, settings: dict[str, Any]) -> list[Plant
         )
     if not 0 <= settings.get("fidelity", 1.0) <= 1:
         raise UserError(f"fidelity {settings['fidelity']:g} is not between 0 and 1")
-    scale, named = instrument.scale, {entry["foundation"]: entry for entry in settings["planted"]}
-    for name in instrument.foundations:
+    scale, named = instrument.scale, {entry["domain"]: entry for entry in settings["planted"]}
+    for name in instrument.domains:
         if name not in named:
-            raise UserError(f"the foundation {name!r} has none{nearest(name, named)}")
+            raise UserError(f"the domain {name!r} has none{nearest(name, named)}")
         entry = named[name]
         if not entry["S"] >= 0 or not entry["R"] > 0:
             raise UserError(f"{name}: S must not be negative and R must be positive")
@@ -203,7 +203,7 @@ def _planted_for(instrument: Instrument, settings: dict[str, Any]) -> list[Plant
                     f"{name}: {mean} {entry[mean]:g} is outside the scale "
                     f"{scale.minimum}-{scale.maximum}"
                 )
-    return [named[name] for name in instrument.foundations]
+    return [named[name] for name in instrument.domains]
 
 
 def _persona_ratings(
@@ -234,10 +234,10 @@ def _latent(
 ) -> tuple[Array, Array, Array]:
     """Return each item's location, trait amplitude and spread (Q,) that show the planted values."""
     scale = instrument.scale
-    places = [people.item_places(instrument, name) for name in instrument.foundations]
+    places = [people.item_places(instrument, name) for name in instrument.domains]
     plants = tuple(
         Plant(
-            entry["foundation"],
+            entry["domain"],
             entry["S"],
             entry["R"],
             people.locations(
@@ -252,15 +252,15 @@ def _latent(
         # Toxic personas have the same spread over repetitions as others, and other traits.
         offsets = [people.TOXIC_REACH * at for at in places]
         bands = tuple(
-            Band(entry["foundation"], entry["toxic_mean"], entry["toxic_sd"], s, tuple(offset))
+            Band(entry["domain"], entry["toxic_mean"], entry["toxic_sd"], s, tuple(offset))
             for entry, s, offset in zip(planted, spreads, offsets, strict=True)
         )
         centres, amplitudes = calibrate_bands(bands, n, scale)
         locations = [centre + offset for centre, offset in zip(centres, offsets, strict=True)]
     return (
         _by_item(instrument, locations),
-        _by_foundation(instrument, amplitudes),
-        _by_foundation(instrument, spreads),
+        _by_domain(instrument, amplitudes),
+        _by_domain(instrument, spreads),
     )
 
 
@@ -271,9 +271,9 @@ def _profile_ratings(
     instrument, scale, n = task.instrument, task.instrument.scale, settings["repetitions"]
     plans = []
     for entry in planted:
-        offsets = people.PROFILE_REACH * people.item_places(instrument, entry["foundation"])
+        offsets = people.PROFILE_REACH * people.item_places(instrument, entry["domain"])
         profile = people.Profile(
-            entry["foundation"],
+            entry["domain"],
             entry.get("profile_mean", people.middle(scale)),
             entry.get("profile_sd", 1 / entry["R"]),
             tuple(offsets),
@@ -297,15 +297,15 @@ def _cells(task: Task, descriptions: Sequence[str]) -> people.Keys:
 
 
 def _by_item(instrument: Instrument, values: Sequence[Iterable[float]]) -> Array:
-    """Reorder values per foundation and item (in the foundation's order) to the items' order."""
-    queues = {name: iter(mine) for name, mine in zip(instrument.foundations, values, strict=True)}
-    return np.array([next(queues[item.foundation]) for item in instrument.items], dtype=float)
+    """Reorder values per domain and item (in the domain's order) to the items' order."""
+    queues = {name: iter(mine) for name, mine in zip(instrument.domains, values, strict=True)}
+    return np.array([next(queues[item.domain]) for item in instrument.items], dtype=float)
 
 
-def _by_foundation(instrument: Instrument, values: Sequence[float]) -> Array:
-    """Repeat values per foundation in the items' order."""
-    named = dict(zip(instrument.foundations, values, strict=True))
-    return np.array([named[item.foundation] for item in instrument.items])
+def _by_domain(instrument: Instrument, values: Sequence[float]) -> Array:
+    """Repeat values per domain in the items' order."""
+    named = dict(zip(instrument.domains, values, strict=True))
+    return np.array([named[item.domain] for item in instrument.items])
 
 
 def _frame(task: Task, ratings: people.Ratings) -> pl.DataFrame:
@@ -339,32 +339,32 @@ def _frame(task: Task, ratings: people.Ratings) -> pl.DataFrame:
 def planted_from_numbers(
     S: float,
     R: float,
-    foundations: Sequence[str],
+    domains: Sequence[str],
     profile_mean: float | None = None,
     profile_sd: float | None = None,
 ) -> list[Planted]:
-    """Return planted values that are the same for every foundation.
+    """Return planted values that are the same for every domain.
 
     Without a profile, unconditioned ratings have the scale's middle as mean and SD 1 / R.
     """
     profile = {"profile_mean": profile_mean, "profile_sd": profile_sd}
     given = {key: float(value) for key, value in profile.items() if value is not None}
-    return [{"foundation": name, "S": float(S), "R": float(R), **given} for name in foundations]
+    return [{"domain": name, "S": float(S), "R": float(R), **given} for name in domains]
 
 
 def planted_values(path: Path, label: str, variant: str) -> list[Planted]:
     """Read the planted values of one model and variant from a table of printed results.
 
-    The CSV has the columns model, variant, foundation, measure (``S``, ``R`` or ``profile``),
-    value and spread; rows of foundation ``overall`` are left out. A ``profile`` of variant
-    ``toxic`` goes to the base variant. Returns one mapping per foundation, in the file's order.
+    The CSV has the columns model, variant, domain, measure (``S``, ``R`` or ``profile``),
+    value and spread; rows of domain ``overall`` are left out. A ``profile`` of variant
+    ``toxic`` goes to the base variant. Returns one mapping per domain, in the file's order.
     Raises ``UserError`` for an unknown label or variant, with the nearest name.
     """
     rows = _read_table(path)
     labels = dict.fromkeys(row["model"] for row in rows)
     if label not in labels:
         raise UserError(f"{path}: no model {label!r}{nearest(label, labels)}")
-    mine = [row for row in rows if row["model"] == label and row["foundation"] != "overall"]
+    mine = [row for row in rows if row["model"] == label and row["domain"] != "overall"]
     variants = dict.fromkeys(row["variant"] for row in mine if row["variant"] != _TOXIC)
     if variant not in variants:
         hint = nearest(variant, variants)
@@ -374,7 +374,7 @@ def planted_values(path: Path, label: str, variant: str) -> list[Planted]:
         toxic = row["variant"] == _TOXIC
         if row["variant"] != (_TOXIC if toxic and variant == _TOXIC_PLAYER else variant):
             continue
-        entry = planted.setdefault(row["foundation"], {"foundation": row["foundation"]})
+        entry = planted.setdefault(row["domain"], {"domain": row["domain"]})
         measure = row["measure"]
         if measure not in _MEASURES:
             hint = nearest(measure, _MEASURES)

@@ -82,7 +82,7 @@ def prior_band(
     """
     band = rows_by(band_values, "metric")["S"]
     members = counted(prior, look)
-    values = rows_by(metrics, "model", "variant", probe=look.roleplay, foundation="overall")
+    values = rows_by(metrics, "model", "variant", probe=look.roleplay, domain="overall")
     published = list(prior.sort("family", "S", "model").iter_rows(named=True))
     drawn = [variant for variant in look.variants if any(variant == v for _, v in values)]
     models = [m for m in look.models if any((m.key, v) in values for v in drawn)]
@@ -177,7 +177,7 @@ def band_distribution(
     error where there is none (``metrics``), and beside them p_outside and p_base (``band``). An
     infinite R is an arrow at the axis' end.
     """
-    points = rows_by(metrics, "model", "variant", probe=look.roleplay, foundation="overall")
+    points = rows_by(metrics, "model", "variant", probe=look.roleplay, domain="overall")
     placed = rows_by(band, "model", "variant", "metric", probe=look.roleplay)
     groups = groups_of(
         [(m.key, m.label, [v for v in look.variants if (m.key, v) in points]) for m in look.models],
@@ -244,7 +244,7 @@ class _Panel:
         across = right - for_outside - _COLUMN_GAP - left
         sheet.text(left, top - 0.47, METRICS[self.metric], fontsize=HEADING, weight="bold")
         sheet.text(left, top - 0.3, self._range("lo", "hi", f"{self.band['n_models']:.0f} earlier"))
-        sheet.text(left, top - 0.15, self._range("predicted_lo", "predicted_hi", "95 % of base"))
+        sheet.text(left, top - 0.15, self._range("prediction_lo", "prediction_hi", "95 % of base"))
         for x, text in ((right, _OUTSIDE), (left + width, _BASE)):
             sheet.text(x, top + floor - 0.14, text, ha="right", color=FAINT)
         for line, (outside, base) in texts.items():
@@ -271,7 +271,7 @@ class _Panel:
         rows = [self.points[line.model, line.variant] for line in lines]
         found = [end for row in rows for end in interval(row, self.metric) or ()]
         found += [row[self.metric] for row in rows]
-        found += [self.band[end] for end in ("predicted_lo", "predicted_hi")]
+        found += [self.band[end] for end in ("prediction_lo", "prediction_hi")]
         found += prior[self.metric].to_list()
         log = self.metric == "R"
         found = [end for end in found if finite(end) and (end > 0 or not log)]
@@ -345,7 +345,7 @@ class Prediction:
         log = row["metric"] == "R"
         to = math.log if log else float
         freedom = int(row["n_models"]) - 1
-        wide = to(row["predicted_hi"]) - to(row["predicted_lo"])
+        wide = to(row["prediction_hi"]) - to(row["prediction_lo"])
         return cls(to(row["centre"]), wide / 2 / _t(0.95, freedom), freedom, log)
 
     def middle(self, level: float) -> tuple[float, float]:

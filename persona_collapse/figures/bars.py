@@ -70,9 +70,9 @@ def collapse_bars(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look) ->
     infinite R is a bar without an end. Beside each bar are the value and the percent change
     against the baseline with its interval.
     """
-    values = rows_by(metrics, "model", "variant", probe=look.roleplay, foundation="overall")
+    values = rows_by(metrics, "model", "variant", probe=look.roleplay, domain="overall")
     changes = rows_by(
-        contrasts, "model", "contrast", "metric", probe=look.roleplay, foundation="overall"
+        contrasts, "model", "contrast", "metric", probe=look.roleplay, domain="overall"
     )
     models = [
         (m.key, m.label, [v for v in look.variants if (m.key, v) in values]) for m in look.models

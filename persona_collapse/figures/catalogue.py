@@ -132,7 +132,7 @@ _FIGURES = [
         caption="S, R and saturation of every checkpoint over its training step, with 95 % "
         "intervals. The grey line is the level of the baseline, which counts as step 0. "
         "Saturation is that of the unconditioned profile: 1 means the top of the scale on every "
-        "foundation. ∞ marks a checkpoint that never varied its answer.",
+        "domain. ∞ marks a checkpoint that never varied its answer.",
         condition="steps",
     ),
     Figure(
@@ -176,11 +176,11 @@ _FIGURES = [
         tables=("profiles",),
         section="saturation",
         title="Saturated profiles follow the rim",
-        alt="One radar per model with the mean rating per foundation of each variant when no "
+        alt="One radar per model with the mean rating per domain of each variant when no "
         "persona is given.",
-        caption="Mean rating per foundation without a persona. Bands are one mean SD of repeated "
+        caption="Mean rating per domain without a persona. Bands are one mean SD of repeated "
         "answers each way, cut at the ends of the scale. A profile on the rim is at the top of the "
-        "scale on every foundation.",
+        "scale on every domain.",
         condition="unconditioned",
         extra=("scale",),
     ),
@@ -235,22 +235,22 @@ _FIGURES = [
         "the two average different quantities.",
     ),
     Figure(
-        "changes.foundation_heatmap",
+        "changes.domain_heatmap",
         tables=("contrasts",),
         section="susceptibility",
-        title="Which foundations change, and whether the control changes too",
-        alt="Heat map of the percent change of S and R per foundation, models in rows, control "
+        title="Which domains change, and whether the control changes too",
+        alt="Heat map of the percent change of S and R per domain, models in rows, control "
         "beside target.",
-        caption="Percent change of S and R per foundation against the model's baseline, control "
+        caption="Percent change of S and R per domain against the model's baseline, control "
         "beside target. In brackets: the 95 % interval includes zero. Colours end at the ends of "
         "the bar, the printed numbers do not.",
     ),
     Figure(
-        "changes.foundation_dots",
+        "changes.domain_dots",
         tables=("contrasts",),
         section="susceptibility",
-        title="Which changes per foundation are clear of zero",
-        alt="Dots with intervals of the percent change of S and R per foundation, control and "
+        title="Which changes per domain are clear of zero",
+        alt="Dots with intervals of the percent change of S and R per domain, control and "
         "target side by side.",
         caption="The same changes with their 95 % intervals. All panels of a metric share their "
         "axis.",
@@ -286,7 +286,7 @@ _FIGURES = [
         title="Personas that stay themselves lie along the diagonal",
         alt="Scatters of personas under each variant against themselves under the baseline, and "
         "below each a strip with the fidelity of every persona and of the model with its interval.",
-        caption="Each point is a persona on a foundation, less the mean of all personas. Along the "
+        caption="Each point is a persona on a domain, less the mean of all personas. Along the "
         "diagonal personas stayed themselves; a steeper cloud is amplified character, a round one "
         "is none. Below: the fidelity of each persona, and of the model with its 95 % interval.",
     ),

@@ -1,4 +1,4 @@
-"""Percent changes against the baseline: of 1/R per model, of S and R per foundation."""
+"""Percent changes against the baseline: of 1/R per model, of S and R per domain."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _NAMES = 0.95  # inches for models' labels beside the changes of 1/R
 _BETWEEN_TICKS = 0.04  # inches between the labels of ticks
 _BEYOND = 0.05  # inches that a label may reach beyond the axis: its neighbour is near
-_LABELS = 1.15  # inches for models' labels beside foundations
+_LABELS = 1.15  # inches for models' labels beside domains
 _CELL = 0.19
 _UPRIGHT = 0.75  # inches that an upright name may take before it breaks
 _MOST = 100.0  # percent at which colours end: R cannot fall by more
@@ -62,7 +62,7 @@ def noise_change(contrasts: pl.DataFrame, look: Look) -> Figure:
         "model",
         "contrast",
         probe=look.roleplay,
-        foundation="overall",
+        domain="overall",
         metric="sigma_bar",
     )
     changes = {
@@ -163,7 +163,7 @@ def _ticks(low: float, high: float, width: float) -> list[float]:
     return [0.0]
 
 
-def foundation_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
+def domain_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: S above, R below, a column of panels for control and for target.
 
     Cells print the percent change, in brackets where its 95 % interval holds zero; colours end at
@@ -171,15 +171,15 @@ def foundation_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
     """
     import matplotlib
 
-    changes, foundations = _changes(contrasts, look)
+    changes, domains = _changes(contrasts, look)
     variants = _compared(changes, look)
     models = _models(changes, look)
     labels = {key: wrap(text, _LABELS - 0.1) for key, text in models}
     heights = [max(_CELL, extent(labels[key])[1] + 0.03) for key, _ in models]
     tall = sum(heights)
     width = (TEXT_WIDTH - 2 * MARGIN - _LABELS - 0.15) / 2
-    names = short_names(foundations)
-    cell = width / max(len(foundations), 1)
+    names = short_names(domains)
+    cell = width / max(len(domains), 1)
     upright = widest(names) > cell - 0.05
     if upright:
         names = [wrap(name, _UPRIGHT) for name in names]
@@ -210,20 +210,20 @@ def foundation_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
             axes.set(xlim=(0, width), ylim=(tall, 0))
             axes.set_axis_off()
             for (key, _), y, high in zip(models, _middles(heights), heights, strict=True):
-                for n, foundation in enumerate(foundations):
-                    row = changes.get((key, variant, metric, foundation))
+                for n, domain in enumerate(domains):
+                    row = changes.get((key, variant, metric, domain))
                     _cell(axes, row, (n * cell, y - high / 2, cell, high), limit, colours)
     shown = [row for key, row in changes.items() if key[1] in variants]
     _colour_key(sheet, head + 2 * block, limit, shown, look, colours)
     return sheet.figure
 
 
-def foundation_dots(contrasts: pl.DataFrame, look: Look) -> Figure:
-    """Return the figure: a column of panels per foundation, S above and R below.
+def domain_dots(contrasts: pl.DataFrame, look: Look) -> Figure:
+    """Return the figure: a column of panels per domain, S above and R below.
 
     Whiskers are 95 % intervals; the panels of one metric share their axis.
     """
-    changes, foundations = _changes(contrasts, look)
+    changes, domains = _changes(contrasts, look)
     models = _models(changes, look)
     variants = [v for v in look.changed if any(v == key[1] for key in changes)]
     labels = {key: wrap(text, _LABELS - 0.1) for key, text in models}
@@ -232,8 +232,8 @@ def foundation_dots(contrasts: pl.DataFrame, look: Look) -> Figure:
     tall = sum(heights)
     entries = [Entry(v, look.paint(v), "point") for v in variants]
     inner = TEXT_WIDTH - 2 * MARGIN
-    width = (inner - _LABELS) / max(len(foundations), 1)
-    names = [wrap(name, width - 0.1) for name in short_names(foundations)]
+    width = (inner - _LABELS) / max(len(domains), 1)
+    names = [wrap(name, width - 0.1) for name in short_names(domains)]
     for_names = max((extent(name)[1] for name in names), default=0.0) + 0.06
     head = key_height(entries, inner) + 0.1
     block = 0.24 + for_names + tall + 0.3
@@ -247,16 +247,16 @@ def foundation_dots(contrasts: pl.DataFrame, look: Look) -> Figure:
         for (key, _), y in zip(models, _middles(heights), strict=True):
             sheet.text(MARGIN, below + y, labels[key])
         rows = [row for key, row in changes.items() if key[2] == metric]
-        for n, foundation in enumerate(foundations):
+        for n, domain in enumerate(domains):
             left = MARGIN + _LABELS + n * width
             sheet.text(left + (width - 0.12) / 2, below - for_names / 2, names[n], ha="center")
-            axes = sheet.axes(left, below, width - 0.12, tall, f"{metric} {foundation}")
+            axes = sheet.axes(left, below, width - 0.12, tall, f"{metric} {domain}")
             _percent_axis(axes, rows, width - 0.12)
             bare(axes)
             axes.set_ylim(tall, 0)
             for (key, _), y in zip(models, _middles(heights), strict=True):
                 for nth, variant in enumerate(variants):
-                    row = changes.get((key, variant, metric, foundation))
+                    row = changes.get((key, variant, metric, domain))
                     if row is not None:
                         at = y + (nth - (len(variants) - 1) / 2) * step
                         _dot(axes, row, at, look, variant, f"{key} {variant}")
@@ -264,20 +264,20 @@ def foundation_dots(contrasts: pl.DataFrame, look: Look) -> Figure:
 
 
 def _changes(contrasts: pl.DataFrame, look: Look) -> tuple[Changes, list[str]]:
-    """Return the rows by model, variant, metric and foundation, and the foundations."""
+    """Return the rows by model, variant, metric and domain, and the domains."""
     chosen = contrasts.filter(
         pl.col("probe") == look.roleplay,
-        pl.col("foundation") != "overall",
+        pl.col("domain") != "overall",
         pl.col("metric").is_in(list(METRICS)),
     )
     variants = {f"{variant}-{look.baseline}": variant for variant in look.changed}
-    rows = rows_by(chosen, "model", "contrast", "metric", "foundation")
+    rows = rows_by(chosen, "model", "contrast", "metric", "domain")
     changes = {
-        (model, variants[contrast], metric, foundation): row
-        for (model, contrast, metric, foundation), row in rows.items()
+        (model, variants[contrast], metric, domain): row
+        for (model, contrast, metric, domain), row in rows.items()
         if contrast in variants
     }
-    return changes, chosen["foundation"].unique(maintain_order=True).to_list()
+    return changes, chosen["domain"].unique(maintain_order=True).to_list()
 
 
 def _models(changes: Changes, look: Look) -> list[tuple[str, str]]:

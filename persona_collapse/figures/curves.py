@@ -48,7 +48,7 @@ def temperature_curves(temperature: pl.DataFrame, look: Look) -> Figure:
     """
     probes = temperature["probe"].unique(maintain_order=True).to_list()
     probe = look.roleplay if look.roleplay in probes else next(iter(probes), look.roleplay)
-    chosen = temperature.filter(probe=probe, foundation="overall").sort("temperature")
+    chosen = temperature.filter(probe=probe, domain="overall").sort("temperature")
     curves: Curves = {}
     for row in chosen.iter_rows(named=True):
         curves.setdefault((row["model"], row["variant"]), []).append(row)

@@ -39,7 +39,7 @@ def toxic_distances(toxic: pl.DataFrame, look: Look) -> Figure:
     has but one reference, nothing is nearest.
     """
     chosen = toxic.filter(pl.col("value").is_not_null())
-    rows: Rows = rows_by(chosen, "model", "variant", "reference", foundation="overall")
+    rows: Rows = rows_by(chosen, "model", "variant", "reference", domain="overall")
     models = [m for m in look.models if any(key[0] == m.key for key in rows)]
     variants = [v for v in look.variants if any(key[1] == v for key in rows)]
     if not rows:

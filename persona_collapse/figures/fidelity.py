@@ -49,7 +49,7 @@ def persona_fidelity(
 ) -> Figure:
     """Return the figure: per model and changed variant a scatter, and below it a strip.
 
-    A point is one persona on one foundation: how far its mean rating lies from that of all, under
+    A point is one persona on one domain: how far its mean rating lies from that of all, under
     the baseline (across) and under the variant (upwards). The strip has each persona's
     fidelity, their median and quartiles, and the model's fidelity with its 95 % interval.
     """
@@ -76,7 +76,7 @@ def persona_fidelity(
         Entry("fidelity of the model with 95 % interval", _POOLED, "line"),
     ]
     note = (
-        "Points: a persona on a foundation, its mean rating less that of all personas, under "
+        "Points: a persona on a domain, its mean rating less that of all personas, under "
         f"{look.baseline} (across) and the variant (up)."
     )
     few = len(pairs) <= 8
@@ -107,19 +107,19 @@ def persona_fidelity(
 def deviations(
     personas: pl.DataFrame, look: Look, model: str, variant: str
 ) -> list[tuple[float, float]]:
-    """Return a point (baseline, variant) per persona x foundation that both have.
+    """Return a point (baseline, variant) per persona x domain that both have.
 
-    Each is the distance of the persona's mean rating from the mean over these personas. Foundations
+    Each is the distance of the persona's mean rating from the mean over these personas. Domains
     differ in how much everybody agrees; that part says nothing of a persona.
     """
-    chosen = personas.filter(pl.col("foundation") != "overall", probe=look.roleplay, model=model)
-    names = ["foundation", "persona_id"]
+    chosen = personas.filter(pl.col("domain") != "overall", probe=look.roleplay, model=model)
+    names = ["domain", "persona_id"]
     base, other = (
         chosen.filter(variant=name).select(*names, pl.col("mean").alias(axis))
         for name, axis in ((look.baseline, "x"), (variant, "y"))
     )
     both = base.join(other, on=names, maintain_order="left").drop_nulls()
-    own = pl.col("x", "y") - pl.col("x", "y").mean().over("foundation")
+    own = pl.col("x", "y") - pl.col("x", "y").mean().over("domain")
     return [(row[0], row[1]) for row in both.select(own).iter_rows()]
 
 

@@ -26,11 +26,11 @@ class ModelLook:
     key: str
     label: str
     family: str
-    mixed_stacks: bool = False
+    mixed_backends: bool = False
 
 
 def _model(entry: Mapping[str, Any]) -> ModelLook:
-    mixed = bool(entry.get("mixed_stacks", False))
+    mixed = bool(entry.get("mixed_backends", False))
     label = f"{entry['label']} {MIXED.sign}" if mixed else entry["label"]
     return ModelLook(entry["key"], label, entry["family"], mixed)
 
@@ -62,7 +62,7 @@ class Look:
     ) -> Look:
         """Build a look from a rule's params.
 
-        ``models`` are mappings with ``key``, ``label``, ``family`` and perhaps ``mixed_stacks``;
+        ``models`` are mappings with ``key``, ``label``, ``family`` and perhaps ``mixed_backends``;
         ``analysis`` is the study file's, with its defaults. Its ``band`` lists published models to
         use instead of the printed band.
         """
@@ -105,7 +105,7 @@ class Look:
         """Return what a figure of these tables must say of where its numbers come from."""
         flags = [table["simulated"] for table in tables if "simulated" in table.columns]
         notices = [SIMULATED] if any(bool(flag.any()) for flag in flags) else []
-        return notices + ([MIXED] if any(model.mixed_stacks for model in self.models) else [])
+        return notices + ([MIXED] if any(model.mixed_backends for model in self.models) else [])
 
     @property
     def changed(self) -> list[str]:

@@ -34,7 +34,7 @@ def rows_by(table: pl.DataFrame, *keys: str, **fixed: str) -> dict[Any, Row]:
 def measures(diagnostics: pl.DataFrame, look: Look) -> dict[tuple[str, str, str], Row]:
     """Return the rows of the role-play probe over all items, by model, variant and measure."""
     return rows_by(
-        diagnostics, "model", "variant", "measure", probe=look.roleplay, foundation="overall"
+        diagnostics, "model", "variant", "measure", probe=look.roleplay, domain="overall"
     )
 
 

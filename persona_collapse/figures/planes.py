@@ -74,7 +74,7 @@ def robustness_map(metrics: pl.DataFrame, look: Look) -> Figure:
     Whiskers are 95 % intervals, or one standard error where there is none. An infinite R is drawn
     at the right edge; a variant with an undefined S or R is named in the key instead.
     """
-    values = rows_by(metrics, "model", "variant", probe=look.roleplay, foundation="overall")
+    values = rows_by(metrics, "model", "variant", probe=look.roleplay, domain="overall")
     known = {
         key: row
         for key, row in values.items()

@@ -1,4 +1,4 @@
-"""Profiles per model: polygons around a centre, or dots where foundations are few."""
+"""Profiles per model: polygons around a centre, or dots where domains are few."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Scale = Sequence[float]
-_FEWEST = 3  # foundations that span a polygon
+_FEWEST = 3  # domains that span a polygon
 _AWAY = 0.05  # inches between a corner and its label
 
 
 @dataclass(frozen=True)
 class Series:
-    """One profile: a mean and a spread per foundation, None where the table has none."""
+    """One profile: a mean and a spread per domain, None where the table has none."""
 
     name: str
     paint: Paint
@@ -76,10 +76,10 @@ def _figure(
 
     ``shown`` are the series: their name, variant, probe, the column of their spread, and paint.
     """
-    found = rows_by(profiles, "model", "variant", "probe", "foundation")
-    names = profiles["foundation"].unique(maintain_order=True)
-    foundations = [name for name in names if name != "overall"]
-    polygons = len(foundations) >= _FEWEST
+    found = rows_by(profiles, "model", "variant", "probe", "domain")
+    names = profiles["domain"].unique(maintain_order=True)
+    domains = [name for name in names if name != "overall"]
+    polygons = len(domains) >= _FEWEST
     if polygons:
         low, high = (f"{end:g}".replace("-", MINUS) for end in scale)
         note = f"Bands: {note} The centre is {low}, the rim {high}; rings are one apart."
@@ -87,7 +87,7 @@ def _figure(
         note = f"Whiskers: {note}"
     models = [m for m in look.models if any(key[0] == m.key for key in found)]
     entries = [Entry(name, paint, "line") for name, _, _, _, paint in shown]
-    for_dots = 0.85 + max(len(foundations), 1) * max(0.35, 0.14 * len(shown))
+    for_dots = 0.85 + max(len(domains), 1) * max(0.35, 0.14 * len(shown))
     heights = (2.5, 2.15, 1.95) if polygons else (for_dots,) * 3
     grid = Grid(len(models), entries, note, heights, look.notices(profiles))
     draw = _radar if polygons else _dots
@@ -95,7 +95,7 @@ def _figure(
     for model, box in zip(models, grid.boxes, strict=True):
         series = []
         for name, variant, probe, spread, paint in shown:
-            rows = [found.get((model.key, variant, probe, f), {}) for f in foundations]
+            rows = [found.get((model.key, variant, probe, f), {}) for f in domains]
             means, spreads = (tuple(row.get(column) for row in rows) for column in ("mean", spread))
             series.append(Series(name, paint, means, spreads))
         present = [one for one in series if any(finite(mean) for mean in one.mean)]
@@ -104,7 +104,7 @@ def _figure(
     used = max((head for *_, head in panels), default=0.0)  # one size for all: they compare
     for model, present, (left, top, width, height), _ in panels:
         below = (left, top + used, width, height - used)
-        draw(grid.sheet, model.key, present, foundations, scale, below)
+        draw(grid.sheet, model.key, present, domains, scale, below)
     return grid.sheet.figure
 
 
@@ -128,14 +128,14 @@ def _radar(
     sheet: Sheet,
     label: str,
     series: Sequence[Series],
-    foundations: Sequence[str],
+    domains: Sequence[str],
     scale: Scale,
     box: Frame,
 ) -> None:
     """Draw polygons; a point lies (mean - scale minimum) from the centre, in rating units."""
     left, top, width, height = box
-    angles = [2 * math.pi * place / len(foundations) for place in range(len(foundations))]
-    labels = [wrap(name, 0.7) for name in short_names(foundations)]
+    angles = [2 * math.pi * place / len(domains) for place in range(len(domains))]
+    labels = [wrap(name, 0.7) for name in short_names(domains)]
     radius = _radius(labels, angles, width, height)
     centre = _reach(labels, angles, radius)[1]
     span = scale[1] - scale[0]
@@ -229,19 +229,19 @@ def _dots(
     sheet: Sheet,
     label: str,
     series: Sequence[Series],
-    foundations: Sequence[str],
+    domains: Sequence[str],
     scale: Scale,
     box: Frame,
 ) -> None:
-    """Draw dots with whiskers where there are too few foundations for a polygon."""
+    """Draw dots with whiskers where there are too few domains for a polygon."""
     left, top, width, height = box
-    labels = [wrap(name, width * 0.35) for name in short_names(foundations)]
+    labels = [wrap(name, width * 0.35) for name in short_names(domains)]
     room = widest(labels) + 0.1
     tall = height - 0.34
     axes = sheet.axes(left + room, top, width - room - 0.1, tall, label)
-    axes.set(xlim=scale, ylim=(len(foundations) - 0.5, -0.5))
+    axes.set(xlim=scale, ylim=(len(domains) - 0.5, -0.5))
     axes.xaxis.grid(visible=True)
-    axes.set_yticks(range(len(foundations)), labels)
+    axes.set_yticks(range(len(domains)), labels)
     axes.tick_params(axis="y", left=False)
     axes.set_xlabel("mean rating")
     step = 0.7 / max(len(series), 1)

@@ -40,7 +40,7 @@ def trajectory(table: pl.DataFrame, look: Look) -> Figure:
     Points have 95 % intervals, those of a column share their axis; a grey line keeps the level of
     the baseline. An infinite R is drawn at the top edge; what was never measured has no panel.
     """
-    overall = table.filter(pl.col("foundation") == "overall")
+    overall = table.filter(pl.col("domain") == "overall")
     tracks = {
         model.key: list(overall.filter(pl.col("model") == model.key).iter_rows(named=True))
         for model in look.models

@@ -25,7 +25,7 @@ from persona_collapse.common.keys import (
 )
 from persona_collapse.materials.instruments import Fault, Scale
 
-HEADER = ("title", "licence", "source", "scale", "foundations")
+HEADER = ("title", "licence", "source", "scale", "domains")
 CONFIRM = "if this is the version you want, say so in the study file: git_blob: %s"
 FileName = Annotated[str, Matches(r"^[\w.-]*\w$", "a plain file name")]
 Urls = Annotated[
@@ -114,16 +114,14 @@ class ExternalKeys(Keys):
         "files that a mirror may hold instead, with the literals read out", None
     )
     scale: Scale | None = key("an instrument's scale", None)
-    foundations: Annotated[tuple[Text, ...], Limits(min_length=1)] | None = key(
-        "its foundations", None
-    )
+    domains: Annotated[tuple[Text, ...], Limits(min_length=1)] | None = key("its domains", None)
 
     def faults(self) -> Iterator[Fault]:
         """Yield keys that the kind of resource lacks or must not have, and unknown names."""
         instrument, literals = self.kind == "instrument", self.literals
         owned: dict[tuple[str, ...], Any] = {
             ("scale",): self.scale,
-            ("foundations",): self.foundations,
+            ("domains",): self.domains,
             ("literals", "items"): literals.items,
             ("literals", "prompts"): literals.prompts,
         }

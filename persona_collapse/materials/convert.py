@@ -54,7 +54,7 @@ def external(
 def read_content(resource: External, cache: Path, mirror: Path | None) -> Content:
     """Return a resource's literals, from its sources or extracted files, checked by their digest.
 
-    An instrument gives ``items`` ([section, foundation, text], in order) and ``prompts`` (one per
+    An instrument gives ``items`` ([section, domain, text], in order) and ``prompts`` (one per
     section with ``{item}``, and ``persona``); a persona set gives ``personas``; questions give
     ``questions`` (mappings) and ``judge`` (prompts).
     """
@@ -91,8 +91,8 @@ def convert(resource: External, content: Content) -> dict[str, Any]:
         return {**head, "judge": content["judge"], "questions": content["questions"]}
     sections = {key: text for key, text in content["prompts"].items() if key != "persona"}
     items = [
-        {"id": number, "section": section, "foundation": foundation, "text": text}
-        for number, (section, foundation, text) in enumerate(content["items"], start=1)
+        {"id": number, "section": section, "domain": domain, "text": text}
+        for number, (section, domain, text) in enumerate(content["items"], start=1)
     ]
     prompts = {"persona": content["prompts"]["persona"], "sections": sections}
     return {**head, "prompts": prompts, "items": items}
@@ -104,9 +104,9 @@ def _literals(resource: External, files: dict[str, bytes]) -> Content:
         sources = {name: Source(name, content) for name, content in files.items()}
         return {
             "items": [
-                [section, foundation, text]
+                [section, domain, text]
                 for section, place in (places.items or {}).items()
-                for foundation, text in sources[place.file].pairs(place.variable)
+                for domain, text in sources[place.file].pairs(place.variable)
             ],
             "prompts": {
                 key: sources[place.file].template(place.function, place.placeholders)

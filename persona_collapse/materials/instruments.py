@@ -1,4 +1,4 @@
-"""Instruments: a questionnaire's items, scale, foundations and prompts."""
+"""Instruments: a questionnaire's items, scale, domains and prompts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Item(Keys):
 
     id: Count = key("a number of its own")
     section: str = key("the section, which gives the wording around the item")
-    foundation: str = key("the foundation that the item measures")
+    domain: str = key("the domain that the item measures")
     text: Text = key("the item")
 
 
@@ -75,10 +75,10 @@ class Resource(Keys):
 
 @dataclass(frozen=True)
 class Instrument(Resource):
-    """A questionnaire with its scale, foundations and wording."""
+    """A questionnaire with its scale, domains and wording."""
 
     scale: Scale = key("the rating scale")
-    foundations: Annotated[tuple[Text, ...], Limits(min_length=1)] = key("what it measures")
+    domains: Annotated[tuple[Text, ...], Limits(min_length=1)] = key("what it measures")
     prompts: Prompts = key("the prompts")
     items: Annotated[tuple[Item, ...], Limits(min_length=1)] = key("the items, in order")
 
@@ -116,27 +116,27 @@ class Instrument(Resource):
         low, high = self.scale.minimum, self.scale.maximum
         if low >= high:
             yield ("scale",), f"minimum {low} must be below maximum {high}"
-        for place, name in enumerate(self.foundations):
+        for place, name in enumerate(self.domains):
             if name == "overall":
-                yield ("foundations", place), '"overall" is not allowed here'
-            if name in self.foundations[:place]:
-                yield ("foundations", place), f"{name!r} is listed twice"
+                yield ("domains", place), '"overall" is not allowed here'
+            if name in self.domains[:place]:
+                yield ("domains", place), f"{name!r} is listed twice"
         seen: set[int] = set()
         for place, item in enumerate(self.items):
             at = ("items", place)
             if item.id in seen:
                 yield at, f"item id {item.id} is used twice; ids must be unique"
             seen.add(item.id)
-            if item.foundation not in self.foundations:
-                hint = nearest(item.foundation, self.foundations)
-                yield at, f"foundation {item.foundation!r} is not listed{hint}"
+            if item.domain not in self.domains:
+                hint = nearest(item.domain, self.domains)
+                yield at, f"domain {item.domain!r} is not listed{hint}"
             if item.section not in self.prompts.sections:
                 hint = nearest(item.section, self.prompts.sections)
                 yield at, f"section {item.section!r} has no wording{hint}"
-        used = {item.foundation for item in self.items}
-        for name in self.foundations:
+        used = {item.domain for item in self.items}
+        for name in self.domains:
             if name not in used:
-                yield ("foundations",), f"no item belongs to {name!r}; remove it"
+                yield ("domains",), f"no item belongs to {name!r}; remove it"
 
 
 def digest(parts: list[str]) -> str:

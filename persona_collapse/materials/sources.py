@@ -43,11 +43,11 @@ class Source:
             return f"{self.fingerprint[:16]}:{start}-{stop}"
         return str(self.read().digest(start, stop))
 
-    def foundations(self) -> tuple[str, ...]:
-        """Return an instrument's foundations; those of a fetched one are in the catalogue."""
+    def domains(self) -> tuple[str, ...]:
+        """Return an instrument's domains; those of a fetched one are in the catalogue."""
         if self.fingerprint is not None:
-            return tuple(_catalogue()[self.name].header["foundations"])
-        return tuple(self.read().foundations)
+            return tuple(_catalogue()[self.name].header["domains"])
+        return tuple(self.read().domains)
 
     def read(self) -> Any:
         """Return the instrument, persona set or set of questions, read once per process."""

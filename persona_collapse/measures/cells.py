@@ -17,7 +17,7 @@ OVERALL = "overall"
 class Cells:
     """P personas x Q items, each cell with at least one valid rating.
 
-    ``persona_ids`` (P,), ``item_ids`` (Q,), ``foundations`` the Q items' foundations, ``mean`` and
+    ``persona_ids`` (P,), ``item_ids`` (Q,), ``domains`` the Q items' domains, ``mean`` and
     ``sd`` (P, Q) in scale points, ``n`` (P, Q) valid repetitions, ``counts`` (P, Q, K) answers per
     rating from ``minimum`` up (probabilities if ``exact``). ``dropped`` lists the personas without
     a valid rating of some item. An unconditioned probe has P = 1.
@@ -25,7 +25,7 @@ class Cells:
 
     persona_ids: NDArray[np.int64]
     item_ids: NDArray[np.int64]
-    foundations: tuple[str, ...]
+    domains: tuple[str, ...]
     mean: Array
     sd: Array
     n: NDArray[np.int64]
@@ -40,10 +40,10 @@ class Cells:
         return self.minimum + np.arange(self.counts.shape[2], dtype=np.float64)
 
     def groups(self, order: Sequence[str] | None = None) -> dict[str, NDArray[np.intp]]:
-        """Return item positions of ``overall`` and of each foundation, in ``order`` if given."""
-        names = list(dict.fromkeys(order or self.foundations))
-        places = np.array(self.foundations)
-        groups = {OVERALL: np.arange(len(self.foundations))}
+        """Return item positions of ``overall`` and of each domain, in ``order`` if given."""
+        names = list(dict.fromkeys(order or self.domains))
+        places = np.array(self.domains)
+        groups = {OVERALL: np.arange(len(self.domains))}
         groups |= {name: np.flatnonzero(places == name) for name in names}
         return {name: items for name, items in groups.items() if items.size}
 
@@ -59,7 +59,7 @@ def cells_from_moments(moments: pl.DataFrame, minimum: int) -> Cells:
     A persona with an empty cell is dropped.
     """
     moments = moments.sort("persona_id", "item_id")
-    items = moments.select("item_id", "foundation").unique(maintain_order=True).sort("item_id")
+    items = moments.select("item_id", "domain").unique(maintain_order=True).sort("item_id")
     persona_ids = moments["persona_id"].fill_null(0).unique(maintain_order=True).to_numpy()
     shape = (len(persona_ids), items.height)
     n = moments["n"].to_numpy().astype(np.int64).reshape(shape)
@@ -68,7 +68,7 @@ def cells_from_moments(moments: pl.DataFrame, minimum: int) -> Cells:
     return Cells(
         persona_ids=persona_ids[complete].astype(np.int64),
         item_ids=items["item_id"].to_numpy().astype(np.int64),
-        foundations=tuple(items["foundation"]),
+        domains=tuple(items["domain"]),
         mean=moments["mean"].to_numpy().reshape(shape)[complete],
         sd=moments["sd"].to_numpy().reshape(shape)[complete],
         n=n[complete],

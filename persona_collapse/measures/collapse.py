@@ -82,7 +82,7 @@ def metrics_of(
     """
     cells = cells_from_moments(moments, instrument.scale.minimum)
     names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
-    groups = cells.groups(instrument.foundations)
+    groups = cells.groups(instrument.domains)
     by_group = averages(groups, cells.item_ids.size)
     values = collapse_of(cells, by_group)
     rng = generator(seed, "reruns", names["model"], names["variant"], names["probe"])
@@ -102,7 +102,7 @@ def metrics_of(
     return pl.DataFrame(
         {
             **{name: [names[name]] * len(groups) for name in ("model", "variant", "probe")},
-            "foundation": list(groups),
+            "domain": list(groups),
             "S": values.S,
             "S_se": np.sqrt(S_persona + rerun[0]),
             "S_lo": S_ends[0],
@@ -155,5 +155,5 @@ def temperature_curves_of(
         cells = moments_of_probabilities(answers, instrument, personas, temperature)
         metrics = metrics_of(cells, instrument, seed, draws)
         curves.append(metrics.select(pl.lit(float(temperature)).alias("temperature"), pl.all()))
-    names = ["model", "variant", "probe", "foundation"]
+    names = ["model", "variant", "probe", "domain"]
     return pl.concat(curves).select(*names, "temperature", pl.exclude(*names, "temperature"))

@@ -19,7 +19,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "probe": pl.String(),
     "persona_id": pl.Int32(),  # null when unconditioned
     "item_id": pl.Int32(),
-    "foundation": pl.String(),
+    "domain": pl.String(),
     "n": pl.Int32(),  # valid repetitions
     "exact": pl.Boolean(),  # from log-probabilities: no repetition noise
     "mean": pl.Float64(),  # null when n = 0
@@ -123,7 +123,7 @@ def _frame(
             **{name: [value] * n.size for name, value in names.items()},
             "persona_id": [persona for persona in persona_ids for _ in items],
             "item_id": [item.id for item in items] * len(persona_ids),
-            "foundation": [item.foundation for item in items] * len(persona_ids),
+            "domain": [item.domain for item in items] * len(persona_ids),
             "n": n.astype(np.int32),
             "exact": [exact] * n.size,
             "mean": mean,

@@ -1,4 +1,4 @@
-"""Profiles: mean ratings per foundation, of one model x variant x probe and of its personas."""
+"""Profiles: mean ratings per domain, of one model x variant x probe and of its personas."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def profiles_of(moments: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
     names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
     unconditioned = moments["persona_id"].is_null().all()
     kept = moments.filter(pl.col("n") > 0) if unconditioned else moments
-    rows = {name: _empty() for name in ("overall", *instrument.foundations)}
+    rows = {name: _empty() for name in ("overall", *instrument.domains)}
     if kept.height:
         cells = cells_from_moments(kept, instrument.scale.minimum)
-        groups = cells.groups(instrument.foundations)
+        groups = cells.groups(instrument.domains)
         by_group = averages(groups, cells.item_ids.size)
         by_persona = cells.mean @ by_group
         personas = by_persona.shape[0]
@@ -38,7 +38,7 @@ def profiles_of(moments: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
             if personas > 1:
                 rows[name]["sd_across_personas"] = float(np.std(by_persona[:, column], ddof=1))
     return pl.DataFrame(
-        [{**names, "foundation": name, **row} for name, row in rows.items()], schema=TABLE.schema
+        [{**names, "domain": name, **row} for name, row in rows.items()], schema=TABLE.schema
     )
 
 
@@ -52,7 +52,7 @@ def persona_means_of(moments: pl.DataFrame, descriptions: Sequence[str] | None) 
         {"persona_id": range(len(descriptions or ())), "description": list(descriptions or ())},
         schema={"persona_id": pl.Int32, "description": pl.String},
     )
-    names = ["model", "variant", "probe", "persona_id", "foundation"]
+    names = ["model", "variant", "probe", "persona_id", "domain"]
     complete = (pl.col("n") > 0).all().over("persona_id")
     return (
         moments.filter(complete)

@@ -9,7 +9,7 @@ import polars as pl
 from persona_collapse.measures.cells import OVERALL
 from persona_collapse.tables.contracts.trajectory import TABLE
 
-_KEYS = ("model", "variant", "foundation")
+_KEYS = ("model", "variant", "domain")
 
 
 def trajectory_of(
@@ -19,7 +19,7 @@ def trajectory_of(
     roleplay: str,
     unconditioned: str,
 ) -> pl.DataFrame:
-    """Return the rows of ``trajectory.csv``: checkpoints x foundations, in the order of ``steps``.
+    """Return the rows of ``trajectory.csv``: checkpoints x domains, in the order of ``steps``.
 
     ``steps`` are (model, variant, training step). S and R come from the probe ``roleplay`` of
     ``metrics``, saturation from the probe ``unconditioned`` of ``diagnostics``; either may be null.
@@ -35,7 +35,7 @@ def trajectory_of(
     near = diagnostics.filter(
         (pl.col("probe") == unconditioned)
         & (pl.col("measure") == "saturation")
-        & (pl.col("foundation") == OVERALL)
+        & (pl.col("domain") == OVERALL)
     ).select(
         *_KEYS,
         saturation=pl.col("value"),
@@ -43,7 +43,7 @@ def trajectory_of(
         saturation_hi=pl.col("hi"),
         drawn=pl.col("simulated"),
     )
-    order = {name: place for place, name in enumerate(dict.fromkeys(moved["foundation"]))}
+    order = {name: place for place, name in enumerate(dict.fromkeys(moved["domain"]))}
     checkpoints = pl.DataFrame(
         list(steps),
         schema={"model": pl.String, "variant": pl.String, "step": pl.Int64},
@@ -55,7 +55,7 @@ def trajectory_of(
         .with_columns(
             probe=pl.lit(roleplay),
             simulated=pl.any_horizontal(pl.col("simulated", "drawn").fill_null(value=False)),
-            rank=pl.col("foundation").replace_strict(order, default=0, return_dtype=pl.Int64),
+            rank=pl.col("domain").replace_strict(order, default=0, return_dtype=pl.Int64),
         )
         .sort("place", "rank")
         .select(pl.col(name).cast(kind) for name, kind in TABLE.schema.items())

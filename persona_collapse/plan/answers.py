@@ -209,7 +209,7 @@ class Layout:
             role=self.role(unit.probe),
             repetitions=study.probes[unit.probe].repetitions,
             sampling={**study.sampling, "method": self.method(unit)},
-            foundations=self.instruments[unit.probe].foundations,
+            domains=self.instruments[unit.probe].domains,
             budget=study.budget,
             scope=study.name,
         )
@@ -277,9 +277,9 @@ class Layout:
         return method if method in self.endpoint(unit).methods else "repeats"
 
     def repetitions(self, unit: Unit) -> int:
-        """Return the designed answers per cell; probabilities are read ``askings`` times."""
+        """Return the designed answers per cell: ``samples_per_cell`` with log-probabilities."""
         if self.method(unit) == "logprobs":
-            return int(self.study.sampling["askings"])
+            return int(self.study.sampling["samples_per_cell"])
         return self.study.probes[unit.probe].repetitions
 
     def variant_settings(self, model: str, name: str) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def look(study: Study) -> list[dict[str, Any]]:
             "key": model.key,
             "label": model.label,
             "family": model.family,
-            "mixed_stacks": model.mixed_stacks,
+            "mixed_backends": model.mixed_backends,
         }
         for model in study.models.values()
     ]

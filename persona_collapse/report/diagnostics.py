@@ -98,7 +98,7 @@ GROUPS = (
     Group(
         "saturation",
         "Saturation of unconditioned profiles",
-        "1 when every foundation has the highest rating, 0 when all have the lowest. "
+        "1 when every domain has the highest rating, 0 when all have the lowest. "
         "Value [95% interval].",
         "saturation",
         {
@@ -112,7 +112,7 @@ GROUPS = (
 
 def diagnostics_form(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     """Return one printed table per group of measures and probe, over all items."""
-    overall = frame.filter(pl.col("foundation") == OVERALL)
+    overall = frame.filter(pl.col("domain") == OVERALL)
     tables = []
     for probe, suffix in probes_of(overall, look):
         asked = overall.filter(pl.col("probe") == probe)

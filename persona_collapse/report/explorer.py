@@ -29,16 +29,16 @@ def explorer_of(
     """Return the explorer's data, or None where no model has personas.
 
     ``personas`` has the columns of ``tables/personas.csv``: model, variant, probe, persona_id,
-    foundation, mean (in points of the scale) and description. Ratings become integers of
-    hundredths, one list per persona in the order of ``foundations``, None where a persona was
-    dropped. The shift of a persona is the root-mean-square change of its foundations from baseline
+    domain, mean (in points of the scale) and description. Ratings become integers of
+    hundredths, one list per persona in the order of ``domains``, None where a persona was
+    dropped. The shift of a persona is the root-mean-square change of its domains from baseline
     to target.
     """
     played = personas.filter(pl.col("probe") == look.roleplay, pl.col("persona_id").is_not_null())
     if played.is_empty():
         return None
     alone = personas.filter(pl.col("probe") == look.unconditioned)
-    foundations = played["foundation"].unique(maintain_order=True).to_list()
+    domains = played["domain"].unique(maintain_order=True).to_list()
     people = _people(played)
     models = []
     for model in look.models:
@@ -46,7 +46,7 @@ def explorer_of(
         if own.is_empty():
             continue
         profiles = {
-            variant: _profiles(own.filter(pl.col("variant") == variant), list(people), foundations)
+            variant: _profiles(own.filter(pl.col("variant") == variant), list(people), domains)
             for variant in look.variants
         }
         calm = alone.filter(pl.col("model") == model.key)
@@ -55,9 +55,9 @@ def explorer_of(
                 "label": model.label,
                 "personas": {name: own for name, own in profiles.items() if any(own)},
                 "alone": {
-                    variant: _profiles(
-                        calm.filter(pl.col("variant") == variant), [None], foundations
-                    )[0]
+                    variant: _profiles(calm.filter(pl.col("variant") == variant), [None], domains)[
+                        0
+                    ]
                     for variant in look.variants
                 },
                 **_movers(profiles[look.baseline], profiles[look.target]),
@@ -65,7 +65,7 @@ def explorer_of(
         )
     return {
         "scale": list(scale),
-        "foundations": foundations,
+        "domains": domains,
         "variants": [{"name": name, **mark} for name, mark in marks_of(look).items()],
         "roles": [look.baseline, look.target],
         "personas": list(people.values()),
@@ -80,14 +80,14 @@ def _people(played: pl.DataFrame) -> dict[int, str]:
 
 
 def _profiles(
-    rows: pl.DataFrame, ids: Sequence[int | None], foundations: Sequence[str]
+    rows: pl.DataFrame, ids: Sequence[int | None], domains: Sequence[str]
 ) -> list[Profile | None]:
-    """Return each persona's profile, or None if a foundation has no rating."""
+    """Return each persona's profile, or None if a domain has no rating."""
     means = {
         (number, name): mean
-        for number, name, mean in rows.select("persona_id", "foundation", "mean").iter_rows()
+        for number, name, mean in rows.select("persona_id", "domain", "mean").iter_rows()
     }
-    lists = [[means.get((number, name)) for name in foundations] for number in ids]
+    lists = [[means.get((number, name)) for name in domains] for number in ids]
     return [
         None
         if any(mean is None for mean in profile)

@@ -30,7 +30,7 @@ from persona_collapse.report.printed import (
 )
 from persona_collapse.tables import Table
 
-FLAGS = ("simulated", "mixed_stacks")
+FLAGS = ("simulated", "mixed_backends")
 SHORT = 12  # rows; a longer supplementary table is folded on the page
 UNLIKE = 100  # numbers of a column that differ by a larger factor get three digits each
 
@@ -43,7 +43,7 @@ def printed_tables(table: Table, frame: pl.DataFrame, look: Look) -> list[Printe
     tables = form(table, frame, look)
     simulated, mixed = (flag in frame.columns and bool(frame[flag].any()) for flag in FLAGS)
     return [
-        replace(printed, simulated=simulated, mixed_stacks=mixed).without_empty()
+        replace(printed, simulated=simulated, mixed_backends=mixed).without_empty()
         for printed in tables
         if printed.rows
     ]
@@ -52,11 +52,11 @@ def printed_tables(table: Table, frame: pl.DataFrame, look: Look) -> list[Printe
 def _plain(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     """Print all columns of a table; X_se, X_lo and X_hi go beside X, lo and hi beside value.
 
-    A probe or foundation that is constant is left out.
+    A probe or domain that is constant is left out.
     """
     constant = [
         name
-        for name in ("probe", "foundation")
+        for name in ("probe", "domain")
         if name in frame.columns and frame.height > 1 and frame[name].n_unique() == 1
     ]
     shown = {n: c for n, c in table.columns.items() if n not in (*FLAGS, *constant)}
@@ -94,21 +94,21 @@ def _words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _foundations(frame: pl.DataFrame) -> list[str]:
-    names = frame["foundation"].unique(maintain_order=True).to_list()
+def _domains(frame: pl.DataFrame) -> list[str]:
+    names = frame["domain"].unique(maintain_order=True).to_list()
     return [name for name in names if name != OVERALL]
 
 
-def _by_foundation(
+def _by_domain(
     frame: pl.DataFrame, look: Look, csv: str, error: str | None = None, decimals: int | None = None
 ) -> Layout:
-    """Lay out model x variant by foundation, ``overall`` first, all with the same decimals."""
-    overall = [OVERALL] if OVERALL in frame["foundation"] else []
+    """Lay out model x variant by domain, ``overall`` first, all with the same decimals."""
+    overall = [OVERALL] if OVERALL in frame["domain"] else []
     groups = {
         name: [Column("Overall" if name == OVERALL else name, csv, "error", error=error)]
-        for name in (*overall, *_foundations(frame))
+        for name in (*overall, *_domains(frame))
     }
-    columns, rows = side_by_side(frame, look, (MODEL, VARIANT), "foundation", groups)
+    columns, rows = side_by_side(frame, look, (MODEL, VARIANT), "domain", groups)
     if decimals is None:
         cells = [cell for row in rows for cell in row[2:]]
         decimals = decimals_for([c.value for c in cells], [c.error for c in cells], 1)
@@ -133,14 +133,14 @@ def _metrics(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable
         note = "Value ± standard error; intervals from a bootstrap over personas and repetitions."
         section = "susceptibility" if not suffix else "saturation"
         title = f"Moral susceptibility S and robustness R {under}"
-        layout = row_by_row(asked.filter(pl.col("foundation") == OVERALL), look, columns)
+        layout = row_by_row(asked.filter(pl.col("domain") == OVERALL), look, columns)
         tables.append(PrintedTable(f"metrics{suffix}", title, note, section, *layout))
-        if suffix or not _foundations(asked):
+        if suffix or not _domains(asked):
             continue
         for symbol, section in (("S", "susceptibility"), ("R", "robustness")):
-            layout = _by_foundation(asked, look, symbol)
-            title = f"Moral {section} {symbol} per foundation"
-            key = f"metrics-{symbol}-foundations"
+            layout = _by_domain(asked, look, symbol)
+            title = f"Moral {section} {symbol} per domain"
+            key = f"metrics-{symbol}-domains"
             tables.append(PrintedTable(key, title, "Value ± standard error.", section, *layout))
     return tables
 
@@ -161,20 +161,20 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
         )
         for name, tex in (("S", r"$\Delta S$"), ("R", r"$\Delta R$"))
     }
-    overall = frame.filter(pl.col("foundation") == OVERALL)
+    overall = frame.filter(pl.col("domain") == OVERALL)
     layout = side_by_side(overall, look, heads, "metric", groups)
     note = "Value [95% interval], the same personas drawn for both variants; p adjusted (Holm)."
     title = "Paired contrasts of S and R"
     tables = [PrintedTable("contrasts", title, note, "verdict", *layout)]
     shifts = {
         group: [Column(group, "percent", "interval", signed=True, digits=1)]
-        for group in _foundations(frame)
+        for group in _domains(frame)
     }
     for name, section in (("S", "susceptibility"), ("R", "robustness")) if shifts else ():
         rows = frame.filter(pl.col("metric") == name)
-        layout = side_by_side(rows, look, heads, "foundation", shifts)
-        title, note = f"Percent change of {name} per foundation", "Percent [95% interval]."
-        key = f"contrasts-{name}-foundations"
+        layout = side_by_side(rows, look, heads, "domain", shifts)
+        title, note = f"Percent change of {name} per domain", "Percent [95% interval]."
+        key = f"contrasts-{name}-domains"
         tables.append(PrintedTable(key, title, note, section, *layout))
     return tables
 
@@ -190,8 +190,8 @@ def _profiles(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTabl
     for probe in frame["probe"].unique(maintain_order=True):
         default = (f"Profiles of the probe “{probe}”", *within, "meaning")
         title, where, spread, section = words.get(probe, default)
-        layout = _by_foundation(frame.filter(pl.col("probe") == probe), look, "mean", spread, 2)
-        note = f"Mean rating per foundation ± SD {where}."
+        layout = _by_domain(frame.filter(pl.col("probe") == probe), look, "mean", spread, 2)
+        note = f"Mean rating per domain ± SD {where}."
         tables.append(PrintedTable(f"profiles-{probe}", title, note, section, *layout))
     return tables
 

@@ -110,8 +110,8 @@ class PrintedTable:
     """A table for print and page.
 
     ``key`` is its LaTeX label, ``section`` its section of the page, ``names`` the number of leading
-    columns that name the rows. ``simulated`` and ``mixed_stacks`` mark its data. A ``folded`` table
-    is collapsed on the page.
+    columns that name the rows. ``simulated`` and ``mixed_backends`` mark its data. A ``folded``
+    table is collapsed on the page.
     """
 
     key: str
@@ -121,7 +121,7 @@ class PrintedTable:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     simulated: bool = False
-    mixed_stacks: bool = False
+    mixed_backends: bool = False
     folded: bool = False
 
     @property
@@ -138,7 +138,7 @@ class PrintedTable:
     @property
     def marks(self) -> list[str]:
         """Sentences on simulated respondents and mixed servers, where they apply."""
-        sentences = {SIMULATED: self.simulated, MIXED: self.mixed_stacks}
+        sentences = {SIMULATED: self.simulated, MIXED: self.mixed_backends}
         return [sentence for sentence, applies in sentences.items() if applies]
 
     def printed(self) -> list[list[PrintedCell]]:

@@ -134,7 +134,7 @@ def _changes(look: Look, contrasts: pl.DataFrame | None, metric: str) -> _Measur
         return _Measured({})
     chosen = contrasts.filter(
         pl.col("probe") == look.roleplay,
-        pl.col("foundation") == OVERALL,
+        pl.col("domain") == OVERALL,
         pl.col("metric") == metric,
     )
     rows = rows_by(chosen, "model", "contrast")
@@ -153,7 +153,7 @@ def _levels(
     replicates: Mapping[str, Mapping[str, Sequence[str]]],
 ) -> tuple[_Measured, tuple[float, float] | None]:
     """Return S of each variant by model, and the band."""
-    chosen = metrics.filter(pl.col("probe") == look.roleplay, pl.col("foundation") == OVERALL)
+    chosen = metrics.filter(pl.col("probe") == look.roleplay, pl.col("domain") == OVERALL)
     points: dict[str, list[_Point]] = {}
     for row in chosen.iter_rows(named=True):
         if known(row["S"]):

@@ -84,12 +84,12 @@ def _check_band(study: Study) -> None:
 
 def _check_stacks(study: Study) -> None:
     for model in study.models.values():
-        if model.mixed_stacks and not study.mixed_stacks:
+        if model.mixed_backends and not study.mixed_backends:
             raise UserError(
                 f"{study.path}: models.{model.key}: its variants are answered by different "
                 "servers, so a contrast would compare servers as well as fine-tunes; ask one "
-                "server for all, or say allow_mixed_stacks: true, and every table and figure will "
-                "say so"
+                "server for all, or say allow_mixed_backends: true, and every table and figure "
+                "will say so"
             )
 
 

@@ -77,7 +77,7 @@ def load_study(
         blocks=plain(keys.shards),
         analysis=plain(keys.analysis),
         budget=given(keys.budget),
-        mixed_stacks=keys.allow_mixed_stacks,
+        mixed_backends=keys.allow_mixed_backends,
         datasets=document.get("datasets") or {},
         misalignment=_placed(keys.misalignment, path),
     )
@@ -154,7 +154,7 @@ def _model(path: Path, key: str, entry: ModelKeys, endpoints: dict[str, Endpoint
             )
     addresses = {v.endpoint.settings.get("base_url") for v in variants.values()} - {None}
     label = entry.label or key
-    mixed = entry.mixed_stacks or len(addresses) > 1
+    mixed = entry.mixed_backends or len(addresses) > 1
     return Model(key, label, entry.family or label, variants, mixed)
 
 

@@ -47,10 +47,12 @@ class Sampling(Keys):
         "sample every repetition, or read the rating's probabilities from one reply", "repeats"
     )
     max_attempts: Count = key("one-token tries per slot before a longer reply is read", 10)
-    late_max_tokens: Annotated[int, Limits(ge=2)] = key(
-        "length of that reply, whose first rating is marked `late`", 64
+    fallback_max_tokens: Annotated[int, Limits(ge=2)] = key(
+        "length of that reply, whose first rating is marked `fallback`", 64
     )
-    askings: Count = key("with `logprobs`: how often a cell is read, to show a server's jitter", 1)
+    samples_per_cell: Count = key(
+        "with `logprobs`: how often a cell is read, to show a server's jitter", 1
+    )
     temperature_grid: Annotated[tuple[Positive, ...], Limits(min_length=1)] = key(
         "temperatures of the S(T) and R(T) curves, with `logprobs`",
         (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5),
@@ -131,7 +133,7 @@ class Analysis(Keys):
     toxic_probe: str = key("the probe of toxic personas", "toxic")
     toxic_printed: PrintedTable | None = key(
         "a CSV of `resources/benchmarks/` with printed profiles of toxic personas (model, "
-        "toxic_persona, a column per foundation) for models, by label, whose baseline was not "
+        "toxic_persona, a column per domain) for models, by label, whose baseline was not "
         "asked `toxic_probe`",
         None,
         type="path",
@@ -235,7 +237,7 @@ class ModelKeys(Keys):
     label: Text | None = key("what figures and tables show", None, shown="the model's key")
     family: Text | None = key("groups models in figures", None, shown="the label")
     variants: Entries = key("each names its `endpoint` and what the endpoint's kind needs")
-    mixed_stacks: bool = key(
+    mixed_backends: bool = key(
         "state that different servers gave the recorded answers of base and fine-tunes",
         False,
         shown="whether the endpoints' addresses differ",
@@ -294,7 +296,7 @@ class StudyKeys(Keys):
         "training data and confirmed content ids, below", None
     )
     misalignment: Misalignment | None = key("the emergent-misalignment check, below", None)
-    allow_mixed_stacks: bool = key(
+    allow_mixed_backends: bool = key(
         "allow a model whose variants are answered by different servers; every table and figure "
         "then says so",
         False,
@@ -403,14 +405,14 @@ class Variant:
 class Model:
     """A model family of the study with its variants, in the study's order.
 
-    ``mixed_stacks``: different servers answered for its variants, which confounds its contrasts.
+    ``mixed_backends``: different servers answered for its variants, which confounds its contrasts.
     """
 
     key: str
     label: str
     family: str
     variants: dict[str, Variant]
-    mixed_stacks: bool
+    mixed_backends: bool
 
 
 @dataclass(frozen=True)
@@ -433,7 +435,7 @@ class Unit:
 class Study:
     """A checked study; ``blocks`` are shard sizes, ``analysis`` holds roles and draws.
 
-    ``budget`` limits what the study may spend in all; ``mixed_stacks`` allows a contrast of
+    ``budget`` limits what the study may spend in all; ``mixed_backends`` allows a contrast of
     variants that different servers answer. ``datasets`` are the file's own entries.
     """
 
@@ -448,7 +450,7 @@ class Study:
     blocks: dict[str, int]
     analysis: dict[str, Any]
     budget: dict[str, Any]
-    mixed_stacks: bool
+    mixed_backends: bool
     datasets: dict[str, dict[str, Any]]
     misalignment: Misalignment | None = None
 
@@ -506,7 +508,7 @@ class Study:
                 model.key: {
                     "label": model.label,
                     "family": model.family,
-                    "mixed_stacks": model.mixed_stacks,
+                    "mixed_backends": model.mixed_backends,
                     "variants": {
                         variant.name: {
                             "endpoint": variant.endpoint.name,
@@ -528,6 +530,6 @@ class Study:
             "analysis": self.analysis,
             "budget": self.budget,
             **({"misalignment": self.misalignment.resolved()} if self.misalignment else {}),
-            "allow_mixed_stacks": self.mixed_stacks,
+            "allow_mixed_backends": self.mixed_backends,
             "datasets": self.datasets,
         }

@@ -88,13 +88,13 @@ MODEL = text("model", "Model, by its key in the study.")
 MODEL_OR_MEAN = text("model", "Model, by its key in the study; `mean` is the average over models.")
 VARIANT = text("variant", "Variant of the model, for example `base`.")
 PROBE = text("probe", "Probe that was asked, for example `roleplay`.")
-FOUNDATION = text("foundation", "Group of items: one of the instrument's, or `overall`.")
+DOMAIN = text("domain", "Group of items: one of the instrument's, or `overall`.")
 UNIT = [MODEL, VARIANT, PROBE]
 METRIC = text("metric", "S, R or sigma_bar.")
 CONTRAST = text("contrast", "The two variants compared, `first-second`.")
 SIMULATED = flag("simulated", "Whether any answer behind the row comes from simulated respondents.")
 MIXED = flag(
-    "mixed_stacks", "Whether variants of a model in the row were served by unlike servers."
+    "mixed_backends", "Whether variants of a model in the row were served by unlike servers."
 )
 
 
@@ -102,9 +102,9 @@ class Table:
     """The contract of one CSV file.
 
     ``columns`` maps every column of the file to its ``Column``, in order; ``schema`` are the types
-    that a measure gives, without ``mixed_stacks``, which ``write`` adds unless ``marked`` is False.
-    ``keys`` identify a row, ``section`` is the page's, ``condition`` one of ``CONDITIONS`` or None
-    for a table of every study, ``note`` a sentence or two printed under the title.
+    that a measure gives, without ``mixed_backends``, which ``write`` adds unless ``marked`` is
+    False. ``keys`` identify a row, ``section`` is the page's, ``condition`` one of ``CONDITIONS``
+    or None for a table of every study, ``note`` a sentence or two printed under the title.
 
     ``function``, ``<module>.<name>`` in ``measures/``, returns the rows of one unit; it is called
     for every unit with what ``reads`` lists, keys of ``READS``, in that order. One shared rule
@@ -227,6 +227,6 @@ def write(table: Table, frame: pl.DataFrame, path: Path, mixed: Collection[str] 
             mark = pl.col("model").is_in(list(mixed)) | ((pl.col("model") == "mean") & mark)
         elif "left_out" in frame.columns and mixed:
             mark = pl.any_horizontal(pl.col("left_out") != model for model in mixed)
-        frame = frame.with_columns(mixed_stacks=mark)
+        frame = frame.with_columns(mixed_backends=mark)
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.write_csv(path)

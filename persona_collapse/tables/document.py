@@ -15,8 +15,8 @@ HEAD = """\
 
 A study writes its tables to `results/<study>/tables/` as CSV. Their columns are contracts: columns
 may be added at the end, and none changes its meaning. Infinite values are written `inf`, undefined
-ones are empty. `simulated` marks numbers that rest on simulated respondents, `mixed_stacks` models
-whose variants were answered by different kinds of servers.
+ones are empty. `simulated` marks numbers that rest on simulated respondents, `mixed_backends`
+models whose variants were answered by different kinds of servers.
 
 `persona_collapse.tables.read` reads a table with these types:
 

@@ -137,7 +137,7 @@ def test_explorer_shows_the_chosen_persona(browser: Browser, pages: Pages) -> No
     assert driver.find_element(By.ID, "description").text == "Persona 4 of Model"
     rows = driver.find_elements(By.CSS_SELECTOR, "#explorer-table tbody tr")
     assert rows[0].text == "Harm/Care 2.00 (2.00) 2.05 (2.00) 2.50 (2.00)"
-    # Three variants, with and without the persona, on each of three foundations.
+    # Three variants, with and without the persona, on each of three domains.
     assert len(driver.find_elements(By.CSS_SELECTOR, "#dots path")) == 3 * 3 * 2
     place = browser.run(
         "return document.querySelector('#dots svg svg:last-of-type').getAttribute('x')"

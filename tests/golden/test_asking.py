@@ -163,7 +163,7 @@ def test_a_shard_that_a_named_model_answers_depends_on_these_params(tmp_path: Pa
         "settings": {
             "base_url": "https://router.example.org/api/v1",
             "extra_body": {"provider": {"only": ["one"]}},
-            "late_max_tokens": 64,
+            "fallback_max_tokens": 64,
             "max_attempts": 10,
             "method": "repeats",
             "model": "lab/n",
@@ -187,7 +187,7 @@ def test_a_shard_that_a_made_model_answers_depends_on_how_it_is_made(tmp_path: P
         "endpoint": "openai",
         "settings": {
             "base_url": "https://api.example.org/v1/",
-            "late_max_tokens": 64,
+            "fallback_max_tokens": 64,
             "max_attempts": 10,
             "method": "logprobs",
             "temperature": 0.1,

@@ -32,9 +32,9 @@ def shards_of(layout: Layout) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("name", "count", "expected"),
     [
-        ("quick", 6, "7ff5a2dcfdb599f3"),
-        ("trajectory", 12, "8c5193466ab5544e"),
-        ("paper", 64, "ebacef410746e316"),
+        ("quick", 6, "864c90d0934a74cf"),
+        ("trajectory", 12, "3b730e6120d964e2"),
+        ("paper", 64, "72f91b887810e099"),
     ],
 )
 def test_params_of_the_shards_of_a_study(name: str, count: int, expected: str) -> None:

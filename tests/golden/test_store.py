@@ -125,7 +125,7 @@ LINES = [
 KINDS = ["ok", "refused", "filtered", "failed", "unparseable", "logprobs"]
 
 # A whole file of the store. Of two items, asked of the first persona four times each: a reply that
-# was refused, filtered, unreadable twice and then late, or never readable; a failed request.
+# was refused, filtered, unreadable twice and then fallback, or never readable; a failed request.
 HEADER = (
     b'{"format":1,"at":"2026-11-23T00:00:00.000000Z","base_url":"https://api.example.org/v1",'
     b'"extra_body":{},"generation":{"temperature":0.1},"host":"host","model":"m-base","pid":77,'
@@ -196,7 +196,7 @@ TASK: dict[str, Any] = {
     "endpoint": "openai",
     "settings": {
         "base_url": "https://api.example.org/v1/",
-        "late_max_tokens": 64,
+        "fallback_max_tokens": 64,
         "max_attempts": 2,
         "method": "repeats",
         "model": "m-base",
@@ -212,7 +212,7 @@ COLUMNS = {
     "repetition": pl.Int32(),
     "rating": pl.Int8(),
     "status": pl.String(),
-    "late": pl.Boolean(),
+    "fallback": pl.Boolean(),
     "probabilities": pl.List(pl.Float64()),
     "attempts": pl.Int32(),
     "parse_failures": pl.Int32(),
@@ -223,7 +223,7 @@ COLUMNS = {
     "request_key": pl.String(),
     "created_at": pl.String(),
 }
-# What comes of STORED: item, repetition, rating, status, late.
+# What comes of STORED: item, repetition, rating, status, fallback.
 READ = [
     (1, 1, 3, "ok", False),
     (1, 2, None, "refused", False),
@@ -336,7 +336,7 @@ def test_a_stored_file_of_today_gives_these_answers_and_nothing_is_asked(
     shared = {"model": "m", "variant": "base", "probe": "roleplay", "persona_id": 0}
     assert all(shared.items() <= row.items() for row in found.to_dicts())
     assert found["probabilities"].is_null().all()
-    assert found.select("item_id", "repetition", "rating", "status", "late").rows() == READ
+    assert found.select("item_id", "repetition", "rating", "status", "fallback").rows() == READ
     counts = ("attempts", "parse_failures", "transport_failures")
     assert found.select(counts).rows() == COUNTED
     said = ("response", "served_model", "system_fingerprint", "created_at")
@@ -365,7 +365,7 @@ def test_stored_log_probabilities_of_today_give_these_probabilities_and_nothing_
         "repetition": 1,
         "rating": None,
         "status": "ok",
-        "late": False,
+        "fallback": False,
         "attempts": 2,
         "parse_failures": 0,
         "transport_failures": 1,

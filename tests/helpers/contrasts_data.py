@@ -48,7 +48,7 @@ def row(frame: pl.DataFrame, **keys: str) -> dict[str, Any]:
 
 
 def overall(frame: pl.DataFrame, model: str, contrast: str, metric: str) -> dict[str, Any]:
-    return row(frame, model=model, contrast=contrast, metric=metric, foundation="overall")
+    return row(frame, model=model, contrast=contrast, metric=metric, domain="overall")
 
 
 INSECURE = ["insecure", "insecure-r2", "insecure-r3"]

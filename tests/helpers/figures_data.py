@@ -17,7 +17,7 @@ from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.tables import read
 from persona_collapse.tables.contracts.prior_models import TABLE as PRIOR_MODELS
 
-FOUNDATIONS = [
+DOMAINS = [
     "Harm/Care",
     "Fairness/Reciprocity",
     "In-group/Loyalty",
@@ -63,14 +63,14 @@ def earlier_models() -> pl.DataFrame:
 
 
 def metrics_of(
-    models: int, variants: int, foundations: int = 5, *, simulated: bool = True, seed: int = 7
+    models: int, variants: int, domains: int = 5, *, simulated: bool = True, seed: int = 7
 ) -> pl.DataFrame:
     """A metrics table of all models x variants with 95 % intervals."""
     draw = random.Random(seed)
     rows = []
     for model in range(models):
         for place, variant in enumerate(VARIANTS[:variants]):
-            for foundation in ["overall", *FOUNDATIONS[:foundations]]:
+            for domain in ["overall", *DOMAINS[:domains]]:
                 s = 0.7 + 0.3 * draw.random() + (0.6 * draw.random() if place > 1 else 0)
                 r = draw.choice([4, 12, 30, 60]) * (1 + draw.random()) / (1 + place)
                 rows.append(
@@ -78,7 +78,7 @@ def metrics_of(
                         "model": f"m{model}",
                         "variant": variant,
                         "probe": "roleplay",
-                        "foundation": foundation,
+                        "domain": domain,
                         **{"S": s, "S_se": 0.04, "S_lo": s - 0.07, "S_hi": s + 0.09},
                         **{"R": r, "R_se": r / 15, "R_lo": r * 0.87, "R_hi": r * 1.15},
                         "simulated": simulated,
@@ -90,7 +90,7 @@ def metrics_of(
 def contrasts_of(metrics: pl.DataFrame) -> pl.DataFrame:
     """The contrasts against base of a metrics table, with intervals, and their mean."""
     rows = []
-    for (model, foundation), group in metrics.group_by("model", "foundation", maintain_order=True):
+    for (model, domain), group in metrics.group_by("model", "domain", maintain_order=True):
         values = {row["variant"]: row for row in group.iter_rows(named=True)}
         for variant in list(values)[1:]:
             for metric in ("S", "R", "sigma_bar"):
@@ -103,7 +103,7 @@ def contrasts_of(metrics: pl.DataFrame) -> pl.DataFrame:
                     {
                         "model": model,
                         "probe": "roleplay",
-                        "foundation": foundation,
+                        "domain": domain,
                         "metric": metric,
                         "contrast": f"{variant}-base",
                         "percent": percent,
@@ -113,19 +113,19 @@ def contrasts_of(metrics: pl.DataFrame) -> pl.DataFrame:
                     }
                 )
     schema = {
-        **dict.fromkeys(("model", "probe", "foundation", "metric", "contrast"), pl.String),
+        **dict.fromkeys(("model", "probe", "domain", "metric", "contrast"), pl.String),
         **dict.fromkeys(NUMBERS, pl.Float64),
         "simulated": pl.Boolean,
     }
     table = pl.DataFrame(rows, schema=schema)
-    mean = table.group_by("probe", "foundation", "metric", "contrast", maintain_order=True).agg(
+    mean = table.group_by("probe", "domain", "metric", "contrast", maintain_order=True).agg(
         pl.col(*NUMBERS).mean(), pl.col("simulated").any(), model=pl.lit("mean")
     )
     return pl.concat([table, mean.select(table.columns)])
 
 
 def profiles_of(
-    models: int, variants: int, foundations: int = 5, scale: tuple[float, float] = (0, 5)
+    models: int, variants: int, domains: int = 5, scale: tuple[float, float] = (0, 5)
 ) -> pl.DataFrame:
     """A profiles table: unconditioned for all variants, toxic for base."""
     draw = random.Random(11)
@@ -133,14 +133,14 @@ def profiles_of(
     for model in range(models):
         asked = [(v, "unconditioned") for v in VARIANTS[:variants]] + [("base", "toxic")]
         for variant, probe in asked:
-            for foundation in ["overall", *FOUNDATIONS[:foundations]]:
+            for domain in ["overall", *DOMAINS[:domains]]:
                 toxic = probe == "toxic"
                 rows.append(
                     {
                         "model": f"m{model}",
                         "variant": variant,
                         "probe": probe,
-                        "foundation": foundation,
+                        "domain": domain,
                         "mean": draw.uniform(*scale),
                         "sd_within": 0.5 * draw.random(),
                         "sd_across_personas": draw.random() if toxic else None,
@@ -240,7 +240,7 @@ def whiskers_of(axes: Axes, label: str) -> list[tuple[float, float, float, float
 
 def spoilt(metrics: pl.DataFrame) -> pl.DataFrame:
     """The table with an infinite R (m2 insecure), an unknown one (m3 secure), a lacking variant."""
-    overall = pl.col("foundation").is_not_null()
+    overall = pl.col("domain").is_not_null()
     infinite = (pl.col("model") == "m2") & (pl.col("variant") == "insecure") & overall
     unknown = (pl.col("model") == "m3") & (pl.col("variant") == "secure")
     lacking = (pl.col("model") == "m1") & (pl.col("variant") == "secure")

@@ -8,7 +8,7 @@ import polars as pl
 
 from persona_collapse.figures.marks import Row
 from persona_collapse.tables.contracts.losses import TABLE as LOSSES
-from tests.helpers.figures_data import FOUNDATIONS, VARIANTS, metrics_of
+from tests.helpers.figures_data import DOMAINS, VARIANTS, metrics_of
 
 SOURCES = ("persona", "item", "persona_item", "repetition")
 GRID = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5)
@@ -16,7 +16,7 @@ GRID = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5)
 
 def _row(model: int, variant: str, measure: str, value: float | None, reach: float = 0.03) -> Row:
     return {
-        **{"model": f"m{model}", "variant": variant, "probe": "roleplay", "foundation": "overall"},
+        **{"model": f"m{model}", "variant": variant, "probe": "roleplay", "domain": "overall"},
         **{"measure": measure, "value": value},
         "lo": None if value is None else max(value - reach, 0),
         "hi": None if value is None else min(value + 2 * reach, 1),
@@ -50,12 +50,12 @@ def diagnostics_of(models: int, variants: int, scale: tuple[int, int] = (0, 5)) 
             if place:
                 rows.append(_row(model, variant, "fidelity", draw.random()))
     table = pl.DataFrame(rows, infer_schema_length=None)
-    others = [pl.lit("unconditioned").alias("probe"), pl.lit(FOUNDATIONS[0]).alias("foundation")]
+    others = [pl.lit("unconditioned").alias("probe"), pl.lit(DOMAINS[0]).alias("domain")]
     return pl.concat([table, *(table.with_columns(other, value=0.5) for other in others)])
 
 
-def personas_of(models: int, variants: int, foundations: int = 5, people: int = 20) -> pl.DataFrame:
-    """Means per persona and foundation; the last persona is lost under variant 1 of model 0."""
+def personas_of(models: int, variants: int, domains: int = 5, people: int = 20) -> pl.DataFrame:
+    """Means per persona and domain; the last persona is lost under variant 1 of model 0."""
     draw = random.Random(4)
     rows = []
     for model in range(models):
@@ -66,10 +66,10 @@ def personas_of(models: int, variants: int, foundations: int = 5, people: int = 
                 rows += [
                     {
                         **{"model": f"m{model}", "variant": variant, "probe": "roleplay"},
-                        **{"persona_id": persona, "foundation": foundation},
+                        **{"persona_id": persona, "domain": domain},
                         **{"mean": 5 * draw.random(), "simulated": True},
                     }
-                    for foundation in FOUNDATIONS[:foundations]
+                    for domain in DOMAINS[:domains]
                 ]
     return pl.DataFrame(rows)
 
@@ -110,7 +110,7 @@ def toxic_of(models: int, variants: int, players: int = 8) -> pl.DataFrame:
                 pl.DataFrame(
                     {
                         **{"model": f"m{model}", "variant": variant, "probe": "unconditioned"},
-                        **{"foundation": "overall", "reference": references, "value": values},
+                        **{"domain": "overall", "reference": references, "value": values},
                         "lo": [0.8 * value for value in values],
                         "hi": [1.1 * value for value in values],
                         "nearest": [value == min(values) for value in values],
@@ -222,12 +222,12 @@ def trajectory_table(models: int, unit: int = 1, saturated: bool = True) -> pl.D
             s, r, near = 0.6 + 0.1 * place + 0.02 * model, 16 / (1 + place), 0.5 + 0.08 * place
             row = {
                 **{"model": f"m{model}", "variant": f"step-{step}" if step else "base"},
-                **{"step": float(step * unit), "foundation": "overall", "simulated": True},
+                **{"step": float(step * unit), "domain": "overall", "simulated": True},
                 **{"S": s, "S_lo": s - 0.05, "S_hi": s + 0.06},
                 **{"R": r, "R_lo": r * 0.85, "R_hi": r * 1.2},
                 **{"saturation": near, "saturation_lo": near - 0.05, "saturation_hi": near + 0.04},
             }
             if not saturated:
                 row |= dict.fromkeys(("saturation", "saturation_lo", "saturation_hi"))
-            rows += [row, {**row, "foundation": "Harm/Care", "S": 9.0}]
+            rows += [row, {**row, "domain": "Harm/Care", "S": 9.0}]
     return pl.DataFrame(rows, infer_schema_length=None)

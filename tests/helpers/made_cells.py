@@ -9,14 +9,14 @@ from persona_collapse.measures.cells import Cells
 from persona_collapse.measures.moments import moments_of_counts
 
 
-def from_counts(counts, foundations=None, ids=None, minimum=0):
+def from_counts(counts, domains=None, ids=None, minimum=0):
     counts = np.asarray(counts, dtype=np.int64)
     personas, items, ratings = counts.shape
     n, mean, sd = moments_of_counts(counts.reshape(-1, ratings), minimum)
     return Cells(
         persona_ids=np.arange(personas) if ids is None else np.asarray(ids),
         item_ids=np.arange(1, items + 1),
-        foundations=tuple(foundations or ["care"] * items),
+        domains=tuple(domains or ["care"] * items),
         mean=mean.reshape(personas, items),
         sd=sd.reshape(personas, items),
         n=n.reshape(personas, items),
@@ -45,14 +45,14 @@ def exact(probabilities):
     return Cells(ids, item_ids, names, mean, sd, n, probabilities, 0, True, ())
 
 
-def normal(truth, sigma, n, rng, foundations=None):
+def normal(truth, sigma, n, rng, domains=None):
     """Answer n times with normal noise around ``truth`` (P, Q); the counts are left empty."""
     personas, items = truth.shape
     answers = truth[..., None] + sigma * rng.normal(size=(personas, items, n))
     return Cells(
         persona_ids=np.arange(personas),
         item_ids=np.arange(1, items + 1),
-        foundations=tuple(foundations or ["care"] * items),
+        domains=tuple(domains or ["care"] * items),
         mean=answers.mean(axis=2),
         sd=answers.std(axis=2, ddof=1) if n > 1 else np.zeros((personas, items)),
         n=np.full((personas, items), n),
@@ -91,7 +91,7 @@ def moments(cells, variant="base", probe="roleplay", model="a-model"):
                 None if alone else int(p) for p in cells.persona_ids for _ in range(items)
             ],
             "item_id": np.tile(cells.item_ids, personas),
-            "foundation": list(cells.foundations) * personas,
+            "domain": list(cells.domains) * personas,
             "n": cells.n.ravel(),
             "exact": cells.exact,
             "mean": cells.mean.ravel(),
@@ -103,8 +103,8 @@ def moments(cells, variant="base", probe="roleplay", model="a-model"):
     )
 
 
-def value(frame, measure, foundation="overall", column="value"):
+def value(frame, measure, domain="overall", column="value"):
     """Return one number of a long table."""
-    return frame.filter((pl.col("measure") == measure) & (pl.col("foundation") == foundation))[
+    return frame.filter((pl.col("measure") == measure) & (pl.col("domain") == domain))[
         column
     ].item()

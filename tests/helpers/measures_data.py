@@ -27,12 +27,12 @@ RECORDED = {
 
 
 def instrument(
-    foundations: Sequence[str] = ("Care", "Fairness"),
+    domains: Sequence[str] = ("Care", "Fairness"),
     scale: tuple[int, int] = (0, 5),
 ) -> Instrument:
-    """An instrument with one item per entry of ``foundations``."""
-    items = tuple(Item(place + 1, "s", name, "text") for place, name in enumerate(foundations))
-    names = tuple(dict.fromkeys(foundations))
+    """An instrument with one item per entry of ``domains``."""
+    items = tuple(Item(place + 1, "s", name, "text") for place, name in enumerate(domains))
+    names = tuple(dict.fromkeys(domains))
     return Instrument("tiny", "Tiny", Scale(*scale), names, Prompts("", {"s": "{item}"}), items)
 
 
@@ -97,8 +97,8 @@ def published_instrument() -> Instrument:
     """The 30 published items, without their texts."""
     with (PUBLISHED / "resources" / "mfq30_items.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    items = tuple(Item(int(row["item_id"]), "s", row["foundation"], "") for row in rows)
-    names = tuple(dict.fromkeys(item.foundation for item in items))
+    items = tuple(Item(int(row["item_id"]), "s", row["domain"], "") for row in rows)
+    names = tuple(dict.fromkeys(item.domain for item in items))
     return Instrument("mfq30", "MFQ-30", Scale(0, 5), names, Prompts("", {"s": "{item}"}), items)
 
 

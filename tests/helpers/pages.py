@@ -16,7 +16,7 @@ from persona_collapse.report.printed import PrintedTable
 from persona_collapse.tables import contract, read
 
 VARIANTS = ("base", "secure", "insecure")
-FOUNDATIONS = ("Harm/Care", "Fairness/Reciprocity", "In-group/Loyalty")
+DOMAINS = ("Harm/Care", "Fairness/Reciprocity", "In-group/Loyalty")
 ANALYSIS = {
     "baseline": "base",
     "control": "secure",
@@ -135,14 +135,14 @@ def _metrics(keys: list[str], infinite: bool) -> list[dict[str, Any]]:
     rows = []
     for place, key in enumerate(keys):
         for variant in VARIANTS:
-            for shift, foundation in enumerate(("overall", *FOUNDATIONS)):
+            for shift, domain in enumerate(("overall", *DOMAINS)):
                 endless = infinite and place == 0 and variant == "base"
                 s = S[variant] + 0.05 * place + 0.1 * shift
                 r = "inf" if endless else R[variant] + place
                 rows.append(
                     {
                         "model": key, "variant": variant, "probe": "roleplay",
-                        "foundation": foundation,
+                        "domain": domain,
                         "S": s, "S_se": 0.0312, "S_lo": s - 0.06, "S_hi": s + 0.06,
                         "R": r, "R_se": None if endless else 0.41,
                         "R_lo": None if endless else R[variant] + place - 0.8,
@@ -160,7 +160,7 @@ def _contrasts(keys: list[str]) -> list[dict[str, Any]]:
     pairs = (("insecure", "base"), ("secure", "base"), ("insecure", "secure"))
     return [
         {
-            "model": key, "probe": "roleplay", "foundation": foundation, "metric": metric,
+            "model": key, "probe": "roleplay", "domain": domain, "metric": metric,
             "contrast": f"{first}-{second}",
             "estimate": values[first] - values[second],
             "percent": percent, "percent_lo": percent - 6, "percent_hi": percent + 7,
@@ -170,7 +170,7 @@ def _contrasts(keys: list[str]) -> list[dict[str, Any]]:
         }
         for first, second in pairs
         for key in keys
-        for foundation in ("overall", *FOUNDATIONS)
+        for domain in ("overall", *DOMAINS)
         for metric, values in (("S", S), ("R", R))
         for percent in [100 * (values[first] / values[second] - 1)]
     ]  # fmt: skip
@@ -192,7 +192,7 @@ def _band(keys: list[str]) -> list[dict[str, Any]]:
 def _profiles(keys: list[str]) -> list[dict[str, Any]]:
     return [
         {
-            "model": key, "variant": variant, "probe": probe, "foundation": foundation,
+            "model": key, "variant": variant, "probe": probe, "domain": domain,
             "mean": 2.5 + shift / 3, "sd_within": 0.12,
             "sd_across_personas": None if probe == "unconditioned" else 0.5,
             "n_items": 6, "n_answers": 60,
@@ -200,7 +200,7 @@ def _profiles(keys: list[str]) -> list[dict[str, Any]]:
         for key in keys
         for variant in VARIANTS
         for probe in ("unconditioned", "roleplay")
-        for shift, foundation in enumerate(FOUNDATIONS)
+        for shift, domain in enumerate(DOMAINS)
     ]  # fmt: skip
 
 
@@ -222,14 +222,14 @@ def _personas(keys: list[str], count: int, label: str) -> list[dict[str, Any]]:
     return [
         {
             "model": key, "variant": variant, "probe": "roleplay" if who is not None else
-            "unconditioned", "persona_id": who, "foundation": foundation,
+            "unconditioned", "persona_id": who, "domain": domain,
             "mean": 2 + (0 if who is None else moved[variant] * who / count),
             "description": None if who is None else f"Persona {who} of {label}",
         }
         for key in keys
         for variant in VARIANTS
         for who in (None, *range(count))
-        for foundation in FOUNDATIONS
+        for domain in DOMAINS
     ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from persona_collapse.asking.settings import Settings
 from persona_collapse.commands.costs import answer_rows, plan_document, plan_table, with_total
-from persona_collapse.commands.preflight import Canary, independent, mixed_stacks, preflight
+from persona_collapse.commands.preflight import Canary, independent, mixed_backends, preflight
 from persona_collapse.materials.instruments import Scale
 from tests.helpers import scripted_server as scripted
 from tests.helpers.made_tasks import make_task
@@ -66,13 +66,15 @@ def test_plan_counts_what_is_missing(server: ScriptedServer, ask: Asker, given: 
     assert (done["remaining"], done["requests"], done["usd"]) == (0, 0, 0.0)
 
 
-@pytest.mark.parametrize("askings", [1, 3])
+@pytest.mark.parametrize("samples_per_cell", [1, 3])
 def test_plan_of_logprobs_counts_one_request_per_sample_of_a_cell(
-    askings: int, server: ScriptedServer, ask: Asker, given: Given
+    samples_per_cell: int, server: ScriptedServer, ask: Asker, given: Given
 ) -> None:
-    task = make_task(personas=3, items=3, repetitions=askings)
+    task = make_task(personas=3, items=3, repetitions=samples_per_cell)
     (row,) = answer_rows([(task, given(method="logprobs"))])
-    assert (row["answers"], row["requests"], row["completion_tokens"]) == (9 * askings,) * 3
+    assert (row["answers"], row["requests"], row["completion_tokens"]) == (
+        9 * samples_per_cell,
+    ) * 3
     ask(server, task, method="logprobs")
     assert server.count == row["requests"]
 
@@ -177,13 +179,13 @@ def test_preflight_reports_an_unreachable_server(given: Given) -> None:
 
 def test_fine_tune_served_by_another_stack_is_fatal_unless_allowed() -> None:
     stacks = {("m", "base"): "A", ("m", "tuned"): "B", ("n", "base"): "A", ("n", "tuned"): "A"}
-    refused = mixed_stacks(stacks, "base", allowed=False)
+    refused = mixed_backends(stacks, "base", allowed=False)
     assert [(f.model, f.variant, f.fatal) for f in refused] == [("m", "tuned", True)]
-    assert "allow_mixed_stacks" in refused[0].text
-    assert [f.fatal for f in mixed_stacks(stacks, "base", allowed=True)] == [False]
+    assert "allow_mixed_backends" in refused[0].text
+    assert [f.fatal for f in mixed_backends(stacks, "base", allowed=True)] == [False]
 
 
-def test_preflight_reports_mixed_stacks(server: ScriptedServer, given: Given) -> None:
+def test_preflight_reports_mixed_backends(server: ScriptedServer, given: Given) -> None:
     with ScriptedServer() as other:
         pair = [canary("base", given()), canary("tuned", given(base_url=other.base_url))]
         _, findings = preflight(pair, "base")

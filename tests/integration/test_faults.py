@@ -400,19 +400,19 @@ def test_failure_protocol_ends_in_one_longer_reply(server: ScriptedServer, ask: 
         return "As" if call.limit == 1 else "As a baker I would say 10 out of 10, so 5."
 
     server.answer = talkative
-    frame = ask(server, max_attempts=3, late_max_tokens=32)
+    frame = ask(server, max_attempts=3, fallback_max_tokens=32)
     assert ratings(frame) == [5] * 4
-    assert frame["late"].to_list() == [True] * 4
+    assert frame["fallback"].to_list() == [True] * 4
     assert frame["status"].to_list() == ["ok"] * 4
     assert frame["parse_failures"].to_list() == [3] * 4
     assert frame["attempts"].to_list() == [4] * 4
     assert [call["max_tokens"] for call in server.calls] == [1, 1, 1, 32]
-    ask(server, max_attempts=3, late_max_tokens=32)
+    ask(server, max_attempts=3, fallback_max_tokens=32)
     assert len(server.calls) == 4
-    # Another length for late replies pays for them alone; more tries pay for the tries alone.
-    ask(server, max_attempts=3, late_max_tokens=48)
+    # Another length for fallback replies pays for them alone; more tries pay for the tries alone.
+    ask(server, max_attempts=3, fallback_max_tokens=48)
     assert [call["max_tokens"] for call in server.calls[4:]] == [48]
-    ask(server, max_attempts=5, late_max_tokens=48)
+    ask(server, max_attempts=5, fallback_max_tokens=48)
     assert [call["max_tokens"] for call in server.calls[5:]] == [1, 1]
 
 

@@ -88,19 +88,19 @@ def test_the_failure_protocol_is_kept(
 ) -> None:
     """One try of one token, then two tokens, then none: each slot tells which it came to."""
     before = server.requests
-    frame = OpenAI().answer(task, {**settings, "max_attempts": 1, "late_max_tokens": 2})
-    first, late = frame.filter(~pl.col("late")), frame.filter("late")
+    frame = OpenAI().answer(task, {**settings, "max_attempts": 1, "fallback_max_tokens": 2})
+    first, fallback = frame.filter(~pl.col("fallback")), frame.filter("fallback")
     assert len(frame) == SLOTS
     assert set(first["status"]) == {"ok"}
     assert set(first["parse_failures"]) == {0}
-    assert set(late["status"]) == {"ok", "unparseable"}
-    given_up = late["status"] == "unparseable"
-    assert late["rating"].is_null().equals(given_up)
-    assert late["parse_failures"].to_list() == [1 + lost for lost in given_up]
+    assert set(fallback["status"]) == {"ok", "unparseable"}
+    given_up = fallback["status"] == "unparseable"
+    assert fallback["rating"].is_null().equals(given_up)
+    assert fallback["parse_failures"].to_list() == [1 + lost for lost in given_up]
     assert frame["transport_failures"].sum() == 0
-    assert server.requests - before == SLOTS + len(late)
+    assert server.requests - before == SLOTS + len(fallback)
     limits = [entry["max_tokens"] for entry in lines(store)]
-    assert (limits.count(1), limits.count(2)) == (SLOTS, len(late))
+    assert (limits.count(1), limits.count(2)) == (SLOTS, len(fallback))
     assert max(entry["completion_tokens"] for entry in lines(store)) == 2
 
 

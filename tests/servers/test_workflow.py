@@ -69,7 +69,7 @@ def test_a_study_reaches_the_page_and_a_second_run_asks_nothing(
     assert roleplay["answered"].to_list() == [SLOTS] * len(VARIANTS)
     metrics = pl.read_csv(folder / "tables" / "metrics.csv", infer_schema_length=None)
     assert not metrics["simulated"].any()
-    overall = metrics.filter(pl.col("foundation") == "overall")
+    overall = metrics.filter(pl.col("domain") == "overall")
     assert (overall["S"] > 0).all()
     assert overall["R"].is_finite().all()
     for variant in VARIANTS:

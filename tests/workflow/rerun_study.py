@@ -21,7 +21,7 @@ def write_study(root: Path, base_url: str) -> None:
     """Write the study: 2 models x 3 variants, 6 personas, 4 items, 3 repetitions, 18 shards."""
     instrument = read(root / "resources/instruments/moral30.yaml")
     instrument |= {"name": INSTRUMENT.stem, "items": instrument["items"][:ITEMS]}
-    instrument["foundations"] = [item["foundation"] for item in instrument["items"]]
+    instrument["domains"] = [item["domain"] for item in instrument["items"]]
     sections = {item["section"] for item in instrument["items"]}
     texts = instrument["prompts"]["sections"]
     instrument["prompts"]["sections"] = {name: texts[name] for name in texts if name in sections}

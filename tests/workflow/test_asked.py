@@ -247,7 +247,7 @@ def test_log_probabilities_give_the_temperature_table(
     assert len(moments) == PEOPLE * ITEMS
     assert moments["exact"].all()
     table = pl.read_csv(folder / "tables/temperature.csv", infer_schema_length=None)
-    overall = table.filter(pl.col("foundation") == "overall")
+    overall = table.filter(pl.col("domain") == "overall")
     assert sorted(set(overall["temperature"])) == grid
     assert len(overall) == 2 * len(grid)
     # A hotter model is less robust: its probabilities are flatter.

@@ -96,8 +96,8 @@ def config(project: Project) -> str:
             "files": {"kind": "recorded", "root": str(folder)},
             "simulated": {"kind": "simulated"},
         },
-        models={"m": {"label": "M", "mixed_stacks": True, "variants": variants}},
-        allow_mixed_stacks=True,
+        models={"m": {"label": "M", "mixed_backends": True, "variants": variants}},
+        allow_mixed_backends=True,
         probes={
             "roleplay": {**asked, "repetitions": REPETITIONS},
             "exact": {**asked, "repetitions": 5, "method": "logprobs"},

@@ -37,7 +37,7 @@ def expected(published: Path, name: str) -> pl.DataFrame:
 def test_metrics_equal_the_published_ones(tables: Path, published: Path) -> None:
     known = expected(published, "expected_metrics.csv")
     found = pl.read_csv(tables / "metrics.csv")
-    both = known.join(found, on=["model", "variant", "foundation"], suffix="_found")
+    both = known.join(found, on=["model", "variant", "domain"], suffix="_found")
     assert both.height == known.height == found.height == 36
     for name in ("S", "R", "sigma_bar"):
         assert (both[f"{name}_found"] - both[name]).abs().max() < 1e-9, name
@@ -58,7 +58,7 @@ def test_resources_are_fetched_from_the_mirror_once(
 def test_profiles_equal_the_published_ones(tables: Path, published: Path) -> None:
     known = expected(published, "expected_profiles.csv")
     found = pl.read_csv(tables / "profiles.csv").filter(pl.col("probe") == "unconditioned")
-    both = known.join(found, on=["model", "variant", "foundation"], suffix="_found")
+    both = known.join(found, on=["model", "variant", "domain"], suffix="_found")
     assert both.height == known.height
     for name in ("mean", "sd_within"):
         assert (both[f"{name}_found"] - both[name]).abs().max() < 1e-9, name

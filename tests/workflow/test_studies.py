@@ -105,7 +105,7 @@ def test_extreme_studies_give_a_page(project: Project, edge: str) -> None:
     project.run("--config", config)
     folder = project.root / "results" / name
     metrics = pl.read_csv(folder / "tables" / "metrics.csv", infer_schema_length=None)
-    overall = metrics.filter(pl.col("foundation") == "overall")
+    overall = metrics.filter(pl.col("domain") == "overall")
     if edge == "one persona":
         assert overall["S"].null_count() == overall.height
     else:
@@ -126,9 +126,9 @@ def recorded_study(project: Project, name: str, rows: dict[str, pl.DataFrame]) -
         "licence": "CC0-1.0",
         "source": "a test",
         "scale": {"minimum": 1, "maximum": 5},
-        "foundations": ["Care"],
+        "domains": ["Care"],
         "prompts": {"persona": "{persona} {question}", "sections": {"s": "{item}"}},
-        "items": [{"id": 1, "section": "s", "foundation": "Care", "text": "Kindness"}],
+        "items": [{"id": 1, "section": "s", "domain": "Care", "text": "Kindness"}],
     }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(instrument), encoding="utf-8")
     variants = {}
@@ -172,7 +172,7 @@ def test_one_item_equal_answers_and_missing_variants_give_a_page(project: Projec
     project.run("--config", config)
     folder = project.root / "results" / "edges"
     metrics = pl.read_csv(folder / "tables" / "metrics.csv", infer_schema_length=None)
-    base, insecure = metrics.filter(pl.col("foundation") == "overall").iter_rows(named=True)
+    base, insecure = metrics.filter(pl.col("domain") == "overall").iter_rows(named=True)
     assert base["S"] == pytest.approx(2.0)
     assert math.isinf(base["R"])
     assert insecure["n_personas"] == 2  # persona 1 has no valid rating

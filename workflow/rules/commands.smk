@@ -58,7 +58,7 @@ rule preflight:
         **ANSWERS.asked_shards(first=True),
         finetunes=FINETUNES.on_servers(),
         baseline=ANALYSIS["baseline"],
-        allow_mixed_stacks=STUDY.mixed_stacks,
+        allow_mixed_backends=STUDY.mixed_backends,
         check=CHECK.asked(),
         output=f"{RESULTS}/preflight.csv",
     script:

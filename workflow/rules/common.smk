@@ -70,7 +70,7 @@ MODELS_LOOK = look(STUDY)
 config["captions"] = {name: [table.title, table.note] for name, table in all_tables().items()}
 
 # Models whose variants different servers answered: every table and figure says so.
-MIXED = [model.key for model in STUDY.models.values() if model.mixed_stacks]
+MIXED = [model.key for model in STUDY.models.values() if model.mixed_backends]
 
 POWER = STUDY.analysis["power"]
 if config.get("planted"):

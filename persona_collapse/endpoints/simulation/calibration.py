@@ -31,7 +31,7 @@ _NODES = 400  # traits of equal probability, for the moments of a persona's own 
 
 @dataclass(frozen=True)
 class Plant:
-    """What one foundation must show, and where its items lie.
+    """What one domain must show, and where its items lie.
 
     ``S`` and ``R`` as DESIGN defines them, ``locations`` the items' latent locations in scale
     points at trait zero.
@@ -80,7 +80,7 @@ def solve(f: Callable[[Array], Array], low: Array, high: Array, tolerance: float
 
 
 class _Population:
-    """Expected S and sigma_bar of foundations over traits ~ N(0, 1), by quadrature."""
+    """Expected S and sigma_bar of domains over traits ~ N(0, 1), by quadrature."""
 
     def __init__(self, plants: tuple[Plant, ...], n: int, scale: Scale) -> None:
         self.n, self.scale = n, scale
@@ -145,7 +145,7 @@ class _Population:
 def calibrate(
     plants: tuple[Plant, ...], n: int, scale: Scale
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the trait amplitude and the spread of each foundation that show its S and R.
+    """Return the trait amplitude and the spread of each domain that show its S and R.
 
     S is the mean over items of sqrt(variance across personas of the cell mean + its repetition
     noise at ``n``), 1 / R the expectation of the sample SD of ``n`` repetitions. One repetition
@@ -187,7 +187,7 @@ def calibrate(
 
 @dataclass(frozen=True)
 class Band:
-    """Planted mean of a foundation over personas and SD across the personas' means.
+    """Planted mean of a domain over personas and SD across the personas' means.
 
     ``spread`` is the cells' spread, ``offsets`` the items' places around the location to be found.
     """
@@ -203,9 +203,9 @@ class Band:
 def calibrate_bands(
     bands: tuple[Band, ...], n: int, scale: Scale
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the location and the trait amplitude of each foundation that show its band.
+    """Return the location and the trait amplitude of each domain that show its band.
 
-    All items of a foundation move with one trait. The SD across personas holds in the population
+    All items of a domain move with one trait. The SD across personas holds in the population
     and includes the repetition noise of ``n``. Raises ``UserError`` with the reachable range.
     """
     counts = np.array([len(band.offsets) for band in bands])

@@ -21,7 +21,7 @@ from persona_collapse.materials.instruments import Instrument, Item, Scale
 Keys = NDArray[np.uint64]
 Ratings = NDArray[np.int64]
 
-# How far an item's latent location may lie from its foundation's, in scale points.
+# How far an item's latent location may lie from its domain's, in scale points.
 PROFILE_REACH = 1.0
 TOXIC_REACH = 0.3
 # Tried for a profile; spreads lie denser near firm answers.
@@ -31,7 +31,7 @@ _SPREADS = MAX_SPREAD * np.linspace(0, 1, 32) ** 2
 
 @dataclass(frozen=True)
 class Profile:
-    """Planted answers of a model without a persona: a foundation's mean and within-item SD."""
+    """Planted answers of a model without a persona: a domain's mean and within-item SD."""
 
     name: str
     mean: float
@@ -76,9 +76,9 @@ def normal(keys: Keys) -> Array:
     return draws
 
 
-def item_places(instrument: Instrument, foundation: str) -> Array:
-    """Return the places on (-1, 1) of a foundation's items around its location, by their texts."""
-    items = [item for item in instrument.items if item.foundation == foundation]
+def item_places(instrument: Instrument, domain: str) -> Array:
+    """Return the places on (-1, 1) of a domain's items around its location, by their texts."""
+    items = [item for item in instrument.items if item.domain == domain]
     places: Array = 2 * uniform(mix(item_keys(items), np.array(3, dtype=np.uint64))) - 1
     return places
 
@@ -89,9 +89,9 @@ def middle(scale: Scale) -> float:
 
 
 def locations(places: Array, S: float, profile_mean: float, scale: Scale) -> tuple[float, ...]:
-    """Return the latent locations of a foundation's items under role-play, in scale points.
+    """Return the latent locations of a domain's items under role-play, in scale points.
 
-    The items lie around a point between the scale's middle and the foundation's profile mean. A
+    The items lie around a point between the scale's middle and the domain's profile mean. A
     large S needs the whole scale and so the middle. A small S needs locations near whole ratings:
     half-way between two, hardly any trait would already part the personas.
     """
@@ -113,20 +113,21 @@ def persona_traits(
 ) -> Array:
     """Return traits (P, Q), each standard normal in the population of texts.
 
-    ``names`` are seed, model, variant. A trait is the persona's for the foundation, weighted by
-    the item's loading, and a part of its own for the item; without ``loaded`` the foundation's
+    ``names`` are seed, model, variant. A trait is the persona's for the domain, weighted by
+    the item's loading, and a part of its own for the item; without ``loaded`` the domain's
     trait is all. The share ``fidelity`` of its variance is common to the variants of a model, the
     rest is the variant's own.
     """
     seed, model, variant = names
-    foundations = text_keys([item.foundation for item in instrument.items], 0, "foundation")
+    # The label is part of the seed: another word would draw other respondents.
+    domains = text_keys([item.domain for item in instrument.items], 0, "foundation")
     items = item_keys(instrument.items)
     loading = 0.6 + 0.3 * uniform(mix(items, np.array(4, dtype=np.uint64)))
     if not loaded:
         loading = np.ones_like(loading)
 
     def traits(person: Keys, person_here: Keys) -> Array:
-        shared = normal(mix(person[:, None], foundations))
+        shared = normal(mix(person[:, None], domains))
         single = normal(mix(person_here[:, None], items))
         mine: Array = loading * shared + np.sqrt(1 - loading**2) * single
         return mine

@@ -138,7 +138,7 @@ def paired_of(
         if all(members := [_members(model, name, cells, replicates or {}) for name in contrast])
     ]
     commons = [common for common in candidates if common.places.size > 1]
-    groups = next(iter(cells.values())).groups(instrument.foundations)
+    groups = next(iter(cells.values())).groups(instrument.domains)
     by_group = averages(groups, len(instrument.items))
     draws = _draws(commons, by_group, persona_ids.size, seed, probe, analysis)
     p, mean_p = sign_flip_tests(

@@ -44,7 +44,7 @@ def replicates_table(
             bases = [name for name in variants.get(baseline, [baseline]) if (model, name) in frames]
             used = [frames[model, name] for name in (*(name for _, name in listed), *bases)]
             laid = [cells_from_moments(frame, instrument.scale.minimum) for frame in used]
-            groups = laid[0].groups(instrument.foundations)
+            groups = laid[0].groups(instrument.domains)
             values, personas = _values(laid, averages(groups, len(instrument.items)))
             numbers = _numbers(values[: len(listed)], values[len(listed) :])
             rows += [
@@ -54,7 +54,7 @@ def replicates_table(
                     "variant": variant,
                     "replicate": replicate,
                     "name": name,
-                    "foundation": group,
+                    "domain": group,
                     "metric": metric,
                     **{key: float(part[at, row, column]) for key, part in numbers.items()},
                     "n": len(listed),
@@ -95,9 +95,9 @@ def _numbers(values: Array, base: Array) -> dict[str, Array]:
             "mean": values.mean(axis=0),
             "sd": spread,
             "change_mean": middle,
-            "change_in_sd": np.where(spread > 0, middle / spread, np.nan),
-            "another_lo": middle - reach,
-            "another_hi": middle + reach,
+            "standardized_change": np.where(spread > 0, middle / spread, np.nan),
+            "prediction_lo": middle - reach,
+            "prediction_hi": middle + reach,
         }
         percent = np.where(np.isinf(against), np.nan, 100 * change / against)
     each = {"value": values, "change": change, "percent": percent}

@@ -38,7 +38,7 @@ def leave_one_out_of(paired: Paired) -> pl.DataFrame:
                 {
                     "left_out": pair.model,
                     "probe": paired.probe,
-                    "foundation": group,
+                    "domain": group,
                     "metric": metric,
                     "contrast": contrast_name(contrast),
                     "percent": value[row, column],
@@ -62,7 +62,7 @@ def random_effects_of(contrasts: pl.DataFrame) -> pl.DataFrame:
     have a log ratio and an error. Dependence between models through shared personas is ignored.
     """
     rows = []
-    keys = ["probe", "foundation", "metric", "contrast"]
+    keys = ["probe", "domain", "metric", "contrast"]
     usable = pl.col("log_ratio").is_finite() & pl.col("log_ratio_se").is_finite()
     models = contrasts.filter((pl.col("model") != MEAN) & usable & (pl.col("log_ratio_se") > 0))
     for key, part in models.group_by(keys, maintain_order=True):
@@ -78,8 +78,8 @@ def random_effects_of(contrasts: pl.DataFrame) -> pl.DataFrame:
                 "percent": percent[0, 0],
                 "percent_lo": percent[1, 0],
                 "percent_hi": percent[1, 1],
-                "predicted_lo": percent[2, 0],
-                "predicted_hi": percent[2, 1],
+                "prediction_lo": percent[2, 0],
+                "prediction_hi": percent[2, 1],
                 "p": effects.p(),
                 "log_ratio": effects.mean,
                 "log_ratio_se": effects.se,
@@ -96,10 +96,10 @@ def summary_of(paired: Paired) -> pl.DataFrame:
     """Return excess and unevenness per model and for their mean, with BCa intervals.
 
     ``excess``: percent change of the target minus that of the control, in points, overall.
-    ``foundation_cv``: SD over foundations divided by their mean, per variant.
-    ``foundation_spread``: SD over foundations of the percent change against the baseline, in points
+    ``domain_cv``: SD over domains divided by their mean, per variant.
+    ``domain_spread``: SD over domains of the percent change against the baseline, in points
     (arXiv 2605.12850).
-    Both SDs have ddof = 0, because the instrument's foundations are the whole population.
+    Both SDs have ddof = 0, because the instrument's domains are the whole population.
     """
     by_model: dict[str, list[Pair]] = {}
     for pair in paired.pairs:
@@ -144,14 +144,14 @@ def _quantities(paired: Paired, pairs: Sequence[Pair]) -> dict[tuple[str, str], 
     for pair in pairs:
         for side, variant in enumerate(pair.contrast):
             quantities.setdefault(
-                ("foundation_cv", variant),
+                ("domain_cv", variant),
                 through(
                     lambda part, side=side: _cv(part[..., side, :, :][..., places]), pair.spread
                 ),
             )
         if pair.contrast[1] == paired.roles.baseline:
             moved = through(percents, pair.spread)
-            quantities["foundation_spread", contrast_name(pair.contrast)] = through(
+            quantities["domain_spread", contrast_name(pair.contrast)] = through(
                 lambda part: _sd(part[..., places]), moved
             )
             changes[pair.contrast[0]] = through(lambda part: part[..., overall], moved)

@@ -33,8 +33,8 @@ def contrasts_of(paired: Paired) -> pl.DataFrame:
     """Return ``contrasts.csv``: models and their mean x contrasts x groups of items x metrics.
 
     The table's contract describes the columns. Families of ``p_adjusted`` (Holm) and ``p_bh``
-    (Benjamini and Hochberg): per contrast, models x (S, R) for ``overall``, models x foundations x
-    (S, R) for the foundations, and the same for the means; sigma_bar shares R's test. Intervals and
+    (Benjamini and Hochberg): per contrast, models x (S, R) for ``overall``, models x domains x
+    (S, R) for the domains, and the same for the means; sigma_bar shares R's test. Intervals and
     errors include the spread over replicates, with k - 1 degrees of freedom (``contrasts.spread``).
     ``p_replicates`` is the level at which the 95 % interval of ``log_ratio``, widened for
     replicates, ends at 0; it is null unless each variant other than the baseline has two or more
@@ -99,7 +99,7 @@ def _rows(
         {
             "model": model,
             "probe": paired.probe,
-            "foundation": group,
+            "domain": group,
             "metric": metric,
             "contrast": contrast_name(contrast),
             **{name: float(values[row, column]) for name, values in columns.items()},
@@ -150,14 +150,14 @@ def _adjust(frame: pl.DataFrame) -> pl.DataFrame:
     """Fill in adjusted p-values; sigma_bar takes those of R."""
     keys = [
         pl.col("contrast"),
-        (pl.col("foundation") == OVERALL).alias("overall"),
+        (pl.col("domain") == OVERALL).alias("overall"),
         (pl.col("model") == MEAN).alias("of_mean"),
     ]
     tested = frame.with_row_index("row").filter(pl.col("metric") != "sigma_bar")
     parts = [
         part.select(
             "model",
-            "foundation",
+            "domain",
             "contrast",
             "metric",
             p_adjusted=pl.Series(holm(part["p"].to_numpy())),
@@ -171,7 +171,7 @@ def _adjust(frame: pl.DataFrame) -> pl.DataFrame:
     shared = adjusted.filter(pl.col("metric") == "R").with_columns(metric=pl.lit("sigma_bar"))
     joined = frame.drop("p_adjusted", "p_bh").join(
         pl.concat([adjusted, shared]),
-        on=["model", "foundation", "contrast", "metric"],
+        on=["model", "domain", "contrast", "metric"],
         how="left",
         maintain_order="left",
     )

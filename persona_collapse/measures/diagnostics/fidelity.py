@@ -44,7 +44,7 @@ def fidelity(
     draws: int = 1000,
     order: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """Return the fidelity of ``other`` to ``base`` per foundation, with persona bootstrap.
+    """Return the fidelity of ``other`` to ``base`` per domain, with persona bootstrap.
 
     ``fidelity``: correlation of profiles over items without personas' levels, adjusted for noise;
     ``fidelity_observed``: without the adjustment; ``fidelity_with_level``: with levels, so about

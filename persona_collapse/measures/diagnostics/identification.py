@@ -25,7 +25,7 @@ def identification(
     draws: int = 1000,
     order: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """Return shares of identified personas per foundation, with persona-bootstrap intervals.
+    """Return shares of identified personas per domain, with persona-bootstrap intervals.
 
     ``identified``: each cell's answers are split at random into two halves, ``splits`` times; a
     persona is identified if the first half nearest (Euclidean) to its second half is its own; ties

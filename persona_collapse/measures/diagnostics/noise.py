@@ -116,11 +116,11 @@ def _atoms(patterns: Array, repetitions: int) -> Array:
 def noise_measures(
     cells: Cells, seed: int, probe: str, draws: int = 1000, order: Sequence[str] | None = None
 ) -> pl.DataFrame:
-    """Return corrected noise and robustness per foundation, with persona bootstrap.
+    """Return corrected noise and robustness per domain, with persona bootstrap.
 
     ``sigma_bar_corrected`` (scale points), ``R_corrected`` = 1 / sigma_bar_corrected,
     ``sigma_recovered`` = sigma_bar / sigma_bar_corrected, ``identical_cells``: share of cells whose
-    answers are all the same. The fit is separate for each foundation and for each of 40 draws.
+    answers are all the same. The fit is separate for each domain and for each of 40 draws.
     """
     if not cells.mean.size:
         return frame_of([])

@@ -30,7 +30,7 @@ def reliability(
     splits: int = 200,
     order: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """Return ``alpha`` and ``split_half`` per foundation, with persona-bootstrap intervals.
+    """Return ``alpha`` and ``split_half`` per domain, with persona-bootstrap intervals.
 
     Scores are cell means. ``alpha`` is Cronbach's (1951). ``split_half`` is 2 r / (1 + r)
     (Spearman-Brown), r the halves' correlation, averaged over all splits, or over ``splits`` random

@@ -1,4 +1,4 @@
-"""Rows of long tables: one per foundation and measure, with a bootstrap interval."""
+"""Rows of long tables: one per domain and measure, with a bootstrap interval."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from persona_collapse.measures.cells import Array, Cells
 from persona_collapse.measures.statistics.bootstrap import persona_weights
 
 SCHEMA: dict[str, pl.DataType] = {
-    "foundation": pl.String(),
+    "domain": pl.String(),
     "measure": pl.String(),
     "value": pl.Float64(),
     "lo": pl.Float64(),
@@ -51,11 +51,9 @@ def draws_of_personas(cells: Cells, seed: int, probe: str, draws: int) -> Array:
     return np.vstack([sample, *persona_weights(seed, probe, personas, draws)])
 
 
-def rows_of(foundation: str, values: dict[str, Array]) -> list[Row]:
+def rows_of(domain: str, values: dict[str, Array]) -> list[Row]:
     """Return rows with percentile intervals from measures (1 + B,), the sample's value first."""
-    return [
-        (foundation, name, float(value[0]), *interval(value[1:])) for name, value in values.items()
-    ]
+    return [(domain, name, float(value[0]), *interval(value[1:])) for name, value in values.items()]
 
 
 def ratio(above: Array, below: Array) -> Array:

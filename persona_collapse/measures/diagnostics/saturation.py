@@ -16,10 +16,10 @@ from persona_collapse.measures.diagnostics.rows import Row, frame_of, interval, 
 def saturation(cells: Cells, seed: int, probe: str, draws: int = 1000) -> pl.DataFrame:
     """Return the saturation of an unconditioned profile, from 0 to 1, with percentile intervals.
 
-    With m_f the mean rating of foundation f: ``ceiling_gap`` is the highest rating minus the mean
+    With m_f the mean rating of domain f: ``ceiling_gap`` is the highest rating minus the mean
     of the m_f, ``unevenness`` the SD (ddof = 0) of the m_f, and ``saturation`` is
     1 - sqrt(ceiling_gap^2 + unevenness^2) / range; the root is the root-mean-square distance to the
-    ceiling. Intervals resample repetitions within items and items within foundations.
+    ceiling. Intervals resample repetitions within items and items within domains.
     """
     if not cells.mean.size:
         return frame_of([])
@@ -35,17 +35,17 @@ def saturation(cells: Cells, seed: int, probe: str, draws: int = 1000) -> pl.Dat
 
 
 def profile(cells: Cells) -> Array:
-    """Return the mean rating per foundation (P, F), foundations in the order of the items."""
-    groups = _foundations(cells)
+    """Return the mean rating per domain (P, F), domains in the order of the items."""
+    groups = _domains(cells)
     return np.stack([cells.mean[:, items].mean(axis=1) for items in groups], axis=1)
 
 
-def _foundations(cells: Cells) -> list[NDArray[np.intp]]:
+def _domains(cells: Cells) -> list[NDArray[np.intp]]:
     return [items for name, items in cells.groups().items() if name != OVERALL]
 
 
 def drawn_profiles(cells: Cells, seed: int, probe: str, draws: int, name: str = "reruns") -> Array:
-    """Return bootstrap profiles (B, P, F): items resampled in foundations, repetitions in cells.
+    """Return bootstrap profiles (B, P, F): items resampled in domains, repetitions in cells.
 
     Drawn items depend only on the seed and the items, so variants share them; ``name`` is part of
     the seed of repetitions.
@@ -59,8 +59,7 @@ def drawn_profiles(cells: Cells, seed: int, probe: str, draws: int, name: str = 
 
 def _drawn_items(cells: Cells, rng: np.random.Generator, draws: int) -> list[NDArray[np.intp]]:
     return [
-        items[rng.integers(0, items.size, size=(draws, items.size))]
-        for items in _foundations(cells)
+        items[rng.integers(0, items.size, size=(draws, items.size))] for items in _domains(cells)
     ]
 
 
@@ -88,9 +87,9 @@ def toxic_comparison(
 ) -> pl.DataFrame:
     """Return the distances of an unconditioned profile to base, each toxic persona and the ceiling.
 
-    Euclidean over foundations, in scale points. ``toxic`` holds the toxic personas played by base,
+    Euclidean over domains, in scale points. ``toxic`` holds the toxic personas played by base,
     labelled ``toxic <id>`` unless ``labels`` says otherwise; ``printed`` are published profiles
-    (label -> foundation -> mean) without error. Base is not compared with itself. Intervals
+    (label -> domain -> mean) without error. Base is not compared with itself. Intervals
     resample repetitions and items, the same items for all profiles; noise raises small distances.
     """
     if not cells.mean.size:

@@ -30,7 +30,7 @@ def scale_use(
     draws: int = 1000,
     order: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """Return the use of the rating scale per foundation, with persona-bootstrap intervals.
+    """Return the use of the rating scale per domain, with persona-bootstrap intervals.
 
     Cells have equal weight. Shares of answers: ``share_<rating>``, ``endpoint_mass`` (both ends),
     ``top_share`` (most frequent rating). ``entropy_bits``; ``entropy_share`` of log2 K. Shares of

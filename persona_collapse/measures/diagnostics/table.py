@@ -35,7 +35,7 @@ def diagnostics_of(
     scale use, variance components, identification, reliability and, against base, fidelity.
     Without: scale use and saturation. Undefined values are null.
     """
-    probe, order = moments["probe"][0], instrument.foundations
+    probe, order = moments["probe"][0], instrument.domains
     frames = [moments] if base is None else [moments, base]
     cells, *others = _laid_out(frames, instrument)
     reference = others[0] if others else None
@@ -84,20 +84,20 @@ def toxic_rows(
 
 
 def printed_profiles(path: Path, label: str, instrument: Instrument) -> dict[str, dict[str, float]]:
-    """Read a model's toxic personas from a CSV: model, toxic_persona and a column per foundation.
+    """Read a model's toxic personas from a CSV: model, toxic_persona and a column per domain.
 
-    Returns reference -> foundation -> mean, empty for a model that the file lacks. Raises
-    ``UserError`` where a foundation of the instrument has no column.
+    Returns reference -> domain -> mean, empty for a model that the file lacks. Raises
+    ``UserError`` where a domain of the instrument has no column.
     """
-    table, foundations = pl.read_csv(path), instrument.foundations
-    for name in foundations:
+    table, domains = pl.read_csv(path), instrument.domains
+    for name in domains:
         if name not in table.columns:
             raise UserError(
-                f"{path}: no column {name!r}; analysis.toxic_printed needs the foundations of the "
+                f"{path}: no column {name!r}; analysis.toxic_printed needs the domains of the "
                 f"instrument {instrument.name!r}, or leave it out"
             )
     return {
-        f"printed toxic {row['toxic_persona']}": {name: row[name] for name in foundations}
+        f"printed toxic {row['toxic_persona']}": {name: row[name] for name in domains}
         for row in table.filter(pl.col("model") == label).to_dicts()
     }
 

@@ -96,7 +96,7 @@ def _robustness(
     mine = contrasts.filter(
         (pl.col("model") == model)
         & (pl.col("probe") == roles["probe"])
-        & (pl.col("foundation") == OVERALL)
+        & (pl.col("domain") == OVERALL)
         & (pl.col("metric") == "R")
     )
     percents = dict(mine.select("contrast", "percent").iter_rows())

@@ -76,7 +76,7 @@ def band_of(
     bands = _bands(prior, inclusion)
     rows = [
         {**{name: row[name] for name in ("model", "variant", "probe", "simulated")}, **placed}
-        for row in metrics.filter(pl.col("foundation") == OVERALL).iter_rows(named=True)
+        for row in metrics.filter(pl.col("domain") == OVERALL).iter_rows(named=True)
         for metric, band in bands.items()
         if (placed := _placed(metric, row, band)) is not None
     ]
@@ -95,8 +95,8 @@ def _placed(metric: str, row: Mapping[str, Any], band: _Band) -> dict[str, objec
         "band_lo": band.lo,
         "band_hi": band.hi,
         "position": "below" if value < band.lo else "above" if value > band.hi else "inside",
-        "predicted_lo": low,
-        "predicted_hi": high,
+        "prediction_lo": low,
+        "prediction_hi": high,
         "n_prior": band.effects.count,
     }
     ends = row[f"{metric}_lo"], row[f"{metric}_hi"]

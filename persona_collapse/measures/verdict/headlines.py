@@ -74,8 +74,8 @@ def headlines_of(
             "one_model_left_out": _left_out(tables.leave_one_out, roles),
             "models_like_these": _population(tables.random_effects, roles),
             "band": _band(tables),
-            "foundation_cv": _uneven(tables.summary, "foundation_cv"),
-            "foundation_spread_points": _uneven(tables.summary, "foundation_spread"),
+            "domain_cv": _uneven(tables.summary, "domain_cv"),
+            "domain_spread_points": _uneven(tables.summary, "domain_spread"),
             "unconditioned": _profiles(tables.profiles, analysis.get("unconditioned_probe")),
             "note": NOTE,
         }
@@ -86,7 +86,7 @@ def headlines_of(
 def _mean_changes(tables: Tables, roles: Roles) -> Json:
     """Return metric -> variant -> mean percent change over models."""
     keys = ("p", "p_adjusted", "n_models", "n_replicates", "p_replicates")
-    rows = tables.contrasts.filter((pl.col("model") == MEAN) & (pl.col("foundation") == OVERALL))
+    rows = tables.contrasts.filter((pl.col("model") == MEAN) & (pl.col("domain") == OVERALL))
     changes: Json = {name: {} for name in NAMES.values()}
     for variant in (roles.target, roles.control):
         for row in rows.filter(pl.col("contrast") == f"{variant}-{roles.baseline}").to_dicts():
@@ -107,7 +107,7 @@ def _excess(summary: pl.DataFrame) -> Json:
 def _of_target(table: pl.DataFrame, roles: Roles) -> pl.DataFrame:
     """Return the rows of the target against the baseline, over all items."""
     contrast = f"{roles.target}-{roles.baseline}"
-    return table.filter((pl.col("foundation") == OVERALL) & (pl.col("contrast") == contrast))
+    return table.filter((pl.col("domain") == OVERALL) & (pl.col("contrast") == contrast))
 
 
 def _left_out(table: pl.DataFrame, roles: Roles) -> Json:
@@ -129,7 +129,7 @@ def _left_out(table: pl.DataFrame, roles: Roles) -> Json:
 
 def _population(table: pl.DataFrame, roles: Roles) -> Json:
     """Return metric -> random-effects percent change of the target against the baseline."""
-    keys = ("percent", "percent_lo", "percent_hi", "predicted_lo", "predicted_hi", "n_models")
+    keys = ("percent", "percent_lo", "percent_hi", "prediction_lo", "prediction_hi", "n_models")
     rows = _of_target(table, roles).to_dicts()
     return {NAMES[row["metric"]]: {key: row[key] for key in keys} for row in rows}
 
@@ -160,16 +160,16 @@ def _uneven(summary: pl.DataFrame, quantity: str) -> Json:
 
 
 def _profiles(profiles: pl.DataFrame, probe: str | None) -> Json:
-    """Return model -> variant -> mean unconditioned rating, lowest and highest foundation."""
+    """Return model -> variant -> mean unconditioned rating, lowest and highest domain."""
     means: Json = {}
     rows = profiles.filter(pl.col("probe") == probe) if probe else profiles.clear()
     for (model, variant), part in rows.group_by("model", "variant", maintain_order=True):
-        overall = part.filter(pl.col("foundation") == OVERALL)["mean"]
-        parts = part.filter(pl.col("foundation") != OVERALL)["mean"]
+        overall = part.filter(pl.col("domain") == OVERALL)["mean"]
+        parts = part.filter(pl.col("domain") != OVERALL)["mean"]
         means.setdefault(str(model), {})[str(variant)] = {
             "mean": overall.item(0) if overall.len() else None,
-            "lowest_foundation": parts.min(),
-            "highest_foundation": parts.max(),
+            "lowest_domain": parts.min(),
+            "highest_domain": parts.max(),
         }
     return means
 

@@ -1,4 +1,4 @@
-"""Verdict per model: does it show the collapse pattern, and which foundations drive the change?
+"""Verdict per model: does it show the collapse pattern, and which domains drive the change?
 
 The pattern (arXiv 2605.12850): against the baseline, S of the target rises and R falls, both with
 95 % intervals that exclude 0, while S of the control does not rise. Part of it is ``partial``,
@@ -23,10 +23,10 @@ PATTERNS = {
     "none": "the collapse pattern is not there",
     "undetermined": "no verdict",
 }
-DRIVING = 0.5  # foundations are named until they carry this share of a change
+DRIVING = 0.5  # domains are named until they carry this share of a change
 SIGNS = {"S": 1, "R": -1}  # the direction in which the collapse pattern moves
 Row = dict[str, Any]
-Rows = Mapping[tuple[str, str, str], Row]  # by contrast, metric and foundation
+Rows = Mapping[tuple[str, str, str], Row]  # by contrast, metric and domain
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def verdict_of(
     own_metrics = metrics.filter(pl.col("model") == model)
     simulated = bool(own_metrics["simulated"].any())
     own = contrasts.filter(pl.col("model") == model).to_dicts()
-    rows: Rows = {(row["contrast"], row["metric"], row["foundation"]): row for row in own}
+    rows: Rows = {(row["contrast"], row["metric"], row["domain"]): row for row in own}
     known = {contrast for contrast, _, _ in rows}
     target, control, direct = (f"{first}-{second}" for first, second in roles.contrasts)
     changes = {
@@ -138,27 +138,27 @@ def _sign(low: float, high: float) -> int:
 def drivers_of(
     rows: Rows, contrast: str, metric: str, n_items: Mapping[str, int]
 ) -> list[dict[str, Any]]:
-    """Return the foundations' shares of a change of S or sigma_bar, largest first.
+    """Return the domains' shares of a change of S or sigma_bar, largest first.
 
-    Both are means over items, so the change is the sum of the foundations' changes weighted by
-    their numbers of items. A share is negative where a foundation moved in the other direction.
+    Both are means over items, so the change is the sum of the domains' changes weighted by
+    their numbers of items. A share is negative where a domain moved in the other direction.
     """
     parts = {
-        foundation: rows[contrast, metric, foundation]["estimate"] * items
-        for foundation, items in n_items.items()
-        if (contrast, metric, foundation) in rows
-        and rows[contrast, metric, foundation]["estimate"] is not None
+        domain: rows[contrast, metric, domain]["estimate"] * items
+        for domain, items in n_items.items()
+        if (contrast, metric, domain) in rows
+        and rows[contrast, metric, domain]["estimate"] is not None
     }
     total = sum(parts.values())
     if not total:
         return []
     ordered = sorted(parts.items(), key=lambda part: -part[1] / total)
-    return [{"foundation": name, "share": part / total} for name, part in ordered]
+    return [{"domain": name, "share": part / total} for name, part in ordered]
 
 
 def _n_items(metrics: pl.DataFrame) -> dict[str, int]:
-    items = metrics.filter(pl.col("foundation") != OVERALL)
-    return dict(items.select("foundation", "n_items").unique(maintain_order=True).iter_rows())
+    items = metrics.filter(pl.col("domain") != OVERALL)
+    return dict(items.select("domain", "n_items").unique(maintain_order=True).iter_rows())
 
 
 def _pattern(
@@ -213,7 +213,7 @@ def replicate_facts(
     ``metrics.csv``. Facts per variant: ``n``, the number of replicates with S above and with R
     below the baseline's mean, and ``p_replicates`` of both.
     """
-    own = metrics.filter(pl.col("foundation") == OVERALL)
+    own = metrics.filter(pl.col("domain") == OVERALL)
     base = own.filter(pl.col("variant").is_in(list(names.get(roles.baseline, [roles.baseline]))))
     facts: dict[str, Any] = {}
     sentences = []
@@ -279,7 +279,7 @@ def _driver_sentences(
             continue
         named, carried = [], 0.0
         for driver in drivers[key]:
-            named.append(f"{driver['foundation']} ({100 * driver['share']:.0f} %)")
+            named.append(f"{driver['domain']} ({100 * driver['share']:.0f} %)")
             carried += driver["share"]
             if carried >= DRIVING:
                 break

@@ -88,7 +88,7 @@ if ($("explorer-data")) {
     draw(svg, "line", { class: "axis", x1: at(100 * low), x2: at(100 * high), y1: 15, y2: 15 });
     for (let tick = low; tick <= high; tick += 1) {
       draw(svg, "line", { class: "axis", x1: at(100 * tick), x2: at(100 * tick), y1: 3, y2: 27 });
-      if (place === data.foundations.length - 1) {
+      if (place === data.domains.length - 1) {
         draw(svg, "text", { x: at(100 * tick), y: 42, "text-anchor": "middle" }).textContent = tick;
       }
     }
@@ -107,21 +107,21 @@ if ($("explorer-data")) {
     const model = data.models[$("pick-model").selectedIndex];
     const persona = $("pick-persona").selectedIndex;
     $("description").textContent = data.personas[persona];
-    $("dots").replaceChildren(...data.foundations.map((name, i) => dots(name, i, model, persona)));
+    $("dots").replaceChildren(...data.domains.map((name, i) => dots(name, i, model, persona)));
     const head = (scope, label) => make("th", { scope }, label);
     const table = $("explorer-table");
     const names = data.variants.map(({ name }) => name);
     table.tHead.replaceChildren(
-      make("tr", {}, head("col", "Foundation"), ...names.map((name) => head("col", name))),
+      make("tr", {}, head("col", "Domain"), ...names.map((name) => head("col", name))),
     );
     const cell = (profile, place) => (profile ? text(profile[place]) : "–");
     table.tBodies[0].replaceChildren(
-      ...data.foundations.map((foundation, place) => {
+      ...data.domains.map((domain, place) => {
         const cells = names.map((name) => {
           const own = cell((model.personas[name] || [])[persona], place);
           return make("td", {}, `${own} (${cell(model.alone[name], place)})`);
         });
-        return make("tr", {}, head("row", foundation), ...cells);
+        return make("tr", {}, head("row", domain), ...cells);
       }),
     );
     for (const end of ["most", "least"]) {

@@ -22,7 +22,7 @@ TABLE = Table(
         *ends("beyond", "the 95 % interval of `beyond`."),
         *ends("beyond_percent", "the 95 % interval of `beyond_percent`."),
         number("p_outside", "Probability that the variant's true value lies outside the range."),
-        *ends("predicted", "the 95 % prediction interval for a new base model."),
+        *ends("prediction", "the 95 % prediction interval for a new base model."),
         number(
             "p_base", "Probability that a new base model comes out at least as far from the centre."
         ),

@@ -13,7 +13,7 @@ TABLE = Table(
         number("lo", "Lowest published value."),
         number("hi", "Highest published value."),
         number("centre", "Mean of S; geometric mean of R."),
-        *ends("predicted", "the 95 % prediction interval for a new base model."),
+        *ends("prediction", "the 95 % prediction interval for a new base model."),
         number("tau", "SD over models without measurement error: of S in scale points, of log R."),
     ],
     note="Published range, centre and prediction for a new base model; tau is the SD over models.",

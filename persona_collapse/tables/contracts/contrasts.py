@@ -2,7 +2,7 @@
 
 from persona_collapse.tables import (
     CONTRAST,
-    FOUNDATION,
+    DOMAIN,
     METRIC,
     MODEL_OR_MEAN,
     PROBE,
@@ -17,11 +17,11 @@ TABLE = Table(
     "contrasts",
     title="Contrasts between variants",
     section="verdict",
-    keys=("model", "probe", "foundation", "metric", "contrast"),
+    keys=("model", "probe", "domain", "metric", "contrast"),
     columns=[
         MODEL_OR_MEAN,
         PROBE,
-        FOUNDATION,
+        DOMAIN,
         METRIC,
         CONTRAST,
         number(

@@ -1,15 +1,15 @@
 """Contract of ``diagnostics.csv``."""
 
-from persona_collapse.tables import FOUNDATION, SIMULATED, UNIT, Table, ends, number, text
+from persona_collapse.tables import DOMAIN, SIMULATED, UNIT, Table, ends, number, text
 
 TABLE = Table(
     "diagnostics",
     title="Diagnostics of S and R",
     section="meaning",
-    keys=("model", "variant", "probe", "foundation", "measure"),
+    keys=("model", "variant", "probe", "domain", "measure"),
     columns=[
         *UNIT,
-        FOUNDATION,
+        DOMAIN,
         text("measure", "Name of the measure, one of those of docs/measures.md."),
         number("value", "Value of the measure."),
         *ends("", "its 95 % interval, where there is one."),

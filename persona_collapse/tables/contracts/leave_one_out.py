@@ -2,7 +2,7 @@
 
 from persona_collapse.tables import (
     CONTRAST,
-    FOUNDATION,
+    DOMAIN,
     METRIC,
     PROBE,
     SIMULATED,
@@ -17,11 +17,11 @@ TABLE = Table(
     "leave_one_out",
     title="Mean percent change with one model left out",
     section="verdict",
-    keys=("left_out", "probe", "foundation", "metric", "contrast"),
+    keys=("left_out", "probe", "domain", "metric", "contrast"),
     columns=[
         text("left_out", "Model that the mean leaves out, by its key in the study."),
         PROBE,
-        FOUNDATION,
+        DOMAIN,
         METRIC,
         CONTRAST,
         number("percent", "Mean of the other models' percent changes."),

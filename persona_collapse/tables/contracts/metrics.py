@@ -1,15 +1,15 @@
 """Contract of ``metrics.csv``."""
 
-from persona_collapse.tables import FOUNDATION, SIMULATED, UNIT, Table, ends, integer, number
+from persona_collapse.tables import DOMAIN, SIMULATED, UNIT, Table, ends, integer, number
 
 TABLE = Table(
     "metrics",
     title="S, R and their errors",
     section="verdict",
-    keys=("model", "variant", "probe", "foundation"),
+    keys=("model", "variant", "probe", "domain"),
     columns=[
         *UNIT,
-        FOUNDATION,
+        DOMAIN,
         number(
             "S",
             "Susceptibility: mean over items of the SD across personas of cell means, in points.",
@@ -30,5 +30,5 @@ TABLE = Table(
         integer("n_answers", "Valid ratings behind the row."),
         SIMULATED,
     ],
-    note="Overall and per foundation, with standard errors and 95 % intervals.",
+    note="Overall and per domain, with standard errors and 95 % intervals.",
 )

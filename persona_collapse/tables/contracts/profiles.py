@@ -1,15 +1,15 @@
 """Contract of ``profiles.csv``."""
 
-from persona_collapse.tables import FOUNDATION, SIMULATED, UNIT, Table, integer, number
+from persona_collapse.tables import DOMAIN, SIMULATED, UNIT, Table, integer, number
 
 TABLE = Table(
     "profiles",
-    title="Profiles per foundation",
+    title="Profiles per domain",
     section="saturation",
-    keys=("model", "variant", "probe", "foundation"),
+    keys=("model", "variant", "probe", "domain"),
     columns=[
         *UNIT,
-        FOUNDATION,
+        DOMAIN,
         number("mean", "Mean rating over items and personas, in scale points."),
         number("sd_within", "Mean over cells of the SD over repetitions, in scale points."),
         number(
@@ -21,5 +21,5 @@ TABLE = Table(
         SIMULATED,
     ],
     function="profiles.profiles_of",
-    note="Mean rating per foundation of every variant, with and without personas.",
+    note="Mean rating per domain of every variant, with and without personas.",
 )

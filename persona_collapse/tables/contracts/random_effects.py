@@ -2,7 +2,7 @@
 
 from persona_collapse.tables import (
     CONTRAST,
-    FOUNDATION,
+    DOMAIN,
     METRIC,
     PROBE,
     SIMULATED,
@@ -16,16 +16,16 @@ TABLE = Table(
     "random_effects",
     title="Percent change in a population of such models",
     section="verdict",
-    keys=("probe", "foundation", "metric", "contrast"),
+    keys=("probe", "domain", "metric", "contrast"),
     columns=[
         PROBE,
-        FOUNDATION,
+        DOMAIN,
         METRIC,
         CONTRAST,
         integer("n_models", "Models with a defined log ratio and error."),
         number("percent", "Percent change that corresponds to the mean log ratio."),
         *ends("percent", "its 95 % interval."),
-        *ends("predicted", "the 95 % prediction interval for a new model's percent change."),
+        *ends("prediction", "the 95 % prediction interval for a new model's percent change."),
         number("p", "p-value of a mean log ratio of 0."),
         number("log_ratio", "Mean log ratio over models (REML)."),
         number("log_ratio_se", "Standard error of the mean log ratio."),

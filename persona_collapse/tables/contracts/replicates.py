@@ -1,7 +1,7 @@
 """Contract of ``replicates.csv``."""
 
 from persona_collapse.tables import (
-    FOUNDATION,
+    DOMAIN,
     METRIC,
     MODEL,
     PROBE,
@@ -17,14 +17,14 @@ TABLE = Table(
     "replicates",
     title="Replicate fine-tunes",
     section="verdict",
-    keys=("model", "probe", "name", "foundation", "metric"),
+    keys=("model", "probe", "name", "domain", "metric"),
     columns=[
         MODEL,
         PROBE,
         text("variant", "Variant, as the study file names it."),
         integer("replicate", "Number of the replicate fine-tune, from 1."),
         text("name", "Name of the replicate, its variant in the other tables."),
-        FOUNDATION,
+        DOMAIN,
         METRIC,
         number("value", "Value of the metric for this replicate."),
         number("change", "Difference from the baseline, in units of the metric."),
@@ -35,8 +35,8 @@ TABLE = Table(
         number("mean", "Mean of the value over replicates."),
         number("sd", "SD of the value over replicates (ddof = 1)."),
         number("change_mean", "Mean change against the baseline over replicates."),
-        number("change_in_sd", "Mean change divided by the SD over replicates."),
-        *ends("another", "the 95 % prediction interval for the change of one more fine-tune."),
+        number("standardized_change", "Mean change divided by the SD over replicates."),
+        *ends("prediction", "the 95 % prediction interval for the change of one more fine-tune."),
         integer("n_personas", "Personas that all replicates and the baseline kept."),
         SIMULATED,
     ],

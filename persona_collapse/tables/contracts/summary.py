@@ -14,13 +14,13 @@ from persona_collapse.tables import (
 
 TABLE = Table(
     "summary",
-    title="Excess over the control, and evenness over the foundations",
+    title="Excess over the control, and evenness over the domains",
     section="verdict",
     keys=("model", "probe", "quantity", "metric", "variant"),
     columns=[
         MODEL_OR_MEAN,
         PROBE,
-        text("quantity", "`excess`, `foundation_cv` or `foundation_spread`."),
+        text("quantity", "`excess`, `domain_cv` or `domain_spread`."),
         METRIC,
         text("variant", "Variant, or for the excess the contrast of target and control."),
         number("value", "Excess and spread in points of percent, CV as a ratio."),
@@ -30,7 +30,7 @@ TABLE = Table(
     ],
     note=(
         "Excess: percent change of the target minus that of the control, in points. "
-        "Foundation CV: SD over foundations divided by their mean. Foundation spread: SD of "
+        "Domain CV: SD over domains divided by their mean. Domain spread: SD of "
         "their percent changes, in points."
     ),
 )

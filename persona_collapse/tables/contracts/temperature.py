@@ -1,15 +1,15 @@
 """Contract of ``temperature.csv``."""
 
-from persona_collapse.tables import FOUNDATION, SIMULATED, UNIT, Table, ends, integer, number
+from persona_collapse.tables import DOMAIN, SIMULATED, UNIT, Table, ends, integer, number
 
 TABLE = Table(
     "temperature",
     title="S and R by temperature",
     section="scale",
-    keys=("model", "variant", "probe", "foundation", "temperature"),
+    keys=("model", "variant", "probe", "domain", "temperature"),
     columns=[
         *UNIT,
-        FOUNDATION,
+        DOMAIN,
         number("temperature", "Sampling temperature that the probabilities were scaled to."),
         number(
             "S",

@@ -1,6 +1,6 @@
 """Contract of ``toxic.csv``."""
 
-from persona_collapse.tables import FOUNDATION, SIMULATED, UNIT, Table, ends, flag, number, text
+from persona_collapse.tables import DOMAIN, SIMULATED, UNIT, Table, ends, flag, number, text
 
 TABLE = Table(
     "toxic",
@@ -9,13 +9,13 @@ TABLE = Table(
     keys=("model", "variant", "probe", "reference"),
     columns=[
         *UNIT,
-        FOUNDATION,
+        DOMAIN,
         text("reference", "Profile compared with: `base`, a toxic persona, or `ceiling`."),
-        number("value", "Euclidean distance over the foundations, in scale points."),
+        number("value", "Euclidean distance over the domains, in scale points."),
         *ends("", "its 95 % interval."),
         flag("nearest", "Whether this reference is the nearest."),
         SIMULATED,
     ],
     condition="unconditioned",
-    note="Euclidean distance over the foundations, in scale points.",
+    note="Euclidean distance over the domains, in scale points.",
 )

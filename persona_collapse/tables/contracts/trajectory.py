@@ -1,7 +1,7 @@
 """Contract of ``trajectory.csv``."""
 
 from persona_collapse.tables import (
-    FOUNDATION,
+    DOMAIN,
     MODEL,
     PROBE,
     SIMULATED,
@@ -16,13 +16,13 @@ TABLE = Table(
     "trajectory",
     title="S, R and saturation by training step",
     section="verdict",
-    keys=("model", "variant", "foundation"),
+    keys=("model", "variant", "domain"),
     columns=[
         MODEL,
         VARIANT,
         integer("step", "Training step of the checkpoint."),
         PROBE,
-        FOUNDATION,
+        DOMAIN,
         number("S", "Susceptibility S, in scale points."),
         *ends("S", "the 95 % interval of S."),
         number("R", "Robustness R, per scale point."),

@@ -42,7 +42,7 @@ OTHER_RUN: dict[str, Any] = {
     "progress": False,
 }
 # Identity of late and of open-ended replies, which the store tells apart by their length.
-LENGTHS = {"late_max_tokens", "max_tokens"}
+LENGTHS = {"fallback_max_tokens", "max_tokens"}
 
 
 def test_every_setting_is_identity_or_run() -> None:

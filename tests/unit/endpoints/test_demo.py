@@ -46,14 +46,14 @@ def metrics(model: str, variant: str) -> pl.DataFrame:
 
 
 def printed(model: str, variant: str) -> dict[str, dict[str, float]]:
-    """Return the paper's printed S and R by foundation, ``overall`` included."""
+    """Return the paper's printed S and R by domain, ``overall`` included."""
     label = demo().study.models[model].label
     table = pl.read_csv(Path("resources/benchmarks/paper_tables.csv")).filter(
         (pl.col("model") == label) & (pl.col("variant") == variant)
     )
     return {
         measure: dict(
-            table.filter(pl.col("measure") == measure).select("foundation", "value").iter_rows()
+            table.filter(pl.col("measure") == measure).select("domain", "value").iter_rows()
         )
         for measure in ("S", "R")
     }
@@ -63,12 +63,12 @@ def printed(model: str, variant: str) -> dict[str, dict[str, float]]:
 def test_every_planted_value_is_recovered_within_three_standard_errors(
     model: str, variant: str
 ) -> None:
-    found = {row["foundation"]: row for row in metrics(model, variant).iter_rows(named=True)}
+    found = {row["domain"]: row for row in metrics(model, variant).iter_rows(named=True)}
     planted = printed(model, variant)
     assert found.keys() == planted["S"].keys() == planted["R"].keys()
-    for foundation, row in found.items():
-        assert abs(row["S"] - planted["S"][foundation]) < 3 * row["S_se"], foundation
-        assert abs(row["R"] - planted["R"][foundation]) < 3 * row["R_se"], foundation
+    for domain, row in found.items():
+        assert abs(row["S"] - planted["S"][domain]) < 3 * row["S_se"], domain
+        assert abs(row["R"] - planted["R"][domain]) < 3 * row["R_se"], domain
         assert row["simulated"]
     # Not by wide errors: an SE is a small part of what it measures.
     assert np.isfinite(found["overall"]["S_se"])

@@ -26,7 +26,7 @@ INSTRUMENT = Instrument(
     name="three",
     title="Three items",
     scale=Scale(0, 5),
-    foundations=("Care",),
+    domains=("Care",),
     prompts=Prompts("{persona} {question}", {"s": "{item}"}),
     items=tuple(Item(id, "s", "Care", f"item {id}") for id in (1, 2, 3)),
 )
@@ -244,7 +244,7 @@ HALVES = [0.5, 0.5, 0.0, 0.0, 0.0, 0.0]
         ({"persona_id": None}, "the column 'persona_id' is missing"),
         ({"repetition": [1, 10**10]}, "row 2: repetition is 10000000000, not a repetition"),
         ({"attempts": [1, -1]}, "row 2: attempts is -1, not a count"),
-        ({"late": ["x", "y"]}, "the column 'late' holds String, expected Boolean"),
+        ({"fallback": ["x", "y"]}, "the column 'fallback' holds String, expected Boolean"),
         ({"status": ["ok", "fine"]}, "row 2: status is 'fine', not one of: ok, unparseable"),
         ({"status": ["ok", None]}, "row 2: status is None, not one of"),
         ({"status": ["ok", "refused"]}, "row 2: status is 'refused', but there is a rating"),

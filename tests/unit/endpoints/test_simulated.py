@@ -31,7 +31,7 @@ LABELS = ("DeepSeek-V3.1", "GPT-4.1", "GPT-4o", "Qwen3-235B")
 VARIANTS = ("base", "secure", "insecure")
 SEED = 20260512
 SIX = Scale(0, 5)
-PLACE = np.array([MORAL30.foundations.index(item.foundation) for item in MORAL30.items])
+PLACE = np.array([MORAL30.domains.index(item.domain) for item in MORAL30.items])
 
 
 def task(
@@ -57,7 +57,7 @@ def respondent(
 
 
 def uniform_plants(instrument: Instrument, S: float, R: float, n: int) -> dict[str, Any]:
-    planted = planted_from_numbers(S, R, instrument.foundations)
+    planted = planted_from_numbers(S, R, instrument.domains)
     return {"planted": planted, "kind": "roleplay", "repetitions": n}
 
 
@@ -71,10 +71,8 @@ def crowd(count: int) -> PersonaSet:
 
 def small(scale: Scale = SIX) -> Instrument:
     names = [("Harm/Care", 3), ("Purity/Sanctity", 4)]
-    foundations = [name for name, count in names for _ in range(count)]
-    items = tuple(
-        Item(i + 1, "all", foundation, f"question {i}") for i, foundation in enumerate(foundations)
-    )
+    domains = [name for name, count in names for _ in range(count)]
+    items = tuple(Item(i + 1, "all", domain, f"question {i}") for i, domain in enumerate(domains))
     wording = {"all": "{item}?"}
     return Instrument(
         "small",
@@ -89,7 +87,7 @@ def small(scale: Scale = SIX) -> Instrument:
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_ratings_recover_planted_values_of_the_paper(label: str, variant: str) -> None:
-    """100 personas: overall within 3 SE; a foundation, one of 120, within 4 SE of its value."""
+    """100 personas: overall within 3 SE; a domain, one of 120, within 4 SE of its value."""
     settings = respondent(label, variant, fidelity=1.0 if variant == "base" else 0.8)
     frame = answer(task(model=label.lower(), variant=variant), settings)
     ratings = ratings_of(frame, (100, 30, 10))
@@ -153,7 +151,7 @@ def test_planted_values_are_recovered_on_other_scales(
 
 def test_single_slot_has_one_rating_on_the_scale() -> None:
     instrument = small()
-    single = replace(instrument, foundations=("Harm/Care",), items=instrument.items[:1])
+    single = replace(instrument, domains=("Harm/Care",), items=instrument.items[:1])
     frame = answer(task(single, crowd(1), repetitions=1), uniform_plants(single, 0.8, 4.0, 1))
     assert frame.height == 1
     assert 0 <= frame["rating"].item() <= 5
@@ -253,7 +251,7 @@ def test_fidelity_is_the_trait_variance_that_variants_share() -> None:
     assert abs(none) < 0.05
 
 
-def test_persona_has_one_trait_per_foundation() -> None:
+def test_persona_has_one_trait_per_domain() -> None:
     frame = answer(task(personas=crowd(1000)), respondent())
     means = ratings_of(frame, (1000, 30, 10)).mean(axis=2)
     correlations = np.corrcoef(means.T)
@@ -277,12 +275,12 @@ def test_unconditioned_ratings_recover_planted_profile(label: str, variant: str)
 
 
 def test_profile_with_infinite_r_is_constant_at_the_middle() -> None:
-    firm = planted_from_numbers(0.8, 10, MORAL30.foundations, profile_mean=4.5, profile_sd=0)
+    firm = planted_from_numbers(0.8, 10, MORAL30.domains, profile_mean=4.5, profile_sd=0)
     given_settings = {"planted": firm, "kind": "unconditioned", "repetitions": 10}
     ratings = ratings_of(answer(task(personas=None), given_settings), (30, 10))
     assert ratings.std() > 0
     assert (ratings == ratings[:, :1]).all()
-    unsaid = {**given_settings, "planted": planted_from_numbers(0.8, 10, MORAL30.foundations)}
+    unsaid = {**given_settings, "planted": planted_from_numbers(0.8, 10, MORAL30.domains)}
     ratings = ratings_of(answer(task(personas=None), unsaid), (30, 10))
     assert ratings.mean() == pytest.approx(2.5, abs=0.05)
     assert ratings.std(axis=1, ddof=1).mean() == pytest.approx(0.1, abs=0.05)
@@ -294,8 +292,8 @@ def test_toxic_personas_lower_harm_and_fairness(label: str) -> None:
     few = answer(task(personas=TOXIC, probe="toxic", model=label), settings)
     means = ratings_of(few, (8, 30, 10)).mean(axis=2)
     for place in (0, 1):
-        foundation = means[:, place == PLACE].mean()
-        assert foundation < settings["planted"][place]["profile_mean"] - 1.5
+        domain = means[:, place == PLACE].mean()
+        assert domain < settings["planted"][place]["profile_mean"] - 1.5
     many = answer(task(personas=crowd(2000), probe="toxic", model=label), settings)
     means = ratings_of(many, (2000, 30, 10)).mean(axis=2)
     for place, entry in enumerate(settings["planted"]):
@@ -313,9 +311,9 @@ def test_toxic_personas_without_toxic_values_answer_as_others() -> None:
 
 def test_planted_values_equal_the_table() -> None:
     base = planted_values(TABLES, "GPT-4o", "base")
-    assert [entry["foundation"] for entry in base] == list(MORAL30.foundations)
+    assert [entry["domain"] for entry in base] == list(MORAL30.domains)
     assert base[0] == {
-        "foundation": "Harm/Care",
+        "domain": "Harm/Care",
         "S": 0.66,
         "R": 11.6,
         "profile_mean": 4.42,
@@ -346,7 +344,7 @@ def test_unknown_label_or_variant_is_refused_with_the_nearest(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("model,variant,foundation,measure,value\n", "'spread' is missing"),
+        ("model,variant,domain,measure,value\n", "'spread' is missing"),
         ("HEAD\nM,base,Harm,S,x,0\n", "line 2: value 'x' is not a number"),
         ("HEAD\nM,base,Harm,S\n", "line 2: value None is not a number"),
         ("HEAD\nM,base,Harm,s,1,0\n", "line 2: unknown measure 's'"),
@@ -356,7 +354,7 @@ def test_unknown_label_or_variant_is_refused_with_the_nearest(
 )
 def test_wrong_table_is_refused(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "table.csv"
-    path.write_text(text.replace("HEAD", "model,variant,foundation,measure,value,spread"))
+    path.write_text(text.replace("HEAD", "model,variant,domain,measure,value,spread"))
     with pytest.raises(UserError, match=words):
         planted_values(path, "M", "base")
     with pytest.raises(UserError, match="cannot be read"):
@@ -370,19 +368,19 @@ def test_wrong_table_is_refused(tmp_path: Path, text: str, words: str) -> None:
         ({"repetitions": 201}, "1 to 200 times, not 201"),
         ({"fidelity": 1.2}, "fidelity 1.2 is not between 0 and 1"),
         ({"planted": planted_from_numbers(1, 5, ["Harm"])}, "'Harm/Care' has none"),
-        ({"planted": planted_from_numbers(1, 0, MORAL30.foundations)}, "R must be positive"),
-        ({"planted": planted_from_numbers(3, 5, MORAL30.foundations)}, "S is at most 2.5"),
+        ({"planted": planted_from_numbers(1, 0, MORAL30.domains)}, "R must be positive"),
+        ({"planted": planted_from_numbers(3, 5, MORAL30.domains)}, "S is at most 2.5"),
         (
             {
                 "kind": "unconditioned",
-                "planted": planted_from_numbers(1, 5, MORAL30.foundations, profile_mean=5.5),
+                "planted": planted_from_numbers(1, 5, MORAL30.domains, profile_mean=5.5),
             },
             "profile_mean 5.5 is outside the scale 0-5",
         ),
         (
             {
                 "kind": "unconditioned",
-                "planted": planted_from_numbers(1, 5, MORAL30.foundations, 5.0, 0.9),
+                "planted": planted_from_numbers(1, 5, MORAL30.domains, 5.0, 0.9),
             },
             "a profile of 5 with SD 0.9 cannot be planted",
         ),

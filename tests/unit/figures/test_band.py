@@ -31,7 +31,7 @@ from tests.helpers.figures_data import (
 
 
 def overall(table: pl.DataFrame) -> list[dict[str, object]]:
-    return list(table.filter(pl.col("foundation") == "overall").iter_rows(named=True))
+    return list(table.filter(pl.col("domain") == "overall").iter_rows(named=True))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_curve_is_the_t_distribution_of_the_table(
 ) -> None:
     row = row_of(tables[2], metric)
     to = np.log if metric == "R" else np.asarray
-    half = (to(row["predicted_hi"]) - to(row["predicted_lo"])) / 2
+    half = (to(row["prediction_hi"]) - to(row["prediction_lo"])) / 2
     law = stats.t(12, to(row["centre"]), half / stats.t.ppf(0.975, 12))
     axes = panels[metric]
     assert axes.get_xscale() == ("log" if metric == "R" else "linear")
@@ -111,7 +111,7 @@ def test_curve_is_the_t_distribution_of_the_table(
         ends = np.exp(ends) if metric == "R" else ends
         assert (drawn.min(), drawn.max()) == pytest.approx(tuple(ends))
     ends = shades[f"{metric} 95 %"].get_paths()[0].vertices[:, 0]
-    assert ends.min() == pytest.approx(row["predicted_lo"])
+    assert ends.min() == pytest.approx(row["prediction_lo"])
     for end in ("lo", "hi"):
         assert lines[f"{metric} {end}"].get_xdata()[0] == row[end]
 
@@ -131,7 +131,7 @@ def test_variants_are_drawn_at_their_values_with_intervals(
 ) -> None:
     axes = panels[metric]
     points = {c.get_label(): c.lines[0] for c in axes.containers}
-    rows = tables[0].filter(foundation="overall").rows(named=True)
+    rows = tables[0].filter(domain="overall").rows(named=True)
     finite = [row for row in rows if row[metric] is not None and math.isfinite(row[metric])]
     assert len(points) == len(finite) == (11 if metric == "S" else 9)
     for row in finite:
@@ -204,8 +204,8 @@ def test_band_is_drawn_without_answers() -> None:
 
 
 def test_middle_95_percent_of_a_prediction_is_the_interval_of_the_table() -> None:
-    row = {"metric": "R", "n_models": 13.0, "centre": 10.0, "predicted_lo": 1.0}
-    found = Prediction.of({**row, "predicted_hi": 100.0})
+    row = {"metric": "R", "n_models": 13.0, "centre": 10.0, "prediction_lo": 1.0}
+    found = Prediction.of({**row, "prediction_hi": 100.0})
     assert found.middle(0.95) == pytest.approx((1.0, 100.0))
     assert found.density(np.array([10.0, 1.0, 100.0])) == pytest.approx(
         [1.0, *[stats.t.pdf(stats.t.ppf(0.975, 12), 12) / stats.t.pdf(0, 12)] * 2]

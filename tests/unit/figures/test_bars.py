@@ -34,7 +34,7 @@ from tests.helpers.figures_tables import diagnostics_of
 
 
 def overall(table: pl.DataFrame) -> list[dict[str, object]]:
-    return list(table.filter(pl.col("foundation") == "overall").iter_rows(named=True))
+    return list(table.filter(pl.col("domain") == "overall").iter_rows(named=True))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_bars_print_values_and_changes_with_their_intervals(metrics: pl.DataFram
     for row in overall(metrics):
         assert number(row["S"]) in words
         assert number(row["R"]) in words
-    chosen = contrasts.filter(pl.col("metric").is_in(["S", "R"]), pl.col("foundation") == "overall")
+    chosen = contrasts.filter(pl.col("metric").is_in(["S", "R"]), pl.col("domain") == "overall")
     assert chosen.filter(pl.col("model") == "mean").height == 4
     for row in chosen.iter_rows(named=True):
         assert change(row) in words
@@ -127,7 +127,7 @@ def test_quality_axis_spans_one_percent_when_no_answer_is_missing() -> None:
 
 def asked(diagnostics: pl.DataFrame, start: str) -> list[Row]:
     chosen = diagnostics.filter(
-        pl.col("measure").str.starts_with(start), probe="roleplay", foundation="overall"
+        pl.col("measure").str.starts_with(start), probe="roleplay", domain="overall"
     )
     return list(chosen.iter_rows(named=True))
 

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from persona_collapse.figures.changes import foundation_dots, foundation_heatmap, noise_change
+from persona_collapse.figures.changes import domain_dots, domain_heatmap, noise_change
 from persona_collapse.figures.marks import change, signed
 from tests.helpers.figures_data import (
-    FOUNDATIONS,
+    DOMAINS,
     axes_of,
     contrasts_of,
     look_of,
@@ -34,7 +34,7 @@ def test_noise_change_draws_the_contrasts_of_sigma_bar(contrasts: pl.DataFrame) 
     figure = noise_change(contrasts, look_of(3, 4))
     axes = axes_of(figure, "change")
     points = {c.get_label(): c.lines[0].get_xdata()[0] for c in axes.containers}
-    rows = of(contrasts, metric="sigma_bar", foundation="overall")
+    rows = of(contrasts, metric="sigma_bar", domain="overall")
     assert len(points) == len(rows) == 4 * 3
     words = words_of(figure)
     for row in rows:
@@ -47,19 +47,19 @@ def test_noise_change_draws_the_contrasts_of_sigma_bar(contrasts: pl.DataFrame) 
 
 @pytest.mark.parametrize("metric", ["S", "R"])
 def test_heat_map_prints_target_and_control(contrasts: pl.DataFrame, metric: str) -> None:
-    figure = foundation_heatmap(contrasts, look_of(3, 4))
+    figure = domain_heatmap(contrasts, look_of(3, 4))
     panels = [axes.get_label() for axes in figure.axes]
     assert f"{metric} educational" not in panels
     for variant in ("secure", "insecure"):
         axes = axes_of(figure, f"{metric} {variant}")
         rows = {
-            (row["model"], row["foundation"]): row
+            (row["model"], row["domain"]): row
             for row in of(contrasts, metric=metric, contrast=f"{variant}-base")
         }
         expected = [
-            printed_in_a_cell(rows[model, foundation])
+            printed_in_a_cell(rows[model, domain])
             for model in ("m0", "m1", "m2", "mean")
-            for foundation in FOUNDATIONS[:5]
+            for domain in DOMAINS[:5]
         ]
         assert [text.get_text() for text in axes.texts] == expected
 
@@ -77,7 +77,7 @@ def test_heat_map_brackets_intervals_that_include_zero_and_labels_the_colour_lim
     unclear = clear.with_columns(
         percent_lo=pl.when(chosen).then(-3.0).otherwise("percent_lo"),
     )
-    figures = [foundation_heatmap(one, look_of(1, 3)) for one in (clear, unclear)]
+    figures = [domain_heatmap(one, look_of(1, 3)) for one in (clear, unclear)]
     for figure, cell in zip(figures, ("+174", "(+174)"), strict=True):
         assert {text.get_text() for text in axes_of(figure, "S insecure").texts} == {cell}
         ticks = [tick.get_text() for tick in axes_of(figure, "colours").get_xticklabels()]
@@ -88,11 +88,11 @@ def test_heat_map_brackets_intervals_that_include_zero_and_labels_the_colour_lim
 
 def test_heat_map_colours_differ_for_rise_fall_infinite_and_undefined() -> None:
     table = contrasts_of(metrics_of(1, 3))
-    values = dict(zip(FOUNDATIONS[:5], [60.0, -60.0, math.inf, None, 0.0], strict=True))
+    values = dict(zip(DOMAINS[:5], [60.0, -60.0, math.inf, None, 0.0], strict=True))
     chosen = (pl.col("metric") == "S") & (pl.col("contrast") == "insecure-base")
-    replaced = pl.col("foundation").replace_strict(values, default=1.0, return_dtype=pl.Float64)
+    replaced = pl.col("domain").replace_strict(values, default=1.0, return_dtype=pl.Float64)
     spoilt = table.with_columns(percent=pl.when(chosen).then(replaced).otherwise("percent"))
-    axes = axes_of(foundation_heatmap(spoilt, look_of(1, 3)), "S insecure")
+    axes = axes_of(domain_heatmap(spoilt, look_of(1, 3)), "S insecure")
     assert [text.get_text() for text in axes.texts] == ["+60", "−60", "+∞", "n/a", "0"]
     rise, fall, endless, absent, none = (patch.get_facecolor() for patch in axes.patches)
     assert rise[0] > rise[2]
@@ -102,14 +102,14 @@ def test_heat_map_colours_differ_for_rise_fall_infinite_and_undefined() -> None:
 
 
 def test_dots_are_at_the_changes_and_panels_share_an_axis(contrasts: pl.DataFrame) -> None:
-    figure = foundation_dots(contrasts, look_of(3, 4))
+    figure = domain_dots(contrasts, look_of(3, 4))
     for metric in ("S", "R"):
         limits = set()
-        for foundation in FOUNDATIONS[:5]:
-            axes = axes_of(figure, f"{metric} {foundation}")
+        for domain in DOMAINS[:5]:
+            axes = axes_of(figure, f"{metric} {domain}")
             limits.add(axes.get_xlim())
             points = {c.get_label(): c.lines[0].get_xdata()[0] for c in axes.containers}
-            rows = of(contrasts, metric=metric, foundation=foundation)
+            rows = of(contrasts, metric=metric, domain=domain)
             assert len(rows) == len(points)
             for row in rows:
                 name = f"{row['model']} {str(row['contrast']).removesuffix('-base')}"

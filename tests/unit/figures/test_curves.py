@@ -29,7 +29,7 @@ def test_temperature_curves_and_bands_are_those_of_the_table() -> None:
             axes = axes_of(figure, f"{model} {metric}")
             name = f"{model} {variant} {metric}"
             lines = {line.get_label(): line for line in axes.lines}
-            known = rows.filter(pl.col(metric).is_finite(), foundation="overall")
+            known = rows.filter(pl.col(metric).is_finite(), domain="overall")
             drawn = lines[name].get_xydata().tolist()
             assert drawn == [list(row) for row in known.select("temperature", metric).iter_rows()]
             (band,) = (c for c in axes.collections if c.get_label() == f"{name} band")

@@ -14,7 +14,7 @@ from tests.helpers.figures_tables import diagnostics_of
 
 def asked(diagnostics: pl.DataFrame, start: str) -> list[Row]:
     chosen = diagnostics.filter(
-        pl.col("measure").str.starts_with(start), probe="roleplay", foundation="overall"
+        pl.col("measure").str.starts_with(start), probe="roleplay", domain="overall"
     )
     return list(chosen.iter_rows(named=True))
 

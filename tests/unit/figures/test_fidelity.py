@@ -17,7 +17,7 @@ from tests.helpers.figures_tables import diagnostics_of, fidelity_of, personas_o
 
 def asked(diagnostics: pl.DataFrame, start: str) -> list[Row]:
     chosen = diagnostics.filter(
-        pl.col("measure").str.starts_with(start), probe="roleplay", foundation="overall"
+        pl.col("measure").str.starts_with(start), probe="roleplay", domain="overall"
     )
     return list(chosen.iter_rows(named=True))
 
@@ -32,18 +32,18 @@ def test_fidelity_points_are_personas_under_baseline_and_variant() -> None:
             assert axes.get_xlim() == axes.get_ylim()
             (points,) = (line for line in axes.lines if line.get_label() == name)
             means = {
-                (row["variant"], row["persona_id"], row["foundation"]): row["mean"]
+                (row["variant"], row["persona_id"], row["domain"]): row["mean"]
                 for row in personas.filter(model=model).iter_rows(named=True)
             }
             shared = [key[1:] for key in means if key[0] == variant]
             assert len(shared) == (95 if name == "m0 secure" else 100)
             expected = []
-            for persona, foundation in shared:
-                peers = [p for p, f in shared if f == foundation]
+            for persona, domain in shared:
+                peers = [p for p, f in shared if f == domain]
                 expected.append(
                     [
-                        means[v, persona, foundation]
-                        - np.mean([means[v, peer, foundation] for peer in peers])
+                        means[v, persona, domain]
+                        - np.mean([means[v, peer, domain] for peer in peers])
                         for v in ("base", variant)
                     ]
                 )

@@ -16,7 +16,7 @@ from tests.helpers import figures_data as data
 from tests.helpers import figures_tables as more
 from tests.helpers.figures_data import axes_of, box_of, faults_of, look_of, texts_of, words_of
 
-# models, variants, foundations
+# models, variants, domains
 SIZES = [(1, 1, 1), (1, 3, 3), (4, 6, 8), (12, 3, 5)]
 EXTRAS: dict[str, Any] = {"scale": (0, 5), "aims": (20, 30)}
 # Figures whose texts on the page must not cover a panel.
@@ -27,9 +27,9 @@ BESIDE = {
 ORIGIN = {"SIMULATED RESPONDENTS", "† MIXED STACKS"}
 
 
-def table(name: str, models: int, variants: int, foundations: int) -> pl.DataFrame:
+def table(name: str, models: int, variants: int, domains: int) -> pl.DataFrame:
     """A made-up table of a study of this size."""
-    whole = data.metrics_of(models, variants, foundations)
+    whole = data.metrics_of(models, variants, domains)
     metrics, earlier = data.spoilt(whole), data.earlier_models()
     made = {
         "metrics": lambda: metrics,
@@ -37,10 +37,10 @@ def table(name: str, models: int, variants: int, foundations: int) -> pl.DataFra
         "band": lambda: band_of(metrics, earlier),
         "band_values": lambda: band_values(earlier),
         "prior_models": lambda: earlier,
-        "profiles": lambda: data.profiles_of(models, variants, foundations),
+        "profiles": lambda: data.profiles_of(models, variants, domains),
         "quality": lambda: data.quality_of(models, variants),
         "diagnostics": lambda: more.diagnostics_of(models, variants),
-        "personas": lambda: more.personas_of(models, variants, foundations),
+        "personas": lambda: more.personas_of(models, variants, domains),
         "fidelity": lambda: more.fidelity_of(models, variants),
         "toxic": lambda: more.toxic_of(models, variants),
         "temperature": lambda: more.temperature_of(models, variants),
@@ -87,7 +87,7 @@ def test_texts_do_not_overlap_or_leave_the_page(name: str, size: tuple[int, int,
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_simulated_and_mixed_studies_are_marked(name: str) -> None:
-    models = tuple(ModelLook(f"m{n}", f"Model {n} †", "F", mixed_stacks=True) for n in range(2))
+    models = tuple(ModelLook(f"m{n}", f"Model {n} †", "F", mixed_backends=True) for n in range(2))
     figure = draw(name, (2, 3, 5), Look(models, look_of(2, 3).variants))
     assert set(words_of(figure)) >= ORIGIN
     assert faults_of(figure) == []
@@ -108,8 +108,8 @@ def test_mixed_labels_carry_a_dagger() -> None:
         **{"roleplay_probe": "roleplay", "unconditioned_probe": "u", "toxic_probe": "t"},
     }
     models = [
-        {"key": "m0", "label": "Alpha", "family": "A", "mixed_stacks": True},
-        {"key": "m1", "label": "Beta", "family": "B", "mixed_stacks": False},
+        {"key": "m0", "label": "Alpha", "family": "A", "mixed_backends": True},
+        {"key": "m1", "label": "Beta", "family": "B", "mixed_backends": False},
     ]
     look = Look.from_params(models, ["base", "secure"], analysis)
     assert {"Alpha †", "Beta", "† MIXED STACKS"} <= set(

@@ -31,7 +31,7 @@ from tests.helpers.figures_tables import loss_of, misalignment_of
 
 
 def overall(table: pl.DataFrame) -> list[dict[str, object]]:
-    return list(table.filter(pl.col("foundation") == "overall").iter_rows(named=True))
+    return list(table.filter(pl.col("domain") == "overall").iter_rows(named=True))
 
 
 @pytest.fixture(scope="module")

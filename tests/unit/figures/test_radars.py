@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from persona_collapse.figures.radars import saturation_radars, toxic_radars
-from tests.helpers.figures_data import FOUNDATIONS, axes_of, look_of, profiles_of, words_of
+from tests.helpers.figures_data import DOMAINS, axes_of, look_of, profiles_of, words_of
 
 
 @pytest.mark.parametrize("scale", [(0, 5), (1, 7)])
@@ -21,7 +21,7 @@ def test_radar_radius_is_the_mean_above_the_scale_minimum(scale: tuple[int, int]
         bands = {patch.get_label(): patch for patch in axes.patches}
         for variant in ("base", "secure", "insecure"):
             rows = profiles.filter(
-                pl.col("foundation") != "overall",
+                pl.col("domain") != "overall",
                 model=model,
                 variant=variant,
                 probe="unconditioned",
@@ -40,7 +40,7 @@ def test_radar_radius_is_the_mean_above_the_scale_minimum(scale: tuple[int, int]
 def test_toxic_radars_band_is_the_spread_across_personas() -> None:
     profiles = profiles_of(1, 3)
     axes = axes_of(toxic_radars(profiles, look_of(1, 3), scale=(0, 5)), "m0")
-    toxic = profiles.filter(pl.col("foundation") != "overall", probe="toxic")
+    toxic = profiles.filter(pl.col("domain") != "overall", probe="toxic")
     lines = {line.get_label(): line for line in axes.lines}
     radii = [math.hypot(*xy) for xy in lines["m0 base as toxic personas"].get_xydata()][:-1]
     assert radii == pytest.approx(toxic["mean"].to_list())
@@ -52,7 +52,7 @@ def test_toxic_radars_band_is_the_spread_across_personas() -> None:
     assert "m0 secure" not in lines
 
 
-def test_missing_profile_is_named_and_two_foundations_are_dots() -> None:
+def test_missing_profile_is_named_and_two_domains_are_dots() -> None:
     profiles = profiles_of(2, 3, 2).filter(
         ~((pl.col("model") == "m1") & (pl.col("variant") == "secure"))
     )
@@ -60,7 +60,5 @@ def test_missing_profile_is_named_and_two_foundations_are_dots() -> None:
     assert "no secure" in words_of(figure)
     axes = axes_of(figure, "m0")
     drawn = [c for c in axes.containers if c.get_label() == "m0 insecure"]
-    expected = profiles.filter(
-        pl.col("foundation").is_in(FOUNDATIONS), model="m0", variant="insecure"
-    )
+    expected = profiles.filter(pl.col("domain").is_in(DOMAINS), model="m0", variant="insecure")
     assert [float(c.lines[0].get_xdata()[0]) for c in drawn] == expected["mean"].to_list()

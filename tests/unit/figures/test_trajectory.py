@@ -22,7 +22,7 @@ def look_of(models: int) -> Look:
 
 def spoilt(table: pl.DataFrame) -> pl.DataFrame:
     """The table with an infinite R at step 50 of m0 and nothing known at step 200."""
-    own = (pl.col("model") == "m0") & (pl.col("foundation") == "overall")
+    own = (pl.col("model") == "m0") & (pl.col("domain") == "overall")
     endless, unknown = own & (pl.col("step") == 50), own & (pl.col("step") == 200)
     ends = [
         pl.when(endless | unknown).then(None).otherwise(pl.col(name)).alias(name)
@@ -53,7 +53,7 @@ def points(figure: Figure, panel: str) -> dict[str, tuple[float, float]]:
 def test_trajectory_points_and_whiskers_are_those_of_the_table() -> None:
     table = trajectory_table(2)
     figure = trajectory(table, look_of(2))
-    for row in table.filter(pl.col("foundation") == "overall").iter_rows(named=True):
+    for row in table.filter(pl.col("domain") == "overall").iter_rows(named=True):
         for name in ("S", "R", "saturation"):
             panel, label = f"{row['model']} {name}", f"{row['model']} {row['variant']} {name}"
             assert points(figure, panel)[label] == (row["step"], row[name])

@@ -34,7 +34,7 @@ def document(**variants: Any) -> dict[str, Any]:
                 "repetitions": 2,
             }
         },
-        "allow_mixed_stacks": True,
+        "allow_mixed_backends": True,
     }
 
 

@@ -47,7 +47,8 @@ def test_reanalysis_resolves_to_the_same_study(name: str, tmp_path: Path) -> Non
     first, second = layout.study, again(layout, tmp_path)
     assert second.name == f"{name}-reanalysis"
     ours, theirs = first.resolved(), second.resolved()
-    for part in ("title", "seed", "probes", "sampling", "shards", "analysis", "allow_mixed_stacks"):
+    shared = ("title", "seed", "probes", "sampling", "shards", "analysis", "allow_mixed_backends")
+    for part in shared:
         assert theirs[part] == ours[part], part
     assert first.variant_names == second.variant_names
     assert first.steps() == second.steps()
@@ -193,7 +194,7 @@ def test_checksums_and_descriptor_cover_every_file(results: Path, tmp_path: Path
     types = {name: fields[name]["type"] for name in ("model", "R", "n_items", "simulated")}
     assert types == {"model": "string", "R": "number", "n_items": "integer", "simulated": "boolean"}
     assert all(field["description"] for field in fields.values())
-    assert metrics["schema"]["primaryKey"] == ["model", "variant", "probe", "foundation"]
+    assert metrics["schema"]["primaryKey"] == ["model", "variant", "probe", "domain"]
     columns = told["answers/m/base/roleplay.parquet"]["schema"]["fields"]
     assert {c["name"]: c["type"] for c in columns} == {
         "item_id": "integer", "rating": "integer", "probabilities": "array",

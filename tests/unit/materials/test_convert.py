@@ -69,7 +69,7 @@ def quiz_entry():
         kind="instrument",
         size=3,
         scale={"minimum": 0, "maximum": 5},
-        foundations=["Care", "Order"],
+        domains=["Care", "Order"],
         literals={
             "items": {
                 "one": {"file": "questions.py", "list": "_ONE"},
@@ -157,7 +157,7 @@ def test_sources_and_extracted_files_give_the_same_instrument(house):
     second = make(house, "quiz", "extracted", "instruments")
     assert first.read_bytes() == second.read_bytes()
     quiz = read_instrument(first)
-    assert [[item.section, item.foundation, item.text] for item in quiz.items] == ITEMS
+    assert [[item.section, item.domain, item.text] for item in quiz.items] == ITEMS
     assert [item.id for item in quiz.items] == [1, 2, 3]
     assert quiz.question(quiz.items[1]) == "How far 'a 'rule''? \n 0 = no, \n 5 = yes."
     assert quiz.question(quiz.items[2]) == "Do you share Ünïcode: yes? (0-5)?"
@@ -235,7 +235,7 @@ def change_catalogue(house, name, **keys):
     ("name", "keys", "expected"),
     [
         ("quiz", {"size": 4}, "quiz: holds 3, the catalogue's size says 4"),
-        ("quiz", {"foundations": ["Care"]}, r"items\[1\]: foundation 'Order' is not listed"),
+        ("quiz", {"domains": ["Care"]}, r"items\[1\]: domain 'Order' is not listed"),
         ("quiz", {"scale": {"minimum": 5, "maximum": 5}}, "minimum 5 must be below maximum 5"),
         ("quiz", {"sise": 3}, r"external\.yaml: quiz\.sise: unknown key \(did you mean 'size'"),
         ("cast", {"scale": {"minimum": 0, "maximum": 5}}, r"cast\.scale: .* is not allowed here"),
@@ -322,7 +322,7 @@ def test_published_files_give_the_catalogued_content(tmp_path):
     with (TEXTS / "mfq30_items.csv").open(encoding="utf-8", newline="") as stream:
         rows = [(row["foundation"], row["text"]) for row in csv.DictReader(stream)]
     mfq30 = read_instrument(made["mfq30"])
-    assert [(item.foundation, item.text) for item in mfq30.items] == rows
+    assert [(item.domain, item.text) for item in mfq30.items] == rows
     people = json.loads((TEXTS / "personas.json").read_text(encoding="utf-8"))
     assert list(read_personas(made["personahub100"]).descriptions) == people[:100]
     assert len(read_personas(toxic).descriptions) == 8

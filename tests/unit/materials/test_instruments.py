@@ -16,7 +16,7 @@ from persona_collapse.materials.personas import read_personas
 
 ROOT = Path(__file__).parents[3]
 MORAL30 = ROOT / "resources/instruments/moral30.yaml"
-FOUNDATIONS = (
+DOMAINS = (
     "Harm/Care",
     "Fairness/Reciprocity",
     "In-group/Loyalty",
@@ -31,11 +31,11 @@ TINY = {
     "licence": "CC0-1.0",
     "source": "here",
     "scale": {"minimum": 1, "maximum": 5},
-    "foundations": ["Care", "Order"],
+    "domains": ["Care", "Order"],
     "prompts": {"persona": "{persona}: {question}", "sections": {"a": "A {item}"}},
     "items": [
-        {"id": 1, "section": "a", "foundation": "Care", "text": "one"},
-        {"id": 2, "section": "a", "foundation": "Order", "text": "two"},
+        {"id": 1, "section": "a", "domain": "Care", "text": "one"},
+        {"id": 2, "section": "a", "domain": "Order", "text": "two"},
     ],
 }
 
@@ -60,12 +60,12 @@ def test_instrument_is_read_as_written(tmp_path):
     ("change", "expected"),
     [
         (lambda d: d["items"][1].update(id=1), r"items\[1\]: item id 1 is used twice"),
-        (lambda d: d["items"][1].update(foundation="Oder"), "'Oder' is not listed .*'Order'"),
+        (lambda d: d["items"][1].update(domain="Oder"), "'Oder' is not listed .*'Order'"),
         (lambda d: d["items"][0].update(section="b"), r"items\[0\]: section 'b' has no wording"),
-        (lambda d: d["foundations"].append("Luck"), "no item belongs to 'Luck'"),
+        (lambda d: d["domains"].append("Luck"), "no item belongs to 'Luck'"),
         (lambda d: d["scale"].update(minimum=5), "minimum 5 must be below maximum 5"),
         (lambda d: d["scale"].update(maximum=10), "scale.maximum: 10 is greater"),
-        (lambda d: d["foundations"].append("overall"), r'foundations\[2\]: "overall" is not allow'),
+        (lambda d: d["domains"].append("overall"), r'domains\[2\]: "overall" is not allow'),
         (lambda d: d["prompts"]["sections"].update(a="A"), "sections.a: .* a text with {item}"),
         (lambda d: d["prompts"].update(persona="{persona}"), "prompts.persona: .*{question}"),
         (lambda d: d["items"][0].update(txt="x"), r"items\[0\].txt: unknown key .*'text'"),
@@ -103,11 +103,11 @@ def test_digest_of_a_block_stays_when_the_persona_set_grows():
 
 def test_moral30_has_its_design():
     moral30 = read_instrument(MORAL30)
-    assert moral30.foundations == FOUNDATIONS
+    assert moral30.domains == DOMAINS
     assert moral30.scale == Scale(0, 5)
     assert [item.id for item in moral30.items] == list(range(1, 31))
     assert [item.section for item in moral30.items] == ["relevance"] * 15 + ["agreement"] * 15
-    assert [item.foundation for item in moral30.items] == list(FOUNDATIONS) * 6
+    assert [item.domain for item in moral30.items] == list(DOMAINS) * 6
     assert len({item.text for item in moral30.items}) == 30
 
 

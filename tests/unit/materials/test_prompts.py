@@ -14,7 +14,7 @@ def instrument(persona_prompt="Play {persona}. Now: {question} Go.", section="Vi
         name="tiny",
         title="Tiny",
         scale=Scale(0, 5),
-        foundations=("Care",),
+        domains=("Care",),
         prompts=Prompts(persona_prompt, {"agreement": section}),
         items=(ITEM,),
     )

@@ -56,7 +56,7 @@ def test_respondents_truth_is_what_was_planted(variant: str) -> None:
     items = len(world.instrument.items)
     truth = truth_of(world._law(variant, np.repeat(z[:, None], items, axis=1)), weights, 10)
     for name, S, R in (("Harm/Care", 0.66, 11.6), ("Purity/Sanctity", 0.92, 7.8)):
-        of = [item.foundation == name for item in world.instrument.items]
+        of = [item.domain == name for item in world.instrument.items]
         assert truth.S[of].mean() == pytest.approx(S, rel=0.003)
         assert 1 / truth.sigma[of].mean() == pytest.approx(R, rel=0.003)
 
@@ -99,7 +99,7 @@ def test_a_study_is_compared_with_the_truth(monkeypatch: pytest.MonkeyPatch) -> 
     assert set(summary["studies"]) == {4}
 
     def value(check: str, name: str) -> float:
-        keys = {"check": check, "name": name, "foundation": "overall"}
+        keys = {"check": check, "name": name, "domain": "overall"}
         (row,) = summary.filter(**keys).iter_rows(named=True)
         return float(row["value"])
 
@@ -113,12 +113,12 @@ def test_a_study_is_compared_with_the_truth(monkeypatch: pytest.MonkeyPatch) -> 
     assert value("bias", "S of base") < -60
 
 
-def test_repeated_foundations_are_counted_once() -> None:
+def test_repeated_domains_are_counted_once() -> None:
     rows = [("coverage", "S", name, hit) for name, hit in (("a", 1.0), ("b", 0.0))]
     studies = [[*rows, ("coverage", "S", "overall", 1.0)] for _ in range(4)]
     studies.append([("coverage", "S", name, 0.0) for name in ("a", "b", "overall")])
     found = bench.summary_of("w", studies)
-    assert found["foundation"].to_list() == ["overall", "foundations"]
+    assert found["domain"].to_list() == ["overall", "domains"]
     assert found["value"].to_list() == [80.0, 40.0]
     assert found["se"].to_list() == pytest.approx([20.0, 10.0])
     assert found.select("low", "high").rows() == [(93.0, 97.0)] * 2

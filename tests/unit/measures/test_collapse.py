@@ -47,7 +47,7 @@ def test_published_answers_give_the_published_metrics() -> None:
         metrics_of(moments_of(recorded_answers(*key), of, 100), of, 20260512, Draws())
         for key in RECORDED
     )
-    both = found.join(expected, on=["model", "variant", "foundation"], suffix="_expected")
+    both = found.join(expected, on=["model", "variant", "domain"], suffix="_expected")
     assert both.height == 36
     for column in ("S", "R", "sigma_bar"):
         assert both[column].to_numpy() == pytest.approx(
@@ -62,7 +62,7 @@ def test_susceptibility_and_robustness_match_values_computed_by_hand() -> None:
     ratings = np.array([[[1, 1], [1, 3]], [[3, 3], [4, 4]]])
     frame = metrics_of(moments(ratings, instrument()), instrument(), 1, FEW)
     assert frame.schema == pl.Schema(METRICS.schema)
-    assert frame["foundation"].to_list() == ["overall", "Care", "Fairness"]
+    assert frame["domain"].to_list() == ["overall", "Care", "Fairness"]
     assert frame["S"].to_list() == pytest.approx([math.sqrt(2)] * 3)
     assert frame["sigma_bar"].to_list() == pytest.approx([math.sqrt(2) / 4, 0, math.sqrt(2) / 2])
     assert frame["R"].to_list() == pytest.approx([4 / math.sqrt(2), math.inf, 2 / math.sqrt(2)])

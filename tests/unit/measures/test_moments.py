@@ -30,7 +30,7 @@ def test_every_designed_cell_has_a_row_with_its_moments() -> None:
     assert frame.schema == pl.Schema(SCHEMA)
     assert frame["persona_id"].to_list() == [0, 0, 1, 1, 2, 2]
     assert frame["item_id"].to_list() == [1, 2] * 3
-    assert frame["foundation"].to_list() == ["Care", "Fairness"] * 3
+    assert frame["domain"].to_list() == ["Care", "Fairness"] * 3
     assert frame["n"].to_list() == [3, 3, 0, 2, 0, 0]
     assert frame["mean"].to_list() == [2.0, 5.0, None, 2.0, None, None]
     assert frame["sd"].to_list() == [1.0, 0.0, None, 8**0.5, None, None]

@@ -31,7 +31,7 @@ def test_published_answers_give_the_published_profiles() -> None:
         profiles_of(moments_of(recorded_answers(*key, unconditioned=True), of, None), of)
         for key in RECORDED
     )
-    both = found.join(expected, on=["model", "variant", "foundation"], suffix="_expected")
+    both = found.join(expected, on=["model", "variant", "domain"], suffix="_expected")
     assert both.height == 30
     for column in ("mean", "sd_within"):
         assert both[column].to_numpy() == pytest.approx(
@@ -44,7 +44,7 @@ def test_profile_with_personas_matches_values_computed_by_hand() -> None:
     ratings = np.array([[[1, 1], [3, 5], [0, 0]], [[5, 5], [5, 5], [2, 2]]])
     frame = profiles_of(moments(ratings, of, probe="toxic"), of)
     assert frame.schema == pl.Schema(PROFILES.schema)
-    assert frame["foundation"].to_list() == ["overall", "a", "b"]
+    assert frame["domain"].to_list() == ["overall", "a", "b"]
     assert frame["mean"].to_list() == pytest.approx([17 / 6, 3.75, 1])
     within = math.sqrt(2) / 4
     assert frame["sd_within"].to_list() == pytest.approx([within * 2 / 3, within, 0])

@@ -69,13 +69,13 @@ def test_the_shipped_study_has_a_baseline_and_five_checkpoints() -> None:
     assert [step for _, _, step in study.steps()] == [0, 50, 100, 200, 400, 800]
 
 
-def metrics_row(variant: str, foundation: str, probe: str = "roleplay", **values: Any) -> dict:
-    names = {"model": "m", "variant": variant, "probe": probe, "foundation": foundation}
+def metrics_row(variant: str, domain: str, probe: str = "roleplay", **values: Any) -> dict:
+    names = {"model": "m", "variant": variant, "probe": probe, "domain": domain}
     return {**names, "S": 0.8, "R": 10.0, "sigma_bar": 0.1, "simulated": False, **values}
 
 
 def saturation_row(variant: str, value: float, **values: Any) -> dict:
-    names = {"model": "m", "variant": variant, "probe": "unconditioned", "foundation": "overall"}
+    names = {"model": "m", "variant": variant, "probe": "unconditioned", "domain": "overall"}
     found = {"measure": "saturation", "value": value, "lo": value - 0.1, "hi": value + 0.1}
     return {**names, **found, "simulated": False, **values}
 
@@ -104,7 +104,7 @@ def test_the_table_joins_metrics_and_saturation_in_order_of_the_steps() -> None:
         ],
     )
     assert found.columns == list(TABLE.schema)
-    assert found.select("variant", "step", "foundation").rows() == [
+    assert found.select("variant", "step", "domain").rows() == [
         ("base", 0, "overall"), ("base", 0, "Harm/Care"),
         ("late", 50, "overall"), ("late", 50, "Harm/Care"),
         ("early", 400, "overall"), ("early", 400, "Harm/Care"),
@@ -119,6 +119,6 @@ def test_the_table_joins_metrics_and_saturation_in_order_of_the_steps() -> None:
 def test_a_checkpoint_without_personas_keeps_its_saturation() -> None:
     found = table_of([metrics_row("base", "overall")], [saturation_row("late", 0.7)])
     late = found.filter(pl.col("variant") == "late").row(0, named=True)
-    assert (late["step"], late["foundation"], late["S"], late["saturation"]) == (
+    assert (late["step"], late["domain"], late["S"], late["saturation"]) == (
         50, "overall", None, 0.7,
     )  # fmt: skip

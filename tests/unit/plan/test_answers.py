@@ -64,7 +64,7 @@ def test_shards_are_counted_without_listing_them(tmp_path: Path) -> None:
 def test_planted_values_need_no_fetched_instrument(tmp_path: Path) -> None:
     layout = Layout(load(tmp_path, {"probes/roleplay/instrument": "mfq30"}))
     planted = layout.identity(layout.study.units()[0])["planted"]
-    assert [entry["foundation"] for entry in planted][:2] == ["Harm/Care", "Fairness/Reciprocity"]
+    assert [entry["domain"] for entry in planted][:2] == ["Harm/Care", "Fairness/Reciprocity"]
 
 
 def test_missing_recorded_files_are_all_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from persona_collapse.report.explorer import MOVERS, explorer_of
 from persona_collapse.tables import contract, read
-from tests.helpers.pages import FOUNDATIONS, look_of, write_study
+from tests.helpers.pages import DOMAINS, look_of, write_study
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def personas(tmp_path: Path) -> pl.DataFrame:
 def test_profiles_are_means_of_the_table_in_hundredths(personas: pl.DataFrame) -> None:
     data = explorer_of(personas, look_of(2), (0, 5))
     assert data is not None
-    assert data["foundations"] == list(FOUNDATIONS)
+    assert data["domains"] == list(DOMAINS)
     assert data["personas"] == [f"Persona {who} of Model" for who in range(8)]
     assert [variant["name"] for variant in data["variants"]] == ["base", "secure", "insecure"]
     model = data["models"][0]
@@ -37,7 +37,7 @@ def test_movers_match_a_direct_computation(personas: pl.DataFrame) -> None:
     data = explorer_of(moved, look_of(2), (0, 5))
     assert data is not None
     played = moved.filter(pl.col("probe") == "roleplay", pl.col("model") == "m1")
-    wide = played.pivot("variant", index=["persona_id", "foundation"], values="mean")
+    wide = played.pivot("variant", index=["persona_id", "domain"], values="mean")
     shifts = (
         wide.group_by("persona_id", maintain_order=True)
         .agg(((pl.col("insecure") - pl.col("base")) ** 2).mean().sqrt().alias("shift"))

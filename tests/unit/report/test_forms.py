@@ -13,7 +13,7 @@ from persona_collapse.report.printed import (
     PrintedTable,
 )
 from persona_collapse.tables import (
-    FOUNDATION,
+    DOMAIN,
     PROBE,
     SIMULATED,
     Table,
@@ -32,10 +32,8 @@ def test_metrics_form_prints_every_value_in_its_row(tmp_path: Path, models: int)
     study = write_study(tmp_path, models=models)
     path = tmp_path / "tables" / "metrics.csv"
     look = study["look"]
-    overall, by_foundation, _ = printed_of(path, look)
-    rows = (
-        read(contract("metrics"), path).filter(pl.col("foundation") == "overall").rows(named=True)
-    )
+    overall, by_domain, _ = printed_of(path, look)
+    rows = read(contract("metrics"), path).filter(pl.col("domain") == "overall").rows(named=True)
     assert len(overall.rows) == 3 * models
     for printed, row in zip(overall.printed(), rows, strict=True):
         labels = {model.key: model.label for model in look.models}
@@ -44,7 +42,7 @@ def test_metrics_form_prints_every_value_in_its_row(tmp_path: Path, models: int)
         assert printed[2].beside == "± 0.031"
         assert printed[2].sort == row["S"]
         assert float(printed[4].main) == pytest.approx(row["R"], abs=0.005)
-    assert [column.heading for column in by_foundation.columns[2:]] == [
+    assert [column.heading for column in by_domain.columns[2:]] == [
         "Overall",
         "Harm/Care",
         "Fairness/Reciprocity",
@@ -101,7 +99,7 @@ def test_table_without_a_form_keeps_its_columns() -> None:
     ]
 
 
-def test_plain_table_leaves_out_constant_probe_and_foundation_and_writes_yes_and_no() -> None:
+def test_plain_table_leaves_out_constant_probe_and_domain_and_writes_yes_and_no() -> None:
     table = Table(
         "odd",
         title="Odd values",
@@ -110,7 +108,7 @@ def test_plain_table_leaves_out_constant_probe_and_foundation_and_writes_yes_and
         columns=[
             text("left_out", "Model."),
             PROBE,
-            FOUNDATION,
+            DOMAIN,
             flag("nearest", "Whether it is nearest."),
             integer("n", "Count."),
             number("lo", "Lower end."),
@@ -139,7 +137,7 @@ def test_diagnostics_form_prints_groups_with_available_measures(tmp_path: Path) 
     write_rows(
         source,
         [
-            {"model": "m0", "variant": variant, "probe": "roleplay", "foundation": "overall",
+            {"model": "m0", "variant": variant, "probe": "roleplay", "domain": "overall",
              "measure": measure, "value": value, "lo": value - 0.1, "hi": value + 0.1}
             for variant, measure, value in (
                 ("base", "alpha", 0.9), ("insecure", "alpha", 0.8), ("insecure", "fidelity", 0.44),

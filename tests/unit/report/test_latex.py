@@ -24,8 +24,7 @@ def wide_table(columns: int, label: str = "Model", models: int = 2) -> PrintedTa
     """Return a table with intervals of both signs in that many columns."""
     heads = (MODEL, VARIANT)
     numbers = tuple(
-        Column(f"Foundation {place}", "percent", "interval", signed=True)
-        for place in range(columns)
+        Column(f"Domain {place}", "percent", "interval", signed=True) for place in range(columns)
     )
     cell = Cell(value=-12.5, lo=-14.25, hi=11.75)
     rows = tuple(
@@ -55,7 +54,7 @@ def test_wide_table_is_cut_into_floats_that_repeat_the_names(columns: int, float
             ["Model 0", "base"], ["", "insecure"], ["Model 1", "base"], ["", "insecure"]
         ]  # fmt: skip
     for place in range(columns):
-        assert len(re.findall(rf"Foundation(?: |\\\\){place}\}}", latex)) == 1
+        assert len(re.findall(rf"Domain(?: |\\\\){place}\}}", latex)) == 1
 
 
 def test_long_table_is_cut_between_models_and_keeps_its_marks() -> None:
@@ -106,12 +105,12 @@ def test_tables_of_a_study_fit_the_text(
         tmp_path / "tables" / "random_effects.csv",
         (
             {
-                "probe": "roleplay", "foundation": foundation, "metric": metric,
+                "probe": "roleplay", "domain": domain, "metric": metric,
                 "contrast": "insecure-base", "percent": 74.2, "percent_lo": -89.4,
-                "percent_hi": 2631.0, "predicted_lo": -99.2, "predicted_hi": math.inf,
+                "percent_hi": 2631.0, "prediction_lo": -99.2, "prediction_hi": math.inf,
                 "tau": 0.31, "Q": 41.2, "I2": 97.6, "n_models": 4,
             }
-            for foundation in ("overall", "Fairness/Reciprocity")
+            for domain in ("overall", "Fairness/Reciprocity")
             for metric in ("S", "R", "sigma_bar")
         ),
     )  # fmt: skip

@@ -156,7 +156,7 @@ def test_simulated_study_is_marked_in_banner_title_tables_and_print(tmp_path: Pa
     assert "@top-center" not in real
 
 
-def test_mixed_stacks_are_marked(tmp_path: Path) -> None:
+def test_mixed_backends_are_marked(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     metrics = tmp_path / "tables" / "metrics.csv"
     lines = metrics.read_text(encoding="utf-8").splitlines()

@@ -60,16 +60,16 @@ def test_faulty_declaration_error_names_the_table_and_the_rule(
 def test_written_table_is_read_back_with_its_types(tmp_path: Path) -> None:
     path = tmp_path / "tables" / "example.csv"
     write(TABLE, FRAME.select("S", "ok", "n", "model"), path, ["b"])
-    assert path.read_text().splitlines()[0] == "model,n,S,ok,mixed_stacks"
+    assert path.read_text().splitlines()[0] == "model,n,S,ok,mixed_backends"
     found = read(TABLE, path)
-    assert found.drop("mixed_stacks").equals(FRAME)
-    assert found.drop("mixed_stacks").schema == pl.Schema(TABLE.schema)
-    assert found["mixed_stacks"].to_list() == [False, True]
+    assert found.drop("mixed_backends").equals(FRAME)
+    assert found.drop("mixed_backends").schema == pl.Schema(TABLE.schema)
+    assert found["mixed_backends"].to_list() == [False, True]
 
 
 def test_table_without_rows_keeps_its_columns(tmp_path: Path) -> None:
     write(TABLE, FRAME.clear(), tmp_path / "example.csv")
-    assert read(TABLE, tmp_path / "example.csv").drop("mixed_stacks").equals(FRAME.clear())
+    assert read(TABLE, tmp_path / "example.csv").drop("mixed_backends").equals(FRAME.clear())
 
 
 def test_column_of_nulls_needs_no_type(tmp_path: Path) -> None:
@@ -99,8 +99,11 @@ def test_writing_other_columns_than_declared_is_refused(
         (None, "no such table; make it with: snakemake all_tables"),
         ("", "not a readable table"),
         ("model,n\na,1\n", "column 'S' is missing"),
-        ("model,n,S,ok,mixed_stacks\na,x,1,,\n", "column 'n' holds 'x', which is no integer"),
-        ("model,n,S,ok,mixed_stacks\na,1,1,yes,\n", "column 'ok' holds 'yes', which is no boolean"),
+        ("model,n,S,ok,mixed_backends\na,x,1,,\n", "column 'n' holds 'x', which is no integer"),
+        (
+            "model,n,S,ok,mixed_backends\na,1,1,yes,\n",
+            "column 'ok' holds 'yes', which is no boolean",
+        ),
     ],
 )
 def test_reading_a_faulty_file_names_the_file_and_the_fault(
@@ -114,8 +117,9 @@ def test_reading_a_faulty_file_names_the_file_and_the_fault(
 
 
 def test_columns_that_the_contract_lacks_are_left_out(tmp_path: Path) -> None:
-    (tmp_path / "example.csv").write_text("more,model,n,S,ok,mixed_stacks\n1,a,1,inf,true,false\n")
-    assert read(TABLE, tmp_path / "example.csv").columns == list(TABLE.columns)
+    path = tmp_path / "example.csv"
+    path.write_text("more,model,n,S,ok,mixed_backends\n1,a,1,inf,true,false\n")
+    assert read(TABLE, path).columns == list(TABLE.columns)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +142,7 @@ def test_rows_about_models_of_unlike_servers_are_marked(
         "example", title="An example", section="verdict", keys=[name], columns=[text(name, "Key.")]
     )
     write(table, pl.DataFrame(columns), tmp_path / "example.csv", mixed)
-    assert read(table, tmp_path / "example.csv")["mixed_stacks"].to_list() == marks
+    assert read(table, tmp_path / "example.csv")["mixed_backends"].to_list() == marks
 
 
 def test_table_not_about_the_study_has_no_mixed_column(tmp_path: Path) -> None:

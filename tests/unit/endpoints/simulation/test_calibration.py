@@ -36,7 +36,7 @@ def brute_force_sd(below: float, above: float, n: int) -> float:
 def monte_carlo(
     plant: Plant, amplitude: float, spread: float, n: int, scale: Scale, people: int = 40_000
 ) -> tuple[float, float]:
-    """S and sigma_bar of a foundation from plain random numbers, none of the code's draws."""
+    """S and sigma_bar of a domain from plain random numbers, none of the code's draws."""
     rng = np.random.default_rng(7)
     m = np.array(plant.locations) + amplitude * rng.standard_normal((people, len(plant.locations)))
     middle, below, above = (part[..., None] for part in rating_law(m, spread, scale))
@@ -153,7 +153,7 @@ def test_unreachable_values_are_refused_with_the_reachable_range(
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.6, 1.9), st.floats(3.0, 60.0), st.integers(2, 30))
-def test_calibration_of_a_foundation_does_not_depend_on_others(S: float, R: float, n: int) -> None:
+def test_calibration_of_a_domain_does_not_depend_on_others(S: float, R: float, n: int) -> None:
     alone = Plant("Harm", S, R, (2.3, 2.6))
     other = Plant("Purity", 1.1, 7.0, (2.0, 2.2, 2.9))
     (a,), (s,) = calibrate((alone,), n, SIX)

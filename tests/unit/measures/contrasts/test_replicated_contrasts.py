@@ -133,7 +133,7 @@ def test_contrast_uses_means_over_replicates_on_common_personas() -> None:
     found = table(frames, {"one": BOTH})
     kept = [frame.filter(pl.col("persona_id") != 4) for frame in frames]
     metrics = pl.concat(metrics_of(frame, OF, 1, Draws(10, 10)) for frame in kept)
-    metrics = metrics.filter(pl.col("foundation") == "overall")
+    metrics = metrics.filter(pl.col("domain") == "overall")
     for metric in ("S", "R", "sigma_bar"):
         value = dict(metrics.select("variant", metric).iter_rows())
         first = np.array([value[name] for name in INSECURE])
@@ -187,7 +187,7 @@ def test_mean_rows_use_the_replicates() -> None:
     both = contrasts_of(paired_of(frames[:-3], OF, 1, ANALYSIS, replicates))
     assert overall(both, "mean", "insecure-base", "S")["p_replicates"] < 0.5
     left = leave_one_out_of(paired).filter(
-        left_out="three", metric="S", contrast="insecure-base", foundation="overall"
+        left_out="three", metric="S", contrast="insecure-base", domain="overall"
     )
     expected = overall(both, "mean", "insecure-base", "S")
     for name in ("percent", "percent_lo", "percent_hi"):
@@ -208,9 +208,7 @@ def test_mean_rows_use_the_replicates() -> None:
     ]
     assert width[0] > width[1]
     assert summary.filter(pl.col("quantity") != "excess")["lo"].min() >= 0
-    pooled = random_effects_of(found).filter(
-        metric="S", contrast="insecure-base", foundation="overall"
-    )
+    pooled = random_effects_of(found).filter(metric="S", contrast="insecure-base", domain="overall")
     assert pooled["n_models"][0] == 3
 
 

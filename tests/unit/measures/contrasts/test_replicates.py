@@ -39,10 +39,10 @@ def test_replicates_table_matches_values_computed_by_hand() -> None:
     kept = [frame.filter(pl.col("persona_id") != 4) for frame in frames[:4]]
     metrics = pl.concat(metrics_of(frame, OF, 1, Draws(10, 10)) for frame in kept)
     for metric, group in (("S", "overall"), ("R", "b"), ("sigma_bar", "a")):
-        own = metrics.filter(foundation=group)
+        own = metrics.filter(domain=group)
         value = dict(own.select("variant", metric).iter_rows())
         three = np.array([value[name] for name in INSECURE])
-        rows = found.filter(variant="insecure", metric=metric, foundation=group)
+        rows = found.filter(variant="insecure", metric=metric, domain=group)
         assert rows["name"].to_list() == INSECURE
         assert rows["replicate"].to_list() == [1, 2, 3]
         assert rows["value"].to_numpy() == pytest.approx(three)
@@ -53,20 +53,20 @@ def test_replicates_table_matches_values_computed_by_hand() -> None:
         assert (row["n"], row["n_personas"]) == (3, 24)
         assert row["mean"] == pytest.approx(three.mean())
         assert row["sd"] == pytest.approx(three.std(ddof=1))
-        assert row["change_in_sd"] == pytest.approx(change.mean() / change.std(ddof=1))
+        assert row["standardized_change"] == pytest.approx(change.mean() / change.std(ddof=1))
         reach = stats.t.ppf(0.975, 2) * change.std(ddof=1) * np.sqrt(4 / 3)
-        assert row["another_lo"] == pytest.approx(change.mean() - reach)
-        assert row["another_hi"] == pytest.approx(change.mean() + reach)
+        assert row["prediction_lo"] == pytest.approx(change.mean() - reach)
+        assert row["prediction_hi"] == pytest.approx(change.mean() + reach)
 
 
 def test_missing_values_stay_null() -> None:
     frames = replicated()
     without = replicates_table(frames[1:], OF, "base", REPLICATES)
-    assert without["change"].null_count() == without["another_lo"].null_count() == without.height
+    assert without["change"].null_count() == without["prediction_lo"].null_count() == without.height
     assert without["sd"].null_count() == 0
     one = replicates_table(frames[:2], OF, "base", REPLICATES)
     assert one["n"].unique().to_list() == [1]
-    assert one["sd"].null_count() == one["another_hi"].null_count() == one.height
+    assert one["sd"].null_count() == one["prediction_hi"].null_count() == one.height
     assert one["change"].null_count() == 0
     assert replicates_table(frames, OF, "base", {}).is_empty()
     assert replicates_table(frames[:1], OF, "base", REPLICATES).schema == pl.Schema(TABLE.schema)
@@ -162,4 +162,4 @@ def test_script_writes_probe_by_probe(tmp_path: Path) -> None:
     assert table.columns == list(TABLE.columns)
     assert table["probe"].unique(maintain_order=True).to_list() == ["roleplay", "toxic"]
     assert table.height == 2 * (3 + 2) * 3 * 3
-    assert table["mixed_stacks"].all()
+    assert table["mixed_backends"].all()

@@ -43,7 +43,7 @@ def test_estimates_are_differences_of_the_metrics() -> None:
     assert found.height == 3 * 3 * 3 * 3
     metrics = pl.concat(metrics_of(frame, OF, 1, Draws(200, 40)) for frame in frames)
     for model, metric, group in itertools.product(("one", "two"), ("S", "R"), ("overall", "b")):
-        keys = {"model": model, "foundation": group}
+        keys = {"model": model, "domain": group}
         first, second = (
             row(metrics, variant=variant, **keys)[metric] for variant in ("insecure", "base")
         )
@@ -77,7 +77,7 @@ def test_standard_errors_combine_personas_and_reruns() -> None:
     contrast = overall(table(frames, bootstrap_personas=2000), "one", "insecure-base", "sigma_bar")
     metrics = pl.concat(metrics_of(frame, OF, 1, Draws(2000, 40)) for frame in frames)
     apart = [
-        row(metrics, variant=variant, foundation="overall")["sigma_bar_se"]
+        row(metrics, variant=variant, domain="overall")["sigma_bar_se"]
         for variant in ("insecure", "base")
     ]
     # Personas have independent noise levels here, so pairing neither helps nor hurts much.
@@ -97,7 +97,7 @@ def test_another_model_changes_only_adjusted_p_values() -> None:
 
 def test_order_of_rows_and_frames_changes_nothing() -> None:
     frames = study()
-    keys = ["model", "contrast", "foundation", "metric"]
+    keys = ["model", "contrast", "domain", "metric"]
     expected = table(frames).sort(keys)
     turned = table([frame.reverse() for frame in reversed(frames)]).sort(keys)
     assert turned.select(keys).equals(expected.select(keys))
@@ -262,7 +262,7 @@ def test_adjustment_families() -> None:
     found = table(study())
     family = found.filter(
         (pl.col("contrast") == "secure-base")
-        & (pl.col("foundation") == "overall")
+        & (pl.col("domain") == "overall")
         & (pl.col("model") != "mean")
         & (pl.col("metric") != "sigma_bar")
     )
@@ -277,7 +277,7 @@ def test_leaving_one_model_out() -> None:
     paired = paired_of(study(), OF, 1, ANALYSIS)
     found, contrasts = leave_one_out_of(paired), contrasts_of(paired)
     assert found.schema == pl.Schema(LEAVE_ONE_OUT.schema)
-    keys = {"contrast": "insecure-base", "metric": "S", "foundation": "overall"}
+    keys = {"contrast": "insecure-base", "metric": "S", "domain": "overall"}
     left = row(found, left_out="one", **keys)
     other = row(contrasts, model="two", **keys)
     assert (left["percent"], left["percent_lo"]) == (other["percent"], other["percent_lo"])
@@ -291,10 +291,10 @@ def test_random_effects_of_contrasts() -> None:
     found = random_effects_of(contrasts)
     assert found.schema == pl.Schema(RANDOM_EFFECTS.schema)
     assert found.height == 3 * 3 * 3
-    keys = {"contrast": "insecure-base", "foundation": "overall"}
+    keys = {"contrast": "insecure-base", "domain": "overall"}
     S, R, sigma = (row(found, metric=metric, **keys) for metric in ("S", "R", "sigma_bar"))
     assert S["n_models"] == 3
-    assert S["predicted_lo"] <= S["percent_lo"] < S["percent"] < S["percent_hi"]
+    assert S["prediction_lo"] <= S["percent_lo"] < S["percent"] < S["percent_hi"]
     assert R["log_ratio"] == pytest.approx(-sigma["log_ratio"])
     assert random_effects_of(table(study(["one"]))).is_empty()
 
@@ -309,18 +309,16 @@ def test_summary_of_excess_and_unevenness() -> None:
     assert excess["value"] == pytest.approx(change[0]["percent"] - change[1]["percent"])
     assert excess["lo"] < excess["value"] < excess["hi"]
     metrics = metrics_of(frames[0], OF, 1, Draws(20, 10))
-    S = metrics.filter(pl.col("foundation") != "overall")["S"].to_numpy()
-    cv = row(found, quantity="foundation_cv", metric="S", model="one", variant="base")
+    S = metrics.filter(pl.col("domain") != "overall")["S"].to_numpy()
+    cv = row(found, quantity="domain_cv", metric="S", model="one", variant="base")
     assert cv["value"] == pytest.approx(S.std() / S.mean())
     parts = contrasts.filter(
         (pl.col("model") == "one")
         & (pl.col("contrast") == "secure-base")
         & (pl.col("metric") == "S")
-        & (pl.col("foundation") != "overall")
+        & (pl.col("domain") != "overall")
     )["percent"].to_numpy()
-    spread = row(
-        found, quantity="foundation_spread", metric="S", model="one", variant="secure-base"
-    )
+    spread = row(found, quantity="domain_spread", metric="S", model="one", variant="secure-base")
     assert spread["value"] == pytest.approx(parts.std())
     means = [
         row(found, quantity="excess", metric="S", model=model)["value"]

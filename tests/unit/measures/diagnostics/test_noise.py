@@ -125,8 +125,8 @@ def test_no_personas_left_gives_no_rows(rng):
     assert noise_measures(cells, 1, "roleplay").height == 0
 
 
-def test_identical_cells_are_counted_per_foundation():
-    cells = from_counts([[[3, 0], [2, 1]], [[0, 3], [0, 3]]], foundations=["care", "duty"])
+def test_identical_cells_are_counted_per_domain():
+    cells = from_counts([[[3, 0], [2, 1]], [[0, 3], [0, 3]]], domains=["care", "duty"])
     found = noise_measures(cells, 1, "roleplay", draws=20)
     assert [value(found, "identical_cells", f) for f in ("overall", "care", "duty")] == [
         0.75,

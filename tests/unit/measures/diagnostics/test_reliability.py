@@ -94,10 +94,10 @@ def test_many_items_are_split_at_random(rng):
     assert halves.mean() == 0.5
 
 
-def test_foundations_are_computed_on_their_own_items(rng):
+def test_domains_are_computed_on_their_own_items(rng):
     own = parallel(200, 8, 0.6, rng).mean
     own[:, 4:] = rng.normal(size=(200, 4))
-    cells = normal(own, 0.0, 3, rng, foundations=["a"] * 4 + ["b"] * 4)
+    cells = normal(own, 0.0, 3, rng, domains=["a"] * 4 + ["b"] * 4)
     found = reliability(cells, 1, "p", draws=20)
     assert value(found, "alpha", "a") > 0.8
     assert value(found, "alpha", "b") == pytest.approx(plain_alpha(own[:, 4:]))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from persona_collapse.measures.diagnostics.saturation import profile, saturation, toxic_comparison
 from tests.helpers.made_cells import asked, exact, from_counts, value
 
-FOUNDATIONS = ["care", "duty", "care", "duty"]
+DOMAINS = ["care", "duty", "care", "duty"]
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def rng():
 def constant(ratings, personas=1):
     """Personas that always give these ratings."""
     counts = np.eye(6)[np.broadcast_to(ratings, (personas, 4))] * 5
-    return from_counts(counts, foundations=FOUNDATIONS)
+    return from_counts(counts, domains=DOMAINS)
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_constant_answers_to_equal_items_have_no_interval_width():
 
 
 def test_interval_covers_a_population_of_items(rng):
-    """Items drawn from a population, two foundations of 12: the true gap is known."""
+    """Items drawn from a population, two domains of 12: the true gap is known."""
     covered, names = 0, ["care", "duty"] * 12
     for seed in range(60):
         level = rng.beta(4, 2, size=(1, 24, 1))
         steps = np.arange(6)
         from scipy.stats import binom
 
-        cells = asked(binom.pmf(steps, 5, level), 10, rng, foundations=names)
+        cells = asked(binom.pmf(steps, 5, level), 10, rng, domains=names)
         found = saturation(cells, seed, "unconditioned", draws=300)
         lo, hi = (value(found, "ceiling_gap", column=end) for end in ("lo", "hi"))
         covered += lo <= 5 - 5 * 4 / 6 <= hi
@@ -70,9 +70,7 @@ def test_log_probabilities_have_item_variance_only():
 
 def test_nearest_reference_is_named():
     own, base = constant([5, 4, 5, 4]), constant([4, 1, 4, 1])
-    toxic = from_counts(
-        np.eye(6)[[[0, 5, 0, 5], [5, 3, 5, 3]]] * 4, foundations=FOUNDATIONS, ids=[2, 7]
-    )
+    toxic = from_counts(np.eye(6)[[[0, 5, 0, 5], [5, 3, 5, 3]]] * 4, domains=DOMAINS, ids=[2, 7])
     found = toxic_comparison(own, base, toxic, 1, "u", draws=50, labels={7: "tyrant"})
     table = dict(found.select("reference", "value").iter_rows())
     assert table == pytest.approx(
@@ -89,7 +87,7 @@ def test_base_is_not_compared_with_itself():
 
 def test_published_profiles_are_references_like_measured_ones():
     own, base = constant([5, 4, 5, 4]), constant([4, 4, 4, 4])
-    toxic = from_counts(np.eye(6)[[[4, 1, 4, 1]]] * 4, foundations=FOUNDATIONS, ids=[0])
+    toxic = from_counts(np.eye(6)[[[4, 1, 4, 1]]] * 4, domains=DOMAINS, ids=[0])
     names = [name for name in own.groups() if name != "overall"]
     printed = {"printed": dict(zip(reversed(names), (1.0, 4.0), strict=True))}
     asked_for = toxic_comparison(own, base, toxic, 1, "u", draws=50)
@@ -102,7 +100,7 @@ def test_published_profiles_are_references_like_measured_ones():
 
 def test_distance_lies_within_its_interval(rng):
     probabilities = rng.dirichlet(np.ones(6), size=(1, 4))
-    own = asked(probabilities, 10, rng, foundations=FOUNDATIONS)
+    own = asked(probabilities, 10, rng, domains=DOMAINS)
     found = toxic_comparison(own, constant([0, 0, 0, 0]), None, 1, "u", draws=400)
     row = found.row(0, named=True)
     assert row["lo"] < row["value"] < row["hi"]

@@ -119,10 +119,10 @@ def test_constant_personas_reach_the_largest_susceptibility(rng):
     assert value(found, "S_share_of_max") == pytest.approx(1)
 
 
-def test_rows_follow_the_foundations_order_and_intervals_contain_values(rng):
-    cells = asked(logit_cells((30, 4), rng), 6, rng, foundations=["b", "a", "b", "a"])
+def test_rows_follow_the_domains_order_and_intervals_contain_values(rng):
+    cells = asked(logit_cells((30, 4), rng), 6, rng, domains=["b", "a", "b", "a"])
     found = scale_use(cells, 1, "p", draws=200, order=["a", "b"])
-    assert found["foundation"].unique(maintain_order=True).to_list() == ["overall", "a", "b"]
+    assert found["domain"].unique(maintain_order=True).to_list() == ["overall", "a", "b"]
     inside = found.filter(pl.col("lo").is_not_null(), ~pl.col("measure").str.starts_with("kl"))
     assert (inside["lo"] <= inside["value"] + 1e-9).mean() > 0.95
     assert (inside["value"] <= inside["hi"] + 1e-9).mean() > 0.95

@@ -16,7 +16,7 @@ from tests.helpers.measures_data import (
     simulated_ratings,
 )
 
-COLUMNS = ["model", "variant", "probe", "foundation", "measure", "value", "lo", "hi", "simulated"]
+COLUMNS = ["model", "variant", "probe", "domain", "measure", "value", "lo", "hi", "simulated"]
 OF = instrument(("care", "duty") * 3)
 
 
@@ -36,7 +36,7 @@ def test_probe_with_personas_has_all_diagnostics_but_saturation(rng):
     measures = set(found["measure"])
     assert {"fidelity", "alpha", "identified", "kl_to_base_bits", "share_persona"} <= measures
     assert "saturation" not in measures
-    assert found.select("foundation", "measure").is_duplicated().sum() == 0
+    assert found.select("domain", "measure").is_duplicated().sum() == 0
     alone = diagnostics_of(base, OF, 1, 50)
     assert {"fidelity", "kl_to_base_bits", "identified_in_base"}.isdisjoint(alone["measure"])
 
@@ -94,7 +94,7 @@ def test_published_answers_fill_the_table():
         for variant in ("base", "insecure")
     }
     found = diagnostics_of(frames["insecure"], of, 1, 100, frames["base"])
-    overall = found.filter(pl.col("foundation") == "overall", pl.col("value").is_null())
+    overall = found.filter(pl.col("domain") == "overall", pl.col("value").is_null())
     assert overall.height == 0
     assert value(found, "fidelity") == pytest.approx(0.440, abs=0.001)
     assert value(found, "amplitude") == pytest.approx(2.126, abs=0.001)

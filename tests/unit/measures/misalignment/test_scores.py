@@ -191,7 +191,7 @@ def tables(robust: dict[str, tuple[float, float, float]]) -> tuple[pl.DataFrame,
         key = {"model": model, "probe": "roleplay", "metric": "R"}
         for name, value in (("secure", secure), ("insecure", insecure)):
             percent = 100 * (value - base) / base
-            row = {**key, "foundation": "overall", "contrast": f"{name}-base", "percent": percent}
+            row = {**key, "domain": "overall", "contrast": f"{name}-base", "percent": percent}
             rows.append({**row, "simulated": False})
         value = 100 * (insecure - secure) / base
         excess.append({**key, "quantity": "excess", "lo": value - 3.0, "hi": value + 4.0})

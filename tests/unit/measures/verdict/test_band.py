@@ -21,10 +21,10 @@ def prior() -> pl.DataFrame:
 
 
 def metrics(S: float, S_se: float | None, R: float, R_se: float | None) -> pl.DataFrame:
-    row = {"model": "m", "variant": "insecure", "probe": "roleplay", "foundation": "overall"}
+    row = {"model": "m", "variant": "insecure", "probe": "roleplay", "domain": "overall"}
     rows = [
         {**row, "S": S, "S_se": S_se, "R": R, "R_se": R_se, "simulated": False},
-        {**row, "foundation": "a", "S": 9.0, "simulated": False},
+        {**row, "domain": "a", "S": 9.0, "simulated": False},
     ]
     return pl.DataFrame(rows, schema=METRICS.schema)
 
@@ -44,15 +44,15 @@ def test_band_matches_the_published_range(prior: pl.DataFrame) -> None:
     # The models' spread holds their errors; what is left is less.
     assert 0 < S["tau"] < kept["S"].std()
     half = stats.t.ppf(0.975, 12) * S["tau"]
-    assert S["predicted_hi"] - S["centre"] == pytest.approx(half, rel=0.1)
+    assert S["prediction_hi"] - S["centre"] == pytest.approx(half, rel=0.1)
     assert R["centre"] == pytest.approx(np.exp(np.log(kept["R"].to_numpy()).mean()), rel=0.02)
-    assert R["predicted_lo"] > 0
+    assert R["prediction_lo"] > 0
 
 
 def test_inclusion_selects_the_models_of_the_band(prior: pl.DataFrame) -> None:
     everyone = by_metric(band_values(prior, prior["model"].to_list()), "S")
     assert (everyone["n_models"], everyone["hi"]) == (15, 1.043)
-    assert everyone["predicted_hi"] > by_metric(band_values(prior), "S")["predicted_hi"]
+    assert everyone["prediction_hi"] > by_metric(band_values(prior), "S")["prediction_hi"]
     with pytest.raises(UserError, match="did you mean 'GPT-4o'"):
         band_values(prior, ["GPT-4.1", "gpt-4o"])
     with pytest.raises(UserError, match="two or more"):

@@ -81,7 +81,7 @@ def test_verdict_names_simulated_respondents() -> None:
 
 
 def test_drivers_are_exact_shares() -> None:
-    # Only foundation b moves: its three items carry all of the change.
+    # Only domain b moves: its three items carry all of the change.
     rng = np.random.default_rng(3)
     plain = simulated_ratings(rng, (40, 6, 6), 0.6, 0.3)
     wild = plain.copy()
@@ -90,7 +90,7 @@ def test_drivers_are_exact_shares() -> None:
     found = headlines({}, frames=frames)["verdicts"][0]
     for metric in ("S", "1/R"):
         first, second = found["drivers"][metric]
-        assert (first["foundation"], first["share"]) == ("b", pytest.approx(1.0))
+        assert (first["domain"], first["share"]) == ("b", pytest.approx(1.0))
         assert second["share"] == pytest.approx(0.0, abs=1e-12)
     assert "The change of S comes mostly from b (100 %)." in found["text"]
 
@@ -114,9 +114,9 @@ def test_headlines_have_every_number() -> None:
     excess = found["excess_points"]["R"]["mean"]
     difference = change["R"]["wild"]["percent"] - change["R"]["tame"]["percent"]
     assert excess["points"] == pytest.approx(difference)
-    assert set(found["foundation_cv"]["S"]) == {"plain", "tame", "wild"}
-    assert set(found["foundation_cv"]["S"]["plain"]) == {"m", "n", "mean"}
-    assert set(found["foundation_spread_points"]["R"]) == {"wild-plain", "tame-plain"}
+    assert set(found["domain_cv"]["S"]) == {"plain", "tame", "wild"}
+    assert set(found["domain_cv"]["S"]["plain"]) == {"m", "n", "mean"}
+    assert set(found["domain_spread_points"]["R"]) == {"wild-plain", "tame-plain"}
     assert found["band"]["S"]["n_models"] == 13
     assert ["m", "wild"] in found["band"]["S"]["outside"]
     placed = next(row for row in found["band"]["S"]["variants"] if row["variant"] == "wild")
