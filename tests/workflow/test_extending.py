@@ -205,7 +205,7 @@ def test_table_has_the_declared_columns_and_is_shown_and_documented(
 ) -> None:
     table = pl.read_csv(extended.root / "results/quick/tables/medians.csv")
     names = ["model", "variant", "probe", "median", "constant_share", "n_cells", "simulated"]
-    assert table.columns == [*names, "mixed_stacks"]
+    assert table.columns == [*names, "mixed_backends"]
     units = list((extended.root / "results/quick/moments").glob("*/*/*.parquet"))
     assert table.height == len(units)
     assert table.filter(pl.col("variant") == "three")["median"].unique().to_list() == [3.0]
