@@ -97,7 +97,7 @@ def published_instrument() -> Instrument:
     """The 30 published items, without their texts."""
     with (PUBLISHED / "resources" / "mfq30_items.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    items = tuple(Item(int(row["item_id"]), "s", row["domain"], "") for row in rows)
+    items = tuple(Item(int(row["item_id"]), "s", row["foundation"], "") for row in rows)
     names = tuple(dict.fromkeys(item.domain for item in items))
     return Instrument("mfq30", "MFQ-30", Scale(0, 5), names, Prompts("", {"s": "{item}"}), items)
 
