@@ -64,16 +64,25 @@ class Measures:
         """Return the instrument of each unit."""
         return [self.layout.instrument(unit) for unit in units]
 
-    def read_by(self, tables: Sequence[Table]) -> list[dict[str, str | None]]:
-        """Return, for every unit, the files that the functions of tables read (``tables.READS``).
+    def read_by(self, tables: Sequence[Table]) -> list[dict[str, str | int | None]]:
+        """Return, for every unit, what the functions of tables read (``tables.READS``).
 
-        An unconditioned unit has no persona set.
+        These are paths of files and, for seed and draws, the numbers. An unconditioned unit has no
+        persona set.
         """
         sets = [self.layout.persona_set(unit) for unit in self.units]
-        files: dict[str, Sequence[str | None]] = {
+        bases = [self.baseline(unit) for unit in self.units]
+        count = len(self.units)
+        files: dict[str, Sequence[str | int | None]] = {
             "moments": self.files("moments", self.units),
             "instrument": self.instruments(self.units),
             "personas": [str(path) if path else None for path in sets],
+            "baseline": [
+                self.moments(base) if base not in (None, unit) else None
+                for unit, base in zip(self.units, bases, strict=True)
+            ],
+            "seed": [self.study.seed] * count,
+            "draws": [self.analysis["bootstrap_diagnostics"]] * count,
         }
         read = sorted({kind for table in tables for kind in table.reads})
         return [{kind: files[kind][place] for kind in read} for place in range(len(self.units))]

@@ -25,6 +25,9 @@ READS = {
     "moments": "the unit's moments, columns of `measures.moments.SCHEMA`",
     "instrument": "the unit's instrument, a `materials.instruments.Instrument`",
     "personas": "the descriptions of its personas in order, None where it is unconditioned",
+    "baseline": "the baseline's moments, None for the baseline itself and where it was not asked",
+    "seed": "the study's seed",
+    "draws": "how often the personas are drawn, `analysis.bootstrap_diagnostics`",
 }
 # What a study needs for a table or figure to exist.
 CONDITIONS = {

@@ -97,7 +97,7 @@ for module, tables in OUTPUTS.unit_tables().items():
         name:
             f"table_{module.replace('.', '_')}"
         input:
-            sorted({path for unit in units for path in unit.values() if path}),
+            sorted({path for unit in units for path in unit.values() if isinstance(path, str)}),
         output:
             tables=[
                 report(

@@ -16,14 +16,14 @@ from persona_collapse.tables import contract, write
 
 def unit_tables(
     functions: dict[str, list[str]],
-    units: list[dict[str, str | None]],
+    units: list[dict[str, str | int | None]],
     mixed: list[str],
     tables: list[str],
 ) -> None:
     """Write the rows that each table's function returns for every unit, in the units' order.
 
     ``functions`` holds, by table, its function ``<module>.<name>`` in ``measures/`` and what this
-    takes (``tables.READS``), ``units`` the file of each of these.
+    takes (``tables.READS``), ``units`` the file or number of each of these.
     """
     for file in tables:
         table = contract(Path(file).stem)
@@ -43,6 +43,9 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "moments": pl.read_parquet,
     "instrument": cache(lambda path: read_instrument(Path(path))),
     "personas": _personas,
+    "baseline": lambda path: pl.read_parquet(path) if path else None,
+    "seed": int,
+    "draws": int,
 }
 
 
