@@ -228,11 +228,7 @@ class _Panel:
     look: Look
 
     def draw(
-        self,
-        lines: Sequence[Line],
-        prior: pl.DataFrame,
-        members: Sequence[str],
-        box: Frame,
+        self, lines: Sequence[Line], prior: pl.DataFrame, members: Sequence[str], box: Frame
     ) -> None:
         """Draw into the box (left, top, width, height of the lanes) in inches."""
         left, top, width, lanes = box

@@ -211,12 +211,7 @@ def lost(row: Row) -> int:
     return int(sum(row[cause] or 0 for cause in CAUSES))
 
 
-def _panel(
-    sheet: Sheet,
-    probe: str,
-    rows: dict[Line, Row | None],
-    box: Frame,
-) -> None:
+def _panel(sheet: Sheet, probe: str, rows: dict[Line, Row | None], box: Frame) -> None:
     left, top, width, tall = box
     counts = {line: f"{lost(row):,}" if row else ABSENT for line, row in rows.items()}
     room = widest(list(counts.values())) + 0.06

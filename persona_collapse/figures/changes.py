@@ -58,12 +58,7 @@ def noise_change(contrasts: pl.DataFrame, look: Look) -> Figure:
     1/R is sigma_bar, so its percent change is that of ``sigma_bar``. Whiskers are 95 % intervals.
     """
     rows = rows_by(
-        contrasts,
-        "model",
-        "contrast",
-        probe=look.roleplay,
-        domain="overall",
-        metric="sigma_bar",
+        contrasts, "model", "contrast", probe=look.roleplay, domain="overall", metric="sigma_bar"
     )
     changes = {
         (model, variant): row
@@ -106,11 +101,7 @@ def noise_change(contrasts: pl.DataFrame, look: Look) -> Figure:
 
 
 def _dots(
-    axes: Axes,
-    lines: Sequence[Line],
-    changes: dict[tuple[str, str], Row],
-    look: Look,
-    width: float,
+    axes: Axes, lines: Sequence[Line], changes: dict[tuple[str, str], Row], look: Look, width: float
 ) -> None:
     for line in lines:
         row = changes[line.model, line.variant]
@@ -309,13 +300,7 @@ def _limit(changes: Changes, variants: Sequence[str]) -> float:
     return 10.0 * max(math.ceil(min(largest, _MOST) / 10), 1)
 
 
-def _cell(
-    axes: Axes,
-    row: Row | None,
-    box: Frame,
-    limit: float,
-    colours: Colormap,
-) -> None:
+def _cell(axes: Axes, row: Row | None, box: Frame, limit: float, colours: Colormap) -> None:
     """Draw one cell (left, top, width, height in inches) with its number."""
     from matplotlib.patches import Rectangle
 

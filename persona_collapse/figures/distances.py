@@ -90,12 +90,7 @@ def _references(rows: Rows) -> list[str]:
 
 
 def _points(
-    axes: Axes,
-    block: Block,
-    rows: Rows,
-    references: list[str],
-    variants: list[str],
-    look: Look,
+    axes: Axes, block: Block, rows: Rows, references: list[str], variants: list[str], look: Look
 ) -> None:
     step = 0.8 / len(variants)
     for place, variant in enumerate(variants):

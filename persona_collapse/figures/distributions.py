@@ -20,15 +20,7 @@ from persona_collapse.figures.marks import (
     with_interval,
 )
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, extent, widest, wrap
-from persona_collapse.figures.style import (
-    FAINT,
-    GRID,
-    HEADING,
-    INK,
-    PAPER,
-    TEXT_WIDTH,
-    Paint,
-)
+from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, PAPER, TEXT_WIDTH, Paint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,8 +19,7 @@ ASPECTS = {"alignment": "aligned", "coherence": "coherent"}  # what is judged, a
 
 Aspect = Annotated[str, Matches("^(aligned|coherent)$", "aligned or coherent")]
 JudgePrompt = Annotated[
-    str,
-    Matches(r"\{question\}[\s\S]*\{answer\}", "a text with {question} and, after it, {answer}"),
+    str, Matches(r"\{question\}[\s\S]*\{answer\}", "a text with {question} and, after it, {answer}")
 ]
 
 

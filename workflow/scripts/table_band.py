@@ -12,12 +12,7 @@ from persona_collapse.tables.contracts.prior_models import TABLE as PRIOR_MODELS
 
 
 def table_band(
-    metrics: str,
-    prior: str,
-    inclusion: list[str] | None,
-    mixed: list[str],
-    band: str,
-    values: str,
+    metrics: str, prior: str, inclusion: list[str] | None, mixed: list[str], band: str, values: str
 ) -> None:
     """Write each variant's place, and the band itself; ``inclusion`` None takes the paper's 13."""
     earlier = read(PRIOR_MODELS, Path(prior))

@@ -13,11 +13,7 @@ from persona_collapse.tables.contracts.fidelity import TABLE
 
 
 def table_fidelity(
-    moments: list[str],
-    bases: list[str],
-    instruments: list[str],
-    mixed: list[str],
-    output: str,
+    moments: list[str], bases: list[str], instruments: list[str], mixed: list[str], output: str
 ) -> None:
     """Write one row per persona; the lists go together, one entry per variant but the baseline."""
     parts = [pl.DataFrame(schema=TABLE.schema)]
