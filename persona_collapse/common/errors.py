@@ -1,7 +1,5 @@
 """The exception for errors that users can fix: what is wrong, where, and what to do."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

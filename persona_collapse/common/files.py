@@ -1,7 +1,5 @@
 """Write files that survive crashes and other processes: whole files, and logs of one writer."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import socket

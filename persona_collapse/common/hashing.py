@@ -1,7 +1,5 @@
 """Digests of values, bytes and files."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

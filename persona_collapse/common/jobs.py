@@ -1,7 +1,5 @@
 """Run a workflow script's function with a rule's names; report a fault as one message."""
 
-from __future__ import annotations
-
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """The log of all modules: one handler for stderr and the log file of the running job."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from contextlib import suppress

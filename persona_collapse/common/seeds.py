@@ -1,7 +1,5 @@
 """Seeds derived from the study seed and names, so that adding a model moves no other number."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Read YAML files; an error names the file, the line and the problem."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, NoReturn

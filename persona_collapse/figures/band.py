@@ -1,15 +1,16 @@
 """Variants beside earlier base models: their range of S, and their distribution of S and R."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Self
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
@@ -51,10 +52,6 @@ from persona_collapse.figures.style import (
     TEXT_WIDTH,
     Paint,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _ROW, _SPACE, _HEAD = 0.135, 0.1, 0.2  # heights in inches: published model, gap, heading
 _PRIOR = Paint(INK, "", "-", "o")
@@ -336,7 +333,7 @@ class Prediction:
     log: bool
 
     @classmethod
-    def of(cls, row: Row) -> Prediction:
+    def of(cls, row: Row) -> Self:
         """Read it from a row of ``band_values.csv``, whose ends are those of the middle 95 %."""
         log = row["metric"] == "R"
         to = math.log if log else float
@@ -359,8 +356,6 @@ class Prediction:
 
 def _t(level: float, freedom: int) -> float:
     """Return the half-width, in scales, of the middle ``level`` of a t distribution."""
-    from scipy.special import stdtrit
-
     return float(stdtrit(freedom, (1 + level) / 2))
 
 

@@ -1,13 +1,13 @@
 """Bars of models and variants: S and R, parts of the variance, answers without a rating."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
@@ -40,10 +40,6 @@ from persona_collapse.figures.style import (
     VERMILLION,
     Paint,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 COMPONENTS = {
     "persona": ("persona", Paint(BLUE, "/////", "-", "o")),
@@ -227,8 +223,6 @@ def _panel(sheet: Sheet, probe: str, rows: dict[Line, Row | None], box: Frame) -
 
 
 def _causes(axes: Axes, probe: str, rows: dict[Line, Row | None]) -> None:
-    from matplotlib.ticker import FuncFormatter
-
     shares: list[float] = [0.0]
     for line, row in rows.items():
         if not row or not row["expected"]:

@@ -3,8 +3,6 @@
 Read while planning only: scripts do not import it, so an edited text redraws nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

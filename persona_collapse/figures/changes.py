@@ -1,13 +1,16 @@
 """Percent changes against the baseline: of 1/R per model, of S and R per domain."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
+import matplotlib
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import AutoMinorLocator, FixedLocator, FuncFormatter, MaxNLocator
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
@@ -34,11 +37,6 @@ from persona_collapse.figures.sheet import (
     wrap,
 )
 from persona_collapse.figures.style import FAINT, HEADING, INK, ONE_COLUMN, PAPER, TEXT_WIDTH
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap
-    from matplotlib.figure import Figure
 
 _NAMES = 0.95  # inches for models' labels beside the changes of 1/R
 _BETWEEN_TICKS = 0.04  # inches between the labels of ticks
@@ -119,8 +117,6 @@ def _dot(axes: Axes, row: Row, y: float, look: Look, variant: str, name: str) ->
 
 def _percent_axis(axes: Axes, rows: Sequence[Row], width: float) -> None:
     """Let the axis, ``width`` inches wide, hold zero and every finite change and interval."""
-    from matplotlib.ticker import AutoMinorLocator, FixedLocator, FuncFormatter
-
     ends = [row[name] for row in rows for name in ("percent", "percent_lo", "percent_hi")]
     found = [0.0, *(end for end in ends if finite(end))]
     low, high = min(found), max(found)
@@ -141,8 +137,6 @@ def _percent_axis(axes: Axes, rows: Sequence[Row], width: float) -> None:
 
 def _ticks(low: float, high: float, width: float) -> list[float]:
     """Return round ticks, as many as have room for their labels."""
-    from matplotlib.ticker import MaxNLocator
-
     for most in (5, 4, 3, 2, 1):
         locator = MaxNLocator(most, steps=FINE)
         ticks = [float(t) for t in locator.tick_values(low, high) if low <= t <= high]
@@ -160,8 +154,6 @@ def domain_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
     Cells print the percent change, in brackets where its 95 % interval holds zero; colours end at
     100 % (or at the largest change below that).
     """
-    import matplotlib
-
     changes, domains = _changes(contrasts, look)
     variants = _compared(changes, look)
     models = _models(changes, look)
@@ -302,8 +294,6 @@ def _limit(changes: Changes, variants: Sequence[str]) -> float:
 
 def _cell(axes: Axes, row: Row | None, box: Frame, limit: float, colours: Colormap) -> None:
     """Draw one cell (left, top, width, height in inches) with its number."""
-    from matplotlib.patches import Rectangle
-
     left, top, width, height = box
     value = row["percent"] if row else None
     known = value is not None and not math.isnan(value)

@@ -1,13 +1,12 @@
 """Curves per model: S and R over temperature, detectable changes over personas, training losses."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING
 
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.figures.marks import (
@@ -23,10 +22,6 @@ from persona_collapse.figures.marks import (
 from persona_collapse.figures.panels import Block, Blocks, Space
 from persona_collapse.figures.sheet import Entry, Sheet
 from persona_collapse.figures.style import FAINT, PAPER, Paint
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 DETECTABLE = {"S": "rise of S, %", "R": "fall of R, %"}
 LOSSES = {"train_loss": "Loss", "train_accuracy": "Accuracy"}

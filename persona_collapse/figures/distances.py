@@ -1,10 +1,8 @@
 """How far unconditioned profiles lie from the baseline's, toxic personas' and the ceiling."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
@@ -20,10 +18,6 @@ from persona_collapse.figures.marks import (
 from persona_collapse.figures.panels import Block, Blocks, Space
 from persona_collapse.figures.sheet import Entry, widest, wrap
 from persona_collapse.figures.style import FAINT, GRID, PAPER, Paint
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # What tables/toxic.csv calls them, whatever the baseline's name.
 _BASE, _CEILING = "base", "ceiling"

@@ -1,11 +1,10 @@
 """How often each variant gives each rating."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
@@ -21,10 +20,6 @@ from persona_collapse.figures.marks import (
 )
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, extent, widest, wrap
 from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, PAPER, TEXT_WIDTH, Paint
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _LABELS, _NUMBERS, _GAP = 1.0, 0.36, 0.12
 _TALLEST, _LEAST, _PAGE = 0.95, 0.52, 8.4  # a row's height at most and at least; all rows' aim

@@ -1,13 +1,12 @@
 """Is a persona under a variant still the persona that it was under the baseline?"""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
@@ -22,10 +21,6 @@ from persona_collapse.figures.marks import (
 from persona_collapse.figures.panels import Block, Blocks, Space
 from persona_collapse.figures.sheet import Entry, Sheet, bare, extent, widest, wrap
 from persona_collapse.figures.style import FAINT, INK, Paint
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _STRIP, _TICKS = 0.32, 0.18  # heights in inches: the strip's, and of the numbers below a frame
 _NAME, _SQUARE = 1.3, 0.84  # inches that names may take; a square's side where there are many

@@ -1,19 +1,15 @@
 """Labels beside points, where they cover neither points nor each other."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from persona_collapse.figures.sheet import extent
 from persona_collapse.figures.style import FAINT, SMALL
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _CLEAR = 0.045  # inches between a label and any point
 _FAR = 0.22  # inches beyond which a hairline leads from the label to its point

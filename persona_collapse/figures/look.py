@@ -1,16 +1,23 @@
 """What a study's models and variants are called and how they are painted."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
-from persona_collapse.figures.sheet import Notice
 from persona_collapse.figures.style import FAMILY_MARKERS, OTHER_PAINTS, PAINTS, Paint
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a figure says of the origin of its numbers; ``sign`` marks the labels it is about."""
+
+    strong: str
+    light: str
+    sign: str = ""
+
 
 SIMULATED = Notice("SIMULATED RESPONDENTS", "no model was asked")
 MIXED = Notice("MIXED STACKS", "servers differ between variants", sign="†")
@@ -59,7 +66,7 @@ class Look:
         models: Sequence[Mapping[str, Any]],
         variants: Sequence[str],
         analysis: Mapping[str, object],
-    ) -> Look:
+    ) -> Self:
         """Build a look from a rule's params.
 
         ``models`` are mappings with ``key``, ``label``, ``family`` and perhaps ``mixed_backends``;

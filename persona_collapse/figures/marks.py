@@ -1,20 +1,17 @@
 """Marks that figures share: written numbers, points with whiskers, ticks and the empty figure."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.sheet import MARGIN, Sheet, extent, wrap
 from persona_collapse.figures.style import FAINT, ONE_COLUMN, Paint
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 MINUS, DASH, INFINITY, ABSENT = "\u2212", "\u2013", "\u221e", "n/a"
 METRICS = {"S": "Moral susceptibility S", "R": "Moral robustness R"}  # and their titles
@@ -167,8 +164,6 @@ def blank(text: str) -> Figure:
 
 def ticks(axis: Any, most: int, steps: Sequence[float] = (1, 2, 5, 10), **rules: Any) -> None:
     """Put at most ``most`` intervals of round numbers on an axis; ``rules`` are MaxNLocator's."""
-    from matplotlib.ticker import MaxNLocator
-
     axis.set_major_locator(MaxNLocator(most, steps=steps, **rules))
 
 
@@ -193,8 +188,6 @@ def log_axis(
     axes: Axes, which: str, values: Sequence[float], texts: Sequence[str] | None = None
 ) -> None:
     """Turn the axis ``which`` (x or y) logarithmic, with ticks at these values and no others."""
-    from matplotlib.ticker import NullFormatter, NullLocator
-
     axes.set(**{f"{which}scale": "log"})
     axis = getattr(axes, f"{which}axis")
     axis.set_minor_locator(NullLocator())

@@ -1,13 +1,11 @@
 """Layouts of panels on a sheet: rows of models and variants, blocks per model, a grid of models."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from persona_collapse.figures.look import ModelLook
-from persona_collapse.figures.sheet import MARGIN, Entry, Notice, Sheet, extent, key_height, wrap
+from persona_collapse.figures.look import ModelLook, Notice
+from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, extent, key_height, wrap
 from persona_collapse.figures.style import FAINT, GRID, HEADING, ONE_COLUMN, TEXT_WIDTH
 
 ROW = 0.15  # height of a row in inches: the smallest text with air around it

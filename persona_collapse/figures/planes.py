@@ -4,14 +4,15 @@ In the first two a point is a variant, with an arrow from its model's baseline; 
 is a model. Markers tell families.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter
 
 from persona_collapse.figures.labels import Placer, Segment
 from persona_collapse.figures.look import Look, ModelLook
@@ -44,10 +45,6 @@ from persona_collapse.figures.sheet import (
     wrap,
 )
 from persona_collapse.figures.style import FAINT, GRID, INK, SHADE, SMALL, TEXT_WIDTH, Paint
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 NAMED = 6  # more models than this are numbered, and the key explains the numbers
 # A reply counts as misaligned below the one and above the other (arXiv 2502.17424).
@@ -303,8 +300,6 @@ def _map_axes(axes: Axes, rows: Sequence[Row]) -> float:
 
 def _region(axes: Axes) -> list[Segment]:
     """Set the axes, shade where a reply counts as misaligned; return the edges of the region."""
-    from matplotlib.patches import Rectangle
-
     axes.set_xlim(-2, 104)
     axes.set_ylim(-2, 104)
     axes.set_xticks(range(0, 101, 25))
@@ -384,8 +379,6 @@ def _correlation(mean: Row | None) -> list[str]:
 
 def _excess_axes(axes: Axes, rows: Sequence[Row]) -> list[Segment]:
     """Set limits and ticks, draw zero and the diagonal; return where the diagonal runs."""
-    from matplotlib.ticker import FuncFormatter
-
     limits = []
     for name in (ACROSS, UPWARDS):
         ends = [0.0, *(end for row in rows for end in (row[name], *(interval(row, name) or ())))]

@@ -1,23 +1,18 @@
 """Profiles per model: polygons around a centre, or dots where domains are few."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.figures.marks import MINUS, finite, point, rows_by, short_names
 from persona_collapse.figures.panels import Frame, Grid
 from persona_collapse.figures.sheet import Entry, Sheet, extent, widest, wrap
 from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, PAINTS, SMALL, Paint
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Scale = Sequence[float]
 _FEWEST = 3  # domains that span a polygon

@@ -1,19 +1,21 @@
 """A page measured in inches from its top left corner, and texts that are measured before use."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.textpath import text_to_path
+
+from persona_collapse.figures.look import Notice
 from persona_collapse.figures.style import FAINT, NOTE, PAPER, SMALL, Paint
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
 LINE = 1.25  # line height over font size
 _HALF_CAPITAL = 0.365  # half the height of a capital over font size
@@ -36,15 +38,6 @@ class Entry:
     kind: str = "bar"
 
 
-@dataclass(frozen=True)
-class Notice:
-    """What a figure says of the origin of its numbers; ``sign`` marks the labels it is about."""
-
-    strong: str
-    light: str
-    sign: str = ""
-
-
 class Sheet:
     """A figure whose parts are placed in inches; y grows downwards.
 
@@ -52,9 +45,6 @@ class Sheet:
     """
 
     def __init__(self, width: float, height: float, notices: Sequence[Notice]) -> None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
         self.top = _NOTICE * len(notices)
         self.width, self.height = width, height + self.top
         self.figure: Figure = Figure(figsize=(self.width, self.height))
@@ -66,8 +56,6 @@ class Sheet:
             self._notice(notice, (place + 0.5) * _NOTICE)
 
     def _notice(self, notice: Notice, middle: float) -> None:
-        from matplotlib.patches import Rectangle
-
         strong, light, gap = f"{notice.sign} {notice.strong}".strip(), notice.light, 0.07
         wide, calm = extent(strong, bold=True)[0], extent(light)[0]
         left = self.width - MARGIN - 0.06 - wide - gap - calm
@@ -109,8 +97,6 @@ class Sheet:
             self.text(left + x + SWATCH, middle, entry.label)
 
     def _swatch(self, entry: Entry, x: float, y: float) -> None:
-        from matplotlib.patches import Rectangle
-
         paint, colour = entry.paint, entry.paint.colour
         if entry.kind in ("bar", "block"):
             swatch = Rectangle(
@@ -158,9 +144,6 @@ def _flow(entries: Sequence[Entry], width: float) -> list[tuple[Entry, float, fl
 @lru_cache(maxsize=4096)
 def extent(text: str, size: float = SMALL, *, bold: bool = False) -> tuple[float, float]:
     """Return the width and height in inches of a text, which may have several lines."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
     font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
     lines = text.split("\n")
     widths = [

@@ -1,13 +1,13 @@
 """S, R and saturation of checkpoints over the steps of their training."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
@@ -22,10 +22,6 @@ from persona_collapse.figures.marks import (
 )
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, key_height, widest, wrap
 from persona_collapse.figures.style import GRID, HEADING, PAINTS, TEXT_WIDTH
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 PANELS = {"S": "Susceptibility S", "R": "Robustness R (log scale)", "saturation": "Saturation"}
 _LABELS = 0.95  # inches for the models' names
@@ -116,8 +112,6 @@ class _Column:
 
     def _round(self) -> list[float]:
         """Return round ticks, as many as the height has room for."""
-        from matplotlib.ticker import MaxNLocator
-
         most = max(2, int(self.tall / 0.3))
         if self.name == "R":
             return round_values(self.low, self.high, most)
@@ -127,8 +121,6 @@ class _Column:
 
     def draw(self, axes: Axes, track: Sequence[Row], look: Look, key: str) -> None:
         """Draw one model: its checkpoints joined, and the level of its baseline."""
-        from matplotlib.ticker import NullFormatter, NullLocator
-
         axes.set_yscale("log" if self.name == "R" else "linear")
         axes.set_ylim(self.low, self.high)
         axes.yaxis.set_minor_locator(NullLocator())
@@ -164,8 +156,6 @@ class _Column:
 
 def _steps(last: float, width: float) -> tuple[list[float], list[str]]:
     """Return round steps up to the last and their texts, as many as ``width`` inches can hold."""
-    from matplotlib.ticker import MaxNLocator
-
     for most in (5, 4, 3, 2, 1):
         found = MaxNLocator(most, steps=FINE, integer=True).tick_values(0, last)
         ticks = [float(tick) for tick in found if 0 <= tick <= last]

@@ -1,7 +1,5 @@
 """The catalogue of fetched resources (``resources/external.yaml``), checked and typed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache

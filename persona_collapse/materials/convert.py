@@ -1,7 +1,5 @@
 """Convert fetched files to the project's YAML form, reproducibly."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -6,8 +6,6 @@ an f-string of its own parameters, or a sum of those, and the question files of 
 other shape is refused with its line.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Mapping, Sequence
 from typing import Any

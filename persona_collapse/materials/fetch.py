@@ -1,7 +1,5 @@
 """Get a source file from a mirror folder, the cache or its public addresses; check its digest."""
 
-from __future__ import annotations
-
 import http.client
 import time
 import urllib.error

@@ -1,7 +1,5 @@
 """Instruments: a questionnaire's items, scale, domains and prompts."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterator

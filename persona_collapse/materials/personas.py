@@ -1,7 +1,5 @@
 """Persona sets: ordered lists of descriptions; a persona's id is its position, from 0."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Open-ended questions of the misalignment check, and the prompts of its judge."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Find the file and the size of a resource that a study names, also before it is fetched."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path

@@ -5,8 +5,6 @@ Snakemake compares nothing else. It describes one shard alone, so that a growing
 its new shards.
 """
 
-from __future__ import annotations
-
 from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import Any

@@ -1,7 +1,5 @@
 """Checks of a study before anything runs: its number of shards, and files that are missing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from persona_collapse.common.errors import UserError

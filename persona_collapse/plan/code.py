@@ -5,8 +5,6 @@ imports, directly or not, is one of the rule's params. It is found from the impo
 touching a file changes nothing, and editing one reruns exactly the rules that import it.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import os

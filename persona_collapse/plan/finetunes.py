@@ -1,7 +1,5 @@
 """What rules ask about fine-tunes: orders, data, uploads, and how their jobs are run."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from persona_collapse.common.errors import UserError

@@ -1,7 +1,5 @@
 """What rules ask about measures: units and files behind metrics, contrasts and diagnostics."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain

@@ -1,7 +1,5 @@
 """What rules ask about the misalignment check: files, params, and how its models are asked."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What a study writes: its tables, figures and page, and the files that its numbers depend on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

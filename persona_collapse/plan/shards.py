@@ -1,7 +1,5 @@
 """Shards: blocks of personas x items x repetitions whose boundaries never move as a study grows."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The plan of a whole study: all that rules ask, by stage, and the run settings of every job."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any

@@ -1,7 +1,5 @@
 """Checks across keys of a study: names that must exist, keys that exclude each other."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Collection, Mapping
 from dataclasses import fields

@@ -1,7 +1,5 @@
 """Load a study file: check its keys, fill in defaults, resolve names."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Declare the keys of studies and of run settings, and the study that they resolve to."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -193,7 +191,7 @@ class Misalignment(Keys):
         None,
     )
 
-    def pairs(self, models: dict[str, Model]) -> list[tuple[str, str]]:
+    def pairs(self, models: dict[str, "Model"]) -> list[tuple[str, str]]:
         """Return every model x variant that is checked, in the study's order."""
         return [
             (model.key, variant.name)
