@@ -94,7 +94,16 @@ PROBE = text("probe", "Probe that was asked, for example `roleplay`.")
 DOMAIN = text("domain", "Group of items: one of the instrument's, or `overall`.")
 UNIT = [MODEL, VARIANT, PROBE]
 METRIC = text("metric", "S, R or sigma_bar.")
-CONTRAST = text("contrast", "The two variants compared, `first-second`.")
+COMPARISON = [
+    *(PROBE, DOMAIN, METRIC),
+    text("contrast", "The two variants compared, `first-second`."),
+]
+MEASURE = [
+    DOMAIN,
+    text("measure", "Name of the measure, one of those of docs/measures.md."),
+    number("value", "Value of the measure."),
+    *ends("", "its 95 % interval, where there is one."),
+]
 SIMULATED = flag("simulated", "Whether any answer behind the row comes from simulated respondents.")
 MIXED = flag(
     "mixed_backends", "Whether variants of a model in the row were served by unlike servers."

@@ -15,19 +15,15 @@ TABLE = Table(
         number("band_lo", "Lowest value among the earlier models."),
         number("band_hi", "Highest value among the earlier models."),
         text("position", "`below`, `inside` or `above` the range of the earlier models."),
-        number(
-            "beyond", "Distance from the nearer end of the range, in units of the metric; 0 inside."
-        ),
+        number("beyond", "Distance from the range's nearer end, in units of the metric; 0 inside."),
         number("beyond_percent", "The same distance in percent of that end."),
         *ends("beyond", "the 95 % interval of `beyond`."),
         *ends("beyond_percent", "the 95 % interval of `beyond_percent`."),
         number("p_outside", "Probability that the variant's true value lies outside the range."),
         *ends("prediction", "the 95 % prediction interval for a new base model."),
-        number(
-            "p_base", "Probability that a new base model comes out at least as far from the centre."
-        ),
+        number("p_base", "Probability that a new base model lies at least as far from the centre."),
         integer("n_prior", "Earlier models in the band."),
         SIMULATED,
     ],
-    note=("The band is the range printed in arXiv 2511.08565; beyond it, as percent of its end."),
+    note="The band is the range printed in arXiv 2511.08565; beyond it, as percent of its end.",
 )

@@ -11,16 +11,11 @@ TABLE = Table(
         MODEL_OR_MEAN,
         number("robustness_target", "Percent change of R, target against baseline."),
         number("robustness_control", "Percent change of R, control against baseline."),
-        number(
-            "robustness_excess", "The target's percent change of R minus the control's, in points."
-        ),
+        number("robustness_excess", "Percent change of R, target minus control, in points."),
         *ends("robustness_excess", "its 95 % bootstrap interval."),
         number("coherence_target", "Percent change of mean coherence, target against baseline."),
         number("coherence_control", "Percent change of mean coherence, control against baseline."),
-        number(
-            "coherence_excess",
-            "The target's percent change of coherence minus the control's, in points.",
-        ),
+        number("coherence_excess", "Percent change of coherence, target minus control, in points."),
         *ends("coherence_excess", "its 95 % interval (delta method)."),
         integer("n_models", "Models in the correlation; on the row `mean`."),
         number("r", "Pearson's correlation of the two excesses over models; on the row `mean`."),

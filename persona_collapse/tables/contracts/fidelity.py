@@ -10,10 +10,7 @@ TABLE = Table(
     columns=[
         *UNIT,
         integer("persona_id", "Place of the persona in its set, from 0."),
-        number(
-            "fidelity",
-            "Correlation of the persona's item profile with the baseline's, noise removed.",
-        ),
+        number("fidelity", "Correlation of its item profile with the baseline's, noise removed."),
         number("fidelity_observed", "The same correlation without removing noise, -1 to 1."),
         number("shift", "Root-mean-square change of the persona's cell means, in scale points."),
         number("level_shift", "Change of the persona's mean rating, in scale points."),

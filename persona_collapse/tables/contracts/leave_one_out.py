@@ -1,17 +1,6 @@
 """Contract of ``leave_one_out.csv``."""
 
-from persona_collapse.tables import (
-    CONTRAST,
-    DOMAIN,
-    METRIC,
-    PROBE,
-    SIMULATED,
-    Table,
-    ends,
-    integer,
-    number,
-    text,
-)
+from persona_collapse.tables import COMPARISON, SIMULATED, Table, ends, integer, number, text
 
 TABLE = Table(
     "leave_one_out",
@@ -20,10 +9,7 @@ TABLE = Table(
     keys=("left_out", "probe", "domain", "metric", "contrast"),
     columns=[
         text("left_out", "Model that the mean leaves out, by its key in the study."),
-        PROBE,
-        DOMAIN,
-        METRIC,
-        CONTRAST,
+        *COMPARISON,
         number("percent", "Mean of the other models' percent changes."),
         *ends("percent", "its 95 % BCa interval."),
         number("shift", "Change of the mean when the model is left out, in points of percent."),

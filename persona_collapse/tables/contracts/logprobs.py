@@ -1,19 +1,12 @@
 """Contract of ``logprobs.csv``."""
 
-from persona_collapse.tables import DOMAIN, SIMULATED, UNIT, Table, ends, number, text
+from persona_collapse.tables import MEASURE, SIMULATED, UNIT, Table
 
 TABLE = Table(
     "logprobs",
     title="Log-probabilities compared with repeated answers",
     section="quality",
     keys=("model", "variant", "probe", "domain", "measure"),
-    columns=[
-        *UNIT,
-        DOMAIN,
-        text("measure", "Name of the measure, one of those of docs/measures.md."),
-        number("value", "Value of the measure."),
-        *ends("", "its 95 % interval, where there is one."),
-        SIMULATED,
-    ],
+    columns=[*UNIT, *MEASURE, SIMULATED],
     condition="logprobs",
 )

@@ -12,10 +12,7 @@ TABLE = Table(
         VARIANT,
         integer("step", "Training step."),
         number("train_loss", "Training loss, in nats per token."),
-        number(
-            "train_accuracy",
-            "Share of training tokens predicted; null where the server reports none.",
-        ),
+        number("train_accuracy", "Share of training tokens predicted; null where not reported."),
         SIMULATED,
     ],
     condition="made",

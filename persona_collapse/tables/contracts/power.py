@@ -15,15 +15,9 @@ TABLE = Table(
         integer("requests", "Requests that the design needs, all variants together."),
         number("S_se", "Predicted standard error of S, in scale points."),
         number("R_se_percent", "Predicted standard error of R, in percent of R."),
-        number(
-            "S_detectable_percent",
-            "Smallest rise of S detected with 80 % power at the 5 % level, in percent.",
-        ),
-        number(
-            "R_detectable_percent",
-            "Smallest fall of R detected with 80 % power at the 5 % level, in percent.",
-        ),
+        number("S_detectable_percent", "Smallest rise of S found with 80 % power, in percent."),
+        number("R_detectable_percent", "Smallest fall of R found with 80 % power, in percent."),
         SIMULATED,
     ],
-    note="Smallest percent changes of S and R that a design detects, by personas and repetitions.",
+    note="Smallest percent changes that a design detects in a two-sided test at the 5 % level.",
 )

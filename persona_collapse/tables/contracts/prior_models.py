@@ -15,10 +15,7 @@ TABLE = Table(
         number("R_se", "Published standard error of R."),
         number("S", "Published susceptibility, in scale points."),
         number("S_se", "Published standard error of S."),
-        flag(
-            "in_band",
-            "Whether the model is one of the 13 of the published band (arXiv 2605.12850).",
-        ),
+        flag("in_band", "Whether it is one of the published band's 13 models (arXiv 2605.12850)."),
     ],
     condition="bundled",
     note="From arXiv 2511.08565.",

@@ -12,10 +12,7 @@ TABLE = Table(
         DOMAIN,
         number("mean", "Mean rating over items and personas, in scale points."),
         number("sd_within", "Mean over cells of the SD over repetitions, in scale points."),
-        number(
-            "sd_across_personas",
-            "SD across personas of their mean ratings (ddof = 1), in scale points.",
-        ),
+        number("sd_across_personas", "SD across personas of mean ratings (ddof = 1), in points."),
         integer("n_items", "Items with a valid rating."),
         integer("n_answers", "Valid ratings behind the row."),
         SIMULATED,

@@ -17,16 +17,10 @@ TABLE = Table(
         integer("filtered", "Answers that the server filtered."),
         integer("error", "Answers that failed with an error."),
         number("retried_share", "Share of received answers that took more than one attempt."),
-        integer(
-            "personas_retained",
-            "Personas with a valid rating of every item; null when unconditioned.",
-        ),
-        integer(
-            "personas_dropped",
-            "Personas without one, left out of S and R; null when unconditioned.",
-        ),
+        integer("personas_retained", "Personas with every item rated; null when unconditioned."),
+        integer("personas_dropped", "Personas left out of S and R; null when unconditioned."),
         integer("extra_repetitions", "Valid ratings beyond the designed repetitions."),
         SIMULATED,
     ],
-    note=("Expected answers by outcome; a persona is dropped when an item has no valid answer."),
+    note="Expected answers by outcome; a persona is dropped when an item has no valid answer.",
 )

@@ -1,16 +1,6 @@
 """Contract of ``random_effects.csv``."""
 
-from persona_collapse.tables import (
-    CONTRAST,
-    DOMAIN,
-    METRIC,
-    PROBE,
-    SIMULATED,
-    Table,
-    ends,
-    integer,
-    number,
-)
+from persona_collapse.tables import COMPARISON, SIMULATED, Table, ends, integer, number
 
 TABLE = Table(
     "random_effects",
@@ -18,10 +8,7 @@ TABLE = Table(
     section="verdict",
     keys=("probe", "domain", "metric", "contrast"),
     columns=[
-        PROBE,
-        DOMAIN,
-        METRIC,
-        CONTRAST,
+        *COMPARISON,
         integer("n_models", "Models with a defined log ratio and error."),
         number("percent", "Percent change that corresponds to the mean log ratio."),
         *ends("percent", "its 95 % interval."),

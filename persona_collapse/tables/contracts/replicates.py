@@ -29,9 +29,7 @@ TABLE = Table(
         number("value", "Value of the metric for this replicate."),
         number("change", "Difference from the baseline, in units of the metric."),
         number("percent", "Percent change against the baseline."),
-        integer(
-            "n", "Replicates measured; this and the next six columns are the same for all of them."
-        ),
+        integer("n", "Replicates measured; this and the next six columns are equal for all."),
         number("mean", "Mean of the value over replicates."),
         number("sd", "SD of the value over replicates (ddof = 1)."),
         number("change_mean", "Mean change against the baseline over replicates."),

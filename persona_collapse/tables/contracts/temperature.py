@@ -11,10 +11,7 @@ TABLE = Table(
         *UNIT,
         DOMAIN,
         number("temperature", "Sampling temperature that the probabilities were scaled to."),
-        number(
-            "S",
-            "S at this temperature: mean over items of the SD across personas, in scale points.",
-        ),
+        number("S", "S at this temperature: mean over items of the SD over personas, in points."),
         number("S_se", "Standard error of S, over personas, in scale points."),
         *ends("S", "the 95 % interval of S, over personas."),
         number("R", "Robustness: 1 / sigma_bar, per scale point; infinite where no cell varies."),

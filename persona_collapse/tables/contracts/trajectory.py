@@ -28,9 +28,7 @@ TABLE = Table(
         number("R", "Robustness R, per scale point."),
         *ends("R", "the 95 % interval of R."),
         number("sigma_bar", "Mean over cells of the SD over repetitions, in scale points."),
-        number(
-            "saturation", "Saturation of the unconditioned profile, 0 to 1; on rows of `overall`."
-        ),
+        number("saturation", "Saturation of the unconditioned profile, 0 to 1; rows of `overall`."),
         *ends("saturation", "the 95 % interval of saturation."),
         SIMULATED,
     ],
