@@ -100,8 +100,8 @@ def study(world: World, number: int) -> list[Found]:
         variant: frame_of(rng.multinomial(REPETITIONS, law), variant, world.instrument)
         for variant, law in laws.items()
     }
-    items = cells_from_moments(frames["base"], world.instrument.scale.minimum)
-    groups = items.groups(world.instrument.domains)
+    items = cells_from_moments(frames["base"], world.instrument)
+    groups = items.groups()
     by_group = averages(groups, items.item_ids.size)
     places = {name: place for place, name in enumerate(groups)}
     seed = derived_seed(SEED, "measures", world.name, number)
@@ -135,8 +135,8 @@ def _of_variant(
             yield "bias", f"{name} of {variant}", group, 100 * (row[name] / true - 1)
     if not mend:
         return
-    cells = cells_from_moments(frame, instrument.scale.minimum)
-    mended = noise_measures(cells, seed, "roleplay", PERSONA_DRAWS, instrument.domains)
+    cells = cells_from_moments(frame, instrument)
+    mended = noise_measures(cells, seed, "roleplay", PERSONA_DRAWS)
     for row in mended.iter_rows(named=True):
         name, group = row["measure"].removesuffix("_corrected"), row["domain"]
         if name in ("sigma_bar", "R"):

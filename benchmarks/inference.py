@@ -149,7 +149,7 @@ def infer(answers: dict[Key, pl.DataFrame], clock: Clock) -> dict[str, object]:
         ],
     )
     cells = {
-        key: cells_from_moments(frame, INSTRUMENT.scale.minimum)
+        key: cells_from_moments(frame, INSTRUMENT)
         for key, frame in moments.items()
         if key[2] == "roleplay"
     }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from persona_collapse.materials.instruments import Instrument
 
 Array = NDArray[np.float64]
 OVERALL = "overall"
@@ -20,7 +21,8 @@ class Cells:
     ``persona_ids`` (P,), ``item_ids`` (Q,), ``domains`` the Q items' domains, ``mean`` and
     ``sd`` (P, Q) in scale points, ``n`` (P, Q) valid repetitions, ``counts`` (P, Q, K) answers per
     rating from ``minimum`` up (probabilities if ``exact``). ``dropped`` lists the personas without
-    a valid rating of some item. An unconditioned probe has P = 1.
+    a valid rating of some item; ``order`` lists the domains in the instrument's order, by default
+    that of the items. An unconditioned probe has P = 1.
     """
 
     persona_ids: NDArray[np.int64]
@@ -33,18 +35,18 @@ class Cells:
     minimum: int
     exact: bool
     dropped: tuple[int, ...]
+    order: tuple[str, ...] = ()
 
     @property
     def ratings(self) -> Array:
         """The K ratings of the scale, rising."""
         return self.minimum + np.arange(self.counts.shape[2], dtype=np.float64)
 
-    def groups(self, order: Sequence[str] | None = None) -> dict[str, NDArray[np.intp]]:
-        """Return item positions of ``overall`` and of each domain, in ``order`` if given."""
-        names = list(dict.fromkeys(order or self.domains))
+    def groups(self) -> dict[str, NDArray[np.intp]]:
+        """Return item positions of ``overall`` and of each domain."""
         places = np.array(self.domains)
         groups = {OVERALL: np.arange(len(self.domains))}
-        groups |= {name: np.flatnonzero(places == name) for name in names}
+        groups |= {name: np.flatnonzero(places == name) for name in self.order or self.domains}
         return {name: items for name, items in groups.items() if items.size}
 
     def personas(self, keep: NDArray[np.intp]) -> Cells:
@@ -53,8 +55,8 @@ class Cells:
         return replace(self, **kept, counts=self.counts[keep])
 
 
-def cells_from_moments(moments: pl.DataFrame, minimum: int) -> Cells:
-    """Return the cells of ``moments``, in any order; ``minimum`` is the scale's lowest rating.
+def cells_from_moments(moments: pl.DataFrame, instrument: Instrument) -> Cells:
+    """Return the cells of ``moments``, whose rows may be in any order.
 
     A persona with an empty cell is dropped.
     """
@@ -73,7 +75,8 @@ def cells_from_moments(moments: pl.DataFrame, minimum: int) -> Cells:
         sd=moments["sd"].to_numpy().reshape(shape)[complete],
         n=n[complete],
         counts=counts[complete],
-        minimum=minimum,
+        minimum=instrument.scale.minimum,
         exact=bool(moments["exact"].all()) and moments.height > 0,
         dropped=tuple(int(p) for p in np.delete(persona_ids, complete)),
+        order=instrument.domains,
     )

@@ -80,9 +80,9 @@ def metrics_of(
     repetition noise. With one persona S and intervals are null; SE and interval of an infinite R
     are null.
     """
-    cells = cells_from_moments(moments, instrument.scale.minimum)
+    cells = cells_from_moments(moments, instrument)
     names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
-    groups = cells.groups(instrument.domains)
+    groups = cells.groups()
     by_group = averages(groups, cells.item_ids.size)
     values = collapse_of(cells, by_group)
     rng = generator(seed, "reruns", names["model"], names["variant"], names["probe"])

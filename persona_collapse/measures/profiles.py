@@ -24,8 +24,8 @@ def profiles_of(moments: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
     kept = moments.filter(pl.col("n") > 0) if unconditioned else moments
     rows = {name: _empty() for name in ("overall", *instrument.domains)}
     if kept.height:
-        cells = cells_from_moments(kept, instrument.scale.minimum)
-        groups = cells.groups(instrument.domains)
+        cells = cells_from_moments(kept, instrument)
+        groups = cells.groups()
         by_group = averages(groups, cells.item_ids.size)
         by_persona = cells.mean @ by_group
         personas = by_persona.shape[0]

@@ -18,9 +18,9 @@ def table_fidelity(
     """Write one row per persona; the lists go together, one entry per variant but the baseline."""
     parts = [pl.DataFrame(schema=TABLE.schema)]
     for path, base, instrument in zip(moments, bases, instruments, strict=True):
-        scale = read_instrument(Path(instrument)).scale
+        questionnaire = read_instrument(Path(instrument))
         frames = [pl.read_parquet(file) for file in (base, path)]
-        before, after = (cells_from_moments(frame, scale.minimum) for frame in frames)
+        before, after = (cells_from_moments(frame, questionnaire) for frame in frames)
         names = [pl.lit(frames[1][name][0]).alias(name) for name in ("model", "variant", "probe")]
         simulated = any(frame["simulated"].any() for frame in frames)
         found = persona_fidelity(before, after)

@@ -40,7 +40,7 @@ def _jitter(unit: dict[str, Any]) -> pl.DataFrame:
         moments_of_probabilities(part, instrument, unit["personas"], unit["temperature"])
         for part in answers.partition_by("repetition")
     ]
-    return jitter_floor([cells_from_moments(part, instrument.scale.minimum) for part in readings])
+    return jitter_floor([cells_from_moments(part, instrument) for part in readings])
 
 
 if __name__ == "__main__":

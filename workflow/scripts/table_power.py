@@ -31,7 +31,7 @@ def table_power(
     tables = [pl.DataFrame(schema=TABLE.schema)]
     for model, paths in pilots.items():
         frames = [pl.read_parquet(path) for path in paths]
-        cells = [cells_from_moments(frame, questionnaire.scale.minimum) for frame in frames]
+        cells = [cells_from_moments(frame, questionnaire) for frame in frames]
         try:
             pilot = pilot_of(*cells)
         except UserError as fault:

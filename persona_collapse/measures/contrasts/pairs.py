@@ -138,7 +138,7 @@ def paired_of(
         if all(members := [_members(model, name, cells, replicates or {}) for name in contrast])
     ]
     commons = [common for common in candidates if common.places.size > 1]
-    groups = next(iter(cells.values())).groups(instrument.domains)
+    groups = next(iter(cells.values())).groups()
     by_group = averages(groups, len(instrument.items))
     draws = _draws(commons, by_group, persona_ids.size, seed, probe, analysis)
     p, mean_p = sign_flip_tests(
@@ -190,7 +190,7 @@ def _laid_out(
                 f"{model} / {variant} / {probe}: an unconditioned probe has no personas to draw; "
                 "contrasts need a probe with personas (analysis.roleplay_probe)"
             )
-        cells[model, variant] = cells_from_moments(frame, instrument.scale.minimum)
+        cells[model, variant] = cells_from_moments(frame, instrument)
         simulated[model, variant] = bool(unit["simulated"])
         probes.add(probe)
     if len(probes) != 1:

@@ -43,8 +43,8 @@ def replicates_table(
                 continue
             bases = [name for name in variants.get(baseline, [baseline]) if (model, name) in frames]
             used = [frames[model, name] for name in (*(name for _, name in listed), *bases)]
-            laid = [cells_from_moments(frame, instrument.scale.minimum) for frame in used]
-            groups = laid[0].groups(instrument.domains)
+            laid = [cells_from_moments(frame, instrument) for frame in used]
+            groups = laid[0].groups()
             values, personas = _values(laid, averages(groups, len(instrument.items)))
             numbers = _numbers(values[: len(listed)], values[len(listed) :])
             rows += [

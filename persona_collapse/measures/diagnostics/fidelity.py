@@ -36,14 +36,7 @@ def shared_personas(base: Cells, other: Cells) -> tuple[Cells, Cells]:
     return base.personas(first), other.personas(second)
 
 
-def fidelity(
-    base: Cells,
-    other: Cells,
-    seed: int,
-    probe: str,
-    draws: int = 1000,
-    order: Sequence[str] | None = None,
-) -> pl.DataFrame:
+def fidelity(base: Cells, other: Cells, seed: int, probe: str, draws: int = 1000) -> pl.DataFrame:
     """Return the fidelity of ``other`` to ``base`` per domain, with persona bootstrap.
 
     ``fidelity``: correlation of profiles over items without personas' levels, adjusted for noise;
@@ -55,7 +48,7 @@ def fidelity(
     base, other = shared_personas(base, other)
     weights = draws_of_personas(base, seed, probe, draws)
     rows: list[Row] = []
-    for name, items in base.groups(order).items():
+    for name, items in base.groups().items():
         x, y = base.mean[:, items], other.mean[:, items]
         noise_x, noise_y = noise_variance(base)[:, items], noise_variance(other)[:, items]
         if not x.size:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -23,7 +21,6 @@ def identification(
     base: Cells | None = None,
     splits: int = 20,
     draws: int = 1000,
-    order: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Return shares of identified personas per domain, with persona-bootstrap intervals.
 
@@ -39,7 +36,7 @@ def identification(
     halves = _halves(cells, generator(seed, "halves", probe), splits)
     personas = cells.persona_ids.size
     rows: list[Row] = []
-    for name, items in cells.groups(order).items():
+    for name, items in cells.groups().items():
         if not personas:
             break
         hits = [_nearest(first[:, items], second[:, items]) for first, second in halves]

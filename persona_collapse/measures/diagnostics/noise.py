@@ -113,9 +113,7 @@ def _atoms(patterns: Array, repetitions: int) -> Array:
     return np.vstack([constants, pairs.reshape(-1, ratings), several])
 
 
-def noise_measures(
-    cells: Cells, seed: int, probe: str, draws: int = 1000, order: Sequence[str] | None = None
-) -> pl.DataFrame:
+def noise_measures(cells: Cells, seed: int, probe: str, draws: int = 1000) -> pl.DataFrame:
     """Return corrected noise and robustness per domain, with persona bootstrap.
 
     ``sigma_bar_corrected`` (scale points), ``R_corrected`` = 1 / sigma_bar_corrected,
@@ -128,7 +126,7 @@ def noise_measures(
     share = weights / weights.sum(axis=1, keepdims=True)
     same = (np.count_nonzero(cells.counts, axis=2) == 1) * 1.0
     rows: list[Row] = []
-    for name, items in cells.groups(order).items():
+    for name, items in cells.groups().items():
         published = share @ cells.sd[:, items].mean(axis=1)
         if cells.exact:
             corrected = published

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -23,12 +22,7 @@ CHUNK = 200  # draws whose Q x Q covariances are in memory at once
 
 
 def reliability(
-    cells: Cells,
-    seed: int,
-    probe: str,
-    draws: int = 1000,
-    splits: int = 200,
-    order: Sequence[str] | None = None,
+    cells: Cells, seed: int, probe: str, draws: int = 1000, splits: int = 200
 ) -> pl.DataFrame:
     """Return ``alpha`` and ``split_half`` per domain, with persona-bootstrap intervals.
 
@@ -38,7 +32,7 @@ def reliability(
     """
     weights = draws_of_personas(cells, seed, probe, draws)
     rows: list[Row] = []
-    for name, items in cells.groups(order).items():
+    for name, items in cells.groups().items():
         halves = half_splits(items.size, splits, generator(seed, "splits", items.size))
         values: list[tuple[Array, Array]] = []
         for start in range(0, weights.shape[0], CHUNK):

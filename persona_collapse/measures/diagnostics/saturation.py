@@ -41,7 +41,8 @@ def profile(cells: Cells) -> Array:
 
 
 def _domains(cells: Cells) -> list[NDArray[np.intp]]:
-    return [items for name, items in cells.groups().items() if name != OVERALL]
+    names = np.array(cells.domains)
+    return [np.flatnonzero(names == name) for name in dict.fromkeys(cells.domains)]
 
 
 def drawn_profiles(cells: Cells, seed: int, probe: str, draws: int, name: str = "reruns") -> Array:
@@ -82,15 +83,14 @@ def toxic_comparison(
     seed: int,
     probe: str,
     draws: int = 1000,
-    labels: Mapping[int, str] | None = None,
     printed: Mapping[str, Mapping[str, float]] | None = None,
 ) -> pl.DataFrame:
     """Return the distances of an unconditioned profile to base, each toxic persona and the ceiling.
 
     Euclidean over domains, in scale points. ``toxic`` holds the toxic personas played by base,
-    labelled ``toxic <id>`` unless ``labels`` says otherwise; ``printed`` are published profiles
-    (label -> domain -> mean) without error. Base is not compared with itself. Intervals
-    resample repetitions and items, the same items for all profiles; noise raises small distances.
+    labelled ``toxic <id>``; ``printed`` are published profiles (label -> domain -> mean) without
+    error. Base is not compared with itself. Intervals resample repetitions and items, the same
+    items for all profiles; noise raises small distances.
     """
     if not cells.mean.size:
         return _marked(frame_of([]))
@@ -101,10 +101,9 @@ def toxic_comparison(
     if toxic is not None and toxic.mean.size:
         profiles, drawn = profile(toxic), drawn_profiles(toxic, seed, f"{probe} toxic", draws)
         for row, persona in enumerate(toxic.persona_ids.tolist()):
-            label = (labels or {}).get(persona, f"toxic {persona}")
-            others[label] = profiles[row], drawn[:, row]
+            others[f"toxic {persona}"] = profiles[row], drawn[:, row]
     fixed = {
-        label: np.array([means[name] for name in cells.groups() if name != OVERALL])
+        label: np.array([means[name] for name in dict.fromkeys(cells.domains)])
         for label, means in (printed or {}).items()
     }
     fixed["ceiling"] = np.full(own[0].size, cells.ratings[-1])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -23,12 +21,7 @@ DOMINANT = 0.9  # a variant is degenerate if a rating has this share of all answ
 
 
 def scale_use(
-    cells: Cells,
-    seed: int,
-    probe: str,
-    base: Cells | None = None,
-    draws: int = 1000,
-    order: Sequence[str] | None = None,
+    cells: Cells, seed: int, probe: str, base: Cells | None = None, draws: int = 1000
 ) -> pl.DataFrame:
     """Return the use of the rating scale per domain, with persona-bootstrap intervals.
 
@@ -43,7 +36,7 @@ def scale_use(
     weights = draws_of_personas(cells, seed, probe, draws)
     shares = shares_of(cells)
     rows: list[Row] = []
-    for name, items in cells.groups(order).items():
+    for name, items in cells.groups().items():
         if not cells.mean.size:
             break
         use = _pooled(shares[:, items], weights)

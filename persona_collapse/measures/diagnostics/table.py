@@ -35,7 +35,7 @@ def diagnostics_of(
     scale use, variance components, identification, reliability and, against base, fidelity.
     Without: scale use and saturation. Undefined values are null.
     """
-    probe, order = moments["probe"][0], instrument.domains
+    probe = moments["probe"][0]
     frames = [moments] if base is None else [moments, base]
     cells, *others = _laid_out(frames, instrument)
     reference = others[0] if others else None
@@ -43,19 +43,19 @@ def diagnostics_of(
         return _labelled(frame_of([]), moments)
     if _unconditioned(moments):
         parts = [
-            scale_use(cells, seed, probe, reference, draws, order),
+            scale_use(cells, seed, probe, reference, draws),
             saturation(cells, seed, probe, draws),
         ]
         return _labelled(pl.concat(parts), moments)
     parts = [
-        noise_measures(cells, seed, probe, draws, order),
-        scale_use(cells, seed, probe, reference, draws, order),
-        variance_components(cells, order),
-        identification(cells, seed, probe, reference, draws=draws, order=order),
-        reliability(cells, seed, probe, draws, order=order),
+        noise_measures(cells, seed, probe, draws),
+        scale_use(cells, seed, probe, reference, draws),
+        variance_components(cells),
+        identification(cells, seed, probe, reference, draws=draws),
+        reliability(cells, seed, probe, draws),
     ]
     if reference is not None:
-        parts.append(fidelity(reference, cells, seed, probe, draws, order))
+        parts.append(fidelity(reference, cells, seed, probe, draws))
     return _labelled(pl.concat(parts), moments)
 
 
@@ -118,7 +118,7 @@ def _laid_out(frames: list[pl.DataFrame], instrument: Instrument) -> list[Cells]
     kept = set.intersection(*answered) if answered else set()
     if kept:
         frames = [frame.filter(pl.col("item_id").is_in(sorted(kept))) for frame in frames]
-    return [cells_from_moments(frame, instrument.scale.minimum) for frame in frames]
+    return [cells_from_moments(frame, instrument) for frame in frames]
 
 
 def _labelled(rows: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:

@@ -8,8 +8,6 @@ jackknife intervals over personas.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
@@ -22,7 +20,7 @@ from persona_collapse.measures.statistics.intervals import jackknife_se
 SOURCES = ("persona", "item", "persona_item", "repetition")
 
 
-def variance_components(cells: Cells, order: Sequence[str] | None = None) -> pl.DataFrame:
+def variance_components(cells: Cells) -> pl.DataFrame:
     """Return variance components, their shares, generalisability and effective dimension.
 
     ``variance_*`` are in squared scale points and may be negative; ``share_*`` count negative ones
@@ -34,7 +32,7 @@ def variance_components(cells: Cells, order: Sequence[str] | None = None) -> pl.
     leave_one_out = np.ones((personas, personas)) - np.eye(personas)
     weights = np.vstack([np.ones((1, personas)), leave_one_out]) if personas > 2 else None
     rows: list[Row] = []
-    for name, items in cells.groups(order).items():
+    for name, items in cells.groups().items():
         used = np.ones((1, personas)) if weights is None else weights
         answers, noise = answer_variance(cells)[:, items], noise_variance(cells)[:, items]
         values = _analysis(cells.mean[:, items], answers, noise, used)

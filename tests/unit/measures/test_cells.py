@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from persona_collapse.measures.cells import cells_from_moments
@@ -12,7 +14,7 @@ RATINGS = np.array([[[1, 3], [0, 0]], [[NAN, NAN], [5, 5]], [[2, NAN], [4, 5]]])
 
 
 def test_persona_with_an_empty_cell_is_dropped_and_listed() -> None:
-    cells = cells_from_moments(moments(RATINGS, instrument()), 0)
+    cells = cells_from_moments(moments(RATINGS, instrument()), instrument())
     assert cells.persona_ids.tolist() == [0, 2]
     assert cells.dropped == (1,)
     assert cells.mean.tolist() == [[2, 0], [2, 4.5]]
@@ -23,24 +25,25 @@ def test_persona_with_an_empty_cell_is_dropped_and_listed() -> None:
 
 def test_order_of_rows_does_not_matter() -> None:
     frame = moments(RATINGS, instrument())
-    cells, turned = cells_from_moments(frame, 0), cells_from_moments(frame.reverse(), 0)
+    cells, turned = (cells_from_moments(part, instrument()) for part in (frame, frame.reverse()))
     assert np.array_equal(cells.counts, turned.counts)
     assert np.array_equal(cells.sd, turned.sd)
 
 
 def test_groups_start_with_overall_in_the_instruments_order() -> None:
-    cells = cells_from_moments(moments(np.ones((2, 3, 1)), instrument(["b", "a", "b"])), 0)
-    groups = cells.groups(["a", "b", "absent"])
+    questionnaire = replace(instrument(["b", "a", "b"]), domains=("a", "b", "absent"))
+    cells = cells_from_moments(moments(np.ones((2, 3, 1)), questionnaire), questionnaire)
+    groups = cells.groups()
     assert {name: items.tolist() for name, items in groups.items()} == {
         "overall": [0, 1, 2],
         "a": [1],
         "b": [0, 2],
     }
-    assert list(cells.groups()) == ["overall", "b", "a"]
+    assert list(replace(cells, order=()).groups()) == ["overall", "b", "a"]
 
 
 def test_unconditioned_probe_has_one_row_of_cells() -> None:
-    cells = cells_from_moments(moments(np.ones((2, 3)), instrument()), 0)
+    cells = cells_from_moments(moments(np.ones((2, 3)), instrument()), instrument())
     assert cells.mean.shape == (1, 2)
     kept = cells.personas(np.array([], dtype=np.intp))
     assert kept.mean.shape == (0, 2)

@@ -35,7 +35,8 @@ NAN = float("nan")
 
 
 def estimates(ratings: np.ndarray) -> Collapse:
-    cells = cells_from_moments(moments(ratings, instrument(["a"] * ratings.shape[1])), 0)
+    questionnaire = instrument(["a"] * ratings.shape[1])
+    cells = cells_from_moments(moments(ratings, questionnaire), questionnaire)
     return collapse_of(cells, averages({"overall": np.arange(ratings.shape[1])}, ratings.shape[1]))
 
 

@@ -161,7 +161,7 @@ def test_infinite_robustness_has_no_percent_change() -> None:
 
 
 def cells(ratings: np.ndarray) -> Cells:
-    return cells_from_moments(moments(ratings, OF), 0)
+    return cells_from_moments(moments(ratings, OF), OF)
 
 
 def by_group() -> np.ndarray:

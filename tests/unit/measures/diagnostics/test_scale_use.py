@@ -1,5 +1,6 @@
 """Scale use against scipy's entropies, hand-worked cells and an exhaustive search for S_max."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -121,7 +122,7 @@ def test_constant_personas_reach_the_largest_susceptibility(rng):
 
 def test_rows_follow_the_domains_order_and_intervals_contain_values(rng):
     cells = asked(logit_cells((30, 4), rng), 6, rng, domains=["b", "a", "b", "a"])
-    found = scale_use(cells, 1, "p", draws=200, order=["a", "b"])
+    found = scale_use(replace(cells, order=("a", "b")), 1, "p", draws=200)
     assert found["domain"].unique(maintain_order=True).to_list() == ["overall", "a", "b"]
     inside = found.filter(pl.col("lo").is_not_null(), ~pl.col("measure").str.starts_with("kl"))
     assert (inside["lo"] <= inside["value"] + 1e-9).mean() > 0.95

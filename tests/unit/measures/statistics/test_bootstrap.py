@@ -30,7 +30,7 @@ ITEMS = ["a", "a", "b", "b", "b", "c"]
 @pytest.fixture
 def cells() -> Cells:
     ratings = simulated_ratings(np.random.default_rng(3), (20, 6, 5))
-    return cells_from_moments(moments(ratings, instrument(ITEMS)), 0)
+    return cells_from_moments(moments(ratings, instrument(ITEMS)), instrument(ITEMS))
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_rerun_draws_in_chunks_have_the_same_distribution(
 
 def test_constant_cells_have_no_rerun_variance() -> None:
     ratings = np.tile(np.arange(12).reshape(2, 6, 1) % 6, 4)
-    cells = cells_from_moments(moments(ratings, instrument(ITEMS)), 0)
+    cells = cells_from_moments(moments(ratings, instrument(ITEMS)), instrument(ITEMS))
     found = rerun_variances(cells, averages(cells.groups(), 6), np.random.default_rng(0), 40)
     assert np.array(found) == pytest.approx(np.zeros((2, 4)), abs=1e-30)
 
