@@ -12,12 +12,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from persona_collapse.figures.look import Look
+from persona_collapse.figures.look import METRICS, Look
 from persona_collapse.figures.marks import (
     ABSENT,
     DASH,
     FINE,
-    METRICS,
     NORMAL,
     Row,
     finite,
@@ -101,6 +100,7 @@ def prior_band(
     axes = sheet.axes(MARGIN + room, top, inner - room - 0.1, tall, "S")
     axes.set_ylim(tall, 0)
     _susceptibility_axis(axes, published, list(values.values()), band)
+    axes.set_xlabel(look.metric("S"))
     _shade(sheet, axes, band, (MARGIN + room, inner - room - 0.1))
     sheet.text(MARGIN, top + _HEAD / 2, "Published base models", weight="bold")
     for place, row in enumerate(published):
@@ -142,7 +142,6 @@ def _susceptibility_axis(axes: Axes, published: list[Row], rows: list[Row], band
     axes.set_xlim(low - pad, high + pad)
     ticks(axes.xaxis, 6, FINE)
     axes.xaxis.grid(visible=True)
-    axes.set_xlabel("Moral susceptibility S")
     bare(axes)
 
 
@@ -235,7 +234,7 @@ class _Panel:
         for_base = widest([*(text[1] for text in texts.values()), _BASE])
         right = left + width - for_base - _COLUMN_GAP
         across = right - for_outside - _COLUMN_GAP - left
-        sheet.text(left, top - 0.47, METRICS[self.metric], fontsize=HEADING, weight="bold")
+        sheet.text(left, top - 0.47, self.look.metric(self.metric), fontsize=HEADING, weight="bold")
         sheet.text(left, top - 0.3, self._range("lo", "hi", f"{self.band['n_models']:.0f} earlier"))
         sheet.text(left, top - 0.15, self._range("prediction_lo", "prediction_hi", "95 % of base"))
         for x, text in ((right, _OUTSIDE), (left + width, _BASE)):

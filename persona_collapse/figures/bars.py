@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from persona_collapse.figures.look import Look
+from persona_collapse.figures.look import METRICS, Look
 from persona_collapse.figures.marks import (
     ABSENT,
-    METRICS,
     Row,
     blank,
     change,
@@ -126,7 +125,7 @@ class _Metric:
         for_numbers = widest([*numbers.values(), self.metric])
         bars = width - for_shifts - for_numbers - 2 * _COLUMN_GAP
         right = left + bars + _COLUMN_GAP + for_numbers
-        sheet.text(left, top - 0.28, METRICS[self.metric], fontsize=HEADING, weight="bold")
+        sheet.text(left, top - 0.28, self.look.metric(self.metric), fontsize=HEADING, weight="bold")
         sheet.text(right, top - 0.07, self.metric, ha="right", color=FAINT)
         sheet.text(left + width, top - 0.07, heading, ha="right", color=FAINT)
         for line, text in numbers.items():

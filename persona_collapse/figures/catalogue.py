@@ -26,9 +26,10 @@ class Figure:
             The files of the figure have the function's name.
         tables: Names of the tables that the function takes, in this order.
         section: Section of the report page.
-        title: What to look for, as a heading of a few words.
+        title: What to look for, as a heading of a few words; it names no domains.
         alt: Text for readers who cannot see the figure.
-        caption: What is drawn and how to read it.
+        caption: What is drawn and how to read it. Here and in ``alt``, "domain" becomes the
+            instrument's own word (``Look.worded``).
         condition: What the study must have, a key of ``CONDITIONS``; None for every study.
         extra: Keyword arguments that the function takes besides, keys of ``EXTRAS``.
     """
@@ -113,9 +114,9 @@ _FIGURES = [
         tables=("metrics", "contrasts"),
         section="verdict",
         title="Collapse is a rise of S and a fall of R",
-        alt="Bars of moral susceptibility S and moral robustness R for every model and variant, "
+        alt="Bars of susceptibility S and robustness R for every model and variant, "
         "with 95 % intervals and the percent change against the baseline.",
-        caption="Moral susceptibility S and moral robustness R of every variant, with 95 % "
+        caption="Susceptibility S and robustness R of every variant, with 95 % "
         "intervals and the percent change against the model's baseline. R is the inverse of the "
         "mean SD within cells; ∞ marks a variant that never varied its answer. The mean change "
         "averages the percentages of the models.",
@@ -236,7 +237,7 @@ _FIGURES = [
         "changes.domain_heatmap",
         tables=("contrasts",),
         section="susceptibility",
-        title="Which domains change, and whether the control changes too",
+        title="Where S and R change, and whether the control changes too",
         alt="Heat map of the percent change of S and R per domain, models in rows, control "
         "beside target.",
         caption="Percent change of S and R per domain against the model's baseline, control "
@@ -247,7 +248,7 @@ _FIGURES = [
         "changes.domain_dots",
         tables=("contrasts",),
         section="susceptibility",
-        title="Which changes per domain are clear of zero",
+        title="Which of these changes are clear of zero",
         alt="Dots with intervals of the percent change of S and R per domain, control and "
         "target side by side.",
         caption="The same changes with their 95 % intervals. All panels of a metric share their "
@@ -284,7 +285,7 @@ _FIGURES = [
         title="Personas that stay themselves lie along the diagonal",
         alt="Scatters of personas under each variant against themselves under the baseline, and "
         "below each a strip with the fidelity of every persona and of the model with its interval.",
-        caption="Each point is a persona on a domain, less the mean of all personas. Along the "
+        caption="Each point is one persona on one domain, less the mean of all personas. Along the "
         "diagonal personas stayed themselves; a steeper cloud is amplified character, a round one "
         "is none. Below: the fidelity of each persona, and of the model with its 95 % interval.",
     ),

@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import AutoMinorLocator, FixedLocator, FuncFormatter, MaxNLocator
 
-from persona_collapse.figures.look import Look
+from persona_collapse.figures.look import METRICS, Look
 from persona_collapse.figures.marks import (
     FINE,
-    METRICS,
     Row,
     change,
     finite,
@@ -177,7 +176,7 @@ def domain_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
         sheet.text(left + width / 2, 0.1, variant, ha="center", fontsize=HEADING, weight="bold")
     for place, metric in enumerate(METRICS):
         top = head + place * block
-        sheet.text(MARGIN, top + 0.1, METRICS[metric], fontsize=HEADING, weight="bold")
+        sheet.text(MARGIN, top + 0.1, look.metric(metric), fontsize=HEADING, weight="bold")
         below = top + 0.22 + for_names
         for (key, _), y in zip(models, _middles(heights), strict=True):
             sheet.text(MARGIN, below + y, labels[key])
@@ -224,7 +223,7 @@ def domain_dots(contrasts: pl.DataFrame, look: Look) -> Figure:
     sheet.key(entries, MARGIN, 0.04, inner)
     for place, metric in enumerate(METRICS):
         top = head + place * block
-        title = f"{METRICS[metric]}: change against {look.baseline}, %"
+        title = f"{look.metric(metric)}: change against {look.baseline}, %"
         sheet.text(MARGIN, top + 0.1, title, fontsize=HEADING, weight="bold")
         below = top + 0.24 + for_names
         for (key, _), y in zip(models, _middles(heights), strict=True):

@@ -70,8 +70,8 @@ def persona_fidelity(
         Entry("their median and quartiles", _MIDDLE, "line"),
         Entry("fidelity of the model with 95 % interval", _POOLED, "line"),
     ]
-    note = (
-        "Points: a persona on a domain, its mean rating less that of all personas, under "
+    note = look.worded(
+        "Points: one persona on one domain, its mean rating less that of all personas, under "
         f"{look.baseline} (across) and the variant (up)."
     )
     few = len(pairs) <= 8

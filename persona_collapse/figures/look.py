@@ -1,5 +1,6 @@
 """What a study's models and variants are called and how they are painted."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,7 +21,8 @@ class Notice:
 
 
 SIMULATED = Notice("SIMULATED RESPONDENTS", "no model was asked")
-MIXED = Notice("MIXED STACKS", "servers differ between variants", sign="†")
+METRICS = {"S": "susceptibility", "R": "robustness"}
+MIXED = Notice("MIXED BACKENDS", "servers differ between variants", sign="†")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Look:
     """Models and variants in the study's order, and the names that analysis gives to roles.
 
     ``baseline``, ``control`` and ``target`` are variants; ``roleplay``, ``unconditioned`` and
-    ``toxic`` are probes.
+    ``toxic`` are probes. ``domain_word`` is what the role-play instrument calls a domain,
+    ``construct`` the adjective for what it measures, "" where it names none.
     """
 
     models: tuple[ModelLook, ...]
@@ -59,6 +62,8 @@ class Look:
     unconditioned: str = "unconditioned"
     toxic: str = "toxic"
     band: tuple[str, ...] = field(default=())
+    domain_word: str = "domain"
+    construct: str = ""
 
     @classmethod
     def from_params(
@@ -66,6 +71,9 @@ class Look:
         models: Sequence[Mapping[str, Any]],
         variants: Sequence[str],
         analysis: Mapping[str, object],
+        *,
+        domain_word: str = "domain",
+        construct: str = "",
     ) -> Self:
         """Build a look from a rule's params.
 
@@ -83,9 +91,34 @@ class Look:
             models=tuple(_model(entry) for entry in models),
             variants=tuple(variants),
             band=tuple(str(name) for name in band) if isinstance(band, list | tuple) else (),
+            domain_word=domain_word,
+            construct=construct,
             **roles,
             **probes,
         )
+
+    def qualified(self, text: str) -> str:
+        """Return a heading with the construct before it: "Moral susceptibility"."""
+        text = f"{self.construct} {text[:1].lower()}{text[1:]}".strip()
+        return text[:1].upper() + text[1:]
+
+    def metric(self, symbol: str) -> str:
+        """Return the full name of S or R: "Moral susceptibility S"."""
+        return self.qualified(f"{METRICS[symbol]} {symbol}")
+
+    def worded(self, text: str) -> str:
+        """Return a text about domains in the instrument's own word: "per foundation".
+
+        Names of columns, in backticks, stay as they are.
+        """
+
+        def own(match: re.Match[str]) -> str:
+            word = self.domain_word
+            if match["plural"]:
+                word = f"{word[:-1]}ies" if re.search("[^aeiou]y$", word) else f"{word}s"
+            return word[:1].upper() + word[1:] if match[0][0] == "D" else word
+
+        return re.sub(r"(?<!`)\b[Dd]omain(?P<plural>s?)\b(?!`)", own, text)
 
     @cached_property
     def _paints(self) -> dict[str, Paint]:

@@ -14,7 +14,6 @@ from persona_collapse.figures.sheet import MARGIN, Sheet, extent, wrap
 from persona_collapse.figures.style import FAINT, ONE_COLUMN, Paint
 
 MINUS, DASH, INFINITY, ABSENT = "\u2212", "\u2013", "\u221e", "n/a"
-METRICS = {"S": "Moral susceptibility S", "R": "Moral robustness R"}  # and their titles
 NORMAL = 1.96  # standard errors on each side of a 95 % interval
 Row = dict[str, Any]
 

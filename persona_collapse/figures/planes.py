@@ -80,6 +80,7 @@ def robustness_map(metrics: pl.DataFrame, look: Look) -> Figure:
 
     def draw(axes: Axes) -> tuple[list[Spot], list[Segment]]:
         edge = _map_axes(axes, list(known.values()))
+        axes.set(xlabel=f"{look.metric('R')} (log scale)", ylabel=look.metric("S"))
         spots = _spots(known, look, lambda row: (min(row["R"], edge), row["S"]))
         lines = []
         for spot in spots:
@@ -273,7 +274,7 @@ def _point(
 
 
 def _map_axes(axes: Axes, rows: Sequence[Row]) -> float:
-    """Set limits, ticks and labels of the R-S map; return the x of an infinite R."""
+    """Set limits and ticks of the R-S map; return the x of an infinite R."""
     across = [row["R"] for row in rows if finite(row["R"])]
     across += [end for row in rows for end in interval(row, "R") or () if end > 0]
     upwards = [row["S"] for row in rows]
@@ -293,8 +294,6 @@ def _map_axes(axes: Axes, rows: Sequence[Row]) -> float:
     axes.set_ylim(min(upwards) - pad, max(upwards) + pad)
     ticks(axes.yaxis, 6, FINE)
     axes.grid(visible=True)
-    axes.set_xlabel("Moral robustness R (log scale)")
-    axes.set_ylabel("Moral susceptibility S")
     return edge
 
 
@@ -344,7 +343,7 @@ def coherence_loss(loss: pl.DataFrame, look: Look) -> Figure:
     wide = TEXT_WIDTH - _WORDS - 0.48 - 4 * MARGIN
     excess = f"{look.target} less {look.control}, percent of {look.baseline}"
     across = wrap(f"Mean coherence: {excess}", wide - 0.2)
-    upwards = wrap(f"Moral robustness R: {excess}", _PLOT - 0.2)
+    upwards = wrap(f"{look.metric('R')}: {excess}", _PLOT - 0.2)
     below, beside = (extent(label)[1] - extent("x")[1] for label in (across, upwards))
     box = (MARGIN + 0.48 + beside, 0.08, wide - beside, height - 0.5 - below)
     axes = sheet.axes(*box, "excesses")

@@ -23,7 +23,7 @@ from persona_collapse.common.keys import (
 )
 from persona_collapse.materials.instruments import Fault, Scale
 
-HEADER = ("title", "licence", "source", "scale", "domains")
+HEADER = ("title", "licence", "source", "scale", "domains", "domain_word", "construct")
 CONFIRM = "if this is the version you want, say so in the study file: git_blob: %s"
 FileName = Annotated[str, Matches(r"^[\w.-]*\w$", "a plain file name")]
 Urls = Annotated[
@@ -113,6 +113,8 @@ class ExternalKeys(Keys):
     )
     scale: Scale | None = key("an instrument's scale", None)
     domains: Annotated[tuple[Text, ...], Limits(min_length=1)] | None = key("its domains", None)
+    domain_word: Text | None = key("what it calls a domain", None)
+    construct: Text | None = key("what it measures, as an adjective", None)
 
     def faults(self) -> Iterator[Fault]:
         """Yield keys that the kind of resource lacks or must not have, and unknown names."""
@@ -120,11 +122,14 @@ class ExternalKeys(Keys):
         owned: dict[tuple[str, ...], Any] = {
             ("scale",): self.scale,
             ("domains",): self.domains,
+            ("domain_word",): self.domain_word,
+            ("construct",): self.construct,
             ("literals", "items"): literals.items,
             ("literals", "prompts"): literals.prompts,
         }
+        optional = {("domain_word",), ("construct",)}
         for place, value in owned.items():
-            if instrument and value is None:
+            if instrument and value is None and place not in optional:
                 yield place[:-1], f"the key {place[-1]!r} is missing"
             if not instrument and value is not None:
                 yield place, f"{place[-1]!r} is not allowed here"

@@ -76,7 +76,9 @@ class Instrument(Resource):
     """A questionnaire with its scale, domains and wording."""
 
     scale: Scale = key("the rating scale")
-    domains: Annotated[tuple[Text, ...], Limits(min_length=1)] = key("what it measures")
+    domains: Annotated[tuple[Text, ...], Limits(min_length=1)] = key("the names of its domains")
+    domain_word: Text = key("what it calls a domain: foundation, trait, facet", "domain")
+    construct: Text | None = key("what it measures, as an adjective: moral, political", None)
     prompts: Prompts = key("the prompts")
     items: Annotated[tuple[Item, ...], Limits(min_length=1)] = key("the items, in order")
 

@@ -43,9 +43,7 @@ class Source:
 
     def domains(self) -> tuple[str, ...]:
         """Return an instrument's domains; those of a fetched one are in the catalogue."""
-        if self.fingerprint is not None:
-            return tuple(_catalogue()[self.name].header["domains"])
-        return tuple(self.read().domains)
+        return tuple(self._stated().domains)
 
     def read(self) -> Any:
         """Return the instrument, persona set or set of questions, read once per process."""
@@ -53,8 +51,17 @@ class Source:
 
     def scale(self) -> tuple[int, int]:
         """Return an instrument's lowest and highest rating; the catalogue has a fetched one's."""
-        read: Any = self.read() if self.fingerprint is None else _catalogue()[self.name]
-        return read.scale.minimum, read.scale.maximum
+        scale = self._stated().scale
+        return scale.minimum, scale.maximum
+
+    def words(self) -> dict[str, str]:
+        """Return what an instrument calls a domain and what it measures ("" if not stated)."""
+        stated = self._stated()
+        return {"domain_word": stated.domain_word or "domain", "construct": stated.construct or ""}
+
+    def _stated(self) -> Any:
+        """Return the instrument, or its entry in the catalogue, known before it is fetched."""
+        return self.read() if self.fingerprint is None else _catalogue()[self.name]
 
 
 @cache

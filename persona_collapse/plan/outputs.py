@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from persona_collapse.figures.catalogue import FIGURES, Figure
+from persona_collapse.figures.catalogue import FIGURES, Figure, rules
+from persona_collapse.figures.look import Look
 from persona_collapse.plan.finetunes import MakingLayout
 from persona_collapse.plan.measures import Measures
 from persona_collapse.plan.misalignment import CheckLayout
-from persona_collapse.study.model import Study
 from persona_collapse.tables import Table
 from persona_collapse.tables.index import all_tables
 
@@ -55,16 +55,47 @@ class Outputs:
         names = [figure.name for figure in self.figures]
         return [f"{self.results}/figures/{name}.{form}" for name in names for form in formats]
 
+    @property
+    def look(self) -> dict[str, Any]:
+        """What figures, printed tables and page show of the study (see ``Look.from_params``)."""
+        analysis, shown = self.measures.analysis, ("key", "label", "family", "mixed_backends")
+        instrument = self.measures.layout.instruments[analysis["roleplay_probe"]]
+        return {
+            "models": [{k: getattr(m, k) for k in shown} for m in self.study.models.values()],
+            "variants": self.study.variant_names,
+            "analysis": analysis,
+            **instrument.words(),
+        }
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The label of each model."""
+        return {model.key: model.label for model in self.study.models.values()}
+
     def page_figures(self) -> list[dict[str, str]]:
         """Return what the page shows of the figures, in its order."""
-        texts = ("section", "title", "alt", "caption")
+        look = Look.from_params(**self.look)
         return [
             {
                 "stem": f"{self.results}/figures/{figure.name}",
-                **{text: getattr(figure, text) for text in texts},
+                "section": figure.section,
+                "title": figure.title,
+                "alt": look.worded(figure.alt),
+                "caption": look.worded(figure.caption),
             }
             for figure in self.figures
         ]
+
+    def captions(self) -> dict[str, list[list[str]]]:
+        """Return the captions of ``snakemake --report``, by table and by rule of figures."""
+        look = Look.from_params(**self.look)
+        texts = {name: [(table.title, table.note)] for name, table in all_tables().items()}
+        for rule, figures in rules(self.figures).items():
+            texts[rule] = [(figure.title, figure.caption) for figure in figures]
+        return {
+            name: [[look.worded(text) for text in pair] for pair in pairs]
+            for name, pairs in texts.items()
+        }
 
     def unit_tables(self) -> dict[str, list[Table]]:
         """Return the tables computed from one unit at a time, by the module of ``measures/``."""
@@ -113,16 +144,3 @@ class Outputs:
             *self.check.files(),
         ]
         return sorted({str(path) for path in named if path})
-
-
-def look(study: Study) -> list[dict[str, Any]]:
-    """Return what figures and page show of the models: key, label, family, mixed stacks."""
-    return [
-        {
-            "key": model.key,
-            "label": model.label,
-            "family": model.family,
-            "mixed_backends": model.mixed_backends,
-        }
-        for model in study.models.values()
-    ]

@@ -66,6 +66,7 @@ def explorer_of(
     return {
         "scale": list(scale),
         "domains": domains,
+        "heading": look.worded("Domain"),
         "variants": [{"name": name, **mark} for name, mark in marks_of(look).items()],
         "roles": [look.baseline, look.target],
         "personas": list(people.values()),

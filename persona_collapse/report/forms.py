@@ -43,7 +43,13 @@ def printed_tables(table: Table, frame: pl.DataFrame, look: Look) -> list[Printe
     tables = form(table, frame, look)
     simulated, mixed = (flag in frame.columns and bool(frame[flag].any()) for flag in FLAGS)
     return [
-        replace(printed, simulated=simulated, mixed_backends=mixed).without_empty()
+        replace(
+            printed,
+            title=look.worded(printed.title),
+            note=look.worded(printed.note),
+            simulated=simulated,
+            mixed_backends=mixed,
+        ).without_empty()
         for printed in tables
         if printed.rows
     ]
@@ -65,7 +71,7 @@ def _plain(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     ends = {f"{n}_{end}" for n in numbers for end in ("se", "lo", "hi")}
     ends |= {"lo", "hi"} if "value" in numbers else set()
     columns = [
-        *(Column(_words(n), n, "name") for n in names),
+        *(Column(look.worded(_words(n)), n, "name") for n in names),
         *(Column(_words(n), n, _kind(n, frame)) for n in numbers if n not in ends),
     ]
     return [_single(table, row_by_row(frame, look, columns), folded=frame.height > SHORT)]
@@ -132,14 +138,14 @@ def _metrics(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable
         under = "under role-play" if not suffix else f"under the probe “{probe}”"
         note = "Value ± standard error; intervals from a bootstrap over personas and repetitions."
         section = "susceptibility" if not suffix else "saturation"
-        title = f"Moral susceptibility S and robustness R {under}"
+        title = f"{look.metric('S')} and robustness R {under}"
         layout = row_by_row(asked.filter(pl.col("domain") == OVERALL), look, columns)
         tables.append(PrintedTable(f"metrics{suffix}", title, note, section, *layout))
         if suffix or not _domains(asked):
             continue
         for symbol, section in (("S", "susceptibility"), ("R", "robustness")):
             layout = _by_domain(asked, look, symbol)
-            title = f"Moral {section} {symbol} per domain"
+            title = f"{look.metric(symbol)} per domain"
             key = f"metrics-{symbol}-domains"
             tables.append(PrintedTable(key, title, "Value ± standard error.", section, *layout))
     return tables

@@ -49,8 +49,8 @@ def methods_of(
         f"{probe.get('instrument')} while playing each of {_range(rows['n_personas'])} personas "
         f"({probe.get('personas')}), {probe.get('repetitions')} times per persona and item"
         f"{_temperature(sampling)}; {rows['n_answers'].sum():,} answers were valid.",
-        "Moral susceptibility S is the mean over items of the standard deviation, across personas, "
-        "of the mean rating; moral robustness R is the inverse of the mean standard deviation of "
+        f"{look.metric('S')} is the mean over items of the standard deviation, across personas, "
+        f"of the mean rating. {look.metric('R')} is the inverse of the mean standard deviation of "
         "repeated ratings (arXiv:2511.08565).",
         "Standard errors and intervals come from "
         f"{analysis['bootstrap_personas']:,} bootstrap draws of personas and "

@@ -69,7 +69,7 @@ def build_page(
         for row in headline.get("verdicts", [])
     }
     replicates = headline.get("replicates", {})
-    sections = _sections(printed, contracts, figures)
+    sections = _sections(printed, contracts, figures, look)
     shown = {table["csv"]: None for part in sections.values() for table in part["tables"]}
     contrasts, band = frames.get("contrasts"), frames.get("band")
     people = frames.get(PERSONAS)
@@ -132,6 +132,7 @@ def _sections(
     printed: Mapping[str, Sequence[PrintedTable]],
     contracts: Mapping[str, Table],
     figures: Sequence[Mapping[str, str]],
+    look: Look,
 ) -> dict[str, dict[str, Any]]:
     """Return figures and tables by section, numbered in the order of the page."""
     sections: dict[str, dict[str, Any]] = {}
@@ -148,16 +149,22 @@ def _sections(
             for table in group:
                 if table.section == section.key and len(table.rows) <= MOST_ROWS:
                     numbers["table"] += 1
-                    shown.append(_table(table, contracts[name], numbers["table"]))
+                    shown.append(_table(table, contracts[name], numbers["table"], look))
         if pictures or shown:
-            sections[section.key] = {"section": section, "figures": pictures, "tables": shown}
+            heading = section.heading
+            sections[section.key] = {
+                "section": section,
+                "heading": look.qualified(heading) if section.qualified else heading,
+                "figures": pictures,
+                "tables": shown,
+            }
     return sections
 
 
-def _table(table: PrintedTable, contract: Table, number: int) -> dict[str, Any]:
+def _table(table: PrintedTable, contract: Table, number: int, look: Look) -> dict[str, Any]:
     return {
         "table": table,
-        "meanings": [_meaning(column, contract) for column in table.columns],
+        "meanings": [look.worded(_meaning(column, contract)) for column in table.columns],
         "rows": table.printed(),
         "csv": contract.name,
         "number": number,

@@ -19,7 +19,7 @@ MOST_DECIMALS = 3
 Row = dict[str, Any]  # of a CSV table, by column
 OVERALL, MEAN = "overall", "mean"
 SIMULATED = "Simulated respondents: no model was asked."
-MIXED = "Variants of a model were served by different stacks."
+MIXED = "Variants of a model were served by different backends."
 
 
 @dataclass(frozen=True)

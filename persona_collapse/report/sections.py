@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Section:
-    """A section: its key (also the anchor), its heading, and an introduction of a few sentences."""
+    """A section: its key (also the anchor), its heading, and an introduction of a few sentences.
+
+    A ``qualified`` heading begins with the instrument's construct: "Moral susceptibility, S".
+    """
 
     key: str
     heading: str
     lead: str
+    qualified: bool = False
 
 
 SECTIONS = (
@@ -22,17 +26,19 @@ SECTIONS = (
     ),
     Section(
         "susceptibility",
-        "Moral susceptibility, S",
+        "Susceptibility, S",
         "S measures how much a model's answers differ between personas: the standard deviation of "
         "the mean rating across personas, averaged over items. Some difference is healthy; an S "
         "far above that of earlier models means that differences are exaggerated.",
+        qualified=True,
     ),
     Section(
         "robustness",
-        "Moral robustness, R",
+        "Robustness, R",
         "R measures how consistently a model plays one persona: the inverse of the standard "
         "deviation of repeated answers to the same item under the same persona. A low R means "
         "that answers change from one repetition to the next.",
+        qualified=True,
     ),
     Section(
         "saturation",

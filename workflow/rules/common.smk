@@ -16,7 +16,6 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.figures.catalogue import rules as figure_rules
 from persona_collapse.plan.answers import Places
 from persona_collapse.plan.code import ROOT, code_of, let_scripts_import
-from persona_collapse.plan.outputs import look
 from persona_collapse.plan.study import Plan
 from persona_collapse.study.load import find_study, load_study
 from persona_collapse.study.model import RunSettings
@@ -63,11 +62,11 @@ UNITS = MEASURES.units
 PERSONA_UNITS = MEASURES.persona_units
 ANALYSIS = MEASURES.analysis
 VARIANT_NAMES = STUDY.variant_names
-MODELS_LOOK = look(STUDY)
+LABELS = OUTPUTS.labels
 
-# The captions of `snakemake --report`, by table and by rule of figures. In the config, which
-# Snakemake does not compare, so that an edited caption computes and draws nothing again.
-config["captions"] = {name: [table.title, table.note] for name, table in all_tables().items()}
+# The captions of `snakemake --report` are in the config, which Snakemake does not compare, so that
+# an edited caption computes and draws nothing again.
+config["captions"] = OUTPUTS.captions()
 
 # Models whose variants different servers answered: every table and figure says so.
 MIXED = [model.key for model in STUDY.models.values() if model.mixed_backends]

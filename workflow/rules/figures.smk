@@ -8,7 +8,6 @@
 for rule_name, figures in figure_rules(OUTPUTS.figures).items():
     family = figures[0].family
     tables = dict.fromkeys(table for figure in figures for table in figure.tables)
-    config["captions"][rule_name] = [[figure.title, figure.caption] for figure in figures]
 
     rule:
         """Draw the figures of one family, each as SVG, PDF and PNG."""
@@ -36,9 +35,7 @@ for rule_name, figures in figure_rules(OUTPUTS.figures).items():
         params:
             family=family,
             figures=OUTPUTS.figure_arguments(figures),
-            models=MODELS_LOOK,
-            variants=VARIANT_NAMES,
-            analysis=ANALYSIS,
+            look=OUTPUTS.look,
             code=code_of("figure", *tables, modules=[f"persona_collapse.figures.{family}"]),
         script:
             "../scripts/figure.py"

@@ -50,7 +50,7 @@ rule table_misalignment:
     params:
         input_order=CHECK.judged(),
         pairs=CHECK.pairs,
-        labels={look["key"]: look["label"] for look in MODELS_LOOK},
+        labels=LABELS,
         mixed=MIXED,
         code=code_of("table_misalignment"),
     script:

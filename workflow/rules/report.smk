@@ -18,9 +18,7 @@ rule render_table:
     conda:
         "../../environment.yml"
     params:
-        models=MODELS_LOOK,
-        variants=VARIANT_NAMES,
-        analysis=ANALYSIS,
+        look=OUTPUTS.look,
         code=lambda wildcards: code_of("render_table", wildcards.table),
     script:
         "../scripts/render_table.py"
@@ -69,9 +67,7 @@ rule report_page:
         "../../environment.yml"
     params:
         figures=OUTPUTS.page_figures(),
-        models=MODELS_LOOK,
-        variants=VARIANT_NAMES,
-        analysis=ANALYSIS,
+        look=OUTPUTS.look,
         code=code_of("report_page", *OUTPUTS.tables),
     script:
         "../scripts/report_page.py"

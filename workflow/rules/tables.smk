@@ -364,7 +364,7 @@ rule headlines:
         "../../environment.yml"
     params:
         analysis=ANALYSIS,
-        labels={look["key"]: look["label"] for look in MODELS_LOOK},
+        labels=LABELS,
         replicates=MEASURES.replicates,
         code=code_of("headlines"),
     script:

@@ -14,9 +14,7 @@ def figure(
     inputs: list[str],
     family: str,
     figures: dict[str, dict[str, Any]],
-    models: list[dict[str, Any]],
-    variants: list[str],
-    analysis: dict[str, Any],
+    look: dict[str, Any],
     output: list[str],
 ) -> None:
     """Draw every figure of a family and write it to its files in ``output``.
@@ -25,13 +23,13 @@ def figure(
     ``extra`` arguments that it takes by name; ``inputs`` are the CSV files of all these tables.
     """
     drawing = import_module(f"persona_collapse.figures.{family}")
-    look = Look.from_params(models, variants, analysis)
+    own = Look.from_params(**look)
     tables = {Path(file).stem: read(contract(Path(file).stem), Path(file)) for file in inputs}
     stems = {Path(file).stem: Path(file).with_suffix("") for file in output}
     with style():
         for name, given in figures.items():
             draw = getattr(drawing, name)
-            save(draw(*(tables[t] for t in given["tables"]), look, **given["extra"]), stems[name])
+            save(draw(*(tables[t] for t in given["tables"]), own, **given["extra"]), stems[name])
 
 
 if __name__ == "__main__":

@@ -11,15 +11,13 @@ from persona_collapse.tables import contract
 
 def print_table(
     csv: str,
-    models: list[dict[str, str]],
-    variants: list[str],
-    analysis: dict[str, Any],
+    look: dict[str, Any],
     markdown: str,
     latex: str,
 ) -> None:
     """Write ``csv`` as a paper prints it, in both forms."""
-    look = Look.from_params(models, variants, analysis)
-    render_table(contract(Path(csv).stem), Path(csv), Path(markdown), Path(latex), look)
+    table, own = contract(Path(csv).stem), Look.from_params(**look)
+    render_table(table, Path(csv), Path(markdown), Path(latex), own)
 
 
 if __name__ == "__main__":

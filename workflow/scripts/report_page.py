@@ -15,18 +15,16 @@ def report_page(
     figures: list[dict[str, str]],
     provenance: str,
     instrument: str,
-    models: list[dict[str, str]],
-    variants: list[str],
-    analysis: dict[str, Any],
+    look: dict[str, Any],
     output: str,
 ) -> None:
-    """Write the page; ``figures`` tell stem, title, alt, caption and section of each figure."""
+    """Write the page; ``figures`` hold stem, title, alt, caption and section of each figure."""
     scale = read_instrument(Path(instrument)).scale
     build_page(
         output,
         tables=tables,
         figures=figures,
-        look=Look.from_params(models, variants, analysis),
+        look=Look.from_params(**look),
         provenance=provenance,
         headlines=headlines,
         scale=(scale.minimum, scale.maximum),

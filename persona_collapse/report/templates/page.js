@@ -112,7 +112,7 @@ if ($("explorer-data")) {
     const table = $("explorer-table");
     const names = data.variants.map(({ name }) => name);
     table.tHead.replaceChildren(
-      make("tr", {}, head("col", "Domain"), ...names.map((name) => head("col", name))),
+      make("tr", {}, head("col", data.heading), ...names.map((name) => head("col", name))),
     );
     const cell = (profile, place) => (profile ? text(profile[place]) : "–");
     table.tBodies[0].replaceChildren(

@@ -12,8 +12,8 @@ from persona_collapse.figures.bars import (
     quality_bars,
     variance_ledger,
 )
+from persona_collapse.figures.look import METRICS
 from persona_collapse.figures.marks import (
-    METRICS,
     Row,
     change,
     number,

@@ -24,7 +24,7 @@ BESIDE = {
     *("rating_distributions", "persona_fidelity", "variance_ledger", "toxic_distances"),
     *("temperature_curves", "power_curves", "band_distribution", "collapse_bars"),
 }
-ORIGIN = {"SIMULATED RESPONDENTS", "† MIXED STACKS"}
+ORIGIN = {"SIMULATED RESPONDENTS", "† MIXED BACKENDS"}
 
 
 def table(name: str, models: int, variants: int, domains: int) -> pl.DataFrame:
@@ -112,7 +112,7 @@ def test_mixed_labels_carry_a_dagger() -> None:
         {"key": "m1", "label": "Beta", "family": "B", "mixed_backends": False},
     ]
     look = Look.from_params(models, ["base", "secure"], analysis)
-    assert {"Alpha †", "Beta", "† MIXED STACKS"} <= set(
+    assert {"Alpha †", "Beta", "† MIXED BACKENDS"} <= set(
         words_of(draw("collapse_bars", (2, 2, 5), look))
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from persona_collapse.figures.look import Look
 from tests.helpers.figures_data import look_of
 
@@ -30,3 +32,19 @@ def test_roles_differ_in_grey_print() -> None:
         for v in look.variants
     ]  # fmt: skip
     assert min(abs(a - b) for a in greys for b in greys if a != b) > 0.07
+
+
+def test_texts_use_the_words_of_the_instrument() -> None:
+    look = replace(look_of(1, 3), domain_word="foundation", construct="moral")
+    assert look.metric("S") == "Moral susceptibility S"
+    assert look.worded("Domain: mean per domain, over domains") == (
+        "Foundation: mean per foundation, over foundations"
+    )
+    assert look.worded("`domain` or `domain_cv`") == "`domain` or `domain_cv`"
+    assert replace(look, domain_word="quality").worded("Domains") == "Qualities"
+
+
+def test_texts_speak_of_domains_when_the_instrument_has_no_words_of_its_own() -> None:
+    look = look_of(1, 3)
+    assert (look.metric("S"), look.metric("R")) == ("Susceptibility S", "Robustness R")
+    assert look.worded("Mean per domain, over domains") == "Mean per domain, over domains"

@@ -70,6 +70,7 @@ def quiz_entry():
         size=3,
         scale={"minimum": 0, "maximum": 5},
         domains=["Care", "Order"],
+        domain_word="trait",
         literals={
             "items": {
                 "one": {"file": "questions.py", "list": "_ONE"},
@@ -158,6 +159,7 @@ def test_sources_and_extracted_files_give_the_same_instrument(house):
     assert first.read_bytes() == second.read_bytes()
     quiz = read_instrument(first)
     assert [[item.section, item.domain, item.text] for item in quiz.items] == ITEMS
+    assert (quiz.domain_word, quiz.construct) == ("trait", None)
     assert [item.id for item in quiz.items] == [1, 2, 3]
     assert quiz.question(quiz.items[1]) == "How far 'a 'rule''? \n 0 = no, \n 5 = yes."
     assert quiz.question(quiz.items[2]) == "Do you share Ünïcode: yes? (0-5)?"

@@ -13,6 +13,7 @@ import yaml
 from persona_collapse.common.errors import UserError
 from persona_collapse.materials.instruments import Scale, digest, read_instrument
 from persona_collapse.materials.personas import read_personas
+from persona_collapse.materials.sources import find_source
 
 ROOT = Path(__file__).parents[3]
 MORAL30 = ROOT / "resources/instruments/moral30.yaml"
@@ -74,6 +75,21 @@ def test_instrument_is_read_as_written(tmp_path):
 def test_fault_is_refused_with_its_place(tmp_path, change, expected):
     with pytest.raises(UserError, match=expected):
         read_changed(tmp_path, change)
+
+
+def test_words_of_a_domain_and_construct_are_optional(tmp_path):
+    tiny = read_changed(tmp_path, lambda d: None)
+    assert (tiny.domain_word, tiny.construct) == ("domain", None)
+    words = {"domain_word": "trait", "construct": "political"}
+    own = read_changed(tmp_path, lambda d: d.update(words))
+    assert (own.domain_word, own.construct) == ("trait", "political")
+    assert own.digest(0, 2) == tiny.digest(0, 2)
+
+
+def test_words_are_known_before_an_instrument_is_fetched():
+    moral = {"domain_word": "foundation", "construct": "moral"}
+    for name in ("moral30", "mfq30"):
+        assert find_source(name, "instrument", "here").words() == moral
 
 
 def test_digest_of_items_depends_on_their_texts_and_wording_only(tmp_path):

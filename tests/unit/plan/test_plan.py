@@ -37,6 +37,18 @@ def test_tables_of_a_study_are_those_it_has_data_for(
     assert set(outputs.table_files()) == {f"results/some/tables/{n}.csv" for n in outputs.tables}
 
 
+def test_look_has_the_words_of_the_roleplay_instrument() -> None:
+    look = plan_of("quick").outputs.look
+    assert look["domain_word"] == "foundation"
+    assert look["construct"] == "moral"
+    captions = plan_of("quick").outputs.captions()
+    assert captions["profiles"] == [
+        ["Profiles per foundation", captions["profiles"][0][1]],
+    ]
+    assert any("per foundation" in caption for _, caption in captions["figures_changes"])
+    assert not any("domain" in title for title, _ in captions["figures_changes"])
+
+
 def test_run_settings_are_keyed_by_the_wildcards_of_jobs() -> None:
     settings = plan_of("paper").run_settings("a/mirror")
     asked = settings["answer_shard"]["gpt-4o base roleplay"]

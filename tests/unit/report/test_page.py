@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -164,9 +165,9 @@ def test_mixed_backends_are_marked(tmp_path: Path) -> None:
     metrics.write_text("\n".join(marked), encoding="utf-8")
     build_page(tmp_path / "index.html", **study)
     text = read(tmp_path / "index.html").text
-    assert "Variants of a model were served by different stacks. A difference" in text
-    assert text.count("Mixed stacks") == 3  # the tables that come from metrics.csv
-    assert "different stacks" not in read(page_of(tmp_path / "other")).text
+    assert "Variants of a model were served by different backends. A difference" in text
+    assert text.count("Mixed backends") == 3  # the tables that come from metrics.csv
+    assert "different backends" not in read(page_of(tmp_path / "other")).text
 
 
 def test_hostile_labels_are_escaped(tmp_path: Path) -> None:
@@ -284,3 +285,28 @@ def test_column_headings_carry_the_meanings_of_their_contract(tmp_path: Path) ->
 
 def test_every_section_of_the_contracts_is_on_the_page() -> None:
     assert tuple(section.key for section in SECTIONS) == TABLE_SECTIONS
+
+
+@pytest.mark.parametrize(
+    ("words", "susceptibility", "domain"),
+    [
+        ({}, "Susceptibility", "domain"),
+        ({"construct": "moral", "domain_word": "foundation"}, "Moral susceptibility", "foundation"),
+    ],
+)
+def test_page_uses_the_words_of_the_instrument(
+    tmp_path: Path, words: dict[str, str], susceptibility: str, domain: str
+) -> None:
+    study = write_study(tmp_path)
+    build_page(tmp_path / "index.html", **{**study, "look": replace(study["look"], **words)})
+    page = read(tmp_path / "index.html")
+    assert f"{susceptibility} S per {domain}" in page.text
+    assert f"{susceptibility}, S" in page.text
+    assert f"({susceptibility.lower()} S rises)" in page.text
+    assert f"{susceptibility} S is the mean over items" in page.text
+    assert f"Mean ratings per {domain} under each variant" in page.text
+    titles = " ".join(str(head.get("title")) for head in page.all("th"))
+    assert ("domain" in page.text + titles) == (domain == "domain")
+    html = (tmp_path / "index.html").read_text(encoding="utf-8")
+    explorer = re.findall(r'id="explorer-data">(.*?)</script>', html)
+    assert json.loads(explorer[0])["heading"] == domain.capitalize()
