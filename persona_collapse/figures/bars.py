@@ -240,7 +240,7 @@ def _causes(axes: Axes, probe: str, rows: dict[Line, Row | None]) -> None:
     ticks(axes.xaxis, 2)
 
 
-def variance_ledger(diagnostics: pl.DataFrame, look: Look) -> Figure:
+def variance_components(diagnostics: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: one row per model and variant, its shares stacked to 100 %.
 
     Each share is printed beside the bar with its 95 % interval. The two parts that
@@ -253,7 +253,7 @@ def variance_ledger(diagnostics: pl.DataFrame, look: Look) -> Figure:
     ]
     groups = groups_of(models, 1.1)
     if not groups:
-        return blank("No variance ledger: nothing was asked under personas.")
+        return blank("No variance components: nothing was asked under personas.")
     start = MARGIN + widest([group.label for group in groups]) + 0.14
     lines = lines_of(groups)
     shares = {
@@ -267,7 +267,7 @@ def variance_ledger(diagnostics: pl.DataFrame, look: Look) -> Figure:
         sheet.text(start, top + line.y, line.variant)
     right = _columns(sheet, lines, shares, top)
     left = start + widest([line.variant for line in lines]) + 0.1
-    axes = sheet.axes(left, top, right - left - 0.1, tall, "ledger")
+    axes = sheet.axes(left, top, right - left - 0.1, tall, "components")
     for line in lines:
         _components(axes, line, shares[line])
     axes.set(xlim=(0, 100), xlabel="% of the variance of ratings")

@@ -290,7 +290,7 @@ _FIGURES = [
         "is none. Below: the fidelity of each persona, and of the model with its 95 % interval.",
     ),
     Figure(
-        "bars.variance_ledger",
+        "bars.variance_components",
         tables=("diagnostics",),
         section="meaning",
         title="How much of the variance of ratings tells personas apart",

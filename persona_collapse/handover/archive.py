@@ -78,11 +78,11 @@ def write_bundle(
     left out; the page has them replaced.
     """
     resources = [_resource(entry) for entry in plan["resources"]]
-    secret = [text for entry in resources if not entry["carried"] for text in entry["texts"]]
+    secret = [text for entry in resources if not entry["included"] for text in entry["texts"]]
     content: dict[str, Path | bytes] = {p.relative_to(results).as_posix(): p for p in files}
     left_out = _withhold(content, secret) if secret else []
     for entry in resources:
-        if entry["carried"]:
+        if entry["included"]:
             content[f"{FOLDERS[entry['kind']]}/{entry['name']}.yaml"] = Path(entry["path"])
         else:
             licence = entry["licence"].strip()
@@ -168,7 +168,7 @@ def readme(
 def _text_line(entry: Mapping[str, Any]) -> str:
     kind = "instrument" if entry["kind"] == "instrument" else "persona set"
     folder = FOLDERS[entry["kind"]]
-    if entry["carried"]:
+    if entry["included"]:
         where = f"`{folder}/{entry['name']}.yaml`, licence: {entry['licence'].strip()}"
     elif entry["fetched"]:
         where = "not in here; the workflow fetches it from its public source and checks it"
@@ -194,7 +194,7 @@ def _resource(entry: Mapping[str, Any]) -> dict[str, Any]:
         "path": entry["path"],
         "sha256": entry["fetched"] or file_sha256(path),
         "fetched": entry["fetched"] is not None,
-        "carried": entry["fetched"] is None and bool(_OPEN.match(document["licence"])),
+        "included": entry["fetched"] is None and bool(_OPEN.match(document["licence"])),
         "texts": document.get("personas", []),
     }
 

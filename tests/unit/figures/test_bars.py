@@ -10,7 +10,7 @@ from persona_collapse.figures.bars import (
     COMPONENTS,
     collapse_bars,
     quality_bars,
-    variance_ledger,
+    variance_components,
 )
 from persona_collapse.figures.look import METRICS
 from persona_collapse.figures.marks import (
@@ -135,8 +135,8 @@ def asked(diagnostics: pl.DataFrame, start: str) -> list[Row]:
 def test_variance_components_are_stacked_and_printed_with_intervals(
     diagnostics: pl.DataFrame,
 ) -> None:
-    figure = variance_ledger(diagnostics, look_of(3, 3))
-    axes = axes_of(figure, "ledger")
+    figure = variance_components(diagnostics, look_of(3, 3))
+    axes = axes_of(figure, "components")
     bars = {c.get_label(): c.patches[0] for c in axes.containers}
     words = words_of(figure)
     rows = {

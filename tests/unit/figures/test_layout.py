@@ -21,7 +21,7 @@ SIZES = [(1, 1, 1), (1, 3, 3), (4, 6, 8), (12, 3, 5)]
 EXTRAS: dict[str, Any] = {"scale": (0, 5), "aims": (20, 30)}
 # Figures whose texts on the page must not cover a panel.
 BESIDE = {
-    *("rating_distributions", "persona_fidelity", "variance_ledger", "toxic_distances"),
+    *("rating_distributions", "persona_fidelity", "variance_components", "toxic_distances"),
     *("temperature_curves", "power_curves", "band_distribution", "collapse_bars"),
 }
 ORIGIN = {"SIMULATED RESPONDENTS", "† MIXED BACKENDS"}
@@ -120,7 +120,7 @@ def test_mixed_labels_carry_a_dagger() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("rating_distributions", "persona_fidelity", "variance_ledger", "toxic_distances"),
+        *("rating_distributions", "persona_fidelity", "variance_components", "toxic_distances"),
         *("temperature_curves", "power_curves", "loss_curves"),
     ],
 )
