@@ -30,7 +30,7 @@ def _parts(draw: random.Random, count: int) -> list[float]:
 
 
 def diagnostics_of(models: int, variants: int, scale: tuple[int, int] = (0, 5)) -> pl.DataFrame:
-    """Scale use, the variance components and fidelity under personas, and rows that are not asked for.
+    """Scale use, variance components and fidelity under personas, and rows not asked for.
 
     Variant 1 of model 1 has no components: one persona was left, and nothing is defined.
     """
