@@ -43,7 +43,7 @@ def identification(
         own = np.mean(hits, axis=0) if hits else np.full(personas, np.nan)
         rows += rows_of(name, {"identified": weights @ own})
         if pair is not None and pair[0].persona_ids.size:
-            same = _most_similar(pair[0].mean[:, items], pair[1].mean[:, items])
+            same = most_similar(pair[0].mean[:, items], pair[1].mean[:, items])
             drawn = draws_of_personas(pair[1], seed, probe, draws)
             drawn = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1)
             rows += rows_of(name, {"identified_in_base": drawn @ same})
@@ -89,7 +89,7 @@ def _nearest(first: Array, second: Array) -> Array:
     return _hits(-np.round(squares, 9))
 
 
-def _most_similar(base: Array, other: Array) -> Array:
+def most_similar(base: Array, other: Array) -> Array:
     """Return each persona's hit (P,) by the correlation with item-centred base profiles."""
     pair = []
     for means in (base, other):

@@ -1,0 +1,170 @@
+"""Recognition: how many answers tell which persona gave them, and how much one answer tells."""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from persona_collapse.common.seeds import generator
+from persona_collapse.materials.instruments import Instrument
+from persona_collapse.measures.cells import Array, Cells, cells_from_moments
+from persona_collapse.measures.diagnostics.fidelity import shared_personas
+from persona_collapse.measures.diagnostics.identification import most_similar
+from persona_collapse.measures.diagnostics.rows import draws_of_personas, interval
+from persona_collapse.measures.diagnostics.scale_use import shares_of
+from persona_collapse.measures.statistics.intervals import jackknife_se
+from persona_collapse.tables.contracts.identification import TABLE
+
+ANSWERS = (1, 3, 10, 30)
+SPLITS = 20
+ROUNDING = 1e-9
+
+
+def identification_of(
+    moments: pl.DataFrame,
+    instrument: Instrument,
+    baseline: pl.DataFrame | None,
+    seed: int,
+    draws: int = 1000,
+) -> pl.DataFrame:
+    """Return the rows of ``identification.csv`` of one model x variant x probe.
+
+    Answers to ``ANSWERS`` random items, one repetition each, are matched to the nearest profile:
+    the variant's own, from its other repetitions, and the baseline's; ties share the hit. The row
+    of ``correlation`` matches mean profiles instead. Intervals redraw the personas whose answers
+    are matched. Own profiles need two answers in every cell, without them their rows are null. An
+    unconditioned probe and one persona alone have no rows.
+    """
+    cells = cells_from_moments(moments, instrument)
+    probe = moments["probe"][0]
+    if moments["persona_id"].is_null().all() or cells.persona_ids.size < 2:
+        return pl.DataFrame(schema=TABLE.schema)
+    rows = []
+
+    def add(profiles: str, classifier: str, answers: int, of: Cells, hits: Array) -> None:
+        weights = draws_of_personas(of, seed, probe, draws)
+        shares = weights @ hits / weights.sum(axis=1)
+        lo, hi = interval(shares[1:])
+        rows.append(
+            {
+                **{"profiles": profiles, "classifier": classifier, "answers": answers},
+                **{"recognised": shares[0], "recognised_lo": lo, "recognised_hi": hi},
+                **{"chance": 1 / hits.size, "n_personas": hits.size},
+            }
+        )
+
+    for answers, hits in recognised(cells, None, seed, probe).items():
+        add("own", "nearest_mean", answers, cells, hits)
+    rows[0] |= _information(cells)
+    if baseline is not None:
+        base = cells_from_moments(baseline, instrument)
+        base, other = shared_personas(base, cells)
+        if other.persona_ids.size > 1:
+            for answers, hits in recognised(other, base, seed, probe).items():
+                add("baseline", "nearest_mean", answers, other, hits)
+            whole = int(other.n.sum() // other.persona_ids.size)
+            add("baseline", "correlation", whole, other, most_similar(base.mean, other.mean))
+    names = moments.select("model", "variant", "probe").row(0, named=True)
+    simulated = bool(moments["simulated"].any())
+    frame = pl.DataFrame(
+        [{**names, **row, "simulated": simulated} for row in rows], schema=TABLE.schema
+    )
+    return frame.with_columns(pl.selectors.float().fill_nan(None))
+
+
+def recognised(
+    cells: Cells, base: Cells | None, seed: int, probe: str, splits: int = SPLITS
+) -> dict[int, Array]:
+    """Return, by number of answers, how often each persona (P,) is recognised, 0 to 1.
+
+    Per split one answer of every cell is drawn, and the items are cut at random into sets. Answers
+    and the baseline's profiles are each centred by item, so that a shift that all personas share
+    does not count. The nearest by squared distance is the most likely under normal errors of equal
+    variance (nearest centroid; Hastie, Tibshirani and Friedman 2009, section 4.3).
+
+    Args:
+        cells: The answers to recognise.
+        base: Profiles of the same personas in the same order; None for those of the other
+            repetitions of ``cells``, which leave out the drawn answer of every persona.
+        seed: The study's seed.
+        probe: The probe; with the seed and the numbers of personas and items it fixes the draws,
+            so variants share them.
+        splits: How often answers are drawn.
+    """
+    personas, items, _ = cells.counts.shape
+    sizes = [size for size in ANSWERS if size <= items]
+    if base is None and not cells.exact and cells.n.min() < 2:
+        return {size: np.full(personas, np.nan) for size in sizes}
+    rng = generator(seed, "recognition", probe)
+    upto = np.cumsum(cells.counts, axis=2)
+    hits = {size: np.zeros(personas) for size in sizes}
+    for _ in range(splits):
+        drawn = rng.random((personas, items, 1)) * upto[:, :, -1:]
+        answer = cells.minimum + (upto[:, :, :-1] <= drawn).sum(axis=2)
+        profile = cells.mean if base is None else base.mean
+        if base is None and not cells.exact:
+            profile = (cells.n * profile - answer) / (cells.n - 1)
+        centre = profile if base is None else cells.mean
+        order = rng.permutation(items)
+        answers = (answer - centre.mean(axis=0))[:, order]
+        centred = (profile - profile.mean(axis=0))[:, order]
+        for size in sizes:
+            hits[size] += _nearest(answers, centred, size)
+    return {size: total / splits for size, total in hits.items()}
+
+
+def _nearest(answers: Array, profile: Array, size: int) -> Array:
+    """Return each persona's mean hit (P,) over consecutive sets of ``size`` items."""
+    sets = answers.shape[1] // size
+    own, other = (
+        part[:, : sets * size].reshape(-1, sets, size).swapaxes(0, 1) for part in (answers, profile)
+    )
+    closeness = own @ (2 * other).swapaxes(1, 2)
+    closeness -= (other**2).sum(axis=2)[:, None]
+    best = closeness >= closeness.max(axis=2, keepdims=True) - ROUNDING
+    hits: Array = (np.diagonal(best, axis1=1, axis2=2) / best.sum(axis=2)).mean(axis=0)
+    return hits
+
+
+def _information(cells: Cells) -> dict[str, float]:
+    """Return the information with its t interval over personas, from the jackknife SE.
+
+    Percentiles of draws would lie too low: a draw has fewer different personas, and less entropy.
+    """
+    from scipy.special import stdtrit
+
+    personas = cells.persona_ids.size
+    bits = float(information_bits(cells, np.ones((1, personas)))[0])
+    error = jackknife_se(information_bits(cells, 1 - np.eye(personas)))
+    half = float(stdtrit(personas - 1, 0.975) * error)
+    return {
+        "information_bits": bits,
+        "information_bits_lo": bits - half,
+        "information_bits_hi": bits + half,
+    }
+
+
+def information_bits(cells: Cells, weights: Array) -> Array:
+    """Return the mutual information of persona and rating, mean over items, (B,) in bits.
+
+    The entropy of all answers to an item less the mean entropy of its cells, personas with the
+    ``weights`` (B, P). Each entropy of n answers with m different ratings gains (m - 1) / 2n nats
+    (Miller 1955), unless the probabilities are known. Sampling error can make it negative.
+    """
+    shares = shares_of(cells)
+    personas, items, ratings = shares.shape
+    count = weights.sum(axis=1)
+    within = _entropy(shares)
+    pooled = (weights @ shares.reshape(personas, -1) / count[:, None]).reshape(-1, items, ratings)
+    total = _entropy(pooled)
+    if not cells.exact:
+        within += (np.count_nonzero(shares, axis=2) - 1) / (2 * cells.n * np.log(2))
+        total += (np.count_nonzero(pooled, axis=2) - 1) / (2 * (weights @ cells.n) * np.log(2))
+    information: Array = total.mean(axis=1) - weights @ within.mean(axis=1) / count
+    return information
+
+
+def _entropy(shares: NDArray[np.float64]) -> Array:
+    """Return the entropy in bits of distributions (..., K)."""
+    logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
+    entropy: Array = -(shares * logs).sum(axis=-1)
+    return entropy
