@@ -97,6 +97,11 @@ class Outputs:
             for name, pairs in texts.items()
         }
 
+    def in_report(self, table: str) -> dict[str, Any]:
+        """Return how ``snakemake --report`` shows a table: under its title, if it has one."""
+        [(title, _)] = self.captions().get(table, [[table, ""]])
+        return {"caption": "../report/table.rst", "category": "Tables", "labels": {"table": title}}
+
     def unit_tables(self) -> dict[str, list[Table]]:
         """Return the tables computed from one unit at a time, by the module of ``measures/``."""
         found: dict[str, list[Table]] = {}

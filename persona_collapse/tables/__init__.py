@@ -210,6 +210,11 @@ def read(table: Table, path: Path) -> pl.DataFrame:
     return frame.select(list(table.columns))
 
 
+def read_all(paths: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """Read tables by the contracts that their files are named after; see ``read``."""
+    return {Path(path).stem: read(contract(Path(path).stem), Path(path)) for path in paths}
+
+
 def write(table: Table, frame: pl.DataFrame, path: Path, mixed: Collection[str] = ()) -> None:
     """Write a table as CSV, in the declared order, and mark rows of mixed servers.
 

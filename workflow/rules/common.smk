@@ -61,7 +61,6 @@ MEASURES, OUTPUTS = PLAN.measures, PLAN.outputs
 UNITS = MEASURES.units
 PERSONA_UNITS = MEASURES.persona_units
 ANALYSIS = MEASURES.analysis
-VARIANT_NAMES = STUDY.variant_names
 LABELS = OUTPUTS.labels
 
 # The captions of `snakemake --report` are in the config, which Snakemake does not compare, so that
@@ -92,7 +91,7 @@ ASK_HERE = config.get("sampling_on") == "controller"
 
 wildcard_constraints:
     model="|".join(map(re.escape, sorted(STUDY.models))),
-    variant="|".join(map(re.escape, sorted(VARIANT_NAMES))),
+    variant="|".join(map(re.escape, sorted(STUDY.variant_names))),
     probe="|".join(map(re.escape, sorted(STUDY.probes))),
     dataset="|".join(map(re.escape, sorted(FINETUNES.datasets))) or "-",
     endpoint="|".join(map(re.escape, sorted(STUDY.endpoints))),

@@ -35,12 +35,7 @@ rule table_misalignment:
         judged=CHECK.judged(),
         printed=CHECK.printed,
     output:
-        variants=report(
-            f"{RESULTS}/tables/misalignment.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "Alignment and coherence"},
-        ),
+        variants=report(f"{RESULTS}/tables/misalignment.csv", **OUTPUTS.in_report("misalignment")),
         questions=f"{RESULTS}/tables/misalignment_questions.csv",
     log:
         f"{RESULTS}/logs/tables/misalignment.log",
@@ -57,12 +52,13 @@ rule table_misalignment:
         "../scripts/table_misalignment.py"
 
 
+LOSS_TABLES = ("misalignment", "contrasts", "summary")
+
+
 rule table_coherence_loss:
     """Compare the target's excess loss of robustness with its excess loss of coherence."""
     input:
-        misalignment=f"{RESULTS}/tables/misalignment.csv",
-        contrasts=f"{RESULTS}/tables/contrasts.csv",
-        summary=f"{RESULTS}/tables/summary.csv",
+        [f"{RESULTS}/tables/{table}.csv" for table in LOSS_TABLES],
     output:
         f"{RESULTS}/tables/coherence_loss.csv",
     log:
@@ -78,6 +74,6 @@ rule table_coherence_loss:
         seed=STUDY.seed,
         draws=ANALYSIS["bootstrap_personas"],
         mixed=MIXED,
-        code=code_of("table_coherence_loss"),
+        code=code_of("table_coherence_loss", *LOSS_TABLES),
     script:
         "../scripts/table_coherence_loss.py"

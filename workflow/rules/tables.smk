@@ -67,12 +67,7 @@ rule join_table:
     input:
         lambda wildcards: MEASURES.joined(wildcards.table),
     output:
-        report(
-            f"{RESULTS}/tables/{{table}}.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
-        ),
+        report(f"{RESULTS}/tables/{{table}}.csv", **OUTPUTS.in_report("{table}")),
     log:
         f"{RESULTS}/logs/tables/{{table}}.log",
     wildcard_constraints:
@@ -100,13 +95,8 @@ for module, tables in OUTPUTS.unit_tables().items():
             sorted({path for unit in units for path in unit.values() if isinstance(path, str)}),
         output:
             tables=[
-                report(
-                    f"{RESULTS}/tables/{table.name}.csv",
-                    caption="../report/table.rst",
-                    category="Tables",
-                    labels={"table": table.title},
-                )
-                for table in tables
+                report(f"{RESULTS}/tables/{t.name}.csv", **OUTPUTS.in_report(t.name))
+                for t in tables
             ],
         log:
             f"{RESULTS}/logs/tables/{module}.log",
@@ -201,12 +191,7 @@ rule table_contrasts:
         MEASURES.instrument_files,
         moments=MEASURES.files("moments", PERSONA_UNITS),
     output:
-        contrasts=report(
-            f"{RESULTS}/tables/contrasts.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "Contrasts between variants"},
-        ),
+        contrasts=report(f"{RESULTS}/tables/contrasts.csv", **OUTPUTS.in_report("contrasts")),
         summary=f"{RESULTS}/tables/summary.csv",
         leave_one_out=f"{RESULTS}/tables/leave_one_out.csv",
         random_effects=f"{RESULTS}/tables/random_effects.csv",
@@ -235,12 +220,7 @@ rule table_replicates:
         MEASURES.instrument_files,
         moments=MEASURES.files("moments", MEASURES.replicate_units),
     output:
-        report(
-            f"{RESULTS}/tables/replicates.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "Replicate fine-tunes"},
-        ),
+        report(f"{RESULTS}/tables/replicates.csv", **OUTPUTS.in_report("replicates")),
     log:
         f"{RESULTS}/logs/tables/replicates.log",
     localrule: True
@@ -263,12 +243,7 @@ rule table_band:
         metrics=f"{RESULTS}/tables/metrics.csv",
         prior="resources/benchmarks/prior_models.csv",
     output:
-        band=report(
-            f"{RESULTS}/tables/band.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "Against the band of earlier models"},
-        ),
+        band=report(f"{RESULTS}/tables/band.csv", **OUTPUTS.in_report("band")),
         values=f"{RESULTS}/tables/band_values.csv",
     log:
         f"{RESULTS}/logs/tables/band.log",
@@ -307,8 +282,8 @@ rule table_power:
 rule table_trajectory:
     """Follow S, R and saturation over the training steps of checkpoints."""
     input:
-        metrics=f"{RESULTS}/tables/metrics.csv",
-        diagnostics=f"{RESULTS}/tables/diagnostics.csv",
+        f"{RESULTS}/tables/metrics.csv",
+        f"{RESULTS}/tables/diagnostics.csv",
     output:
         f"{RESULTS}/tables/trajectory.csv",
     log:
@@ -320,7 +295,7 @@ rule table_trajectory:
         steps=STUDY.steps(),
         probes=[ANALYSIS["roleplay_probe"], ANALYSIS["unconditioned_probe"]],
         mixed=MIXED,
-        code=code_of("table_trajectory"),
+        code=code_of("table_trajectory", "metrics", "diagnostics"),
     script:
         "../scripts/table_trajectory.py"
 
@@ -344,17 +319,16 @@ rule table_losses:
         "../scripts/table_losses.py"
 
 
+HEADLINE_TABLES = (
+    *("metrics", "contrasts", "summary", "leave_one_out", "random_effects"),
+    *("band", "band_values", "profiles"),
+)
+
+
 rule headlines:
     """Recompute the study's claims, each with an interval, and a verdict per model."""
     input:
-        metrics=f"{RESULTS}/tables/metrics.csv",
-        contrasts=f"{RESULTS}/tables/contrasts.csv",
-        summary=f"{RESULTS}/tables/summary.csv",
-        leave_one_out=f"{RESULTS}/tables/leave_one_out.csv",
-        random_effects=f"{RESULTS}/tables/random_effects.csv",
-        band=f"{RESULTS}/tables/band.csv",
-        band_values=f"{RESULTS}/tables/band_values.csv",
-        profiles=f"{RESULTS}/tables/profiles.csv",
+        [f"{RESULTS}/tables/{table}.csv" for table in HEADLINE_TABLES],
     output:
         f"{RESULTS}/tables/headlines.json",
     log:
@@ -366,6 +340,6 @@ rule headlines:
         analysis=ANALYSIS,
         labels=LABELS,
         replicates=MEASURES.replicates,
-        code=code_of("headlines"),
+        code=code_of("headlines", *HEADLINE_TABLES),
     script:
         "../scripts/headlines.py"

@@ -7,7 +7,7 @@ from typing import Any
 from persona_collapse.common.jobs import run
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.style import save, style
-from persona_collapse.tables import contract, read
+from persona_collapse.tables import read_all
 
 
 def figure(
@@ -24,7 +24,7 @@ def figure(
     """
     drawing = import_module(f"persona_collapse.figures.{family}")
     own = Look.from_params(**look)
-    tables = {Path(file).stem: read(contract(Path(file).stem), Path(file)) for file in inputs}
+    tables = read_all(inputs)
     stems = {Path(file).stem: Path(file).with_suffix("") for file in output}
     with style():
         for name, given in figures.items():

@@ -9,12 +9,7 @@ from persona_collapse.report.latex import render_table
 from persona_collapse.tables import contract
 
 
-def print_table(
-    csv: str,
-    look: dict[str, Any],
-    markdown: str,
-    latex: str,
-) -> None:
+def print_table(csv: str, look: dict[str, Any], markdown: str, latex: str) -> None:
     """Write ``csv`` as a paper prints it, in both forms."""
     table, own = contract(Path(csv).stem), Look.from_params(**look)
     render_table(table, Path(csv), Path(markdown), Path(latex), own)

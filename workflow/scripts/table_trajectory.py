@@ -4,23 +4,23 @@ from pathlib import Path
 
 from persona_collapse.common.jobs import run
 from persona_collapse.measures.trajectory import trajectory_of
-from persona_collapse.tables import read, write
-from persona_collapse.tables.contracts.diagnostics import TABLE as DIAGNOSTICS
-from persona_collapse.tables.contracts.metrics import TABLE as METRICS
+from persona_collapse.tables import read_all, write
 from persona_collapse.tables.contracts.trajectory import TABLE
 
 
 def table_trajectory(
-    metrics: str,
-    diagnostics: str,
+    inputs: list[str],
     steps: list[tuple[str, str, int]],
     probes: list[str],
     mixed: list[str],
     output: str,
 ) -> None:
-    """Write the table; ``probes`` are the role-play and the unconditioned one."""
-    measured = read(METRICS, Path(metrics)), read(DIAGNOSTICS, Path(diagnostics))
-    write(TABLE, trajectory_of(*measured, steps, *probes), Path(output), mixed)
+    """Write the table from metrics and diagnostics.
+
+    ``probes`` are the role-play and the unconditioned one.
+    """
+    followed = trajectory_of(*read_all(inputs).values(), steps, *probes)
+    write(TABLE, followed, Path(output), mixed)
 
 
 if __name__ == "__main__":
