@@ -54,10 +54,10 @@ def fidelity(base: Cells, other: Cells, seed: int, probe: str, draws: int = 1000
         if not x.size:
             break
         freedom = 1 - 1 / items.size  # the share of noise left after removing a level
-        shape = _products(_level(x), _level(y), weights)
-        noise = [_noise(v, weights) * freedom for v in (noise_x, noise_y)]
-        whole = _products(x, y, weights)
-        whole_noise = [_noise(v, weights) for v in (noise_x, noise_y)]
+        shape = products_of(_level(x), _level(y), weights)
+        noise = [noise_of(v, weights) * freedom for v in (noise_x, noise_y)]
+        whole = products_of(x, y, weights)
+        whole_noise = [noise_of(v, weights) for v in (noise_x, noise_y)]
         variances = [np.maximum(whole[side] - whole_noise[side], 0) for side in (0, 1)]
         values = {
             "fidelity": _correlation(shape, noise),
@@ -75,7 +75,7 @@ def _level(means: Array) -> Array:
     return centred
 
 
-def _products(x: Array, y: Array, weights: Array) -> tuple[Array, Array, Array]:
+def products_of(x: Array, y: Array, weights: Array) -> tuple[Array, Array, Array]:
     """Return the item-centred sums xx, yy and xy, (B,) each, of weighted personas."""
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)  # steadier; a draw is centred again below
     count = np.maximum(weights.sum(axis=1), 1)
@@ -86,7 +86,7 @@ def _products(x: Array, y: Array, weights: Array) -> tuple[Array, Array, Array]:
     return sums[:, 0] - means[0], sums[:, 1] - means[1], sums[:, 2] - means[2]
 
 
-def _noise(variance: Array, weights: Array) -> Array:
+def noise_of(variance: Array, weights: Array) -> Array:
     """Return the expected contribution of repetition noise to an item-centred sum of squares.
 
     A persona drawn twice contributes the same noise twice: its share in the item mean is w / P.
@@ -98,11 +98,12 @@ def _noise(variance: Array, weights: Array) -> Array:
 
 def _correlation(products: tuple[Array, Array, Array], noise: Sequence[Array | float]) -> Array:
     xx, yy, xy = products
-    left, right = _beyond_rounding(xx - noise[0], xx), _beyond_rounding(yy - noise[1], yy)
+    left, right = beyond_rounding(xx - noise[0], xx), beyond_rounding(yy - noise[1], yy)
     return ratio(xy, np.sqrt(left * right))
 
 
-def _beyond_rounding(variance: Array, scale: Array) -> Array:
+def beyond_rounding(variance: Array, scale: Array) -> Array:
+    """Return the variance, 0 where it is negative or lies within rounding of ``scale``."""
     return np.where(variance > 1e-9 * np.maximum(scale, 1), variance, 0)
 
 

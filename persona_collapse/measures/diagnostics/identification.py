@@ -33,13 +33,13 @@ def identification(
     weights = draws_of_personas(cells, seed, probe, draws)
     weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1)
     pair = None if base is None else shared_personas(base, cells)
-    halves = _halves(cells, generator(seed, "halves", probe), splits)
+    split = halves_of(cells, generator(seed, "halves", probe), splits)
     personas = cells.persona_ids.size
     rows: list[Row] = []
     for name, items in cells.groups().items():
         if not personas:
             break
-        hits = [_nearest(first[:, items], second[:, items]) for first, second in halves]
+        hits = [_nearest(first[:, items], second[:, items]) for first, second in split]
         own = np.mean(hits, axis=0) if hits else np.full(personas, np.nan)
         rows += rows_of(name, {"identified": weights @ own})
         if pair is not None and pair[0].persona_ids.size:
@@ -51,7 +51,7 @@ def identification(
     return frame_of(rows)
 
 
-def _halves(cells: Cells, rng: np.random.Generator, splits: int) -> list[tuple[Array, Array]]:
+def halves_of(cells: Cells, rng: np.random.Generator, splits: int) -> list[tuple[Array, Array]]:
     """Return pairs of half means (P, Q); an odd answer goes to the second half."""
     if cells.exact or not cells.n.size or cells.n.min() < 2:
         return []

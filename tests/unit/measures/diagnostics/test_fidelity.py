@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from persona_collapse.common.errors import UserError
 from persona_collapse.measures.diagnostics.fidelity import (
     _correlation,
-    _noise,
-    _products,
     fidelity,
+    noise_of,
     persona_fidelity,
+    products_of,
 )
 from tests.helpers.made_cells import normal, value
 
@@ -105,8 +105,8 @@ def test_weighted_metrics_equal_those_of_the_repeated_personas(rng):
     base, other = pair(blended, rng, personas=6)
     weights = np.array([[2.0, 0, 1, 1, 2, 0]])
     rows = np.repeat(np.arange(6), weights[0].astype(int))
-    drawn = _correlation(_products(base.mean, other.mean, weights), [0.0, 0.0])
-    laid = _products(base.mean[rows], other.mean[rows], np.ones((1, 6)))
+    drawn = _correlation(products_of(base.mean, other.mean, weights), [0.0, 0.0])
+    laid = products_of(base.mean[rows], other.mean[rows], np.ones((1, 6)))
     assert drawn == pytest.approx(_correlation(laid, [0.0, 0.0]))
 
 
@@ -178,8 +178,8 @@ def test_fidelity_needs_common_personas_and_equal_items(rng):
 def test_noise_of_drawn_personas_is_expected_exactly(rng):
     """A persona drawn three times has its noise three times, and in the item mean too."""
     weights, scale = np.array([[3.0, 0, 1]]), np.array([[1.0, 2.0], [3.0, 0.5], [0.5, 1.5]])
-    made = [_products(n, n, weights)[0][0] for n in scale * rng.normal(size=(20_000, 3, 2))]
-    assert _noise(scale**2, weights)[0] == pytest.approx(np.mean(made), rel=0.02)
+    made = [products_of(n, n, weights)[0][0] for n in scale * rng.normal(size=(20_000, 3, 2))]
+    assert noise_of(scale**2, weights)[0] == pytest.approx(np.mean(made), rel=0.02)
 
 
 @pytest.mark.parametrize("shape", [(4, 150), (300, 2)])

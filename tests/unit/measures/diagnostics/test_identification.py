@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from persona_collapse.measures.diagnostics.identification import _drawn, _halves, identification
+from persona_collapse.measures.diagnostics.identification import _drawn, halves_of, identification
 from tests.helpers.made_cells import asked, exact, from_counts, logit_cells, normal, value
 
 
@@ -41,7 +41,7 @@ def test_more_noise_identifies_less(rng):
 
 def test_two_halves_hold_every_answer_once(rng):
     cells = asked(rng.dirichlet(np.ones(4), size=(6, 5)), 7, rng)
-    for first, second in _halves(cells, rng, 5):
+    for first, second in halves_of(cells, rng, 5):
         assert 3 * first + 4 * second == pytest.approx(7 * cells.mean)
 
 
