@@ -69,21 +69,28 @@ class Measures:
         persona set.
         """
         sets = [self.layout.persona_set(unit) for unit in self.units]
-        bases = [self.baseline(unit) for unit in self.units]
+        roles = self.analysis["baseline"], self.analysis["control"]
         count = len(self.units)
         files: dict[str, Sequence[str | int | None]] = {
             "moments": self.files("moments", self.units),
             "instrument": self.instruments(self.units),
             "personas": [str(path) if path else None for path in sets],
-            "baseline": [
-                self.moments(base) if base not in (None, unit) else None
-                for unit, base in zip(self.units, bases, strict=True)
-            ],
+            "baseline": [self._role(unit, roles[0], roles[:1]) for unit in self.units],
+            "control": [self._role(unit, roles[1], roles) for unit in self.units],
             "seed": [self.study.seed] * count,
             "draws": [self.analysis["bootstrap_diagnostics"]] * count,
         }
         read = sorted({kind for table in tables for kind in table.reads})
         return [{kind: files[kind][place] for kind in read} for place in range(len(self.units))]
+
+    def _role(self, unit: Unit, variant: str, besides: Sequence[str]) -> str | None:
+        """Return the moments of the same model and probe under a variant, if it was asked.
+
+        None for the variants ``besides``, which are not compared with it.
+        """
+        other = Unit(unit.model, variant, unit.probe)
+        compared = unit.variant not in besides and other in self.layout.shards
+        return self.moments(other) if compared else None
 
     def design(self, names: Names) -> dict[str, Any]:
         """Return what a unit was designed to hold: personas (or None), repetitions, method."""

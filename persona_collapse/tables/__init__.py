@@ -26,6 +26,7 @@ READS = {
     "instrument": "the unit's instrument, a `materials.instruments.Instrument`",
     "personas": "the descriptions of its personas in order, None where it is unconditioned",
     "baseline": "the baseline's moments, None for the baseline itself and where it was not asked",
+    "control": "the control's moments, None for baseline and control and where it was not asked",
     "seed": "the study's seed",
     "draws": "how often the personas are drawn, `analysis.bootstrap_diagnostics`",
 }
