@@ -1,7 +1,7 @@
 """Bars of models and variants: S and R, parts of the variance, answers without a rating."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from persona_collapse.figures.look import METRICS, Look
+from persona_collapse.figures.look import METRICS, Look, Notice
 from persona_collapse.figures.marks import (
     ABSENT,
     Row,
@@ -24,8 +24,24 @@ from persona_collapse.figures.marks import (
     whiskers,
     with_interval,
 )
-from persona_collapse.figures.panels import ROW, Frame, Line, groups_of, label_groups, lines_of
-from persona_collapse.figures.sheet import MARGIN, SWATCH, Entry, Sheet, bare, key_height, widest
+from persona_collapse.figures.panels import (
+    ROW,
+    Frame,
+    Group,
+    Line,
+    groups_of,
+    label_groups,
+    lines_of,
+)
+from persona_collapse.figures.sheet import (
+    MARGIN,
+    SWATCH,
+    Entry,
+    Sheet,
+    bare,
+    key_height,
+    widest,
+)
 from persona_collapse.figures.style import (
     BLUE,
     FAINT,
@@ -45,6 +61,10 @@ COMPONENTS = {
     "persona_item": ("persona × item", Paint(ORANGE, "\\\\\\\\\\", "-", "o")),
     "item": ("item", Paint(GREY, "", "-", "o")),
     "repetition": ("repetition", Paint(VERMILLION, "xxxxx", "-", "o")),
+}
+PARTS = {
+    "kept": ("kept", Paint(BLUE, "/////", "-", "o")),
+    "new": ("new", Paint(VERMILLION, "xxxxx", "-", "o")),
 }
 CAUSES = {
     "missing": Paint(GREY, "", "-", "o"),
@@ -254,53 +274,102 @@ def variance_components(diagnostics: pl.DataFrame, look: Look) -> Figure:
     groups = groups_of(models, 1.1)
     if not groups:
         return blank("No variance components: nothing was asked under personas.")
-    start = MARGIN + widest([group.label for group in groups]) + 0.14
-    lines = lines_of(groups)
     shares = {
         line: {name: found.get((line.model, line.variant, f"share_{name}")) for name in COMPONENTS}
-        for line in lines
+        for line in lines_of(groups)
     }
+    figure, axes, _ = _stacks("components", groups, shares, COMPONENTS, look.notices(diagnostics))
+    axes.set(xlim=(0, 100), xlabel="% of the variance of ratings")
+    axes.set_xticks([0, 25, 50, 75, 100])
+    return figure
+
+
+def novelty_bars(novelty: pl.DataFrame, look: Look) -> Figure:
+    """Return the figure: one row per model and changed variant, kept and new variance stacked.
+
+    Both are relative to the baseline's variance, which a dashed line marks. Beside the bars stand
+    the values with their 95 % intervals. A negative estimate of new variance has no bar.
+    """
+    found = rows_by(novelty, "model", "variant", probe=look.roleplay, domain="overall")
+    models = [
+        (m.key, m.label, [v for v in look.changed if (m.key, v) in found]) for m in look.models
+    ]
+    groups = groups_of(models, 1.1)
+    if not groups:
+        return blank(f"No kept and new variance: no variant is compared with {look.baseline}.")
+    shares = {line: _parts(found[line.model, line.variant]) for line in lines_of(groups)}
+    figure, axes, end = _stacks("novelty", groups, shares, PARTS, look.notices(novelty))
+    axes.axvline(100, color=INK, linewidth=0.7, linestyle="--", label="baseline")
+    axes.set(
+        xlim=(0, 1.04 * max(100, end)), xlabel=f"% of {look.baseline}'s variance between personas"
+    )
+    return figure
+
+
+def _parts(row: Row) -> dict[str, Row | None]:
+    """Return kept and new of a row of ``novelty.csv``, as rows of value, lo and hi."""
+    return {
+        name: {"value": row[name], "lo": row[f"{name}_lo"], "hi": row[f"{name}_hi"]}
+        for name in PARTS
+    }
+
+
+Parts = Mapping[str, tuple[str, Paint]]  # heading and paint by name
+
+
+def _stacks(
+    name: str,
+    groups: Sequence[Group],
+    shares: Mapping[Line, Mapping[str, Row | None]],
+    parts: Parts,
+    notices: list[Notice],
+) -> tuple[Figure, Axes, float]:
+    """Draw stacked bars of shares in percent, with a column of numbers for every part.
+
+    Returns the figure, the bars' axes and where the longest bar ends.
+    """
+    start = MARGIN + widest([group.label for group in groups]) + 0.14
+    lines = list(shares)
     tall, top = groups[-1].end, 0.42
-    sheet = Sheet(TEXT_WIDTH, top + tall + 0.42, look.notices(diagnostics))
+    sheet = Sheet(TEXT_WIDTH, top + tall + 0.42, notices)
     label_groups(sheet, groups, top)
     for line in lines:
         sheet.text(start, top + line.y, line.variant)
-    right = _columns(sheet, lines, shares, top)
+    right = _columns(sheet, shares, parts, top)
     left = start + widest([line.variant for line in lines]) + 0.1
-    axes = sheet.axes(left, top, right - left - 0.1, tall, "components")
-    for line in lines:
-        _components(axes, line, shares[line])
-    axes.set(xlim=(0, 100), xlabel="% of the variance of ratings")
-    axes.set_xticks([0, 25, 50, 75, 100])
+    axes = sheet.axes(left, top, right - left - 0.1, tall, name)
+    ends = [_stack(axes, line, shares[line], parts) for line in lines]
     _bar_axes(axes, tall)
-    return sheet.figure
+    return sheet.figure, axes, max(ends)
 
 
 def _columns(
-    sheet: Sheet, lines: Sequence[Line], shares: dict[Line, dict[str, Row | None]], top: float
+    sheet: Sheet, shares: Mapping[Line, Mapping[str, Row | None]], parts: Parts, top: float
 ) -> float:
-    """Print the shares in a column per source, headed by its swatch; return where they start."""
+    """Print the shares in a column per part, headed by its swatch; return where they start."""
     right = TEXT_WIDTH - MARGIN
     sheet.text(right, 0.1, "% [95 % interval]", ha="right", color=FAINT)
-    for name, (heading, paint) in reversed(COMPONENTS.items()):
-        texts = [with_interval(shares[line][name], percent=True) for line in lines]
-        wide = max(widest([*texts]), SWATCH + widest([heading]))
-        for line, text in zip(lines, texts, strict=True):
+    for name, (heading, paint) in reversed([*parts.items()]):
+        texts = {line: with_interval(own[name], percent=True) for line, own in shares.items()}
+        wide = max(widest([*texts.values()]), SWATCH + widest([heading]))
+        for line, text in texts.items():
             sheet.text(right, top + line.y, text, ha="right")
         sheet.key([Entry(heading, paint)], right - SWATCH - widest([heading]), top - 0.2, 0.0)
         right -= wide + 0.14
     return right
 
 
-def _components(axes: Axes, line: Line, shares: dict[str, Row | None]) -> None:
+def _stack(axes: Axes, line: Line, shares: Mapping[str, Row | None], parts: Parts) -> float:
+    """Draw one bar and return its end."""
     start = 0.0
-    for name, (_, paint) in COMPONENTS.items():
+    for name, (_, paint) in parts.items():
         row = shares[name]
-        if row is None or not finite(row["value"]):
+        if row is None or not finite(row["value"]) or row["value"] < 0:
             continue
         share = 100 * row["value"]
         _bar(axes, line, share, paint, f"{line.model} {line.variant} {name}", start)
         start += share
+    return start
 
 
 def _bar(axes: Axes, line: Line, width: float, paint: Paint, name: str, start: float = 0.0) -> None:

@@ -290,6 +290,17 @@ _FIGURES = [
         "is none. Below: the fidelity of each persona, and of the model with its 95 % interval.",
     ),
     Figure(
+        "bars.novelty_bars",
+        tables=("novelty",),
+        section="meaning",
+        title="How much of the spread between personas is the baseline's, and how much is new",
+        alt="Stacked bars per model and variant: variance between personas kept from the baseline "
+        "and new variance, in percent of the baseline's, with 95 % intervals.",
+        caption="Variance between personas of every variant, in percent of the baseline's (dashed "
+        "line): the part that follows the baseline's personas, and the part that the baseline does "
+        "not have. Repetition noise is removed; brackets hold 95 % intervals.",
+    ),
+    Figure(
         "bars.variance_components",
         tables=("diagnostics",),
         section="meaning",

@@ -8,6 +8,7 @@ import polars as pl
 
 from persona_collapse.figures.marks import Row
 from persona_collapse.tables.contracts.losses import TABLE as LOSSES
+from persona_collapse.tables.contracts.novelty import TABLE as NOVELTY
 from tests.helpers.figures_data import DOMAINS, VARIANTS, metrics_of
 
 SOURCES = ("persona", "item", "persona_item", "repetition")
@@ -95,6 +96,22 @@ def fidelity_of(models: int, variants: int, people: int = 20) -> pl.DataFrame:
         }
     )
     return pl.DataFrame(rows, schema=schema)
+
+
+def novelty_of(models: int, variants: int) -> pl.DataFrame:
+    """Kept and new variance of changed variants; undefined for the second of model 1."""
+    draw = random.Random(8)
+    rows = []
+    for model in range(models):
+        for place, variant in enumerate(VARIANTS[1:variants]):
+            kept, new = draw.uniform(0.2, 1.2), draw.uniform(-0.02, 4)
+            row = {"slope": kept**0.5, "kept": kept, "new": new}
+            ends = {f"{n}_{e}": v + s for n, v in row.items() for e, s in (("lo", -0.1), ("hi", 1))}
+            known = (model, place) != (1, 1)
+            names = {"model": f"m{model}", "variant": variant, "probe": "roleplay"}
+            values = {k: v if known else None for k, v in {**row, **ends}.items()}
+            rows.append({**names, "domain": "overall", **values, "n_personas": 20})
+    return pl.DataFrame([{**row, "simulated": True} for row in rows], schema=NOVELTY.schema)
 
 
 def toxic_of(models: int, variants: int, players: int = 8) -> pl.DataFrame:

@@ -8,7 +8,9 @@ import pytest
 from persona_collapse.figures.bars import (
     CAUSES,
     COMPONENTS,
+    PARTS,
     collapse_bars,
+    novelty_bars,
     quality_bars,
     variance_components,
 )
@@ -30,7 +32,7 @@ from tests.helpers.figures_data import (
     whiskers_of,
     words_of,
 )
-from tests.helpers.figures_tables import diagnostics_of
+from tests.helpers.figures_tables import diagnostics_of, novelty_of
 
 
 def overall(table: pl.DataFrame) -> list[dict[str, object]]:
@@ -159,3 +161,30 @@ def test_variance_components_are_stacked_and_printed_with_intervals(
                 start += 100 * row["value"]
     assert words.count("n/a") == len(COMPONENTS)
     assert axes.get_xlim() == (0, 100)
+
+
+def test_kept_and_new_variance_are_stacked_and_printed_beside_the_baselines() -> None:
+    table = novelty_of(3, 3)
+    figure = novelty_bars(table, look_of(3, 3))
+    axes, words = axes_of(figure, "novelty"), words_of(figure)
+    bars = {c.get_label(): c.patches[0] for c in axes.containers}
+    assert len(bars) == 2 * 5  # one variant is undefined
+    for row in table.drop_nulls("kept").iter_rows(named=True):
+        kept, new = (bars[f"{row['model']} {row['variant']} {part}"] for part in PARTS)
+        assert (kept.get_x(), kept.get_width()) == pytest.approx((0, 100 * row["kept"]))
+        assert (new.get_x(), new.get_width()) == pytest.approx(
+            (100 * row["kept"], 100 * row["new"])
+        )
+        ends = {"value": row["new"], "lo": row["new_lo"], "hi": row["new_hi"]}
+        assert with_interval(ends, percent=True) in words
+    assert words.count("n/a") == 2
+    assert axes.get_xlim()[1] > max(bar.get_x() + bar.get_width() for bar in bars.values())
+
+
+def test_novelty_without_a_compared_variant_says_so_and_below_zero_has_no_bar() -> None:
+    assert "No kept and new variance" in " ".join(
+        words_of(novelty_bars(novelty_of(1, 1), look_of(1, 1)))
+    )
+    table = novelty_of(1, 2).with_columns(new=pl.lit(-0.01))
+    axes = axes_of(novelty_bars(table, look_of(1, 2)), "novelty")
+    assert [c.get_label() for c in axes.containers] == ["m0 secure kept"]

@@ -22,7 +22,7 @@ EXTRAS: dict[str, Any] = {"scale": (0, 5), "aims": (20, 30)}
 # Figures whose texts on the page must not cover a panel.
 BESIDE = {
     *("rating_distributions", "persona_fidelity", "variance_components", "toxic_distances"),
-    *("temperature_curves", "power_curves", "band_distribution", "collapse_bars"),
+    *("temperature_curves", "power_curves", "band_distribution", "collapse_bars", "novelty_bars"),
 }
 ORIGIN = {"SIMULATED RESPONDENTS", "† MIXED BACKENDS"}
 
@@ -42,6 +42,7 @@ def table(name: str, models: int, variants: int, domains: int) -> pl.DataFrame:
         "diagnostics": lambda: more.diagnostics_of(models, variants),
         "personas": lambda: more.personas_of(models, variants, domains),
         "fidelity": lambda: more.fidelity_of(models, variants),
+        "novelty": lambda: more.novelty_of(models, variants),
         "toxic": lambda: more.toxic_of(models, variants),
         "temperature": lambda: more.temperature_of(models, variants),
         "power": lambda: more.power_of(models, planted=models == 4),
