@@ -40,7 +40,7 @@ check: setup  ## formatting, lint and types
 test: setup  ## unit and workflow tests, under five minutes on two cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-test-slow: setup  ## what takes its time: kills of long runs, the rerun matrices, hand-over, edges
+test-slow: setup  ## slow tests: killed runs, rerun matrices, handover, edge cases
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 test-install: setup  ## pip install . into a fresh virtual environment
@@ -57,7 +57,7 @@ test-browser: setup  ## the report page in headless Chromium (installs it where 
 test-slurm: setup  ## a study on a real SLURM of one node (root; installs and starts it)
 	$(BIN)/python -m pytest tests/slurm -q
 
-test-servers: setup $(SERVERS)/installed  ## servers that nobody here wrote, on a tiny random model
+test-servers: setup $(SERVERS)/installed  ## third-party servers with a tiny random model
 	$(BIN)/python -m pytest tests/servers -q
 
 $(SERVERS)/installed: tests/servers/requirements.txt
@@ -82,5 +82,5 @@ lock: setup  ## pin the versions of .venv in requirements.lock, environment.yml 
 	sed 's/^/      - /' requirements.lock >> environment.yml
 	$(BIN)/python -m tests.helpers.environments
 
-clean:  ## remove what studies and tools wrote; never the answer store
+clean:  ## remove the outputs of studies and tools, but not the answer store
 	rm -rf results logs build *.egg-info .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis

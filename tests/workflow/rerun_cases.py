@@ -142,7 +142,7 @@ CASES = [
     ),
     Case(
         "reorder",
-        "turn the order of the models round",
+        "reverse the order of the models",
         study(reorder),
         (0, 0),
         **DOWNSTREAM,

@@ -117,5 +117,5 @@ def toxic_probe(document: Document) -> None:
 
 
 def reorder(document: Document) -> None:
-    """Turn the order of the models round."""
+    """Reverse the order of the models."""
     document["models"] = dict(reversed(document["models"].items()))
