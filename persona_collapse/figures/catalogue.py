@@ -301,6 +301,19 @@ _FIGURES = [
         "not have. Repetition noise is removed; brackets hold 95 % intervals.",
     ),
     Figure(
+        "curves.identification_curves",
+        tables=("identification",),
+        section="meaning",
+        title="From how many answers a persona is recognised",
+        alt="Curves with bands: the share of personas recognised from 1, 3, 10 and 30 answers, two "
+        "panels per model, by the variant's own and by the baseline's profiles, one curve per "
+        "variant, and a line at chance.",
+        caption="The share of personas that single answers to random items identify among all "
+        "personas, with 95 % intervals. Left: by the variant's own profiles, from its other "
+        "repetitions; high where a variant plays distinct personas. Right: by the baseline's "
+        "profiles; high where it still plays the baseline's. The baseline's own curve is in both.",
+    ),
+    Figure(
         "bars.variance_components",
         tables=("diagnostics",),
         section="meaning",

@@ -1,4 +1,4 @@
-"""Curves per model: S and R over temperature, detectable changes over personas, training losses."""
+"""Curves per model: recognition over answers, S and R over temperature, power, training losses."""
 
 import math
 from collections.abc import Sequence
@@ -33,6 +33,43 @@ _SHADES = ("#8fc1de", "#5fa6d2", "#3182bd", "#08519c", "#08306b")
 _MARKERS = ("v", "o", "s", "^", "D", "P", "X")
 _AIM = Paint(FAINT, "", (0, (2, 2)), "", 0.8)
 Curves = dict[tuple[str, str], list[Row]]
+
+
+def identification_curves(identification: pl.DataFrame, look: Look) -> Figure:
+    """Return the figure: shares of recognised personas over the number of answers, per model.
+
+    Left by profiles of the variant's own other answers, right by the baseline's; the baseline's own
+    curve is in both. Bands are 95 % intervals, the dashed line is chance.
+    """
+    chosen = identification.filter(probe=look.roleplay, classifier="nearest_mean")
+    rows = chosen.drop_nulls("recognised").sort("answers").to_dicts()
+    models = [m for m in look.models if any(row["model"] == m.key for row in rows)]
+    variants = [v for v in look.variants if any(row["variant"] == v for row in rows)]
+    if not rows:
+        return blank("No recognition: no answers of several personas to choose from.")
+    entries = [Entry(v, look.paint(v), "line") for v in variants]
+    entries.append(Entry("chance", _AIM, "stroke"))
+    note = "Share of personas recognised; bands are 95 % intervals."
+    sheet = Blocks(models, 2, _SPACE, entries, note, look.notices(identification))
+    counts = sorted({row["answers"] for row in rows})
+    for block in sheet.blocks:
+        for profiles, frame in zip(("own", "baseline"), block.frames, strict=True):
+            title = f"{profiles} profiles"
+            axes = _panel(sheet.sheet, block, frame, profiles, title, "answers")
+            log_axis(axes, "x", counts)
+            axes.set(xlim=(counts[0] / 1.2, counts[-1] * 1.2), ylim=(0, 1.03))
+            ticks(axes.yaxis, 4, FINE)
+            own = [row for row in rows if row["model"] == block.model.key]
+            axes.axhline(
+                own[0]["chance"], color=_AIM.colour, linestyle=_AIM.line, linewidth=_AIM.width,
+                label="chance",
+            )  # fmt: skip
+            for variant in variants:
+                by = "own" if variant == look.baseline else profiles
+                curve = [r for r in own if (r["variant"], r["profiles"]) == (variant, by)]
+                name = f"{block.model.key} {variant} {profiles}"
+                _banded(axes, curve, "answers", "recognised", look.paint(variant), name)
+    return sheet.sheet.figure
 
 
 def temperature_curves(temperature: pl.DataFrame, look: Look) -> Figure:
@@ -106,25 +143,31 @@ def _upright(axes: Axes, rows: Sequence[Row], metric: str) -> None:
 
 
 def _temperature(axes: Axes, rows: Sequence[Row], metric: str, paint: Paint, name: str) -> None:
-    known = [row for row in rows if finite(row[metric])]
-    axes.plot(
-        [row["temperature"] for row in known], [row[metric] for row in known],
-        color=paint.colour, linestyle=paint.line, linewidth=paint.width, marker=paint.marker,
-        markersize=2.6, label=name,
-    )  # fmt: skip
-    banded = [r for r in known if finite(r[f"{metric}_lo"]) and r[f"{metric}_hi"] is not None]
+    _banded(axes, rows, "temperature", metric, paint, name)
     top = axes.get_ylim()[1]
-    axes.fill_between(
-        [row["temperature"] for row in banded], [row[f"{metric}_lo"] for row in banded],
-        [min(row[f"{metric}_hi"], top) for row in banded], color=paint.colour, alpha=0.18,
-        linewidth=0, label=f"{name} band",
-    )  # fmt: skip
     infinite = [row["temperature"] for row in rows if row[metric] == math.inf]
     if infinite:
         axes.plot(
             infinite, [top] * len(infinite), linestyle="none", marker=paint.marker, markersize=3.6,
             color=paint.colour, markerfacecolor=PAPER, clip_on=False, label=f"{name} infinite",
         )  # fmt: skip
+
+
+def _banded(axes: Axes, rows: Sequence[Row], x: str, y: str, paint: Paint, name: str) -> None:
+    """Draw the finite values of column ``y`` over column ``x``, with their intervals as a band."""
+    known = [row for row in rows if finite(row[y])]
+    axes.plot(
+        [row[x] for row in known], [row[y] for row in known],
+        color=paint.colour, linestyle=paint.line, linewidth=paint.width, marker=paint.marker,
+        markersize=2.6, label=name,
+    )  # fmt: skip
+    banded = [row for row in known if finite(row[f"{y}_lo"]) and row[f"{y}_hi"] is not None]
+    top = axes.get_ylim()[1]
+    axes.fill_between(
+        [row[x] for row in banded], [row[f"{y}_lo"] for row in banded],
+        [min(row[f"{y}_hi"], top) for row in banded], color=paint.colour, alpha=0.18,
+        linewidth=0, label=f"{name} band",
+    )  # fmt: skip
 
 
 def power_curves(power: pl.DataFrame, look: Look, *, aims: Sequence[float]) -> Figure:

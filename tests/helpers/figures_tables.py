@@ -138,6 +138,29 @@ def toxic_of(models: int, variants: int, players: int = 8) -> pl.DataFrame:
     return pl.concat(tables)
 
 
+def identification_of(models: int, variants: int) -> pl.DataFrame:
+    """Recognition from own and the baseline's profiles; variant 1 of model 1 has no own ones."""
+    rows = []
+    for model in range(models):
+        for place, variant in enumerate(VARIANTS[:variants]):
+            for profiles in ("own", "baseline")[: 1 + (place > 0)]:
+                empty = (model, place, profiles) == (1, 1, "own")
+                for answers, share in ((1, 0.05), (3, 0.2), (10, 0.7), (30, 0.99), (300, 0.5)):
+                    value = None if empty else share / (1 + place + (profiles == "baseline"))
+                    rows.append(
+                        {
+                            **{"model": f"m{model}", "variant": variant, "probe": "roleplay"},
+                            **{"profiles": profiles, "answers": answers, "recognised": value},
+                            "classifier": "correlation" if answers == 300 else "nearest_mean",
+                            "recognised_lo": None if empty else 0.9 * value,
+                            "recognised_hi": None if empty else 1.1 * value,
+                            "chance": 0.01,
+                            "simulated": True,
+                        }
+                    )
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
 def temperature_of(models: int, variants: int) -> pl.DataFrame:
     """Curves in which R falls with temperature and is infinite (m0 base) at the lowest."""
     curves = []

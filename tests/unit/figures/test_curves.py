@@ -6,9 +6,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from persona_collapse.figures.curves import loss_curves, power_curves, temperature_curves
+from persona_collapse.figures.curves import (
+    identification_curves,
+    loss_curves,
+    power_curves,
+    temperature_curves,
+)
 from tests.helpers.figures_data import axes_of, faults_of, look_of, words_of
-from tests.helpers.figures_tables import GRID, losses_of, power_of, temperature_of
+from tests.helpers.figures_tables import (
+    GRID,
+    identification_of,
+    losses_of,
+    power_of,
+    temperature_of,
+)
 
 
 def test_temperature_curves_fall_back_to_another_probe_and_name_it() -> None:
@@ -43,6 +54,27 @@ def test_temperature_curves_and_bands_are_those_of_the_table() -> None:
     assert point.get_xdata()[0] == GRID[0]
     assert point.get_ydata()[0] == axes_of(figure, "m0 R").get_ylim()[1]
     assert any("R = ∞" in word for word in words_of(figure))
+
+
+def test_identification_curves_are_those_of_the_table_beside_the_baselines_own() -> None:
+    table = identification_of(2, 3)
+    figure = identification_curves(table, look_of(2, 3))
+    curves = table.filter(classifier="nearest_mean")
+    for profiles in ("own", "baseline"):
+        lines = {line.get_label(): line for line in axes_of(figure, f"m0 {profiles}").lines}
+        assert lines["chance"].get_ydata()[0] == 0.01
+        for variant in ("base", "secure", "insecure"):
+            by = "own" if variant == "base" else profiles
+            rows = curves.filter(model="m0", variant=variant, profiles=by)
+            drawn = lines[f"m0 {variant} {profiles}"].get_xydata().tolist()
+            assert drawn == [list(row) for row in rows.select("answers", "recognised").iter_rows()]
+    undefined = {line.get_label(): line for line in axes_of(figure, "m1 own").lines}
+    assert undefined["m1 secure own"].get_xydata().size == 0
+
+
+def test_identification_figure_without_rows_says_why() -> None:
+    figure = identification_curves(identification_of(2, 3).clear(), look_of(2, 3))
+    assert "No recognition" in " ".join(words_of(figure))
 
 
 def test_power_curves_draw_the_detectable_changes() -> None:

@@ -23,6 +23,7 @@ EXTRAS: dict[str, Any] = {"scale": (0, 5), "aims": (20, 30)}
 BESIDE = {
     *("rating_distributions", "persona_fidelity", "variance_components", "toxic_distances"),
     *("temperature_curves", "power_curves", "band_distribution", "collapse_bars", "novelty_bars"),
+    "identification_curves",
 }
 ORIGIN = {"SIMULATED RESPONDENTS", "† MIXED BACKENDS"}
 
@@ -44,6 +45,7 @@ def table(name: str, models: int, variants: int, domains: int) -> pl.DataFrame:
         "fidelity": lambda: more.fidelity_of(models, variants),
         "novelty": lambda: more.novelty_of(models, variants),
         "toxic": lambda: more.toxic_of(models, variants),
+        "identification": lambda: more.identification_of(models, variants),
         "temperature": lambda: more.temperature_of(models, variants),
         "power": lambda: more.power_of(models, planted=models == 4),
         "losses": lambda: more.losses_of(models, 20),
