@@ -29,7 +29,7 @@ from persona_collapse.figures.marks import (
     ticks,
     whiskers,
 )
-from persona_collapse.figures.panels import Frame, Line, groups_of, label_groups, lines_of
+from persona_collapse.figures.panels import Frame, Line, Rows
 from persona_collapse.figures.sheet import (
     MARGIN,
     Entry,
@@ -156,7 +156,7 @@ def _shade(sheet: Sheet, axes: Axes, band: Row, across: tuple[float, float]) -> 
     middle = left + width * ((band["lo"] + band["hi"]) / 2 - low) / (high - low)
     half = extent(text, HEADING, bold=True)[0] / 2
     middle = min(max(middle, MARGIN + half), ONE_COLUMN - MARGIN - half)
-    sheet.text(middle, 0.14, text, ha="center", fontsize=HEADING, weight="bold")
+    sheet.heading(middle, 0.14, text, ha="center")
 
 
 def band_distribution(
@@ -175,25 +175,22 @@ def band_distribution(
     """
     points = rows_by(metrics, "model", "variant", probe=look.roleplay, domain="overall")
     placed = rows_by(band, "model", "variant", "metric", probe=look.roleplay)
-    groups = groups_of(
-        [(m.key, m.label, [v for v in look.variants if (m.key, v) in points]) for m in look.models],
-        _LABELS - 0.12,
-    )
+    layout = Rows(look, points, _LABELS - 0.12)
     shown = [name for name in look.variants if any(name == variant for _, variant in points)]
     inner = TEXT_WIDTH - 2 * MARGIN
     members = counted(prior, look)
     entries = _entries(shown, look, len(members) < prior.height)
     top = key_height(entries, inner) + 0.62
-    lanes = groups[-1].end if groups else _LEAST
+    lanes = layout.tall if layout.lines else _LEAST
     sheet = Sheet(TEXT_WIDTH, top + _CURVE + _RUG + lanes + 0.3, look.notices(metrics))
     sheet.key(entries, MARGIN, 0.04, inner)
-    label_groups(sheet, groups, top + _CURVE + _RUG)
+    layout.label(sheet, top + _CURVE + _RUG)
     width = (inner - _LABELS - _BETWEEN) / 2
     bands = rows_by(band_values, "metric")
     for column, metric in enumerate(METRICS):
         panel = _Panel(sheet, metric, bands[metric], points, placed, look)
         left = MARGIN + _LABELS + column * (width + _BETWEEN)
-        panel.draw(lines_of(groups), prior, members, (left, top, width, lanes))
+        panel.draw(layout.lines, prior, members, (left, top, width, lanes))
     return sheet.figure
 
 
@@ -234,7 +231,7 @@ class _Panel:
         for_base = widest([*(text[1] for text in texts.values()), _BASE])
         right = left + width - for_base - _COLUMN_GAP
         across = right - for_outside - _COLUMN_GAP - left
-        sheet.text(left, top - 0.47, self.look.metric(self.metric), fontsize=HEADING, weight="bold")
+        sheet.heading(left, top - 0.47, self.look.metric(self.metric))
         sheet.text(left, top - 0.3, self._range("lo", "hi", f"{self.band['n_models']:.0f} earlier"))
         sheet.text(left, top - 0.15, self._range("prediction_lo", "prediction_hi", "95 % of base"))
         for x, text in ((right, _OUTSIDE), (left + width, _BASE)):

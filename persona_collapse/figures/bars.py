@@ -1,7 +1,7 @@
 """Bars of models and variants: S and R, parts of the variance, answers without a rating."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -24,30 +24,13 @@ from persona_collapse.figures.marks import (
     whiskers,
     with_interval,
 )
-from persona_collapse.figures.panels import (
-    ROW,
-    Frame,
-    Group,
-    Line,
-    groups_of,
-    label_groups,
-    lines_of,
-)
-from persona_collapse.figures.sheet import (
-    MARGIN,
-    SWATCH,
-    Entry,
-    Sheet,
-    bare,
-    key_height,
-    widest,
-)
+from persona_collapse.figures.panels import ROW, Frame, Line, Rows
+from persona_collapse.figures.sheet import MARGIN, SWATCH, Entry, Sheet, bare, key_height, widest
 from persona_collapse.figures.style import (
     BLUE,
     FAINT,
     GREEN,
     GREY,
-    HEADING,
     INK,
     ORANGE,
     PAPER,
@@ -89,12 +72,9 @@ def collapse_bars(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look) ->
     changes = rows_by(
         contrasts, "model", "contrast", "metric", probe=look.roleplay, domain="overall"
     )
-    models = [
-        (m.key, m.label, [v for v in look.variants if (m.key, v) in values]) for m in look.models
-    ]
-    groups = groups_of(models, _LABELS - 0.12)
-    tall = groups[-1].end if groups else ROW
-    averages = _averages(changes, look, tall + 0.3) if len(groups) > 1 else []
+    layout = Rows(look, values, _LABELS - 0.12)
+    tall = layout.tall
+    averages = _averages(changes, look, tall + 0.3) if len(layout.groups) > 1 else []
     bottom = averages[-1].y + ROW if averages else tall + 0.3
     shown = [name for name in look.variants if any(name == variant for _, variant in values)]
     entries = [Entry(name, look.paint(name)) for name in shown]
@@ -102,15 +82,14 @@ def collapse_bars(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look) ->
     top = key_height(entries, inner) + 0.5
     sheet = Sheet(TEXT_WIDTH, top + bottom, look.notices(metrics))
     sheet.key(entries, MARGIN, 0.04, inner)
-    label_groups(sheet, groups, top)
+    layout.label(sheet, top)
     if averages:
         sheet.text(MARGIN, top + averages[0].y, "Mean change")
-    lines = lines_of(groups)
     width = (inner - _LABELS - _BETWEEN) / 2
     for column, metric in enumerate(METRICS):
         left = MARGIN + _LABELS + column * (width + _BETWEEN)
         panel = _Metric(sheet, metric, values, changes, look)
-        panel.draw(lines, averages, (left, top, width, tall))
+        panel.draw(layout.lines, averages, (left, top, width, tall))
     return sheet.figure
 
 
@@ -145,7 +124,7 @@ class _Metric:
         for_numbers = widest([*numbers.values(), self.metric])
         bars = width - for_shifts - for_numbers - 2 * _COLUMN_GAP
         right = left + bars + _COLUMN_GAP + for_numbers
-        sheet.text(left, top - 0.28, self.look.metric(self.metric), fontsize=HEADING, weight="bold")
+        sheet.heading(left, top - 0.28, self.look.metric(self.metric))
         sheet.text(right, top - 0.07, self.metric, ha="right", color=FAINT)
         sheet.text(left + width, top - 0.07, heading, ha="right", color=FAINT)
         for line, text in numbers.items():
@@ -198,19 +177,14 @@ def quality_bars(quality: pl.DataFrame, look: Look) -> Figure:
     """
     found = rows_by(quality, "model", "variant", "probe")
     probes = quality["probe"].unique(maintain_order=True).to_list()
-    asked = {(model, variant) for model, variant, _ in found}
-    models = [
-        (m.key, m.label, [v for v in look.variants if (m.key, v) in asked]) for m in look.models
-    ]
-    groups = groups_of(models, 0.95)
-    lines = lines_of(groups)
-    tall = groups[-1].end if groups else ROW
+    layout = Rows(look, {(model, variant) for model, variant, _ in found}, 0.95)
+    lines, tall = layout.lines, layout.tall
     entries = [Entry(cause, paint) for cause, paint in CAUSES.items()]
     inner = TEXT_WIDTH - 2 * MARGIN
     top = key_height(entries, inner) + 0.3
     sheet = Sheet(TEXT_WIDTH, top + tall + 0.42, look.notices(quality))
     sheet.key(entries, MARGIN, 0.04, inner)
-    label_groups(sheet, groups, top)
+    layout.label(sheet, top)
     for line in lines:
         sheet.text(MARGIN + 1.05, top + line.y, line.variant)
     start = MARGIN + 1.05 + widest([line.variant for line in lines]) + 0.1
@@ -231,7 +205,7 @@ def _panel(sheet: Sheet, probe: str, rows: dict[Line, Row | None], box: Frame) -
     counts = {line: f"{lost(row):,}" if row else ABSENT for line, row in rows.items()}
     room = widest(list(counts.values())) + 0.06
     right = left + width - _BETWEEN / 2
-    sheet.text(left, top - 0.12, probe, fontsize=HEADING, weight="bold")
+    sheet.heading(left, top - 0.12, probe)
     for line, text in counts.items():
         colour = INK if rows[line] else FAINT
         sheet.text(right, top + line.y, text, ha="right", color=colour)
@@ -268,17 +242,14 @@ def variance_components(diagnostics: pl.DataFrame, look: Look) -> Figure:
     """
     found = measures(diagnostics, look)
     asked = {(model, variant) for model, variant, name in found if name.startswith("share_persona")}
-    models = [
-        (m.key, m.label, [v for v in look.variants if (m.key, v) in asked]) for m in look.models
-    ]
-    groups = groups_of(models, 1.1)
-    if not groups:
+    layout = Rows(look, asked, 1.1)
+    if not layout.lines:
         return blank("No variance components: nothing was asked under personas.")
     shares = {
         line: {name: found.get((line.model, line.variant, f"share_{name}")) for name in COMPONENTS}
-        for line in lines_of(groups)
+        for line in layout.lines
     }
-    figure, axes, _ = _stacks("components", groups, shares, COMPONENTS, look.notices(diagnostics))
+    figure, axes, _ = _stacks("components", layout, shares, COMPONENTS, look.notices(diagnostics))
     axes.set(xlim=(0, 100), xlabel="% of the variance of ratings")
     axes.set_xticks([0, 25, 50, 75, 100])
     return figure
@@ -291,14 +262,12 @@ def novelty_bars(novelty: pl.DataFrame, look: Look) -> Figure:
     the values with their 95 % intervals. A negative estimate of new variance has no bar.
     """
     found = rows_by(novelty, "model", "variant", probe=look.roleplay, domain="overall")
-    models = [
-        (m.key, m.label, [v for v in look.changed if (m.key, v) in found]) for m in look.models
-    ]
-    groups = groups_of(models, 1.1)
-    if not groups:
+    changed = {key: row for key, row in found.items() if key[1] != look.baseline}
+    layout = Rows(look, changed, 1.1)
+    if not layout.lines:
         return blank(f"No kept and new variance: no variant is compared with {look.baseline}.")
-    shares = {line: _parts(found[line.model, line.variant]) for line in lines_of(groups)}
-    figure, axes, end = _stacks("novelty", groups, shares, PARTS, look.notices(novelty))
+    shares = {line: _parts(found[line.model, line.variant]) for line in layout.lines}
+    figure, axes, end = _stacks("novelty", layout, shares, PARTS, look.notices(novelty))
     axes.axvline(100, color=INK, linewidth=0.7, linestyle="--", label="baseline")
     axes.set(
         xlim=(0, 1.04 * max(100, end)), xlabel=f"% of {look.baseline}'s variance between personas"
@@ -319,7 +288,7 @@ Parts = Mapping[str, tuple[str, Paint]]  # heading and paint by name
 
 def _stacks(
     name: str,
-    groups: Sequence[Group],
+    layout: Rows,
     shares: Mapping[Line, Mapping[str, Row | None]],
     parts: Parts,
     notices: list[Notice],
@@ -328,11 +297,11 @@ def _stacks(
 
     Returns the figure, the bars' axes and where the longest bar ends.
     """
-    start = MARGIN + widest([group.label for group in groups]) + 0.14
+    start = MARGIN + widest([group.label for group in layout.groups]) + 0.14
     lines = list(shares)
-    tall, top = groups[-1].end, 0.42
+    tall, top = layout.tall, 0.42
     sheet = Sheet(TEXT_WIDTH, top + tall + 0.42, notices)
-    label_groups(sheet, groups, top)
+    layout.label(sheet, top)
     for line in lines:
         sheet.text(start, top + line.y, line.variant)
     right = _columns(sheet, shares, parts, top)

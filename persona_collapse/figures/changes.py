@@ -10,21 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import AutoMinorLocator, FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import AutoMinorLocator, FixedLocator, FuncFormatter
 
 from persona_collapse.figures.look import METRICS, Look
 from persona_collapse.figures.marks import (
-    FINE,
     Row,
     change,
     finite,
     point,
+    round_ticks,
     rows_by,
     short_names,
     signed,
     whiskers,
 )
-from persona_collapse.figures.panels import ROW, Frame, Line, groups_of, label_groups, lines_of
+from persona_collapse.figures.panels import Frame, Rows
 from persona_collapse.figures.sheet import (
     MARGIN,
     Entry,
@@ -35,7 +35,7 @@ from persona_collapse.figures.sheet import (
     widest,
     wrap,
 )
-from persona_collapse.figures.style import FAINT, HEADING, INK, ONE_COLUMN, PAPER, TEXT_WIDTH
+from persona_collapse.figures.style import FAINT, INK, ONE_COLUMN, PAPER, TEXT_WIDTH
 
 _NAMES = 0.95  # inches for models' labels beside the changes of 1/R
 _BETWEEN_TICKS = 0.04  # inches between the labels of ticks
@@ -63,15 +63,8 @@ def noise_change(contrasts: pl.DataFrame, look: Look) -> Figure:
         for variant in look.changed
         if contrast == f"{variant}-{look.baseline}"
     }
-    named = [(model.key, model.label) for model in look.models]
-    if len(named) > 1:
-        named.append(("mean", "Mean change"))
-    groups = groups_of(
-        [(key, text, [v for v in look.changed if (key, v) in changes]) for key, text in named],
-        _NAMES,
-    )
-    lines = lines_of(groups)
-    tall = groups[-1].end if groups else ROW
+    layout = Rows(look, changes, _NAMES, mean="Mean change")
+    lines, tall = layout.lines, layout.tall
     entries = [
         Entry(v, look.paint(v), "point")
         for v in look.changed
@@ -81,7 +74,7 @@ def noise_change(contrasts: pl.DataFrame, look: Look) -> Figure:
     top = key_height(entries, inner) + 0.26
     sheet = Sheet(ONE_COLUMN, top + tall + 0.42, look.notices(contrasts))
     sheet.key(entries, MARGIN, 0.04, inner)
-    label_groups(sheet, groups, top)
+    layout.label(sheet, top)
     texts = {line: change(changes[line.model, line.variant]) for line in lines}
     heading = "% [95 % interval]"
     room = widest([*texts.values(), heading])
@@ -91,20 +84,14 @@ def noise_change(contrasts: pl.DataFrame, look: Look) -> Figure:
     for line, text in texts.items():
         sheet.text(ONE_COLUMN - MARGIN, top + line.y, text, ha="right")
     axes = sheet.axes(left, top, width, tall, "change")
-    _dots(axes, lines, changes, look, width)
-    axes.set_ylim(tall, 0)
-    axes.set_xlabel(f"Change of 1/R against {look.baseline}, %")
-    return sheet.figure
-
-
-def _dots(
-    axes: Axes, lines: Sequence[Line], changes: dict[tuple[str, str], Row], look: Look, width: float
-) -> None:
     for line in lines:
         row = changes[line.model, line.variant]
         _dot(axes, row, line.y, look, line.variant, f"{line.model} {line.variant}")
     _percent_axis(axes, list(changes.values()), width)
     bare(axes)
+    axes.set_ylim(tall, 0)
+    axes.set_xlabel(f"Change of 1/R against {look.baseline}, %")
+    return sheet.figure
 
 
 def _dot(axes: Axes, row: Row, y: float, look: Look, variant: str, name: str) -> None:
@@ -137,8 +124,7 @@ def _percent_axis(axes: Axes, rows: Sequence[Row], width: float) -> None:
 def _ticks(low: float, high: float, width: float) -> list[float]:
     """Return round ticks, as many as have room for their labels."""
     for most in (5, 4, 3, 2, 1):
-        locator = MaxNLocator(most, steps=FINE)
-        ticks = [float(t) for t in locator.tick_values(low, high) if low <= t <= high]
+        ticks = round_ticks(low, high, most)
         halves = [extent(signed(tick))[0] / 2 for tick in ticks]
         apart = [width * (right - left) / (high - low) for left, right in pairwise(ticks)]
         needed = [left + right + _BETWEEN_TICKS for left, right in pairwise(halves)]
@@ -173,10 +159,10 @@ def domain_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
     colours = matplotlib.colormaps[_COLOURS]
     for column, variant in enumerate(variants):
         left = MARGIN + _LABELS + column * (width + 0.15)
-        sheet.text(left + width / 2, 0.1, variant, ha="center", fontsize=HEADING, weight="bold")
+        sheet.heading(left + width / 2, 0.1, variant, ha="center")
     for place, metric in enumerate(METRICS):
         top = head + place * block
-        sheet.text(MARGIN, top + 0.1, look.metric(metric), fontsize=HEADING, weight="bold")
+        sheet.heading(MARGIN, top + 0.1, look.metric(metric))
         below = top + 0.22 + for_names
         for (key, _), y in zip(models, _middles(heights), strict=True):
             sheet.text(MARGIN, below + y, labels[key])
@@ -224,7 +210,7 @@ def domain_dots(contrasts: pl.DataFrame, look: Look) -> Figure:
     for place, metric in enumerate(METRICS):
         top = head + place * block
         title = f"{look.metric(metric)}: change against {look.baseline}, %"
-        sheet.text(MARGIN, top + 0.1, title, fontsize=HEADING, weight="bold")
+        sheet.heading(MARGIN, top + 0.1, title)
         below = top + 0.24 + for_names
         for (key, _), y in zip(models, _middles(heights), strict=True):
             sheet.text(MARGIN, below + y, labels[key])

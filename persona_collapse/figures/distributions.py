@@ -63,7 +63,7 @@ def rating_distributions(diagnostics: pl.DataFrame, look: Look) -> Figure:
     )
     for column, name in enumerate(names):
         middle = 0.22 + for_names - extent(name, HEADING, bold=True)[1] / 2
-        sheet.text(start + column * across, middle, name, fontsize=HEADING, weight="bold")
+        sheet.heading(start + column * across, middle, name)
     highest = _highest(shares)
     for row, model in enumerate(models):
         y = top + row * step

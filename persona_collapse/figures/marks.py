@@ -169,6 +169,12 @@ def ticks(axis: Any, most: int, steps: Sequence[float] = (1, 2, 5, 10), **rules:
 FINE = (1, 2, 2.5, 5, 10)  # steps of ticks on axes wide enough for numbers like 0.25
 
 
+def round_ticks(low: float, high: float, most: int, **rules: Any) -> list[float]:
+    """Return the ticks that ``ticks`` would put between two values, with the steps ``FINE``."""
+    found = MaxNLocator(most, steps=FINE, **rules).tick_values(low, high)
+    return [float(tick) for tick in found if low <= tick <= high]
+
+
 def round_values(low: float, high: float, most: int) -> list[float]:
     """Return at most ``most`` round numbers of a log axis between two positive ones.
 

@@ -1,10 +1,10 @@
 """Layouts of panels on a sheet: rows of models and variants, blocks per model, a grid of models."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from persona_collapse.figures.look import ModelLook, Notice
+from persona_collapse.figures.look import Look, ModelLook, Notice
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, extent, key_height, wrap
 from persona_collapse.figures.style import FAINT, GRID, HEADING, ONE_COLUMN, TEXT_WIDTH
 
@@ -35,37 +35,40 @@ class Group:
     lines: tuple[Line, ...]
 
 
-def groups_of(contents: Sequence[tuple[str, str, Sequence[str]]], width: float) -> list[Group]:
-    """Place models (key, label, variants) below each other, labels ``width`` inches wide.
+class Rows:
+    """Models below each other: their ``groups`` and ``lines``, ``tall`` inches in all.
 
-    A model without variants has no rows and is left out.
+    ``pairs`` are the models and variants that have a row; a model without one is left out. Labels
+    are ``width`` inches wide. ``mean`` labels the study's mean, last, of more than one model.
     """
-    groups: list[Group] = []
-    y = 0.0
-    for key, label, variants in contents:
-        if not variants:
-            continue
-        text = wrap(label, width)
-        rows = len(variants) * ROW
-        height = max(rows, extent(text)[1]) + _SPACE
-        first = y + (height - rows + ROW) / 2
-        lines = tuple(Line(key, name, first + n * ROW) for n, name in enumerate(variants))
-        groups.append(Group(text, y + height / 2, y + height, lines))
-        y += height
-    return groups
 
+    def __init__(
+        self, look: Look, pairs: Collection[tuple[str, str]], width: float, mean: str = ""
+    ) -> None:
+        named = [(model.key, model.label) for model in look.models]
+        named += [("mean", mean)] if mean and len(named) > 1 else []
+        self.groups: list[Group] = []
+        y = 0.0
+        for key, label in named:
+            variants = [name for name in look.variants if (key, name) in pairs]
+            if not variants:
+                continue
+            text = wrap(label, width)
+            rows = len(variants) * ROW
+            height = max(rows, extent(text)[1]) + _SPACE
+            first = y + (height - rows + ROW) / 2
+            lines = tuple(Line(key, name, first + n * ROW) for n, name in enumerate(variants))
+            self.groups.append(Group(text, y + height / 2, y + height, lines))
+            y += height
+        self.lines = [line for group in self.groups for line in group.lines]
+        self.tall = y or ROW
 
-def label_groups(sheet: Sheet, groups: Sequence[Group], top: float) -> None:
-    """Write the models' labels at the left margin and hairlines between the groups."""
-    for group in groups:
-        sheet.text(MARGIN, top + group.middle, group.label)
-    for before, _ in pairwise(groups):
-        sheet.rule(MARGIN, sheet.width - MARGIN, top + before.end, color=GRID)
-
-
-def lines_of(groups: Sequence[Group]) -> list[Line]:
-    """Return all rows, from the top."""
-    return [line for group in groups for line in group.lines]
+    def label(self, sheet: Sheet, top: float) -> None:
+        """Write the models' labels at the left margin and hairlines between the groups."""
+        for group in self.groups:
+            sheet.text(MARGIN, top + group.middle, group.label)
+        for before, _ in pairwise(self.groups):
+            sheet.rule(MARGIN, sheet.width - MARGIN, top + before.end, color=GRID)
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ class Blocks:
             left = MARGIN + column * across
             y = top + sum(titles[: row + 1]) + row * step
             middle = y - heights[place] / 2
-            self.sheet.text(left, middle, name, fontsize=HEADING, weight="bold")
+            self.sheet.heading(left, middle, name)
             lefts = [left + space.left + n * (wide + space.gap) for n in range(panels)]
             frames = tuple((x, y + space.above, wide, tall) for x in lefts)
             self.blocks.append(Block(model, frames, lowest=place + columns >= len(models)))

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from persona_collapse.figures.look import Notice
-from persona_collapse.figures.style import FAINT, NOTE, PAPER, SMALL, Paint
+from persona_collapse.figures.style import FAINT, HEADING, NOTE, PAPER, SMALL, Paint
 
 LINE = 1.25  # line height over font size
 _HALF_CAPITAL = 0.365  # half the height of a capital over font size
@@ -83,6 +83,10 @@ class Sheet:
         # Centred by the box, a text would sit higher or lower with its descenders.
         y += _HALF_CAPITAL * style.get("fontsize", SMALL) / 72
         return self.paper.text(x, y, text, va="baseline", **style)
+
+    def heading(self, x: float, y: float, text: str, **style: Any) -> Text:
+        """Write a heading, like ``text``."""
+        return self.text(x, y, text, fontsize=HEADING, weight="bold", **style)
 
     def rule(self, x0: float, x1: float, y: float, **style: Any) -> None:
         """Draw a horizontal hairline in inches."""

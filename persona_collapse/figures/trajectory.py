@@ -7,21 +7,21 @@ from dataclasses import dataclass
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import NullFormatter, NullLocator
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
-    FINE,
     INFINITY,
     Row,
     finite,
     interval,
     point,
+    round_ticks,
     round_values,
     whiskers,
 )
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, key_height, widest, wrap
-from persona_collapse.figures.style import GRID, HEADING, PAINTS, TEXT_WIDTH
+from persona_collapse.figures.style import GRID, PAINTS, TEXT_WIDTH
 
 PANELS = {"S": "Susceptibility S", "R": "Robustness R (log scale)", "saturation": "Saturation"}
 _LABELS = 0.95  # inches for the models' names
@@ -58,7 +58,7 @@ def trajectory(table: pl.DataFrame, look: Look) -> Figure:
     left = MARGIN + _LABELS
     for column, room in zip(columns, tick_rooms, strict=True):
         left += room
-        sheet.text(left, top - 0.13, PANELS[column.name], fontsize=HEADING, weight="bold")
+        sheet.heading(left, top - 0.13, PANELS[column.name])
         for place, model in enumerate(models):
             box = (left, top + place * tall, width, tall - 0.12)
             axes = sheet.axes(*box, f"{model.key} {column.name}")
@@ -115,9 +115,7 @@ class _Column:
         most = max(2, int(self.tall / 0.3))
         if self.name == "R":
             return round_values(self.low, self.high, most)
-        locator = MaxNLocator(most, steps=FINE)
-        values = [float(tick) for tick in locator.tick_values(self.low, self.high)]
-        return [tick for tick in values if self.low <= tick <= self.high]
+        return round_ticks(self.low, self.high, most)
 
     def draw(self, axes: Axes, track: Sequence[Row], look: Look, key: str) -> None:
         """Draw one model: its checkpoints joined, and the level of its baseline."""
@@ -157,8 +155,7 @@ class _Column:
 def _steps(last: float, width: float) -> tuple[list[float], list[str]]:
     """Return round steps up to the last and their texts, as many as ``width`` inches can hold."""
     for most in (5, 4, 3, 2, 1):
-        found = MaxNLocator(most, steps=FINE, integer=True).tick_values(0, last)
-        ticks = [float(tick) for tick in found if 0 <= tick <= last]
+        ticks = round_ticks(0, last, most, integer=True)
         labels = [f"{tick:.0f}" for tick in ticks]
         if len(ticks) * (widest(labels) + 0.08) <= width:
             break
