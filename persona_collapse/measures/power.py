@@ -228,23 +228,14 @@ def designs(
     ).with_columns(pl.col("R_se_percent", "R_detectable_percent").fill_nan(None))
 
 
-def cheapest(
-    table: pl.DataFrame,
-    S_percent: float | None = None,
-    R_percent: float | None = None,
-    cost: str = "requests",
-) -> pl.DataFrame:
-    """Return the designs of ``table`` that detect this rise of S and fall of R, cheapest first.
+def cheapest(table: pl.DataFrame, S_percent: float, R_percent: float) -> pl.DataFrame:
+    """Return the designs of ``table`` that detect this rise of S and fall of R.
 
-    ``cost`` is ``requests`` or ``answers``; ties go to more personas.
+    Those with the fewest requests come first; ties go to more personas.
     """
-    if cost not in ("requests", "answers"):
-        raise UserError(f"cost: {cost!r} is not one of: requests, answers")
-    if S_percent is not None:
-        table = table.filter(pl.col("S_detectable_percent") <= S_percent)
-    if R_percent is not None:
-        table = table.filter(pl.col("R_detectable_percent") <= R_percent)
-    return table.sort([cost, "personas"], descending=[False, True])
+    S_found, R_found = map(pl.col, DETECTED)
+    table = table.filter(S_found <= S_percent, R_found <= R_percent)
+    return table.sort("requests", "personas", descending=[False, True])
 
 
 def power_text(table: pl.DataFrame, S_percent: float, R_percent: float) -> str:

@@ -16,13 +16,7 @@ import polars as pl
 from persona_collapse.common.errors import UserError
 from persona_collapse.measures.cells import Array, Cells
 from persona_collapse.measures.diagnostics.noise import noise_variance
-from persona_collapse.measures.diagnostics.rows import (
-    Row,
-    draws_of_personas,
-    frame_of,
-    ratio,
-    rows_of,
-)
+from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of_draws, ratio
 
 
 def shared_personas(base: Cells, other: Cells) -> tuple[Cells, Cells]:
@@ -47,7 +41,7 @@ def fidelity(base: Cells, other: Cells, seed: int, probe: str, draws: int = 1000
     """
     base, other = shared_personas(base, other)
     weights = draws_of_personas(base, seed, probe, draws)
-    rows: list[Row] = []
+    found = {}
     for name, items in base.groups().items():
         x, y = base.mean[:, items], other.mean[:, items]
         noise_x, noise_y = noise_variance(base)[:, items], noise_variance(other)[:, items]
@@ -59,14 +53,13 @@ def fidelity(base: Cells, other: Cells, seed: int, probe: str, draws: int = 1000
         whole = products_of(x, y, weights)
         whole_noise = [noise_of(v, weights) for v in (noise_x, noise_y)]
         variances = [np.maximum(whole[side] - whole_noise[side], 0) for side in (0, 1)]
-        values = {
+        found[name] = {
             "fidelity": _correlation(shape, noise),
             "fidelity_observed": _correlation(shape, [0.0, 0.0]),
             "fidelity_with_level": _correlation(whole, whole_noise),
             "amplitude": np.sqrt(ratio(variances[1], variances[0])),
         }
-        rows += rows_of(name, values)
-    return frame_of(rows)
+    return frame_of_draws(found)
 
 
 def _level(means: Array) -> Array:

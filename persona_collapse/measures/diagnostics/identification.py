@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from persona_collapse.common.seeds import generator
 from persona_collapse.measures.cells import Array, Cells
 from persona_collapse.measures.diagnostics.fidelity import shared_personas
-from persona_collapse.measures.diagnostics.rows import Row, draws_of_personas, frame_of, rows_of
+from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of_draws
 
 Whole = NDArray[np.int64]
 
@@ -35,20 +35,20 @@ def identification(
     pair = None if base is None else shared_personas(base, cells)
     split = halves_of(cells, generator(seed, "halves", probe), splits)
     personas = cells.persona_ids.size
-    rows: list[Row] = []
+    found = {}
     for name, items in cells.groups().items():
         if not personas:
             break
         hits = [_nearest(first[:, items], second[:, items]) for first, second in split]
         own = np.mean(hits, axis=0) if hits else np.full(personas, np.nan)
-        rows += rows_of(name, {"identified": weights @ own})
+        found[name] = {"identified": weights @ own}
         if pair is not None and pair[0].persona_ids.size:
             same = most_similar(pair[0].mean[:, items], pair[1].mean[:, items])
             drawn = draws_of_personas(pair[1], seed, probe, draws)
             drawn = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1)
-            rows += rows_of(name, {"identified_in_base": drawn @ same})
-        rows += rows_of(name, {"chance": np.array([1 / personas])})
-    return frame_of(rows)
+            found[name]["identified_in_base"] = drawn @ same
+        found[name]["chance"] = np.array([1 / personas])
+    return frame_of_draws(found)
 
 
 def halves_of(cells: Cells, rng: np.random.Generator, splits: int) -> list[tuple[Array, Array]]:

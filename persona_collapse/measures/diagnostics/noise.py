@@ -14,8 +14,8 @@ from persona_collapse.measures.diagnostics.rows import (
     Row,
     draws_of_personas,
     frame_of,
+    interval,
     ratio,
-    rows_of,
 )
 
 STEPS = 200  # EM steps: early stopping smooths the fit
@@ -24,20 +24,6 @@ NO_NOISE = 1e-6  # scale points: residue of the EM steps where no cell varies
 TINY = np.float32(1e-19)  # smaller probabilities become 0: subnormal numbers are slow
 REFITS = 40  # persona draws that are refitted for an interval
 MOST_PATTERNS = 300  # observed distributions of three or more ratings used as atoms
-
-
-def sd_recovered(probability: float, repetitions: int) -> float:
-    """Return E[sample SD] / true SD of a cell with two ratings, one with this probability.
-
-    Exact, by a sum over the binomial distribution; the sample SD has ddof = 1. It is 0.63 for 10
-    repetitions and a probability of 0.05.
-    """
-    from scipy.stats import binom
-
-    hits = np.arange(repetitions + 1)
-    sd = np.sqrt(hits * (repetitions - hits) / (repetitions * max(repetitions - 1, 1)))
-    expected = binom.pmf(hits, repetitions, probability) @ sd
-    return float(expected / np.sqrt(probability * (1 - probability)))
 
 
 def answer_variance(cells: Cells) -> Array:
@@ -135,8 +121,10 @@ def noise_measures(cells: Cells, seed: int, probe: str, draws: int = 1000) -> pl
         sigma, (lo, hi) = float(corrected[0]), _log_interval(corrected)
         rows.append((name, "sigma_bar_corrected", sigma, lo, hi))
         rows.append((name, "R_corrected", _reciprocal(sigma), _reciprocal(hi), _reciprocal(lo)))
-        rows += rows_of(name, {"sigma_recovered": ratio(published[: corrected.size], corrected)})
-        rows += rows_of(name, {"identical_cells": share @ same[:, items].mean(axis=1)})
+        recovered = ratio(published[: corrected.size], corrected)
+        identical = share @ same[:, items].mean(axis=1)
+        for measure, value in (("sigma_recovered", recovered), ("identical_cells", identical)):
+            rows.append((name, measure, float(value[0]), *interval(value[1:])))
     return frame_of(rows)
 
 

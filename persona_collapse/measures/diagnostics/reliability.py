@@ -10,13 +10,7 @@ import polars as pl
 
 from persona_collapse.common.seeds import generator
 from persona_collapse.measures.cells import Array, Cells
-from persona_collapse.measures.diagnostics.rows import (
-    Row,
-    draws_of_personas,
-    frame_of,
-    ratio,
-    rows_of,
-)
+from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of_draws, ratio
 
 CHUNK = 200  # draws whose Q x Q covariances are in memory at once
 
@@ -31,7 +25,7 @@ def reliability(
     ones where there are more. Null with one item, one persona or no spread.
     """
     weights = draws_of_personas(cells, seed, probe, draws)
-    rows: list[Row] = []
+    found = {}
     for name, items in cells.groups().items():
         halves = half_splits(items.size, splits, generator(seed, "splits", items.size))
         values: list[tuple[Array, Array]] = []
@@ -40,8 +34,8 @@ def reliability(
             covariance = np.where(np.abs(covariance) < 1e-12, 0, covariance)
             values.append((alpha(covariance), split_half(covariance, halves)))
         alphas, halved = (np.concatenate(part) for part in zip(*values, strict=True))
-        rows += rows_of(name, {"alpha": alphas, "split_half": halved})
-    return frame_of(rows)
+        found[name] = {"alpha": alphas, "split_half": halved}
+    return frame_of_draws(found)
 
 
 def covariances(means: Array, weights: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import polars as pl
@@ -51,9 +51,16 @@ def draws_of_personas(cells: Cells, seed: int, probe: str, draws: int) -> Array:
     return np.vstack([sample, *persona_weights(seed, probe, personas, draws)])
 
 
-def rows_of(domain: str, values: dict[str, Array]) -> list[Row]:
-    """Return rows with percentile intervals from measures (1 + B,), the sample's value first."""
-    return [(domain, name, float(value[0]), *interval(value[1:])) for name, value in values.items()]
+def frame_of_draws(values: Mapping[str, Mapping[str, Array]]) -> pl.DataFrame:
+    """Return measures by domain and name with percentile intervals, columns of ``SCHEMA``.
+
+    A measure (1 + B,) holds the sample's value first, then those of the bootstrap draws.
+    """
+    return frame_of(
+        (domain, name, float(value[0]), *interval(value[1:]))
+        for domain, measures in values.items()
+        for name, value in measures.items()
+    )
 
 
 def ratio(above: Array, below: Array) -> Array:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from persona_collapse.common.seeds import generator
 from persona_collapse.measures.cells import OVERALL, Array, Cells
-from persona_collapse.measures.diagnostics.rows import Row, frame_of, interval, rows_of
+from persona_collapse.measures.diagnostics.rows import Row, frame_of, frame_of_draws, interval
 
 
 def saturation(cells: Cells, seed: int, probe: str, draws: int = 1000) -> pl.DataFrame:
@@ -31,7 +31,7 @@ def saturation(cells: Cells, seed: int, probe: str, draws: int = 1000) -> pl.Dat
         "ceiling_gap": gap,
         "unevenness": unevenness,
     }
-    return frame_of(rows_of(OVERALL, values))
+    return frame_of_draws({OVERALL: values})
 
 
 def profile(cells: Cells) -> Array:

@@ -8,13 +8,7 @@ from numpy.typing import NDArray
 
 from persona_collapse.measures.cells import Array, Cells
 from persona_collapse.measures.diagnostics.fidelity import shared_personas
-from persona_collapse.measures.diagnostics.rows import (
-    Row,
-    draws_of_personas,
-    frame_of,
-    ratio,
-    rows_of,
-)
+from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of_draws, ratio
 
 GIVEN = 0.05  # a rating with this probability counts as given, for log-probabilities
 DOMINANT = 0.9  # a variant is degenerate if a rating has this share of all answers
@@ -35,7 +29,7 @@ def scale_use(
     """
     weights = draws_of_personas(cells, seed, probe, draws)
     shares = shares_of(cells)
-    rows: list[Row] = []
+    found = {}
     for name, items in cells.groups().items():
         if not cells.mean.size:
             break
@@ -48,13 +42,13 @@ def scale_use(
         wide = reversals(cells)[:, items].mean(axis=1)
         values["reversal_cells"] = weights @ wide / weights.sum(axis=1)
         values["top_share"] = use.max(axis=1)
-        rows += rows_of(name, values)
-        rows += rows_of(name, _flags(cells.mean[:, items], use[0]))
+        values |= _flags(cells.mean[:, items], use[0])
         if cells.persona_ids.size > 1:
-            rows += rows_of(name, _room(cells.mean[:, items], shares[:, items], cells, weights))
+            values |= _room(cells.mean[:, items], shares[:, items], cells, weights)
         if base is not None:
-            rows += rows_of(name, _divergence(base, cells, items, (seed, probe, draws)))
-    return frame_of(rows)
+            values |= _divergence(base, cells, items, (seed, probe, draws))
+        found[name] = values
+    return frame_of_draws(found)
 
 
 def shares_of(cells: Cells) -> Array:

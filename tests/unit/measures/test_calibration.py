@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import comb, sqrt
+
 import numpy as np
 import polars as pl
 import pytest
@@ -19,7 +21,6 @@ from benchmarks.calibration_worlds import (
     normal_nodes,
     truth_of,
 )
-from persona_collapse.measures.diagnostics.noise import sd_recovered
 
 
 def test_compositions_list_all_counts() -> None:
@@ -29,7 +30,10 @@ def test_compositions_list_all_counts() -> None:
 
 def test_expected_sample_sd_agrees_with_the_binomial_and_with_drawing() -> None:
     two = np.array([0.0, 0.95, 0.05, 0.0])
-    assert expected_sample_sd(two, 10) == pytest.approx(sd_recovered(0.05, 10) * 0.0475**0.5)
+    ways = [comb(10, k) * 0.05**k * 0.95 ** (10 - k) for k in range(11)]
+    expected = sum(way * sqrt(k * (10 - k) / 90) for k, way in enumerate(ways))
+    assert expected_sample_sd(two, 10) == pytest.approx(expected, rel=1e-12)
+    assert expected / sqrt(0.0475) == pytest.approx(0.63, abs=0.005)
     assert expected_sample_sd(np.array([0.0, 1.0]), 10) == pytest.approx(0)
     law = np.array([0.2, 0.5, 0.1, 0.2])
     drawn = np.random.default_rng(1).multinomial(5, law, 200_000)

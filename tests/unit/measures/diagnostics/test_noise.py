@@ -1,10 +1,8 @@
-from math import comb, inf, sqrt
+from math import inf, sqrt
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from persona_collapse.measures.diagnostics.noise import (
     agreement,
@@ -13,7 +11,6 @@ from persona_collapse.measures.diagnostics.noise import (
     jitter_floor,
     noise_measures,
     noise_variance,
-    sd_recovered,
 )
 from tests.helpers.made_cells import (
     asked,
@@ -30,23 +27,6 @@ from tests.helpers.made_cells import (
 @pytest.fixture
 def rng():
     return np.random.default_rng(4)
-
-
-def test_ten_answers_recover_63_percent_of_a_rare_second_ratings_sd():
-    assert sd_recovered(0.05, 10) == pytest.approx(0.63, abs=0.005)
-    expected = sum(
-        comb(10, k) * 0.05**k * 0.95 ** (10 - k) * sqrt(k * (10 - k) / 90) for k in range(11)
-    )
-    assert sd_recovered(0.05, 10) == pytest.approx(expected / sqrt(0.05 * 0.95), rel=1e-12)
-
-
-@given(st.floats(0.01, 0.99), st.integers(2, 60))
-def test_sample_sd_never_recovers_more_than_the_sd(probability, repetitions):
-    assert 0 < sd_recovered(probability, repetitions) < 1
-
-
-def test_one_repetition_recovers_no_sd():
-    assert sd_recovered(0.5, 1) == 0
 
 
 def test_single_answer_takes_the_variance_of_its_items_other_cells():
