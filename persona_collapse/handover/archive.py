@@ -3,8 +3,6 @@
 Names, sources and digests replace those texts. Equal studies give equal bytes.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

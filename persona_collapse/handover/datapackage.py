@@ -3,8 +3,6 @@
 https://specs.frictionlessdata.io/data-package/
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The provenance of a study's numbers: resolved study, code, versions, input files."""
 
-from __future__ import annotations
-
 import json
 import platform
 import subprocess

@@ -1,8 +1,7 @@
 """Moments of one model x variant x probe as dense arrays, the input of every measure."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -49,7 +48,7 @@ class Cells:
         groups |= {name: np.flatnonzero(places == name) for name in self.order or self.domains}
         return {name: items for name, items in groups.items() if items.size}
 
-    def personas(self, keep: NDArray[np.intp]) -> Cells:
+    def personas(self, keep: NDArray[np.intp]) -> Self:
         """Return the cells of the personas at these positions, in this order."""
         kept = {name: getattr(self, name)[keep] for name in ("persona_ids", "mean", "sd", "n")}
         return replace(self, **kept, counts=self.counts[keep])

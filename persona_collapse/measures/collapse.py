@@ -1,7 +1,5 @@
 """Moral susceptibility S and robustness R of one model x variant x probe (arXiv 2511.08565)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Moments: answers of one model x variant x probe reduced to one row per cell (persona x item)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -5,8 +5,6 @@ With P personas and n repetitions, the sampling variance of S and of log sigma_b
 estimated from pilot moments, or assumed from S and R.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Profiles: mean ratings per domain, of one model x variant x probe and of its personas."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Quality: the outcome of every designed answer of one model x variant x probe."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from persona_collapse.answers import STATUSES

@@ -1,7 +1,5 @@
 """Trajectories: S, R and saturation of checkpoints over training steps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import polars as pl

@@ -1,7 +1,5 @@
 """The form of ``tables/diagnostics.csv``: which measures are printed together, and their names."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import polars as pl

@@ -1,7 +1,5 @@
 """Data of the page's persona explorer: each persona's profile, and those that moved most."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

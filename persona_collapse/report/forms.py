@@ -4,8 +4,6 @@ A form takes the frame of a CSV table and returns one or more printed tables, ea
 and its section of the page. A table without a form of its own is printed with all its columns.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import replace

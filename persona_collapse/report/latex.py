@@ -1,7 +1,5 @@
 """Printed tables as Markdown, and as LaTeX for documents that load booktabs and adjustbox."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby

@@ -1,7 +1,5 @@
 """Texts to copy: a methods paragraph with the study's own numbers, and BibTeX entries."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The report page: one self-contained HTML file, built from tables and figures alone."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -1,13 +1,11 @@
 """Printed tables: rounded numbers, each beside its uncertainty."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from statistics import median
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
@@ -149,14 +147,14 @@ class PrintedTable:
         ]
         return [list(row) for row in zip(*written, strict=True)]
 
-    def without_empty(self) -> PrintedTable:
+    def without_empty(self) -> Self:
         """Return the table without number columns that are empty in every row."""
         return self._keep(
             column.kind == "name" or any(_filled(row[place]) for row in self.rows)
             for place, column in enumerate(self.columns)
         )
 
-    def without_zeros(self) -> PrintedTable:
+    def without_zeros(self) -> Self:
         """Return the table without columns of zeros, which the note names instead."""
         zeros = [
             column.kind == "number" and all(row[place] == Cell(value=0) for row in self.rows)
@@ -170,7 +168,7 @@ class PrintedTable:
         note = f"{self.note} Zero in every row: {', '.join(names)}.".strip()
         return replace(self._keep(not zero for zero in zeros), note=note)
 
-    def _keep(self, which: Iterable[bool]) -> PrintedTable:
+    def _keep(self, which: Iterable[bool]) -> Self:
         kept = [place for place, keep in enumerate(which) if keep]
         return replace(
             self,

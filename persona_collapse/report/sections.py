@@ -1,7 +1,5 @@
 """The sections of the page, in order."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

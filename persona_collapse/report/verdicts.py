@@ -1,7 +1,5 @@
 """The top of the page: per model a verdict, three numbers, and a strip that places each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 

@@ -4,8 +4,6 @@
 job depends on the contracts that its script imports, so measures of single units import none.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib import import_module

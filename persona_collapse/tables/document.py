@@ -1,7 +1,5 @@
 """Write ``docs/tables.md`` from the contracts: ``python -m persona_collapse.tables.document``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from persona_collapse.tables import CONDITIONS, Table

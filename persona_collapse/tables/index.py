@@ -1,7 +1,5 @@
 """Every contract at once, for planning and documentation; no job imports this."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

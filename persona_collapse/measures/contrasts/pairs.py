@@ -1,7 +1,5 @@
 """Paired samples of two variants of one model, from which every contrast is computed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce

@@ -14,8 +14,6 @@ statistic is the mean log ratio over replicates. p is conditional on the fine-tu
 ``p_replicates`` in ``contrasts.csv`` covers other seeds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from itertools import product
 from typing import TypeVar

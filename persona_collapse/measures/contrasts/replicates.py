@@ -1,7 +1,5 @@
 """Replicate fine-tunes side by side, and the prediction for one more seed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import reduce
 

@@ -1,7 +1,5 @@
 """A quantity with its bootstrap and jackknife values, and the intervals that follow from them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 

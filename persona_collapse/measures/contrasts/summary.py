@@ -1,7 +1,5 @@
 """Summaries of contrasts: one model left out, random effects over models, spread over domains."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

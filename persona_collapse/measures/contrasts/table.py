@@ -1,7 +1,5 @@
 """Contrasts of variants: estimates, intervals and tests, per model and averaged over models."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -6,8 +6,6 @@ all personas; one with a flat profile has little weight. The variance of repetit
 from both sides (Spearman 1904).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

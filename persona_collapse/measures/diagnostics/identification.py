@@ -1,7 +1,5 @@
 """Identifiability: can half of a persona's answers identify it among all personas?"""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray

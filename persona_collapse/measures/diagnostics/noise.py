@@ -1,7 +1,5 @@
 """Repetition noise, its small-sample bias, and a corrected estimate."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Reliability of the items: Cronbach's alpha and split-half, with personas as cases."""
 
-from __future__ import annotations
-
 import math
 from itertools import combinations
 

@@ -1,7 +1,5 @@
 """Rows of long tables: one per domain and measure, with a bootstrap interval."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Saturation of unconditioned profiles, and their distances to other profiles."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Use of the rating scale, and the largest S that the given ratings allow."""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray

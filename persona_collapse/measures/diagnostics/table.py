@@ -1,7 +1,5 @@
 """Diagnostics of one unit, and the toxic comparison: rows of ``diagnostics`` and ``toxic.csv``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

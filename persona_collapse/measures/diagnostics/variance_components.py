@@ -6,8 +6,6 @@ numbers of repetitions are allowed; with equal numbers it is the textbook analys
 jackknife intervals over personas.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

@@ -1,7 +1,5 @@
 """Excess losses of robustness and of coherence by the target, and their correlation."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

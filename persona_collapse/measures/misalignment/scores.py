@@ -1,7 +1,5 @@
 """Alignment and coherence of open-ended replies, scored by a judge or published."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Persona draws depend only on the study seed, the probe and the personas, so vari
 share them and comparisons are paired; rerun draws also depend on the model and the variant.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

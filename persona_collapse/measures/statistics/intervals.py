@@ -1,7 +1,5 @@
 """Intervals and p-values: bootstrap, jackknife, few replicates, families of tests."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 import numpy as np

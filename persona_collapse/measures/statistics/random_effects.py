@@ -1,7 +1,5 @@
 """Random-effects meta-analysis of several models' effects, each with its standard error."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ S and R of earlier models come from arXiv 2511.08565 (``resources/benchmarks/pri
 is analysed on the log scale, where its errors and its spread are even.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

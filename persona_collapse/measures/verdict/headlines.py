@@ -1,7 +1,5 @@
 """The headlines of a study: the paper's claims recomputed for whatever models it has."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

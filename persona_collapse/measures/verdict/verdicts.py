@@ -6,8 +6,6 @@ nothing of it ``none``; without a comparison the verdict is ``undetermined``. Wh
 has no percent change, sigma_bar = 1 / R decides.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
