@@ -23,8 +23,7 @@ class Measures:
         self.units = list(layout.shards)
         self.persona_units = [unit for unit in self.units if self.study.has_personas(unit.probe)]
         self.logprob_units = [u for u in self.persona_units if layout.method(u) == "logprobs"]
-        # Units with a baseline to compare with: other variants, and unconditioned ones.
-        self.moved_units = [u for u in self.persona_units if self.baseline(u) not in (None, u)]
+        # Unconditioned units with a baseline to compare with, which may be themselves.
         bare = self.analysis["unconditioned_probe"]
         self.bare_units = [u for u in self.units if u.probe == bare and self.baseline(u)]
         self.replicates = replicates_of(self.study)

@@ -116,28 +116,6 @@ for module, tables in OUTPUTS.unit_tables().items():
             "../scripts/unit_tables.py"
 
 
-rule table_fidelity:
-    """Measure for every persona how well each variant keeps its profile."""
-    input:
-        MEASURES.instrument_files,
-        MEASURES.baselines(MEASURES.moved_units),
-        moments=MEASURES.files("moments", MEASURES.moved_units),
-    output:
-        f"{RESULTS}/tables/fidelity.csv",
-    log:
-        f"{RESULTS}/logs/tables/fidelity.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        bases=MEASURES.baselines(MEASURES.moved_units),
-        instruments=MEASURES.instruments(MEASURES.moved_units),
-        mixed=MIXED,
-        code=code_of("table_fidelity"),
-    script:
-        "../scripts/table_fidelity.py"
-
-
 rule table_toxic:
     """Compare unconditioned profiles with the baseline's, its toxic personas' and the ceiling."""
     input:

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.measures.cells import Array, Cells
+from persona_collapse.materials.instruments import Instrument
+from persona_collapse.measures.cells import Array, Cells, cells_from_moments
 from persona_collapse.measures.diagnostics.noise import noise_variance
 from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of_draws, ratio
 
@@ -98,8 +99,27 @@ def beyond_rounding(variance: Array, scale: Array) -> Array:
     return np.where(variance > 1e-9 * np.maximum(scale, 1), variance, 0)
 
 
+def fidelity_of(
+    moments: pl.DataFrame, instrument: Instrument, baseline: pl.DataFrame | None
+) -> pl.DataFrame:
+    """Return the rows of ``fidelity.csv`` of one model x variant x probe.
+
+    There are none for the baseline itself and for an unconditioned probe.
+    """
+    base = moments if baseline is None else baseline
+    names = moments.select("model", "variant", "probe").row(0, named=True)
+    rows = persona_fidelity(*(cells_from_moments(part, instrument) for part in (base, moments)))
+    rows = rows.select(
+        *(pl.lit(value).alias(name) for name, value in names.items()),
+        pl.all(),
+        simulated=pl.lit(bool(base["simulated"].any() or moments["simulated"].any())),
+    )
+    compared = baseline is not None and not moments["persona_id"].is_null().all()
+    return rows if compared else rows.clear()
+
+
 def persona_fidelity(base: Cells, other: Cells) -> pl.DataFrame:
-    """Return ``fidelity.csv`` for the common personas of two variants.
+    """Return fidelity and shift of each common persona of two variants.
 
     As ``fidelity`` but for single personas, with the adjusted correlation clipped to -1..1.
     """

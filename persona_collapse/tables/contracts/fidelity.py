@@ -16,6 +16,8 @@ TABLE = Table(
         number("level_shift", "Change of the persona's mean rating, in scale points."),
         SIMULATED,
     ],
+    function="diagnostics.fidelity.fidelity_of",
+    reads=("moments", "instrument", "baseline"),
     note=(
         "Correlation of a persona's item profile with its profile under the baseline, and "
         "the change of its ratings."
