@@ -4,14 +4,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.measures.cells import cells_from_moments
 from persona_collapse.measures.diagnostics.fidelity import (
     _correlation,
     fidelity,
+    fidelity_of,
     noise_of,
     persona_fidelity,
     products_of,
 )
 from tests.helpers.made_cells import normal, value
+from tests.helpers.measures_data import instrument, moments, simulated_ratings
 
 
 @pytest.fixture
@@ -173,6 +176,22 @@ def test_fidelity_needs_common_personas_and_equal_items(rng):
     assert persona_fidelity(first, second).height == 0
     with pytest.raises(UserError, match="different items"):
         fidelity(base, normal(rng.normal(size=(6, 3)), 0.1, 3, rng), 1, "p")
+
+
+def test_unit_has_rows_only_with_personas_and_a_baseline_other_than_itself(rng):
+    questionnaire = instrument(["a"] * 6)
+    base, other = (
+        moments(simulated_ratings(rng, (8, 6, 3)), questionnaire, variant=variant)
+        for variant in ("base", "insecure")
+    )
+    rows = fidelity_of(other, questionnaire, base)
+    cells = (cells_from_moments(part, questionnaire) for part in (base, other))
+    assert rows.drop("model", "variant", "probe", "simulated").equals(persona_fidelity(*cells))
+    assert rows["variant"].unique().to_list() == ["insecure"]
+    alone = moments(np.ones((6, 3)), questionnaire, variant="insecure")
+    for none in (fidelity_of(base, questionnaire, None), fidelity_of(alone, questionnaire, alone)):
+        assert none.is_empty()
+        assert none.schema == rows.schema
 
 
 def test_noise_of_drawn_personas_is_expected_exactly(rng):
