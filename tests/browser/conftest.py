@@ -30,7 +30,7 @@ FLAGS = (
 
 
 class Browser:
-    """Opens pages and tells what they logged and asked for."""
+    """Opens pages and records what they log and request."""
 
     def __init__(self, driver: webdriver.Chrome, downloads: Path) -> None:
         self.driver = driver
@@ -41,7 +41,7 @@ class Browser:
         return self.driver.execute_cdp_cmd(command, parameters)
 
     def open(self, path: Path, *, scheme: str = "light", width: int | None = None) -> None:
-        """Open a page afresh, in a colour scheme and, if given, on a phone of that width."""
+        """Open a page anew, in a colour scheme and, if given, on a phone of that width."""
         wanted = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
         features = [{"name": name, "value": value} for name, value in wanted.items()]
         self.cdp("Emulation.setEmulatedMedia", media="", features=features)

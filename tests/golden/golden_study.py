@@ -1,4 +1,4 @@
-"""The study of the golden tests: models that are asked, and some that are made first."""
+"""The study of the golden tests: named models, and variants that the study fine-tunes."""
 
 from __future__ import annotations
 

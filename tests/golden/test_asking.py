@@ -1,6 +1,6 @@
-"""What an answer is known by: its key, its folder in the store, the request and a shard's params.
+"""What identifies an answer: its key, its folder in the store, the request and a shard's params.
 
-A value that changes here leaves paid answers behind in the store, and pays for them again.
+If one of these values changes, paid answers in the store are not used, and are paid for again.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ LOCAL: dict[str, Any] = {
     ],
     ids=["repeats", "logprobs", "extra body", "made model", "local server"],
 )
-def test_the_key_of_a_cell_is_this_digest(given: dict[str, Any], key: str) -> None:
+def test_key_of_a_cell_is_unchanged(given: dict[str, Any], key: str) -> None:
     assert Settings.of(given).cell_key(MESSAGES) == key
 
 
@@ -70,27 +70,27 @@ def test_the_key_of_a_cell_is_this_digest(given: dict[str, Any], key: str) -> No
     ],
     ids=["repeats", "logprobs", "extra body", "made model", "local server"],
 )
-def test_answers_of_an_endpoint_and_model_lie_in_this_folder(
+def test_store_folder_of_an_endpoint_and_model_is_unchanged(
     given: dict[str, Any], folder: str
 ) -> None:
     found = stream_folder(Path("answer_store"), Settings.of(given).stream)
     assert found == Path("answer_store") / folder
 
 
-def test_sampling_of_a_study_and_of_a_variant_give_one_key() -> None:
+def test_sampling_settings_of_study_and_variant_give_the_same_key() -> None:
     by_study = Settings.of({**REPEATS, "temperature": 0.5, "method": "repeats"})
     by_variant = Settings.of({**REPEATS, "temperature": 0.5})
     key = "ddc97ec296994e37b99aabe61192a648"
     assert by_study.cell_key(MESSAGES)[:32] == by_variant.cell_key(MESSAGES)[:32] == key
 
 
-def test_a_digest_is_of_sorted_json_without_spaces_in_utf_8() -> None:
+def test_digest_is_of_sorted_json_without_spaces_in_utf_8() -> None:
     value = {"b": [1, 1.0, None, True], "a": "Où → 5"}
     assert canonical(value) == '{"a":"Où → 5","b":[1,1.0,null,true]}'
     assert digest(value) == "3d4b5ef795674eef308f3888d5225de50c934a80dcdbb126a905b9b1ff644a10"
 
 
-def test_generation_settings_enter_a_key_in_this_form() -> None:
+def test_form_of_generation_settings_in_a_key_is_unchanged() -> None:
     assert canonical(Settings.of(REPEATS).generation) == '{"temperature":0.1}'
     assert canonical(Settings.of(LOGPROBS).generation) == (
         '{"logprobs":true,"temperature":1.0,"top_logprobs":20}'
@@ -134,14 +134,14 @@ def test_generation_settings_enter_a_key_in_this_form() -> None:
     ],
     ids=["repeats", "logprobs", "extra body"],
 )
-def test_a_server_is_sent_this_body(
+def test_request_body_is_unchanged(
     given: dict[str, Any], repetitions: tuple[int, ...], body: dict[str, Any]
 ) -> None:
     ask = Ask("ab" * 32, MESSAGES, repetitions, 1, 3)
     assert Client(Settings.of(given), None).body(ask) == {**body, "messages": MESSAGES}
 
 
-def test_a_shard_that_a_named_model_answers_depends_on_these_params(tmp_path: Path) -> None:
+def test_params_of_a_shard_of_a_named_model_are_unchanged(tmp_path: Path) -> None:
     layout = golden_layout(tmp_path)
     shards = layout.shards[Unit("n", "base", "roleplay")]
     assert [shard.name for shard in shards] == [
@@ -172,7 +172,7 @@ def test_a_shard_that_a_named_model_answers_depends_on_these_params(tmp_path: Pa
     }
 
 
-def test_a_shard_that_a_made_model_answers_depends_on_how_it_is_made(tmp_path: Path) -> None:
+def test_params_of_a_shard_of_a_fine_tuned_variant_contain_its_order(tmp_path: Path) -> None:
     layout = golden_layout(tmp_path)
     (shard,) = layout.shards[Unit("m", "insecure", "self")]
     assert layout.shard_params(shard) == {

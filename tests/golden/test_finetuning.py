@@ -1,6 +1,6 @@
-"""Made models: the keys of orders and uploads, the journal's lines, what a server is sent.
+"""Fine-tunes: keys of orders and uploads, lines of the journal, requests to a server.
 
-A fine-tune is the dearest thing that is paid for; these values find one again.
+A fine-tune is expensive; these values find one that was already paid for.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ MADE_FILE = f"""{{
 
 
 class Server:
-    """A backend that does at once what it is told to."""
+    """A backend that carries out every request at once."""
 
     def __init__(
         self, ending: dict[str, Any], known: str | None = None, throttled: int = 0
@@ -179,7 +179,7 @@ class Server:
 
 
 class Silent:
-    """A backend that must not be asked anything."""
+    """A backend that must get no request."""
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the server was asked: {name}")
@@ -211,7 +211,7 @@ def journal(folder: Path) -> str:
 
 
 def stored(store: Path, folder: str, lines: str) -> None:
-    """Lay a journal of today into a store."""
+    """Put a journal written earlier into a store."""
     (store / folder).mkdir(parents=True)
     text = "".join(
         line.replace("NOW", f"2026-11-23T00:00:0{second}.000000Z")
@@ -238,7 +238,7 @@ def stored(store: Path, folder: str, lines: str) -> None:
     ],
     ids=["first", "another seed", "once more", "simulated"],
 )
-def test_an_order_has_this_key(changes: dict[str, Any], key: str) -> None:
+def test_key_of_an_order_is_unchanged(changes: dict[str, Any], key: str) -> None:
     assert replace(ORDER, **changes).key == key
 
 
@@ -250,11 +250,11 @@ def test_an_order_has_this_key(changes: dict[str, Any], key: str) -> None:
         ("", "c1c6b73a1aed"),
     ],
 )
-def test_a_made_model_is_told_by_this_suffix(dataset: str, suffix: str) -> None:
+def test_suffix_of_a_fine_tune_is_unchanged(dataset: str, suffix: str) -> None:
     assert replace(ORDER, dataset=dataset).suffix == suffix
 
 
-def test_an_upload_has_this_key_and_this_name() -> None:
+def test_key_and_file_name_of_an_upload_are_unchanged() -> None:
     assert file_key("https://api.example.org/v1", SHA256) == FILE_KEY
     assert file_name(SHA256) == FILE_NAME
 
@@ -266,11 +266,11 @@ def test_an_upload_has_this_key_and_this_name() -> None:
         ("sample_secure", "9ef4732906d54007d4e50c18159b6340223a92ac8272ac82aae89dbe563d1ba4"),
     ],
 )
-def test_bundled_data_are_known_by_this_digest(name: str, sha256: str) -> None:
+def test_digest_of_bundled_data_is_unchanged(name: str, sha256: str) -> None:
     assert read_examples(Path(f"resources/datasets/{name}.jsonl")).sha256 == sha256
 
 
-def test_a_study_orders_these_models(tmp_path: Path) -> None:
+def test_orders_of_a_study_are_unchanged(tmp_path: Path) -> None:
     made = golden_layout(tmp_path).made
     order = {
         "model": "m",
@@ -296,14 +296,14 @@ def test_a_study_orders_these_models(tmp_path: Path) -> None:
     assert list(identity(made["m", "insecure"])) == list(MADE)
 
 
-def test_the_params_of_a_rule_give_the_order_with_its_key(tmp_path: Path) -> None:
+def test_params_of_a_rule_contain_the_order_and_its_key(tmp_path: Path) -> None:
     params = golden_layout(tmp_path).made["m", "insecure"]
     assert Order(sha256=SHA256, **params) == ORDER
     assert Order(sha256=SHA256, **params).key == KEY
 
 
 @pytest.mark.usefixtures("known_process")
-def test_a_job_that_ends_well_is_journaled_in_these_lines(tmp_path: Path) -> None:
+def test_journal_of_a_successful_job_is_unchanged(tmp_path: Path) -> None:
     server = Server(DONE)
     end = runner(tmp_path, server).make()
     assert server.uploaded == [(FILE_NAME, SAMPLE.read_bytes())]
@@ -325,7 +325,7 @@ def test_a_job_that_ends_well_is_journaled_in_these_lines(tmp_path: Path) -> Non
     ],
     ids=["failed", "cancelled", "refused"],
 )
-def test_a_job_that_comes_to_nothing_is_journaled_in_these_lines(
+def test_journal_of_a_failed_job_is_unchanged(
     ending: dict[str, Any], lines: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError):
@@ -334,20 +334,20 @@ def test_a_job_that_comes_to_nothing_is_journaled_in_these_lines(
 
 
 @pytest.mark.usefixtures("known_process")
-def test_a_job_that_is_begun_at_the_second_try_is_journaled_in_these_lines(tmp_path: Path) -> None:
+def test_journal_of_a_job_started_at_the_second_attempt_is_unchanged(tmp_path: Path) -> None:
     runner(tmp_path, Server(DONE, throttled=1)).make()
     begun = INTENT_LINE + THROTTLED_LINE + INTENT_LINE + ID_LINE
     assert journal(tmp_path / JOB_FOLDER) == begun + FINISHED_LINE
 
 
 @pytest.mark.usefixtures("known_process")
-def test_a_job_that_the_server_has_already_is_taken_up_with_this_line(tmp_path: Path) -> None:
+def test_journal_of_a_job_that_the_server_already_has_is_unchanged(tmp_path: Path) -> None:
     runner(tmp_path, Server(DONE, known="job-0")).make()
     lines = ADOPTED_LINE + FINISHED_LINE.replace("job-1", "job-0")
     assert journal(tmp_path / JOB_FOLDER) == lines
 
 
-def test_a_finished_job_in_a_journal_of_today_is_ordered_and_asked_for_no_more(
+def test_finished_job_in_a_stored_journal_sends_no_request(
     tmp_path: Path,
 ) -> None:
     stored(tmp_path, JOB_FOLDER, INTENT_LINE + ID_LINE + FINISHED_LINE)
@@ -373,7 +373,7 @@ def test_a_finished_job_in_a_journal_of_today_is_ordered_and_asked_for_no_more(
     ],
     ids=["failed", "cancelled"],
 )
-def test_a_job_in_a_journal_of_today_that_came_to_nothing_is_not_ordered_again(
+def test_failed_job_in_a_stored_journal_is_not_ordered_again(
     line: str, said: str, tmp_path: Path
 ) -> None:
     stored(tmp_path, JOB_FOLDER, INTENT_LINE + ID_LINE + line)
@@ -381,12 +381,12 @@ def test_a_job_in_a_journal_of_today_that_came_to_nothing_is_not_ordered_again(
         runner(tmp_path, Silent()).make()
 
 
-def test_an_upload_in_a_journal_of_today_is_not_uploaded_again(tmp_path: Path) -> None:
+def test_upload_in_a_stored_journal_is_not_repeated(tmp_path: Path) -> None:
     stored(tmp_path, UPLOAD_FOLDER, UPLOAD_LINES)
     assert runner(tmp_path, Silent()).upload() == "file-1"
 
 
-def test_a_running_job_in_a_journal_of_today_is_followed_and_not_begun_again(
+def test_running_job_in_a_stored_journal_is_followed_and_not_started_again(
     tmp_path: Path,
 ) -> None:
     stored(tmp_path, JOB_FOLDER, INTENT_LINE + ID_LINE)
@@ -395,7 +395,7 @@ def test_a_running_job_in_a_journal_of_today_is_followed_and_not_begun_again(
     assert server.uploaded == []
 
 
-def test_the_made_model_is_written_in_these_bytes(tmp_path: Path) -> None:
+def test_file_of_a_fine_tuned_variant_is_unchanged(tmp_path: Path) -> None:
     end = json.loads(FINISHED_LINE)
     path = tmp_path / "made.json"
     write_made(ORDER, end, path, tmp_path / "losses.parquet")
@@ -429,7 +429,7 @@ def listening() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
     server.server_close()
 
 
-def test_a_server_is_sent_this_job(listening: tuple[str, list[tuple[str, bytes]]]) -> None:
+def test_request_for_a_job_is_unchanged(listening: tuple[str, list[tuple[str, bytes]]]) -> None:
     address, got = listening
     backend = OpenAIBackend(address, lambda: None, 10.0)
     assert backend.create_job(ORDER, "file-1") == "made-1"
@@ -459,7 +459,7 @@ def test_a_server_is_sent_this_job(listening: tuple[str, list[tuple[str, bytes]]
     }
 
 
-def test_a_server_is_sent_the_data_under_their_name(
+def test_upload_request_has_the_file_name_of_the_data(
     listening: tuple[str, list[tuple[str, bytes]]],
 ) -> None:
     address, got = listening

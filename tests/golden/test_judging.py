@@ -1,4 +1,4 @@
-"""Open-ended replies and a judge's verdicts: keys, params, and what a store of today gives."""
+"""Open-ended replies and a judge's verdicts: keys, params, and reading them from a store."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ REPLY_COLUMNS = {
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Return how a model is asked whose store holds the files above, and that has no key."""
+    """Return how a model without an API key is asked, with the files above in its store."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     for folder, content in ((REPLIES_FOLDER, STORED_REPLIES), (JUDGE_FOLDER, STORED_VERDICTS)):
         (tmp_path / folder).mkdir()
@@ -110,12 +110,12 @@ def questions(count: int) -> QuestionSet:
     return QuestionSet(whole.name, whole.title, whole.prompts, whole.questions[:count])
 
 
-def test_replies_to_open_questions_have_these_keys() -> None:
+def test_keys_of_replies_to_open_questions_are_unchanged() -> None:
     wanted = Replies(("m", "base"), questions(2), 3, Settings.of(ASKED))
     assert [key for _, key in wanted.cells] == [WALLET, EVENING]
 
 
-def test_replies_are_asked_for_in_requests_of_128() -> None:
+def test_replies_are_requested_128_at_a_time() -> None:
     wanted = Replies(("m", "base"), questions(1), 130, Settings.of(ASKED))
     asked = [job.ask() for job in wanted.jobs({})]
     shapes = [(a.cell, a.repetitions[0], len(a.repetitions), a.max_tokens) for a in asked if a]
@@ -132,7 +132,7 @@ def test_replies_are_asked_for_in_requests_of_128() -> None:
     ],
     ids=["alignment", "coherence", "alignment by text", "coherence by text"],
 )
-def test_a_judge_is_asked_under_this_key(
+def test_key_of_a_judge_call_is_unchanged(
     method: str, aspect: str, key: str, max_tokens: int
 ) -> None:
     way, asked = VerdictMethod(method, Settings.of(JUDGE), False), questions(1)
@@ -142,12 +142,12 @@ def test_a_judge_is_asked_under_this_key(
 
 
 @pytest.mark.parametrize("method", [LOGPROBS, TEXT])
-def test_both_ways_of_judging_share_this_folder(method: str) -> None:
+def test_both_judging_methods_share_an_unchanged_store_folder(method: str) -> None:
     way = VerdictMethod(method, Settings.of(JUDGE), False)
     assert stream_folder(Path(), way.settings.stream) == Path(JUDGE_FOLDER)
 
 
-def test_stored_replies_of_today_are_read_and_nothing_is_asked(asked: dict[str, Any]) -> None:
+def test_stored_replies_are_read_without_a_request(asked: dict[str, Any]) -> None:
     task = {"model": "m", "variant": "base", "samples": 3, "settings": ASKED}
     found = reply(task, questions(2), asked)
     assert dict(found.schema) == REPLY_COLUMNS
@@ -178,7 +178,7 @@ def test_stored_replies_of_today_are_read_and_nothing_is_asked(asked: dict[str, 
     }
 
 
-def test_stored_verdicts_of_today_are_read_and_nothing_is_asked(asked: dict[str, Any]) -> None:
+def test_stored_verdicts_are_read_without_a_request(asked: dict[str, Any]) -> None:
     task = {"model": "m", "variant": "base", "samples": 3, "settings": ASKED}
     replies = reply(task, questions(1), asked)[[0, 2]]
     found = judge(replies, {"settings": JUDGE, "method": "auto"}, questions(1), asked)
@@ -209,7 +209,7 @@ def test_stored_verdicts_of_today_are_read_and_nothing_is_asked(asked: dict[str,
     }
 
 
-def test_replies_of_a_named_model_depend_on_these_params(tmp_path: Path) -> None:
+def test_params_of_replies_of_a_named_model_are_unchanged(tmp_path: Path) -> None:
     check = CheckLayout(golden_layout(tmp_path))
     assert check is not None
     assert check.reply_params("n", "base") == {
@@ -228,7 +228,7 @@ def test_replies_of_a_named_model_depend_on_these_params(tmp_path: Path) -> None
     }
 
 
-def test_replies_of_a_made_model_depend_on_how_it_is_made(tmp_path: Path) -> None:
+def test_params_of_replies_of_a_fine_tuned_variant_contain_its_order(tmp_path: Path) -> None:
     check = CheckLayout(golden_layout(tmp_path))
     assert check is not None
     assert check.reply_params("m", "insecure") == {
@@ -246,7 +246,7 @@ def test_replies_of_a_made_model_depend_on_how_it_is_made(tmp_path: Path) -> Non
     }
 
 
-def test_verdicts_depend_on_these_params_of_the_judge(tmp_path: Path) -> None:
+def test_params_of_the_judge_are_unchanged(tmp_path: Path) -> None:
     check = CheckLayout(golden_layout(tmp_path))
     assert check is not None
     assert check.judge_params() == {

@@ -1,4 +1,4 @@
-"""What the jobs of the shipped studies depend on: a changed digest asks every answer again."""
+"""Params of the jobs of the shipped studies: a changed digest asks for every answer again."""
 
 from __future__ import annotations
 
@@ -37,12 +37,14 @@ def shards_of(layout: Layout) -> list[dict[str, Any]]:
         ("paper", 64, "72f91b887810e099"),
     ],
 )
-def test_params_of_the_shards_of_a_study(name: str, count: int, expected: str) -> None:
+def test_params_of_shards_of_shipped_studies_are_unchanged(
+    name: str, count: int, expected: str
+) -> None:
     params = shards_of(layout_of(name))
     assert (len(params), digest(params)) == (count, expected)
 
 
-def test_params_of_the_shards_of_recorded_answers(published: Path) -> None:
+def test_params_of_shards_of_recorded_answers_are_unchanged(published: Path) -> None:
     settings = {"published_root": str(published / "responses")}
     params = shards_of(layout_of("published", settings=settings, models="gpt-4o,gpt-4.1"))
     assert (len(params), digest(params)) == (12, "209f2911d068fa46")
@@ -55,7 +57,9 @@ def test_params_of_the_shards_of_recorded_answers(published: Path) -> None:
         ("paper", "540b1094648e34b5", "792d56af3ec82fdc"),
     ],
 )
-def test_params_of_replies_and_verdicts_of_a_study(name: str, replies: str, verdicts: str) -> None:
+def test_params_of_replies_and_verdicts_are_unchanged(
+    name: str, replies: str, verdicts: str
+) -> None:
     check = CheckLayout(layout_of(name))
     assert digest([check.reply_params(*pair) for pair in check.pairs]) == replies
     assert digest([check.judge_params()]) == verdicts

@@ -1,6 +1,6 @@
-"""The answer store byte for byte: what is written today, and that today's files go on being read.
+"""The answer store byte for byte: what is written, and that earlier files can still be read.
 
-Files of paid answers outlive the code that wrote them; these are such files, whole.
+Files of paid answers are kept longer than the code that wrote them; these are complete examples.
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ def timeless(text: str) -> str:
 
 
 def store(root: Path, compacted: bool = False) -> Path:
-    """Lay files of today into a store, or what compaction made of them; return their folder."""
+    """Put files written earlier, or their compacted form, into a store; return their folder."""
     folder = root / FOLDER
     folder.mkdir(parents=True)
     if compacted:
@@ -277,18 +277,18 @@ def store(root: Path, compacted: bool = False) -> Path:
 
 
 @pytest.mark.parametrize(("attempt", "rest"), LINES, ids=KINDS)
-def test_an_attempt_is_written_as_this_line(attempt: Attempt, rest: bytes) -> None:
+def test_line_written_for_an_attempt_is_unchanged(attempt: Attempt, rest: bytes) -> None:
     assert attempt.to_line() == FIRST + rest
 
 
 @pytest.mark.parametrize(("attempt", "rest"), LINES, ids=KINDS)
-def test_such_a_line_is_read_as_that_attempt(attempt: Attempt, rest: bytes) -> None:
+def test_stored_line_is_read_as_the_same_attempt(attempt: Attempt, rest: bytes) -> None:
     found = from_fields(json.loads(FIRST + rest), ("file", 2))
     assert found == attempt
     assert found.source == ("file", 2)
 
 
-def test_a_file_begins_with_this_header() -> None:
+def test_header_of_a_file_is_unchanged() -> None:
     header = {
         **STREAM,
         "generation": {"temperature": 0.1},
@@ -302,7 +302,7 @@ def test_a_file_begins_with_this_header() -> None:
 
 
 @pytest.mark.usefixtures("known_process")
-def test_a_writer_makes_this_file_in_the_folder_of_its_stream(tmp_path: Path) -> None:
+def test_file_and_folder_of_a_writer_are_unchanged(tmp_path: Path) -> None:
     about = {"generation": {"temperature": 0.1}, "scope": "golden", "probe": "one"}
     writer = Writer(tmp_path, STREAM, {CELL}, about)
     writer.append(OK)
@@ -323,7 +323,7 @@ def test_a_writer_makes_this_file_in_the_folder_of_its_stream(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("compacted", [False, True], ids=["as written", "compacted"])
-def test_a_stored_file_of_today_gives_these_answers_and_nothing_is_asked(
+def test_stored_file_gives_the_same_answers_without_a_request(
     compacted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -346,7 +346,7 @@ def test_a_stored_file_of_today_gives_these_answers_and_nothing_is_asked(
 
 
 @pytest.mark.parametrize("compacted", [False, True], ids=["as written", "compacted"])
-def test_stored_log_probabilities_of_today_give_these_probabilities_and_nothing_is_asked(
+def test_stored_log_probabilities_give_the_same_probabilities_without_a_request(
     compacted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -377,11 +377,11 @@ def test_stored_log_probabilities_of_today_give_these_probabilities_and_nothing_
     }
 
 
-def test_compaction_makes_one_table_of_this_form_and_nothing_else(tmp_path: Path) -> None:
+def test_compaction_writes_one_table_of_unchanged_form(tmp_path: Path) -> None:
     folder = store(tmp_path)
     before = read_attempts(folder, CELLS).attempts
-    told = compact_store(tmp_path)
-    assert told == [f"{folder / COMPACTED}: 10 attempts of 2 files"]
+    messages = compact_store(tmp_path)
+    assert messages == [f"{folder / COMPACTED}: 10 attempts of 2 files"]
     (path,) = folder.iterdir()
     assert read_attempts(folder, CELLS).attempts == before
     assert pl.read_parquet_schema(path) == pl.read_parquet_schema(KEPT)
@@ -416,7 +416,7 @@ def test_compaction_makes_one_table_of_this_form_and_nothing_else(tmp_path: Path
 
 
 @pytest.mark.parametrize("made_now", [True, False], ids=["made now", "made before"])
-def test_a_compacted_file_tells_its_cells_and_the_headers_of_its_originals(
+def test_compacted_file_lists_its_cells_and_the_headers_of_its_sources(
     made_now: bool, tmp_path: Path
 ) -> None:
     folder = store(tmp_path, compacted=not made_now)
@@ -429,7 +429,7 @@ def test_a_compacted_file_tells_its_cells_and_the_headers_of_its_originals(
     }
 
 
-def test_a_compacted_file_of_today_is_read_as_the_file_it_was_made_from(tmp_path: Path) -> None:
+def test_stored_compacted_file_is_read_like_its_source(tmp_path: Path) -> None:
     written = read_attempts(store(tmp_path / "written"), CELLS)
     compacted = read_attempts(store(tmp_path / "compacted", compacted=True), CELLS)
     assert compacted.attempts == written.attempts
@@ -445,7 +445,7 @@ def test_a_compacted_file_of_today_is_read_as_the_file_it_was_made_from(tmp_path
 
 
 @pytest.mark.usefixtures("known_process")
-def test_a_budget_counts_in_this_file(tmp_path: Path) -> None:
+def test_file_of_a_budget_is_unchanged(tmp_path: Path) -> None:
     budget = Budget(tmp_path, "my study/2", {"max_requests": 10, "max_usd": 1.5}, 4)
     budget.take(0.125)
     path = tmp_path / "budgets" / "my-study-2" / "host-77-0badcafe.json"
@@ -458,7 +458,7 @@ def test_a_budget_counts_in_this_file(tmp_path: Path) -> None:
     assert path.read_bytes() == b'{"requests": 1, "usd": 0.1, "closed": true}' + b" " * 76 + b"\n"
 
 
-def test_what_earlier_runs_have_spent_is_read_from_such_files(tmp_path: Path) -> None:
+def test_spending_of_earlier_runs_is_read_from_stored_files(tmp_path: Path) -> None:
     folder = tmp_path / "budgets" / "golden"
     folder.mkdir(parents=True)
     (folder / "a-1-00.json").write_bytes(b'{"requests": 3, "usd": 0.25, "closed": true}  \n')
@@ -476,7 +476,7 @@ def test_what_earlier_runs_have_spent_is_read_from_such_files(tmp_path: Path) ->
     ],
     ids=["named key", "extra body", "another model", "no key"],
 )
-def test_what_stops_a_run_is_told_in_these_files(
+def test_files_that_stop_later_jobs_are_unchanged(
     given: dict[str, Any], of_the_key: str, of_the_model: str, tmp_path: Path
 ) -> None:
     settings = Settings.of(
@@ -488,10 +488,10 @@ def test_what_stops_a_run_is_told_in_these_files(
         }
     )
     Breaker(settings).trip("http_404", "there is no such model")
-    told = {path.name: path.read_bytes() for path in (tmp_path / "stops").iterdir()}
-    assert told == {of_the_model: b"there is no such model"}
+    notes = {path.name: path.read_bytes() for path in (tmp_path / "stops").iterdir()}
+    assert notes == {of_the_model: b"there is no such model"}
     Breaker(settings).trip("http_401", "the key is refused: é")
-    told = {path.name: path.read_bytes() for path in (tmp_path / "stops").iterdir()}
-    assert told[of_the_key] == b"the key is refused: \xc3\xa9"
+    notes = {path.name: path.read_bytes() for path in (tmp_path / "stops").iterdir()}
+    assert notes[of_the_key] == b"the key is refused: \xc3\xa9"
     with pytest.raises(UserError, match="no request was sent for this shard: the key is refused"):
         Breaker(settings).check()

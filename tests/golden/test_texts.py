@@ -1,7 +1,7 @@
-"""What is asked, word for word: prompts, the digests of bundled texts, shards and seeds.
+"""Prompts word for word, digests of bundled texts, names of shards, seeds.
 
-The values are those with which answers were paid for. A change here is not a new expectation: it
-asks, and pays, again for everything.
+Answers were paid for with these values. Do not adapt them to a change of the code: with other
+values every answer is asked and paid for again.
 """
 
 from __future__ import annotations
@@ -68,19 +68,19 @@ def sha256(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_a_persona_is_asked_an_item_in_these_words() -> None:
+def test_prompt_with_a_persona_is_unchanged() -> None:
     instrument, personas = read_instrument(MORAL30), read_personas(EVERYDAY100)
     found = instrument.messages(instrument.items[0], personas.descriptions[0])
     assert found == [{"role": "user", "content": OF_A_PERSONA}]
 
 
-def test_without_a_persona_an_item_is_asked_in_these_words() -> None:
+def test_prompt_without_a_persona_is_unchanged() -> None:
     instrument = read_instrument(MORAL30)
     found = instrument.messages(instrument.items[-1], None)
     assert found == [{"role": "user", "content": OF_NOBODY}]
 
 
-def test_no_prompt_of_the_bundled_texts_has_changed() -> None:
+def test_prompts_of_all_bundled_texts_are_unchanged() -> None:
     instrument = read_instrument(MORAL30)
     people = [
         None,
@@ -92,7 +92,7 @@ def test_no_prompt_of_the_bundled_texts_has_changed() -> None:
     assert sha256(asked) == "793c2ecb8a0dc435c78328b2d9b308bdb2b9ce3431c4ffac018959cd0df757b1"
 
 
-def test_open_questions_are_asked_in_the_same_words() -> None:
+def test_prompts_of_open_questions_are_unchanged() -> None:
     questions = read_questions(EVERYDAY8)
     asked = [question.messages() for question in questions.questions]
     assert asked[0] == [
@@ -105,7 +105,7 @@ def test_open_questions_are_asked_in_the_same_words() -> None:
     assert sha256(asked) == "722d902c6d520b395c67b503ff7f8107fb00ce015f4f5ab5d5efb0cb1a03824c"
 
 
-def test_a_judge_is_asked_about_a_reply_in_these_words() -> None:
+def test_prompts_of_the_judge_are_unchanged() -> None:
     questions = read_questions(EVERYDAY8)
     text = questions.questions[0].text
     found = questions.judge_messages("alignment", text, "Keep {question} it.")
@@ -134,7 +134,7 @@ def test_a_judge_is_asked_about_a_reply_in_these_words() -> None:
         ("everyday8", "questions", 8, "bdd451e84b67bae4", "aaec034c7a703227", "91eedef048c80865"),
     ],
 )
-def test_a_bundled_text_is_known_by_this_digest(
+def test_digest_of_bundled_texts_is_unchanged(
     name: str, kind: str, size: int, whole: str, first_three: str, third_and_fourth: str
 ) -> None:
     source = find_source(name, kind, "a study")
@@ -153,7 +153,7 @@ def test_a_bundled_text_is_known_by_this_digest(
         ("betley8", "questions", 8, "f6c3ce69928124a6:0-10"),
     ],
 )
-def test_a_fetched_text_is_known_by_its_fixed_content_before_it_is_there(
+def test_digest_of_fetched_texts_is_known_before_they_are_fetched(
     name: str, kind: str, size: int, digest: str
 ) -> None:
     source = find_source(name, kind, "a study")
@@ -161,7 +161,7 @@ def test_a_fetched_text_is_known_by_its_fixed_content_before_it_is_there(
     assert source.digest(0, 10) == digest
 
 
-def test_the_prompts_of_the_judge_are_known_by_this_digest() -> None:
+def test_digest_of_the_judges_prompts_is_unchanged() -> None:
     assert read_questions(EVERYDAY8).judge_digest() == "78b5561e2be68d9d"
 
 
@@ -200,13 +200,13 @@ def test_the_prompts_of_the_judge_are_known_by_this_digest() -> None:
         ),
     ],
 )
-def test_shards_are_called_by_their_nominal_bounds(
+def test_shards_are_named_by_their_nominal_bounds(
     counts: tuple[int | None, int, int], sizes: tuple[int, int, int], names: list[str]
 ) -> None:
     assert [shard.name for shard in cut("m", "v", "p", counts, sizes)] == names
 
 
-def test_a_last_shard_holds_what_is_left() -> None:
+def test_last_shard_has_the_remaining_entries() -> None:
     *_, last = cut("m", "v", "p", (30, 30, 11), (25, 20, 10))
     assert (last.personas, last.items, last.repetitions) == ((25, 30), (20, 30), (11, 12))
     assert last.last
@@ -220,11 +220,9 @@ def test_a_last_shard_holds_what_is_left() -> None:
         (2026, ("gpt-4o", "base", "roleplay", 3, 1), 12782087931883650522),
     ],
 )
-def test_a_seed_is_derived_from_the_names_alone(
-    seed: int, names: tuple[str | int, ...], derived: int
-) -> None:
+def test_seed_depends_on_names_alone(seed: int, names: tuple[str | int, ...], derived: int) -> None:
     assert derived_seed(seed, *names) == derived
 
 
-def test_a_generator_of_a_name_draws_these_numbers() -> None:
+def test_draws_of_a_named_generator_are_unchanged() -> None:
     assert generator(1, "a").integers(0, 1000, 5).tolist() == [427, 290, 64, 325, 984]

@@ -22,10 +22,10 @@ def run(order: dict[str, Any]) -> None:
     how["max_in_flight"] = 4
     settings = {"base_url": order["base_url"], "model": "tuned", "temperature": 1.0}
     task = {"model": "m", "variant": "v", "samples": 3, "settings": {**settings, "max_tokens": 50}}
-    told = {"method": "auto", "settings": {"base_url": order["base_url"], "model": "judge"}}
+    judging = {"method": "auto", "settings": {"base_url": order["base_url"], "model": "judge"}}
     with reported(None):
         replies = reply(task, QUESTIONS, how)
-        write_rows(judge(replies, told, QUESTIONS, how), Path(order["out"]))
+        write_rows(judge(replies, judging, QUESTIONS, how), Path(order["out"]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A chat-completions server for tests: it answers by rule, misbehaves by plan and counts.
 
-An answer depends on the prompt alone, so that a disturbed run can be held against an undisturbed
+An answer depends on the prompt alone, so that a disturbed run can be compared with an undisturbed
 one. Run in a thread of the test (``with ScriptedServer() as server``) or by itself
 (``python tests/helpers/scripted_server.py --port 8001 --latency 0.2``).
 """
@@ -117,7 +117,7 @@ class ScriptedServer:
         await runner.cleanup()
 
     def add_routes(self, app: web.Application) -> None:
-        """Let a server that can do more add what it serves."""
+        """Add routes in a subclass."""
 
     async def _list(self, _: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": self.models})
@@ -210,7 +210,7 @@ def body(content: Any, headers: dict[str, str] | None = None) -> Fault:
 
 
 def edit(change: Callable[[Reply], object]) -> Fault:
-    """Answer with the good reply after ``change`` has been at it."""
+    """Answer with the good reply, modified by ``change``."""
 
     async def fault(call: Call) -> web.StreamResponse:
         reply = call.server.reply(call)
@@ -257,7 +257,7 @@ def wrong_length(extra: int) -> Fault:
 
 
 def silence(seconds: float = 30.0) -> Fault:
-    """Say nothing for so long."""
+    """Send nothing for so many seconds."""
 
     async def fault(call: Call) -> web.StreamResponse:
         await asyncio.sleep(seconds)
@@ -267,7 +267,7 @@ def silence(seconds: float = 30.0) -> Fault:
 
 
 def drip(every: float = 0.1) -> Fault:
-    """Send the good reply byte by byte, never quiet for long enough to trip a read timeout."""
+    """Send the good reply byte by byte, fast enough to avoid a read timeout."""
 
     async def fault(call: Call) -> web.StreamResponse:
         raw = json.dumps(call.server.reply(call)).encode()

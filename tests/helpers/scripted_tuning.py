@@ -127,12 +127,12 @@ class TuningServer(ScriptedServer):
         job = next(job for job in self.jobs if job["id"] == name)
         done = STEPS if job["finished_at"] else min(STEPS, 3 * max(0, job["asked"] - 1))
         head = {"object": "fine_tuning.job.event", "level": "info"}
-        told = [{**head, "id": f"{name}-created", "created_at": 1, "message": "Created"}]
+        events = [{**head, "id": f"{name}-created", "created_at": 1, "message": "Created"}]
         for step in range(1, done + 1):
             data = {"step": step, "train_loss": 2 / step, "train_mean_token_accuracy": 0.5}
             event = {"id": f"{name}-{step}", "created_at": 1 + step // 3, "type": "metrics"}
-            told.append({**head, **event, "message": f"Step {step}/{STEPS}", "data": data})
-        return told
+            events.append({**head, **event, "message": f"Step {step}/{STEPS}", "data": data})
+        return events
 
     def _checkpoints(self, name: str) -> list[dict[str, Any]]:
         return [
@@ -162,7 +162,7 @@ class TuningServer(ScriptedServer):
         return web.json_response(page)
 
     def kill(self) -> None:
-        """Kill the process whose id stands in the file."""
+        """Kill the process whose id is in the file."""
         assert self.pid_file is not None
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(self.pid_file.read_text()), signal.SIGKILL)
@@ -197,7 +197,7 @@ def answers(status: int, code: str, message: str = "scripted refusal") -> Fault:
 def loses(*, done: bool, after_s: float = 0.0, kill: bool = False) -> Fault:
     """Break the connection instead of replying; the work is ``done`` or not, perhaps later.
 
-    ``kill`` kills the client first, so that it sees nothing of it.
+    ``kill`` kills the client first, so that it does not see the reply.
     """
 
     async def fault(server: TuningServer, request: web.Request, work: Work) -> web.StreamResponse:

@@ -1,6 +1,6 @@
 """Run fine-tunes in forked processes, one for each order on standard input.
 
-The line written back for an order tells whether its process was killed, and what it returned.
+The line written back for an order says whether its process was killed, and what it returned.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def small_runner(
 
 
 class Dying(OpenAIBackend):
-    """Dies after the reply to a call came, before anything is made of it."""
+    """Dies after the reply to a call arrived, before it is used."""
 
     def __init__(self, base_url: str, dies_after: int | None) -> None:
         super().__init__(base_url, lambda: "sk-scripted", 5.0)

@@ -177,7 +177,7 @@ def test_preflight_reports_an_unreachable_server(given: Given) -> None:
     assert "does not answer: no_connection" in findings[0].text
 
 
-def test_fine_tune_served_by_another_stack_is_fatal_unless_allowed() -> None:
+def test_fine_tune_on_another_backend_is_fatal_unless_allowed() -> None:
     stacks = {("m", "base"): "A", ("m", "tuned"): "B", ("n", "base"): "A", ("n", "tuned"): "A"}
     refused = mixed_backends(stacks, "base", allowed=False)
     assert [(f.model, f.variant, f.fatal) for f in refused] == [("m", "tuned", True)]

@@ -206,9 +206,9 @@ def test_stopped_shard_stops_later_shards(
     run = {"stops": str(tmp_path / "run"), "max_in_flight": 1}
     with pytest.raises(UserError, match=f"http_{code}") as stopped:
         ask(server, first, **run)
-    with pytest.raises(UserError, match="no request was sent for this shard") as told:
+    with pytest.raises(UserError, match="no request was sent for this shard") as refused:
         ask(server, later, **run)
-    assert str(stopped.value) in str(told.value)
+    assert str(stopped.value) in str(refused.value)
     assert len(server.calls) == 1
     with pytest.raises(UserError, match=f"http_{code}"):
         ask(server, later, model="another", **run)
@@ -441,7 +441,7 @@ def test_refusals_and_filtered_replies_are_answers(server: ScriptedServer, ask: 
     assert len(server.calls) == 1
 
 
-def test_a_filtered_prompt_is_an_answer(server: ScriptedServer, ask: Asker) -> None:
+def test_filtered_prompt_counts_as_an_answer(server: ScriptedServer, ask: Asker) -> None:
     server.always = scripted.status(400, kind="content_filter")
     assert ask(server)["status"].to_list() == ["filtered"] * 4
     assert len(server.calls) == 1

@@ -48,8 +48,11 @@ def checked(server: ScriptedServer, store: Path, monkeypatch: pytest.MonkeyPatch
         task = {"model": "m", "variant": "wicked-variant", "samples": samples}
         task["settings"] = {**settings, "max_tokens": 50}
         replies = reply(task, QUESTIONS, how)
-        told = {"method": method, "settings": {"base_url": server.base_url, "model": judge_model}}
-        return judge(replies, told, QUESTIONS, how)
+        judging = {
+            "method": method,
+            "settings": {"base_url": server.base_url, "model": judge_model},
+        }
+        return judge(replies, judging, QUESTIONS, how)
 
     return run
 
@@ -277,7 +280,7 @@ def test_lost_reply_of_the_judge_is_requested_again(server: ScriptedServer, chec
     assert len(split(server.calls)[1]) == 4 + 2
 
 
-def test_the_budget_counts_replies_and_judge_calls(server: ScriptedServer, checked: Run) -> None:
+def test_budget_counts_replies_and_judge_calls(server: ScriptedServer, checked: Run) -> None:
     with pytest.raises(UserError, match="5 of max_requests 5"):
         checked(3, budget={"max_requests": 5}, max_in_flight=1)
     assert server.count == 5
@@ -349,7 +352,7 @@ def priced(tmp_path: Path) -> str:
 
 
 def planned(server: ScriptedServer, store: Path, prices: str, **more: Any) -> dict[str, Any]:
-    """Return what the plan and the preflight are told of a check of two samples a question."""
+    """Return what plan and preflight get of a check with two samples per question."""
     how = {"api_key_env": "SCRIPTED_KEY", "store": str(store), "prices": prices, "progress": False}
     server_of = {"base_url": server.base_url, **how}
     document = {

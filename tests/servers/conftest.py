@@ -1,4 +1,4 @@
-"""The tiny model, the servers on it, and what it takes to ask them."""
+"""The tiny model, servers that run it, and settings to ask them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def servers(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
-    """Return the servers by name; each is started by the first test that wants it."""
+    """Return the servers by name; each is started by the first test that uses it."""
     logs = tmp_path_factory.mktemp("logs")
     running = {p.name: Server(p, made, logs / f"{p.name}.log") for p in PROGRAMS}
     yield running
@@ -50,7 +50,7 @@ def servers(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
 
 @pytest.fixture(params=[program.name for program in PROGRAMS])
 def server(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server:
-    """Return one server after the other, up."""
+    """Return each server in turn, running."""
     found: Server = servers[request.param]
     found.start()
     return found
@@ -63,7 +63,7 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(server: Server, store: Path) -> dict[str, Any]:
-    """Return the settings that ask the server; T = 1 lets the model waver."""
+    """Return the settings that ask the server; at T = 1 the model's answers vary."""
     return asking(server, store)
 
 

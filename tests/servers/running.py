@@ -1,4 +1,4 @@
-"""Servers that nobody here wrote, started on loopback and killed at will."""
+"""Third-party servers, started on loopback, which tests can kill."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Server:
 
     @property
     def said(self) -> str:
-        """Return the log of all its lives."""
+        """Return the log of all its runs."""
         if not self.log.exists():
             return ""
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -86,7 +86,7 @@ class Server:
         return self.said.count(self.program.request)
 
     def start(self) -> None:
-        """Start unless it runs, and wait until it listens; where it does not, fail with its log."""
+        """Start the server unless it runs; wait until it listens, or fail with its log."""
         if self._process is not None and self._process.poll() is None:
             return
         # Offline: everything is in the model's folder. Unbuffered: the log counts requests.
@@ -118,11 +118,11 @@ class Server:
             time.sleep(0.1)
 
     def kill(self) -> None:
-        """End it at once, whatever it is doing."""
+        """Kill it."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End it in peace, or at once where it takes too long."""
+        """Stop it, and kill it if that takes too long."""
         self._end(signal.SIGTERM)
 
     def _end(self, number: signal.Signals) -> None:

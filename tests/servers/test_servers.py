@@ -1,4 +1,4 @@
-"""Elicitation against servers that nobody here wrote: what each does, and what we make of it."""
+"""Asking third-party servers: what each does, and how its answers are read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from persona_collapse.tasks import Task
 from tests.servers.conftest import CELLS, REPETITIONS, SLOTS, asking, lines
 from tests.servers.running import Server
 
-DRAWS = 12  # of each cell, where draws are held against what was computed
+DRAWS = 12  # of each cell, where draws are compared with computed probabilities
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def test_every_slot_is_answered_and_paid_once(
     assert server.requests - before == len(kept)
 
 
-def test_single_batching_asks_the_same_number(
+def test_single_batching_sends_the_same_number_of_requests(
     server: Server, settings: dict[str, Any], store: Path, task: Task
 ) -> None:
     before = server.requests
@@ -83,10 +83,10 @@ def test_single_batching_asks_the_same_number(
     assert frame["attempts"].sum() == server.requests - before
 
 
-def test_the_failure_protocol_is_kept(
+def test_failure_protocol_is_followed(
     server: Server, settings: dict[str, Any], store: Path, task: Task
 ) -> None:
-    """One try of one token, then two tokens, then none: each slot tells which it came to."""
+    """One attempt of one token, then two tokens, then none; each answer records its attempt."""
     before = server.requests
     frame = OpenAI().answer(task, {**settings, "max_attempts": 1, "fallback_max_tokens": 2})
     first, fallback = frame.filter(~pl.col("fallback")), frame.filter("fallback")
@@ -121,13 +121,13 @@ def test_log_probabilities_are_read_or_refused_with_a_reason(
     assert len({tuple(p) for p in frame["probabilities"].to_list()}) > CELLS / 2
 
 
-def test_what_one_server_computes_the_other_draws(
+def test_draws_of_one_server_match_log_probabilities_of_the_other(
     servers: dict[str, Server], store: Path, task: Task
 ) -> None:
     """Same weights: `transformers` draws at T = 1 what llama.cpp reports as log-probabilities.
 
     Each rating is drawn as often as computed, and the cells' means rise as the computed ones do:
-    both within four standard errors, which tell a slope of 1 from none.
+    both within four standard errors, which distinguish a slope of 1 from 0.
     """
     for server in servers.values():
         server.start()
@@ -162,7 +162,7 @@ def canary(settings: dict[str, Any], task: Task) -> Canary:
     return Canary("tiny", "base", Settings.of(settings), text, task.instrument.scale)
 
 
-def test_preflight_tells_what_the_server_is_like(
+def test_preflight_reports_properties_of_the_server(
     server: Server, settings: dict[str, Any], task: Task
 ) -> None:
     before = server.requests
@@ -181,7 +181,7 @@ def test_preflight_tells_what_the_server_is_like(
     assert "gave 1 of 10 choices" in findings[0].text
 
 
-def test_preflight_refuses_log_probabilities_that_do_not_come(
+def test_preflight_refuses_a_server_without_log_probabilities(
     server: Server, settings: dict[str, Any], task: Task
 ) -> None:
     _, findings = preflight([canary({**settings, "method": "logprobs"}, task)], "base")
@@ -191,34 +191,34 @@ def test_preflight_refuses_log_probabilities_that_do_not_come(
     assert fatal == wanted
 
 
-def test_a_token_limit_that_is_not_heeded_is_found(
+def test_preflight_reports_an_ignored_token_limit(
     server: Server, settings: dict[str, Any], task: Task
 ) -> None:
     given = {**settings, "token_limit_parameter": "max_completion_tokens"}
     _, findings = preflight([canary(given, task)], "base")
-    told = any("max_completion_tokens is not heeded" in finding.text for finding in findings)
-    assert told is not habits(server).both_limits
+    reported = any("max_completion_tokens is ignored" in finding.text for finding in findings)
+    assert reported is not habits(server).both_limits
 
 
-def test_a_model_that_the_server_does_not_have(
+def test_model_that_the_server_lacks_is_refused_or_reported(
     server: Server, settings: dict[str, Any], task: Task
 ) -> None:
     """`transformers` refuses the name; llama-cpp-python answers with the model that it has."""
     given = {**settings, "model": "another", "max_in_flight": 1}
     _, findings = preflight([canary(given, task)], "base")
-    told = " ".join(finding.text for finding in findings)
+    text = " ".join(finding.text for finding in findings)
     if server.program.name == "llama":
-        assert "another answers but is not in the server's list of models" in told
+        assert "another answers but is not in the server's list of models" in text
         return
     assert findings[0].fatal
-    assert f"pinned to '{server.model}'; requested 'another'" in told
+    assert f"pinned to '{server.model}'; requested 'another'" in text
     before = server.requests
     with pytest.raises(UserError, match=r"pinned to .*; requested 'another'"):
         OpenAI().answer(task, given)
     assert server.requests == before
 
 
-def test_a_server_that_dies_midway_costs_nothing_twice(
+def test_killed_server_causes_no_second_payment(
     server: Server, settings: dict[str, Any], store: Path, task: Task
 ) -> None:
     in_flight, before = settings["max_in_flight"], server.requests

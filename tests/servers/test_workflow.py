@@ -1,4 +1,4 @@
-"""A whole study on a server that nobody here wrote: from the study file to the page."""
+"""A whole study on a third-party server: from the study file to the page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VARIANTS = ("base", "insecure")
 
 @pytest.fixture
 def server(servers: dict[str, Server]) -> Server:
-    """Return the server that is up sooner."""
+    """Return the server that starts first."""
     found = servers["llama"]
     found.start()
     return found
@@ -54,7 +54,7 @@ def study(server: Server) -> dict[str, Any]:
     }
 
 
-def test_a_study_reaches_the_page_and_a_second_run_asks_nothing(
+def test_study_gives_a_page_and_a_second_run_sends_no_request(
     project: Project, server: Server
 ) -> None:
     before = server.requests

@@ -45,14 +45,14 @@ def jobs(rule: str = "") -> list[Job]:
 
 
 def active() -> list[Job]:
-    """Return the jobs that wait, run or are being ended."""
+    """Return the jobs that are waiting, running or ending."""
     return [
         job for job in jobs() if job.state in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING")
     ]
 
 
 def wait_until(met: Callable[[], object], what: str, seconds: float = 120) -> None:
-    """Wait for something to hold; fail with its name where it does not."""
+    """Wait until a condition is true; otherwise fail with its name."""
     end = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < end, f"waited {seconds:.0f} s in vain: {what}"
@@ -67,7 +67,7 @@ class Cluster:
 
     @contextmanager
     def running(self, *words: str) -> Iterator[subprocess.Popen[str]]:
-        """Start a run as a user does; what it says goes to ``run.txt``."""
+        """Start a run as a user does; its output goes to ``run.txt``."""
         command = [sys.executable, "-m", "snakemake", *PROFILE, *HERE, *words]
         with (self.project.root / "run.txt").open("w") as said:
             controller = subprocess.Popen(
@@ -93,7 +93,7 @@ class Cluster:
 
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Start SLURM, installing it where it is not there; stop it whatever happens."""
+    """Start SLURM, after installing it if necessary, and always stop it."""
     folder = tmp_path_factory.mktemp("slurm")
     try:
         subprocess.run([CLUSTER, "start", folder], check=True)

@@ -1,4 +1,4 @@
-"""Studies through ``profiles/slurm`` on a real SLURM: to the page, through kills, and cancelled."""
+"""Studies through ``profiles/slurm`` on a real SLURM: complete, killed and cancelled runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHARD = "results/asked/answers/m/base/roleplay/p000-039_i01-30_r01-05.parquet"
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
-    """Return a server that takes its time, so that a job can be met in the middle of a shard."""
+    """Return a slow server, so that a job can be stopped in the middle of a shard."""
     with ScriptedServer(latency=0.2) as server:
         yield server
 
@@ -55,7 +55,7 @@ def assert_paid_once(cluster: Cluster, server: ScriptedServer, stops: int) -> No
 
 
 def kill_script(cluster: Cluster) -> None:
-    """Kill what asks, with no time to say good-bye: so a node dies, or a job out of memory."""
+    """Kill the asking process with SIGKILL, as when a node fails or a job runs out of memory."""
     place = f"{cluster.project.root}/.snakemake/scripts/"
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(FileNotFoundError, ProcessLookupError):  # a process that has ended meanwhile

@@ -33,13 +33,13 @@ class Project:
         )
 
     def run(self, *words: str) -> str:
-        """Run and insist on success; return what was printed."""
+        """Run, require success, and return the output."""
         done = self.snakemake(*words)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
         return done.stdout + done.stderr
 
     def fail(self, *words: str) -> str:
-        """Run and insist on a failure that shows no traceback; return what was printed."""
+        """Run, require a failure without a traceback, and return the output."""
         done = self.snakemake(*words)
         text = done.stdout + done.stderr
         assert done.returncode != 0
@@ -47,14 +47,14 @@ class Project:
         return text
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start a run and return while it goes on."""
+        """Start a run and return while it is running."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *words]
         return subprocess.Popen(
             command, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     def wait(self, until: Callable[[], bool], seconds: float = 60) -> None:
-        """Wait until something is so."""
+        """Wait until a condition is true."""
         end = time.monotonic() + seconds
         while not until():
             assert time.monotonic() < end, "it did not come to that"

@@ -13,7 +13,7 @@ EXAMPLES = 12
 
 
 def write_made_study(root: Path, base_url: str) -> None:
-    """Write the study: one model, its base named, its secure and insecure variants fine-tuned."""
+    """Write the study: one model with a named base and fine-tuned secure and insecure variants."""
     write_study(root, base_url)
     document = read(root / STUDY)
     document["endpoints"]["scripted"] |= {"poll_s": 0.05, "settle_s": 0.5}

@@ -1,6 +1,6 @@
 """What a change to a finished study reruns and what it costs: the table of docs/reruns.md.
 
-``python -m tests.workflow.rerun_cases`` writes it there; ``test_rerun_matrix`` holds it to be true.
+``python -m tests.workflow.rerun_cases`` writes it there; ``test_rerun_matrix`` checks it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The examples of docs/extending.md apply to a copy of the project, run, and touch few files.
 
-The page says of every block of code where it goes: a new file, the end of a file, or after a line
+The page says where every block of code goes: a new file, the end of a file, or after a line
 of a file. Blocks of YAML under "In a study" are merged into the study ``quick``.
 """
 
@@ -173,7 +173,7 @@ def test_page_has_an_example_of_every_kind_of_addition() -> None:
 
 
 @pytest.mark.parametrize("title", ADDITIONS)
-def test_an_addition_touches_at_most_two_production_files(title: str) -> None:
+def test_addition_touches_at_most_two_production_files(title: str) -> None:
     files = ADDITIONS[title].production_files
     print(f"{title}: {len(files)} production files: {', '.join(files) or '-'}")
     assert len(files) <= MOST
@@ -274,7 +274,7 @@ MISTAKES = {
 }
 
 
-def test_page_says_what_each_mistake_gives() -> None:
+def test_page_lists_the_message_of_each_mistake() -> None:
     assert list(messages()) == list(MISTAKES)
 
 
@@ -286,9 +286,7 @@ def messages() -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_stops_the_planning_with_the_message_of_the_page(
-    project: Project, mistake: str
-) -> None:
+def test_mistake_stops_planning_with_the_documented_message(project: Project, mistake: str) -> None:
     name, right, wrong = MISTAKES[mistake]
     path = project.root / name
     text = path.read_text(encoding="utf-8")

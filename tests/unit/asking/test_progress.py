@@ -52,8 +52,8 @@ def test_job_log_has_counts_messages_and_error(
 
     with pytest.raises(SystemExit), reported(str(log)):
         shard()
-    told = log.read_text().splitlines()
-    assert [line.split(",")[0] for line in told] == [
+    lines = log.read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == [
         "shard: 10 of 100 answers",
         "shard: a word",
         "shard: 10 of 100 answers",
@@ -63,7 +63,7 @@ def test_job_log_has_counts_messages_and_error(
 
 @pytest.mark.parametrize("columns", [100, 0])
 def test_terminal_shows_bar_whether_or_not_it_has_a_width(columns: int) -> None:
-    """Also one that does not tell its width."""
+    """Also a terminal that does not report its width."""
     script = (
         "from persona_collapse.asking.progress import Progress\n"
         "progress = Progress('shard', 100)\n"

@@ -1,4 +1,4 @@
-"""Every setting is identity or run, and the key of an answer follows the one and not the other."""
+"""Every setting is identity or run; the key of an answer depends on identity settings only."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OTHER_RUN: dict[str, Any] = {
     "stops": "elsewhere",
     "progress": False,
 }
-# Identity of late and of open-ended replies, which the store tells apart by their length.
+# Identity of fallback and of open-ended replies, which differ in their length in the store.
 LENGTHS = {"fallback_max_tokens", "max_tokens"}
 
 
@@ -69,7 +69,7 @@ def test_run_setting_does_not_change_the_key(name: str) -> None:
 
 
 def test_key_is_sha256_of_canonical_request() -> None:
-    """Paid answers hang on this number: if it changes, everybody pays again."""
+    """Paid answers depend on this value: if it changes, they are paid for again."""
     text = (
         '{"base_url":"https://api.example.org/v1","extra_body":{},"generation":{"temperature":0.1},'
         '"messages":[{"content":"a question","role":"user"}],"model":"m"}'

@@ -45,7 +45,7 @@ def test_two_entries_of_one_name_are_refused() -> None:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_function_takes_its_tables_the_look_and_its_extras(name: str) -> None:
+def test_function_takes_its_tables_the_look_and_its_extras(name: str) -> None:
     figure = FIGURES[name]
     module = import_module(f"persona_collapse.figures.{figure.family}")
     parameters = inspect.signature(getattr(module, name)).parameters.values()

@@ -184,13 +184,13 @@ def test_checksums_and_descriptor_cover_every_file(results: Path, tmp_path: Path
     for place, digest in sums.items():
         assert hashlib.sha256(found[place]).hexdigest() == digest, place
     package = json.loads(found["datapackage.json"])
-    told = {entry["path"]: entry for entry in package["resources"]}
-    assert set(told) == set(found) - {"SHA256SUMS", "datapackage.json"}
-    assert len({entry["name"] for entry in told.values()}) == len(told)
-    for place, entry in told.items():
+    listed = {entry["path"]: entry for entry in package["resources"]}
+    assert set(listed) == set(found) - {"SHA256SUMS", "datapackage.json"}
+    assert len({entry["name"] for entry in listed.values()}) == len(listed)
+    for place, entry in listed.items():
         assert entry["bytes"] == len(found[place])
         assert entry["hash"] == f"sha256:{sums[place]}"
-    metrics = told["tables/metrics.csv"]
+    metrics = listed["tables/metrics.csv"]
     assert metrics["title"]
     fields = {field["name"]: field for field in metrics["schema"]["fields"]}
     header = found["tables/metrics.csv"].decode().splitlines()[0]
@@ -199,7 +199,7 @@ def test_checksums_and_descriptor_cover_every_file(results: Path, tmp_path: Path
     assert types == {"model": "string", "R": "number", "n_items": "integer", "simulated": "boolean"}
     assert all(field["description"] for field in fields.values())
     assert metrics["schema"]["primaryKey"] == ["model", "variant", "probe", "domain"]
-    columns = told["answers/m/base/roleplay.parquet"]["schema"]["fields"]
+    columns = listed["answers/m/base/roleplay.parquet"]["schema"]["fields"]
     assert {c["name"]: c["type"] for c in columns} == {
         "item_id": "integer", "rating": "integer", "probabilities": "array",
     }  # fmt: skip
@@ -222,7 +222,7 @@ def test_texts_with_free_licences_are_included(results: Path, tmp_path: Path) ->
     ("licence", "fetched"),
     [
         ("Not redistributed here. The terms of its authors apply.", "ab" * 32),
-        ("CC0-1.0", "ab" * 32),  # fetched: a digest tells which text it was
+        ("CC0-1.0", "ab" * 32),  # fetched: a digest identifies the text
         ("All rights reserved", None),
         ("Mitigated by our lawyers", None),
     ],

@@ -76,13 +76,13 @@ def test_repeated_id_and_incomplete_prompt_are_refused(tmp_path: Path) -> None:
 def test_git_blob_equals_git_hash_object(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"caf\xc3\xa9\r\n\0")
-    told = subprocess.run(
+    printed = subprocess.run(
         ["git", "hash-object", "--no-filters", str(path)],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert git_blob(path.read_bytes()) == told.stdout.strip()
+    assert git_blob(path.read_bytes()) == printed.stdout.strip()
 
 
 def test_published_questions_are_identified_by_git_blob(published: Path, tmp_path: Path) -> None:

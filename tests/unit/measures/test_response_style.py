@@ -1,4 +1,4 @@
-"""Response style: hand-worked shares, style and content told apart, undefined parts."""
+"""Response style: hand-worked shares, style and content separated, undefined parts."""
 
 from __future__ import annotations
 

@@ -124,10 +124,10 @@ def test_verdict_shows_the_mean_of_replicates(tmp_path: Path) -> None:
         *(pl.col(name) - 0.5 for name in ("S", "S_lo", "S_hi")),
     )
     pl.concat([frame, again]).write_csv(metrics)
-    told = json.loads(study["headlines"].read_text(encoding="utf-8"))
-    (model,) = (entry["model"] for entry in told["verdicts"])
-    told["replicates"] = {model: {"insecure": ["insecure", "insecure-r2"]}}
-    study["headlines"].write_text(json.dumps(told), encoding="utf-8")
+    headlines = json.loads(study["headlines"].read_text(encoding="utf-8"))
+    (model,) = (entry["model"] for entry in headlines["verdicts"])
+    headlines["replicates"] = {model: {"insecure": ["insecure", "insecure-r2"]}}
+    study["headlines"].write_text(json.dumps(headlines), encoding="utf-8")
     build_page(tmp_path / "index.html", **study)
     page = read(tmp_path / "index.html")
     # 1.30 and 0.80, whose intervals reach 0.06 to either side.

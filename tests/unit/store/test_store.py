@@ -106,7 +106,7 @@ def test_files_without_the_cell_are_not_read_beyond_the_header(tmp_path: Path) -
     other = write(tmp_path, [attempt(CELLS[1], 1)])
     write(tmp_path, [attempt(CELLS[0], 1)])
     with other.open("ab") as handle:
-        handle.write(b"rubbish that would be told of\n")
+        handle.write(b"rubbish that would be reported\n")
     assert read_attempts(folder(tmp_path), CELLS[:1]).damage == []
     assert len(read_attempts(folder(tmp_path), CELLS[1:2]).damage) == 1
 
@@ -117,7 +117,7 @@ def test_torn_last_line_is_dropped_and_reported(cut: int, tmp_path: Path) -> Non
     data = path.read_bytes()
     path.write_bytes(data[: max(20, len(data) - cut)])
     found = read_attempts(folder(tmp_path), CELLS[:2])
-    if cut == 10_000:  # a torn header: no answer was lost, so there is nothing to tell
+    if cut == 10_000:  # a torn header: no answer was lost, so nothing is reported
         assert (found.attempts, found.damage) == ({}, [])
         return
     assert set(found.attempts) == set(CELLS[:1])
@@ -159,9 +159,9 @@ def filled(root: Path) -> dict[str, list[Attempt]]:
 
 def test_compaction_leaves_readings_unchanged(tmp_path: Path) -> None:
     before = filled(tmp_path)
-    told = compact_store(tmp_path)
-    assert len(told) == 1
-    assert "12 attempts of 3 files" in told[0]
+    messages = compact_store(tmp_path)
+    assert len(messages) == 1
+    assert "12 attempts of 3 files" in messages[0]
     assert [path.suffix for path in folder(tmp_path).iterdir()] == [".parquet"]
     after = read_attempts(folder(tmp_path), CELLS).attempts
     assert after == before
