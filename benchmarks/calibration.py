@@ -1,13 +1,13 @@
-"""Do the intervals hold the truth, do the tests keep their level, is the bias gone?
+"""Coverage of the intervals, level of the tests and bias of the estimators.
 
     OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 python -m benchmarks.calibration simulate \\
         --studies 500 --published path/to/published --processes 2
     python -m benchmarks.calibration document
 
-``simulate`` draws studies of 100 personas x 30 items x 10 repetitions from populations whose truth
-is known (``benchmarks.calibration_worlds``), measures each as a real one is measured, and writes
+``simulate`` draws studies of 100 personas x 30 items x 10 repetitions from populations with known
+true values (``benchmarks.calibration_worlds``), measures each like a real one, and writes
 ``benchmarks/results/calibration.csv``. Without ``--published`` the recorded personas are left out;
-``--only recorded`` draws the populations of that name alone and keeps the others' rows.
+``--only recorded`` draws only populations whose name starts like this and keeps other rows.
 ``document`` writes the tables and the figure of ``docs/calibration.md`` from that file.
 """
 
@@ -49,7 +49,7 @@ RESULTS = ROOT / "benchmarks/results/calibration.csv"
 ROLES = {"baseline": "base", "control": "secure", "target": "insecure"}
 # Intervals of single variants use the jackknife, so these draws would change standard errors only.
 FEW = Draws(personas=2, reruns=2)
-MENDED = 5  # the corrected R takes longest: every so many-th study gives it
+CORRECTED = 5  # the corrected R takes longest, so only every fifth study computes it
 ANALYSIS = {
     "bootstrap_personas": PERSONA_DRAWS,
     "bootstrap_reruns": FEW.reruns,
@@ -61,7 +61,7 @@ ASKED = {"coverage": (93.0, 97.0), "rejection": (3.5, 6.5)}  # percent
 
 
 def frame_of(counts: NDArray[np.int64], variant: str, instrument: Instrument) -> pl.DataFrame:
-    """Return the moments of answers per rating (P, Q, K), as ``moments_of`` lays them out."""
+    """Return the moments of counts per rating (P, Q, K), in the form of ``moments_of``."""
     personas, items, ratings = counts.shape
     flat = counts.reshape(-1, ratings)
     n, mean, sd = moments_of_counts(flat, instrument.scale.minimum)
@@ -90,9 +90,9 @@ def values_of(truth: Truth, by_group: Array, clean: bool) -> dict[str, Array]:
 
 
 def study(world: World, number: int) -> list[Found]:
-    """Draw one study, measure it and compare it with the truth.
+    """Draw one study, measure it and compare it with the true values.
 
-    ``coverage`` and ``rejection`` are 1 or 0, ``bias`` is an estimate's percent of error.
+    ``coverage`` and ``rejection`` are 1 or 0, ``bias`` is the error of an estimate in percent.
     """
     rng = generator(SEED, "answers", world.name, number)
     laws = world.probabilities(derived_seed(SEED, world.name, number), PERSONAS)
@@ -106,10 +106,12 @@ def study(world: World, number: int) -> list[Found]:
     places = {name: place for place, name in enumerate(groups)}
     seed = derived_seed(SEED, "measures", world.name, number)
     found: list[Found] = []
-    mend = number % MENDED == 0
+    corrected = number % CORRECTED == 0
     for variant in ("base", "secure", "insecure"):
         seen, clean = (values_of(world.truths[variant], by_group, only) for only in (False, True))
-        found += _of_variant(frames[variant], world.instrument, seed, places, seen, clean, mend)
+        found += _of_variant(
+            frames[variant], world.instrument, seed, places, seen, clean, corrected
+        )
     found += _of_contrasts(world, frames, seed, by_group, places)
     return found
 
@@ -121,7 +123,7 @@ def _of_variant(
     places: dict[str, int],
     seen: dict[str, Array],
     clean: dict[str, Array],
-    mend: bool,
+    corrected: bool,
 ) -> Iterator[Found]:
     variant = frame["variant"][0]
     for row in metrics_of(frame, instrument, seed, FEW).iter_rows(named=True):
@@ -133,7 +135,7 @@ def _of_variant(
         for name in ("S", "S_corrected", "sigma_bar", "R"):
             true = clean[name.removesuffix("_corrected")][at]
             yield "bias", f"{name} of {variant}", group, 100 * (row[name] / true - 1)
-    if not mend:
+    if not corrected:
         return
     cells = cells_from_moments(frame, instrument)
     mended = noise_measures(cells, seed, "roleplay", PERSONA_DRAWS)
@@ -179,7 +181,7 @@ def _of_contrasts(
 
 
 def summary_of(world: str, studies: Sequence[list[Found]]) -> pl.DataFrame:
-    """Average over studies; the domains of one study count as one cluster for the error."""
+    """Average over studies; for the error, the domains of a study are one cluster."""
     keys = ["check", "name", "domain"]
     frame = pl.DataFrame(
         [(number, *found) for number, rows in enumerate(studies) for found in rows],
@@ -224,7 +226,7 @@ def worlds_of(published: Path | None) -> list[World]:
 
 
 def simulate(studies: int, published: Path | None, processes: int, only: str) -> None:
-    """Simulate so many studies of every world whose name begins like this; write the results."""
+    """Simulate studies of every world whose name starts with ``only``; write the results."""
     worlds = [world for world in worlds_of(published) if world.name.startswith(only)]
     tables = []
     if only:

@@ -47,7 +47,7 @@ GROUPS = ("overall", "domains")
 
 
 def document(results: Path) -> None:
-    """Write the figure, and the tables into the page between their marks."""
+    """Write the figure, and replace the tables of the page between their markers."""
     found = pl.read_csv(results)
     tables = {
         "coverage": coverage_table(found),
@@ -60,7 +60,7 @@ def document(results: Path) -> None:
         mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text, count = mark.subn(lambda at, t=table: f"{at[1]}{t}{at[2]}", text)  # type: ignore[misc]
         if count != 1:
-            raise SystemExit(f"{PAGE}: the mark of the table {name!r} is there {count} times")
+            raise SystemExit(f"{PAGE}: the marker of the table {name!r} occurs {count} times")
     PAGE.write_text(text, encoding="utf-8")
     with style():
         figure = drawn(found)
@@ -111,7 +111,7 @@ def rejection_table(found: pl.DataFrame) -> str:
 
 
 def bias_table(found: pl.DataFrame) -> str:
-    """Mean error of the estimates, overall, in percent of the truth without repetition noise."""
+    """Mean error of the overall estimates, in percent of the value without repetition noise."""
     rows = []
     for variant in VARIANTS:
         for name in BIAS:
@@ -122,7 +122,7 @@ def bias_table(found: pl.DataFrame) -> str:
 
 
 def corrected_table(found: pl.DataFrame) -> str:
-    """Coverage of the interval of the corrected R, against the truth without repetition noise."""
+    """Coverage of the interval of the corrected R, for the value without repetition noise."""
     rows = []
     for variant in VARIANTS:
         of = [f"R_corrected of {variant}"]

@@ -1,7 +1,7 @@
-"""Finite populations of personas for ``benchmarks.calibration``: made of logits, and recorded ones.
+"""Finite populations of personas for ``benchmarks.calibration``: from logits, and recorded ones.
 
-A study draws its personas from the population with replacement, so the truth is a plain mean over
-the population, without any quadrature.
+A study draws its personas from the population with replacement, so the true value is a mean over
+the population; no quadrature is needed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Finite:
 
     @cached_property
     def truths(self) -> Mapping[str, Truth]:
-        """The truth of every variant: means over the population."""
+        """The true values of every variant: means over the population."""
         count = len(self.laws["base"])
         even = np.full(count, 1 / count)
         found = {variant: integral_of(law, even, REPETITIONS) for variant, law in self.laws.items()}
@@ -47,11 +47,11 @@ class Finite:
 
 
 def of_logits(personas: int = 2000) -> Finite:
-    """Make personas who answer as language models do: softmax of logits at temperature 0.1.
+    """Make personas that answer like language models: softmax of logits at temperature 0.1.
 
-    The logits of a cell fall off with the squared distance from the rating that the persona
-    prefers, and each has a jitter of its own: most cells answer alike, some waver, rare second
-    ratings of all sizes occur. Two thirds of a preference's variance are common to the variants.
+    The logits of a cell fall with the squared distance from the persona's preferred rating, and
+    each has its own jitter. Most cells are constant, some vary, and second ratings of any small
+    probability occur. Two thirds of a preference's variance are common to the variants.
     """
     rng = np.random.default_rng(1)
     items = len(SMOOTH_INSTRUMENT.items)
@@ -75,8 +75,8 @@ def of_logits(personas: int = 2000) -> Finite:
 def recorded(root: Path, stem: str, name: str) -> Finite:
     """Read the recorded personas of a model; ``stem`` is its name in the files (gpt-4o).
 
-    A cell's answer probabilities are the shares of its recorded answers. The hard case: a hundred
-    personas, of whom a few can carry most of the spread.
+    A cell's answer probabilities are the shares of its recorded answers. This is the hardest
+    case: 100 personas, and a few of them can account for most of the spread.
     """
     items = pl.read_csv(root / "resources/mfq30_items.csv")
     domains = tuple(items["domain"].unique(maintain_order=True))

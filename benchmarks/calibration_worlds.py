@@ -1,7 +1,7 @@
-"""Populations of personas whose true S and R are known, for ``benchmarks.calibration``.
+"""Populations of personas with known true S and R, for ``benchmarks.calibration``.
 
-A world gives every variant's answer probabilities for as many personas as are asked for, drawn anew
-for each study, and the truth by quadrature over its whole population. Answers are then multinomial.
+A world gives the answer probabilities of every variant for any number of newly drawn personas, and
+the true values by quadrature over its population. Answers are then multinomial.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VARIANTS = ("base", "secure", "insecure", "twin")
 FIDELITIES = dict(zip(VARIANTS, (0.9, 0.9, 0.5, 0.7), strict=True))
 # Trait amplitude and median noise of smooth personas, in scale points.
 SMOOTH = dict(zip(VARIANTS, ((0.8, 0.2), (0.7, 0.25), (1.2, 0.45), (0.8, 0.2)), strict=True))
-CELLS_AT_ONCE = 2000  # of the truth's enumeration: 50 MB
+CELLS_AT_ONCE = 2000  # enumerated at once: 50 MB
 
 _NAMES = ("A", "B", "C", "D", "E")
 _ITEMS = tuple(Item(place + 1, "s", _NAMES[place % 5], "") for place in range(30))
@@ -43,9 +43,9 @@ LEVELS = np.linspace(1.2, 3.8, 30)[np.arange(30) * 7 % 30]  # where an item lies
 class Truth:
     """Population values per item (Q,), in scale points, of one variant.
 
-    ``S`` and ``sigma`` are what the published estimators tend to with ever more personas at this
-    number of repetitions: the SD over personas of cell means with their repetition noise, and the
-    expected sample SD. ``S_clean`` and ``sigma_clean`` are what endless repetitions would show.
+    ``S`` and ``sigma`` are the limits of the published estimators for many personas at this number
+    of repetitions: the SD over personas of cell means with their repetition noise, and the expected
+    sample SD. ``S_clean`` and ``sigma_clean`` are the limits for many repetitions.
     """
 
     S: Array
@@ -59,7 +59,7 @@ class World(Protocol):
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """Its name in the tables."""
 
     @property
     def instrument(self) -> Instrument:
@@ -67,7 +67,7 @@ class World(Protocol):
 
     @property
     def truths(self) -> Mapping[str, Truth]:
-        """The truth of every variant."""
+        """The true values of every variant."""
 
     def probabilities(self, study: int, personas: int) -> dict[str, Array]:
         """Return each variant's answer probabilities (P, Q, K) for a study's own personas."""
@@ -90,7 +90,7 @@ def truth_of(probabilities: Array, weights: Array, n: int) -> Truth:
 def expected_sample_sd(probabilities: Array, n: int) -> Array:
     """Return the exact expectation (...) of the sample SD of n answers, from (..., K).
 
-    A sum over every way that n answers can fall on the K ratings.
+    A sum over all ways to distribute n answers over K ratings.
     """
     ratings = probabilities.shape[-1]
     ways = np.array(compositions(n, ratings))
@@ -98,7 +98,7 @@ def expected_sample_sd(probabilities: Array, n: int) -> Array:
     log_ways = log_factorial[n] - log_factorial[ways].sum(axis=1)
     steps = np.arange(ratings)
     sd = np.sqrt((n * (ways @ steps**2) - (ways @ steps) ** 2) / (n * (n - 1)))
-    # A finite stand-in for -inf: an impossible rating that is not drawn stays possible.
+    # Finite instead of -inf: zero counts of an impossible rating have probability 1, not nan.
     log_p = np.log(np.maximum(probabilities, 1e-300)).reshape(-1, ratings)
     parts = [
         np.exp(log_p[start : start + CELLS_AT_ONCE] @ ways.T + log_ways) @ sd
@@ -115,7 +115,7 @@ def compositions(n: int, parts: int) -> list[tuple[int, ...]]:
 
 
 def normal_nodes(half: float, step: float) -> tuple[Array, Array]:
-    """Return equidistant nodes and weights for a standard normal, whose ends lie at ``half``."""
+    """Return equidistant nodes and weights for a standard normal, cut at ``half``."""
     z = np.arange(-half, half + step / 2, step)
     weights = np.exp(-(z**2) / 2)
     return z, weights / weights.sum()
@@ -123,10 +123,10 @@ def normal_nodes(half: float, step: float) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class Respondents:
-    """The project's own simulated respondents, with the printed GPT-4o planted.
+    """The project's simulated respondents with the printed values of GPT-4o.
 
-    ``twin`` has base's S and R in every domain, but its profile is mirrored, so its items lie
-    elsewhere on the scale: no difference in what is tested, yet another distribution.
+    ``twin`` has base's S and R in every domain, but its profile is mirrored, so its items are
+    elsewhere on the scale: the tested values are equal, the distributions differ.
     """
 
     name: str = "simulated respondents"
@@ -171,13 +171,13 @@ class Respondents:
 
     @cached_property
     def truths(self) -> Mapping[str, Truth]:
-        """The truth of every variant: each item's trait is standard normal."""
+        """The true values of every variant: each item's trait is standard normal."""
         z, weights = normal_nodes(5.5, 0.005)
         traits = np.repeat(z[:, None], len(self.instrument.items), axis=1)
         return {v: truth_of(self._law(v, traits), weights, REPETITIONS) for v in VARIANTS}
 
     def probabilities(self, study: int, personas: int) -> dict[str, Array]:
-        """Return the answer probabilities of personas whose texts no other study has."""
+        """Return the answer probabilities of personas with new texts."""
         texts = [f"persona {place} of study {study}" for place in range(personas)]
         found = {}
         for variant in VARIANTS:
@@ -190,7 +190,7 @@ class Respondents:
 def smooth_law(amplitude: float, noise: float, traits: Array, log_noise: Array) -> Array:
     """Return the probabilities (P, Q, 6) of normal answers, rounded, of traits (P, Q).
 
-    ``log_noise`` (P, 1) is the log of how much noisier than ``noise`` a persona is.
+    ``log_noise`` (P, 1) is the log of a persona's noise relative to ``noise``.
     """
     from scipy.special import ndtr
 
@@ -213,8 +213,8 @@ class Smooth:
     """Normal traits and log-normal noise per persona; a rating is a normal answer, rounded.
 
     ``SMOOTH`` gives each variant's trait amplitude and median noise. Half of a trait's variance
-    is the persona's for the domain; 70 % of it, and of a persona's nervousness, is common to
-    the variants. ``twin`` has base's law with its own share drawn anew.
+    is the persona's for the domain; 70 % of it, and of the log of a persona's noise, is
+    common to the variants. ``twin`` has base's distribution with its own part drawn anew.
     """
 
     name: str = "smooth normal personas"
@@ -228,7 +228,7 @@ class Smooth:
 
     @cached_property
     def truths(self) -> Mapping[str, Truth]:
-        """The truth of every variant, over traits and nervousness."""
+        """The true values of every variant, over traits and noise."""
         z, weights = normal_nodes(5.5, 0.1)
         w, w_weights = normal_nodes(4.5, 0.5)
         traits = np.repeat(np.repeat(z, w.size)[:, None], 30, axis=1)

@@ -1,7 +1,7 @@
-"""How the CPU time of a run grows with the number of personas, Snakemake's own share included.
+"""CPU time of a run against the number of personas, including Snakemake's own share.
 
 ``python -m benchmarks.growth [FACTOR]`` runs the study ``quick`` in a temporary copy of the project
-with its 40 personas, then with FACTOR times as many (16 unless told otherwise), in shards of the
+with its 40 personas, then with FACTOR times as many (16 by default), in shards of the
 same size. Both should grow by FACTOR at most.
 """
 

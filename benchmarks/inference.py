@@ -1,11 +1,11 @@
-"""CPU time and memory of everything that is inferred from a study of 12 x 30,000 answers.
+"""CPU time and memory of all inference from a study of 12 x 30,000 answers.
 
     OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 python -m benchmarks.inference
 
 The demo study's simulated respondents (4 models x 3 variants, 100 personas x 30 items x 10
-repetitions, besides the unconditioned and the toxic probe) are asked first, untimed. Each part then
-runs as its rule runs it, with the numbers of draws that a study has unless it says otherwise. The
-last column is the process's peak memory up to then, the answers included. Writes
+repetitions, besides the unconditioned and the toxic probe) answer first, untimed. Each part then runs as
+in its rule, with the default numbers of draws. The last column is the peak memory of the process so
+far, including the answers. Writes
 ``benchmarks/results/inference.csv``.
 """
 

@@ -1,11 +1,11 @@
-"""Time the road from answers to moments and metrics on one core; print a table.
+"""Time moments and metrics on one core; print a table.
 
     OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 python -m benchmarks.measuring [folder of answers]
 
 The seconds are CPU time, summed over threads; the two variables keep the work on one core. With
 the folder of the published answers (base/, secure-code/, insecure-code/), the cells are the
 role-play files found there, repeated up to twelve; without it, simulated answers of the same size,
-noisier than any of the published ones.
+noisier than the published ones.
 """
 
 from __future__ import annotations

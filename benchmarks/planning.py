@@ -1,7 +1,7 @@
-"""How long Snakemake plans a large study, and what a shard costs beyond its answers.
+"""Planning time of a large study, and the overhead of a shard.
 
-``python benchmarks/planning.py [SHARDS ...]`` makes a simulated study of so many shards (500 and
-2,000 unless told otherwise) in a temporary copy of the project, plans it, runs 200 of its shards,
+``python benchmarks/planning.py [SHARDS ...]`` makes a simulated study of that many shards (500 and
+2,000 by default) in a temporary copy of the project, plans it, runs 200 of its shards,
 and plans it again as a finished study. Every shard is small, one persona or a few, so that its CPU
 time is nearly all overhead: Snakemake's share, a Python process, its imports, its files.
 """
@@ -31,7 +31,7 @@ SAMPLE = 200
 
 @dataclass(frozen=True)
 class Cost:
-    """What one command took, its child processes included; memory is the largest process's."""
+    """Cost of one command with its child processes; memory is that of the largest process."""
 
     wall: float
     cpu: float
@@ -60,7 +60,7 @@ def study_of(shards: int) -> dict[str, Any]:
 
 
 def snakemake(project: Path, *words: str) -> Cost:
-    """Run Snakemake in the project and wait for the whole tree of processes."""
+    """Run Snakemake in the project and wait for all its processes."""
     command = [sys.executable, "-m", "snakemake", *words]
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output:
@@ -83,7 +83,7 @@ def copied(project: Path) -> Path:
 
 
 def jobs_planned(text: str) -> int:
-    """Return the total of a dry run's table of jobs, 0 where nothing is to be done."""
+    """Return the total of a dry run's table of jobs, 0 if there is nothing to do."""
     found = re.search(r"^total +(\d+)$", text, re.M)
     return int(found.group(1)) if found else 0
 
@@ -95,7 +95,7 @@ def units_of(count: int) -> list[str]:
 
 
 def finish(project: Path, settings: tuple[str, ...]) -> None:
-    """Let Snakemake believe that the study is done: empty files, and its own records of them."""
+    """Make the study look finished to Snakemake: empty output files and their metadata."""
     summary = snakemake(project, "all_tables", "--summary", *settings)
     for path in re.findall(r"^(results/\S+)\t", summary.output, re.M):
         (project / path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,11 @@
-"""Do intervals of replicate fine-tunes hold the mean effect, over seeds, of a fine-tune?
+"""Coverage of intervals of replicate fine-tunes for the mean effect over seeds.
 
     OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 python -m benchmarks.replicates simulate \\
         --studies 500 --processes 2
     python -m benchmarks.replicates document
 
-Every fine-tune draws its own true trait amplitude and noise, and so its own S and R, around those
-of its kind; every study draws 100 personas anew (smooth normal personas, as in
+Every fine-tune has its own true trait amplitude and noise, and so its own S and R, drawn around those
+of its kind. Every study draws 100 personas anew (smooth normal personas, as in
 ``benchmarks.calibration_worlds``) and measures base and five insecure fine-tunes by 30 items x 10
 repetitions, of which the first one, two, three and all five are analysed. ``simulate`` writes
 ``benchmarks/results/replicates.csv``, ``document`` the tables of ``docs/calibration.md``.
@@ -86,7 +86,7 @@ class Seeds:
         }
 
     def centred(self, on: Truth) -> Seeds:
-        """Return the same spread around a middle whose mean S and R over seeds are these."""
+        """Return the same spread, centred so that the mean S and R over seeds are these."""
         found = self
         for _ in range(3):
             now = found.truth()
@@ -120,7 +120,7 @@ def laws_of(kind: Seeds, rng: np.random.Generator) -> dict[str, Array]:
         )
         amplitude, noise = SMOOTH["base"]
         if name != "base":
-            # Three SDs are as far as a seed goes: its noise stays positive.
+            # Seed effects are cut at three SDs, so that the noise stays positive.
             moved = 1 + kind.spread * np.clip(rng.normal(size=2), -3, 3)
             amplitude, noise = kind.amplitude * moved[0], kind.noise * moved[1]
         found[name] = smooth_law(amplitude, noise, traits, NERVOUS * nervousness)
@@ -204,7 +204,7 @@ def simulate(studies: int, processes: int) -> None:
 
 
 def document(page: Path = PAGE) -> None:
-    """Write the tables into the page between their marks."""
+    """Replace the tables of the page between their markers."""
     found = pl.read_csv(RESULTS)
     text = page.read_text(encoding="utf-8")
     for name, table in (("seeds", coverage_table(found)), ("seed tests", tests_table(found))):
@@ -246,7 +246,7 @@ def coverage_table(found: pl.DataFrame) -> str:
 
 
 def tests_table(found: pl.DataFrame) -> str:
-    """Return how often either test rejects when fine-tuning does nothing on average."""
+    """Return how often each test rejects when fine-tuning has no effect on average."""
     lines = [
         "| seed SD | replicates | S, p | S, p_replicates | R, p | R, p_replicates |",
         "| ---: | ---: | ---: | ---: | ---: | ---: |",

@@ -1,9 +1,9 @@
-"""The whole sampling path against a bare loop on the same client: answers a second, CPU, memory.
+"""The whole asking path compared with a bare loop on the same client: answers/s, CPU, memory.
 
-Run from the project's root: ``python benchmarks/sampling.py``. A scripted server in a process of
-its own answers after 200 ms. Both sides ask for the same prompts with n = 10 and the same number
-in flight, turn by turn; the bare loop is what one would write first (``chat.completions.create``
-in a few tasks) and keeps nothing. The path is ``OpenAI.answer``: keys, store, engine, fsync, table.
+Run from the project's root: ``python benchmarks/sampling.py``. A scripted server in its own process
+answers after 200 ms. Both sides ask for the same prompts with n = 10 and the same number
+in flight, in turn. The bare loop calls ``chat.completions.create`` in a few tasks and keeps
+nothing. The path is ``OpenAI.answer``: keys, store, engine, fsync, table.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def settings(url: str, store: str, in_flight: int) -> dict[str, object]:
 
 
 def bare(url: str, task: Task, in_flight: int) -> None:
-    """Ask for every cell in a few tasks and throw the replies away."""
+    """Ask for every cell in a few tasks and discard the replies."""
     shard = Shard(task, Settings.of({"base_url": url, "model": "scripted"}))
     prompts = iter([shard.messages(cell.persona, cell.item) for cell in shard.cells])
 
@@ -101,7 +101,7 @@ def bare(url: str, task: Task, in_flight: int) -> None:
 
 
 def path(url: str, task: Task, in_flight: int) -> None:
-    """Ask for the same through the store."""
+    """Ask for the same cells through the store."""
     with tempfile.TemporaryDirectory() as store:
         frame = OpenAI().answer(task, settings(url, store, in_flight))
         assert frame["status"].eq("ok").all()

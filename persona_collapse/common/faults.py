@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 T = TypeVar("T")
-# The environment variable that tells jobs what the planning process has checked, as digests of
+# The environment variable with what the planning process has checked, as digests of
 # text and declaration. Jobs then do not import pydantic.
 CHECKED = "PERSONA_COLLAPSE_CHECKED"
 # What is wrong with a value, by the rule of pydantic that it breaks.

@@ -317,11 +317,11 @@ _FIGURES = [
         "bars.variance_components",
         tables=("diagnostics",),
         section="meaning",
-        title="How much of the variance of ratings tells personas apart",
+        title="How much of the variance of ratings is due to personas",
         alt="Stacked bars per model and variant: the shares of the variance of ratings due to "
         "persona, persona by item, item and repetition, with intervals printed beside them.",
         caption="Variance components of single ratings, as shares with 95 % intervals (jackknife "
-        "over personas). The first two tell personas apart; the last is noise.",
+        "over personas). The first two differ between personas; the last is noise.",
     ),
     Figure(
         "curves.temperature_curves",

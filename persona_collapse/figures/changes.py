@@ -295,7 +295,7 @@ def _cell(axes: Axes, row: Row | None, box: Frame, limit: float, colours: Colorm
 
 
 def _unclear(row: Row | None) -> bool:
-    """Tell whether the interval of a change holds zero."""
+    """Return whether the interval of a change includes zero."""
     if row is None or not (finite(row["percent_lo"]) and finite(row["percent_hi"])):
         return False
     return bool(row["percent_lo"] <= 0 <= row["percent_hi"])

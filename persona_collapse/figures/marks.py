@@ -41,7 +41,7 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 
 def finite(value: float | None) -> bool:
-    """Tell whether a value is known and can be drawn to scale."""
+    """Return whether a value is known and finite."""
     return value is not None and math.isfinite(value)
 
 

@@ -1,7 +1,7 @@
 """Planes of two measures: the R-S map, alignment against coherence, and excess changes of models.
 
 In the first two a point is a variant, with an arrow from its model's baseline; in the last a point
-is a model. Markers tell families.
+is a model. Markers distinguish families.
 """
 
 import math

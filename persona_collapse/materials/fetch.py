@@ -55,7 +55,7 @@ def obtain(file: SourceFile, cache: Path, mirror: Path | None) -> bytes:
 
 
 def has_digest(content: bytes, file: SourceFile) -> bool:
-    """Tell whether content has the digest that the catalogue states for a file."""
+    """Return whether content has the digest that the catalogue states for a file."""
     if file.git_blob is not None:
         return git_blob(content) == file.git_blob
     return sha256(content) == file.sha256

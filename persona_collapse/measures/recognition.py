@@ -1,4 +1,4 @@
-"""Recognition: how many answers tell which persona gave them, and how much one answer tells."""
+"""Recognition of personas from few answers, and the information in one answer."""
 
 import numpy as np
 import polars as pl

@@ -94,7 +94,7 @@ class VerdictMethod:
         return received(attempts, (1,), self.max_tokens).get(1)
 
     def unsupported(self, messages: Messages, attempts: Attempts) -> bool:
-        """Tell whether the server rejects log-probabilities or leaves them out."""
+        """Return whether the server rejects log-probabilities or leaves them out."""
         mine = attempts.get(self.settings.cell_key(messages), [])
         reply = self.reply(mine)
         if reply is None:
@@ -150,7 +150,7 @@ class Judge:
         }
 
     def unpaid(self, calls: Mapping[Call, Messages]) -> list[tuple[Messages, int]]:
-        """Return the requests that ``verdicts`` would send, as far as the store can tell, with the
+        """Return the requests that ``verdicts`` would send, as far as the store shows, with the
         completion tokens of each; sends nothing."""
         texts = list(calls.values())
         if not texts:

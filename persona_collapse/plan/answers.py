@@ -165,7 +165,7 @@ class Layout:
         return self.persona_count(probe), self.instruments[probe].size, self.repetitions(unit)
 
     def same_cells(self, one: str, other: str) -> bool:
-        """Tell whether two probes ask the same items of the same personas."""
+        """Return whether two probes ask the same items of the same personas."""
         return (
             self.instruments[one] == self.instruments[other]
             and self.personas.get(one) == self.personas.get(other)

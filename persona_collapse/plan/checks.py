@@ -33,7 +33,7 @@ def check_size(layout: Layout) -> str | None:
 
 
 def _filled(layout: Layout, axis: str, blocks: dict[str, int]) -> bool:
-    """Tell whether one block holds the whole axis in every probe."""
+    """Return whether one block has the whole axis in every probe."""
     probes = layout.study.probes.values()
     lengths = {
         "personas": [layout.persona_count(probe.name) or 1 for probe in probes],

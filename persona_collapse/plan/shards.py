@@ -33,7 +33,7 @@ def cut(
     """Yield the shards of one model x variant x probe in persona, item, repetition order.
 
     ``counts`` are the numbers of personas (None when unconditioned), items and repetitions,
-    ``sizes`` the block sizes on the same axes. A name tells the block's nominal bounds, both ends
+    ``sizes`` the block sizes on the same axes. A name has the block's nominal bounds, both ends
     included: ``p000-024_i01-30_r01-10``.
     """
     personas: list[tuple[Span, Span] | None] = [None]

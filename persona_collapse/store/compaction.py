@@ -3,7 +3,7 @@
 A Parquet file appears complete or not at all: it is written under another name, synced, read back
 and then renamed. The originals are deleted afterwards. A crash in between leaves both; readers
 identify an attempt by the file and line it was first written to and take it once. Files that a
-living process may still write to are left alone.
+running process may still write to are skipped.
 """
 
 from __future__ import annotations

@@ -489,7 +489,7 @@ class Study:
         return rows
 
     def has_personas(self, probe: str) -> bool:
-        """Tell whether a probe is asked under personas."""
+        """Return whether a probe is asked under personas."""
         return self.probes[probe].personas is not None
 
     def resolved(self) -> dict[str, Any]:

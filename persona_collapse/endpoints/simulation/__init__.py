@@ -1,1 +1,1 @@
-"""Simulated respondents: traits, calibration, the law of a cell's ratings."""
+"""Simulated respondents: traits, calibration, and the distribution of a cell's ratings."""

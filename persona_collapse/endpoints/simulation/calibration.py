@@ -1,7 +1,7 @@
-"""Calibration of simulated respondents: trait amplitudes and spreads that show planted values.
+"""Calibration of simulated respondents: trait amplitudes and spreads that give chosen S and R.
 
-The expectation of the published estimators is computed over the whole population of traits, never
-over the personas of a study, so that adding one moves no other answer.
+The expectation of the published estimators is computed over the population of traits, not over the
+personas of a study, so adding a persona changes no other answer.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _NODES = 400  # traits of equal probability, for the moments of a persona's own 
 
 @dataclass(frozen=True)
 class Plant:
-    """What one domain must show, and where its items lie.
+    """Planted values of one domain, and where its items are.
 
-    ``S`` and ``R`` as DESIGN defines them, ``locations`` the items' latent locations in scale
-    points at trait zero.
+    ``S`` and ``R`` are defined in docs/architecture.md; ``locations`` are the items' latent locations
+    in scale points at trait zero.
     """
 
     name: str
@@ -52,8 +52,8 @@ def normal_cdf(z: Array) -> Array:
 def solve(f: Callable[[Array], Array], low: Array, high: Array, tolerance: float = 1e-6) -> Array:
     """Return the roots of an increasing vector function, all at once, by Chandrupatla's method.
 
-    Each root lies between its ``low`` and ``high``; without a change of sign the end that is
-    nearer to zero comes back, and the caller checks what it reaches. Source: T. R. Chandrupatla,
+    Each root is between its ``low`` and ``high``. Without a change of sign, the end that is closer
+    to a root is returned, and the caller checks the value there. Source: T. R. Chandrupatla,
     Advances in Engineering Software 28 (1997) 145.
     """
     x1, x2, f1, f2 = low, high, f(low), f(high)
@@ -90,10 +90,10 @@ class _Population:
         self.average /= self.average.sum(axis=1, keepdims=True)
 
     def cut(self, s: Array) -> None:
-        """Cut the latent line at these spreads (F,) and average the law within each cell.
+        """Cut the latent line at these spreads (F,) and average the distribution within each piece.
 
-        The law is smooth between the places where a rating enters it, so cells end there. Inside
-        the scale every unit looks alike, so three units stand for all of them.
+        The distribution is smooth between the points where another rating becomes possible, so
+        pieces end there. All units inside the scale are equal, so three units represent all.
         """
         kink = np.minimum(np.abs(0.5 - s), 0.5)[:, None]
         half = np.full_like(kink, 0.5)
@@ -123,7 +123,7 @@ class _Population:
         self.sd = np.pad(sd.reshape(rows, -1), pad)[self.of]
 
     def S(self, amplitude: Array) -> Array:
-        """Return S (F,) at these amplitudes (F,), the repetition noise of ``n`` included."""
+        """Return S (F,) at these amplitudes (F,), including the repetition noise of ``n``."""
         weights = self._weights(amplitude)
         centre = (weights * self.mean).sum(axis=1)
         across = (weights * (self.mean - centre[:, None]) ** 2).sum(axis=1)
@@ -145,12 +145,12 @@ class _Population:
 def calibrate(
     plants: tuple[Plant, ...], n: int, scale: Scale
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the trait amplitude and the spread of each domain that show its S and R.
+    """Return the trait amplitude and the spread of each domain that give its S and R.
 
     S is the mean over items of sqrt(variance across personas of the cell mean + its repetition
     noise at ``n``), 1 / R the expectation of the sample SD of ``n`` repetitions. One repetition
-    shows no SD: the spread is then the one for two, or the widest. Raises
-    ``UserError`` with the reachable range.
+    has no SD, so the spread is that for two repetitions, or the widest. Raises ``UserError`` with
+    the reachable range.
     """
     population = _Population(plants, n, scale)
     S = np.array([plant.S for plant in plants])
@@ -189,7 +189,7 @@ def calibrate(
 class Band:
     """Planted mean of a domain over personas and SD across the personas' means.
 
-    ``spread`` is the cells' spread, ``offsets`` the items' places around the location to be found.
+    ``spread`` is the cells' spread, ``offsets`` the items' offsets from the location to be found.
     """
 
     name: str
@@ -203,9 +203,9 @@ class Band:
 def calibrate_bands(
     bands: tuple[Band, ...], n: int, scale: Scale
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the location and the trait amplitude of each domain that show its band.
+    """Return the location and the trait amplitude of each domain that give its band.
 
-    All items of a domain move with one trait. The SD across personas holds in the population
+    All items of a domain move with one trait. The SD across personas is that of the population
     and includes the repetition noise of ``n``. Raises ``UserError`` with the reachable range.
     """
     counts = np.array([len(band.offsets) for band in bands])

@@ -1,7 +1,7 @@
-"""The law of a simulated cell's ratings and the exact expectation of their sample SD.
+"""The distribution of a simulated cell's ratings and the exact expectation of their sample SD.
 
-A cell has a latent location ``m`` and a spread ``s``. Its ratings fall on the nearest rating and
-the two beside it, with closed-form probabilities.
+A cell has a latent location ``m`` and a spread ``s``. Its ratings are the nearest rating and its two
+neighbours, with closed-form probabilities.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from persona_collapse.materials.instruments import Scale
 
 Array = NDArray[np.float64]
 
-MAX_SPREAD = 2.0  # the two neighbours take all; a wider law would need more than three ratings
-MIN_SPREAD = 1e-6  # firm answers, yet no division by zero
-MAX_REPETITIONS = 200  # beyond it the enumeration of outcomes takes seconds
+MAX_SPREAD = (
+    2.0  # only the two neighbours occur; a wider distribution would need more than three ratings
+)
+MIN_SPREAD = 1e-6  # constant answers, without a division by zero
+MAX_REPETITIONS = 200  # above it, enumerating outcomes takes seconds
 
 
 def rating_law(m: Array, s: Array | float, scale: Scale) -> tuple[Array, Array, Array]:
     """Return the middle rating of a cell and the probabilities of the ratings below and above.
 
     ``m`` latent locations and ``s`` spreads (0 to 2) broadcast. Up to s = 1 the rating is ``m``
-    plus uniform noise on (-s, s), rounded; from 1 to 2 the middle gives way to its neighbours.
-    Beyond its ends the scale is clipped.
+    plus uniform noise on (-s, s), rounded; from 1 to 2 the probability of the middle falls to 0.
+    Ratings are clipped at the ends of the scale.
     """
     middle = np.floor(m + 0.5)
     x = m - middle
@@ -71,5 +73,5 @@ def _outcome_mean(below: Array, above: Array, n: int, lows: NDArray[np.int64]) -
 
 
 def _log(p: Array) -> Array:
-    # A finite stand-in for -inf, so that zero outcomes of an impossible rating stay possible.
+    # Finite instead of -inf, so that 0 counts of an impossible rating have probability 1, not nan.
     return np.log(p, out=np.full_like(p, -1e6), where=p > 0)

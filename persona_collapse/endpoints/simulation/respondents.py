@@ -1,7 +1,7 @@
-"""Simulated respondents: from texts to traits, and from traits to ratings.
+"""Simulated respondents: traits from texts, and ratings from traits.
 
-Every draw is a hash of the study seed, names and texts, so a rating never depends on which other
-personas, models or shards exist.
+Every draw is a hash of the study's seed, names and texts, so a rating does not depend on other
+personas, models or shards.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from persona_collapse.materials.instruments import Instrument, Item, Scale
 Keys = NDArray[np.uint64]
 Ratings = NDArray[np.int64]
 
-# How far an item's latent location may lie from its domain's, in scale points.
+# Largest distance of an item's latent location from its domain's, in scale points.
 PROFILE_REACH = 1.0
 TOXIC_REACH = 0.3
-# Tried for a profile; spreads lie denser near firm answers.
+# Candidates for a profile; spreads are denser near constant answers.
 _SHIFTS = np.linspace(-2, 2, 481)
 _SPREADS = MAX_SPREAD * np.linspace(0, 1, 32) ** 2
 
@@ -77,14 +77,14 @@ def normal(keys: Keys) -> Array:
 
 
 def item_places(instrument: Instrument, domain: str) -> Array:
-    """Return the places on (-1, 1) of a domain's items around its location, by their texts."""
+    """Return the offsets in (-1, 1) of a domain's items from its location, by their texts."""
     items = [item for item in instrument.items if item.domain == domain]
     places: Array = 2 * uniform(mix(item_keys(items), np.array(3, dtype=np.uint64))) - 1
     return places
 
 
 def middle(scale: Scale) -> float:
-    """Return the middle of a scale, the profile of a model of which nothing else is said."""
+    """Return the middle of a scale, the default profile of a model."""
     return (scale.minimum + scale.maximum) / 2
 
 
@@ -92,8 +92,8 @@ def locations(places: Array, S: float, profile_mean: float, scale: Scale) -> tup
     """Return the latent locations of a domain's items under role-play, in scale points.
 
     The items lie around a point between the scale's middle and the domain's profile mean. A
-    large S needs the whole scale and so the middle. A small S needs locations near whole ratings:
-    half-way between two, hardly any trait would already part the personas.
+    large S needs the whole scale, and so the middle. A small S needs locations near whole ratings:
+    half-way between two ratings, even small traits would give different ratings.
     """
     half = (scale.maximum - scale.minimum) / 2
     centre = middle(scale)
@@ -113,10 +113,10 @@ def persona_traits(
 ) -> Array:
     """Return traits (P, Q), each standard normal in the population of texts.
 
-    ``names`` are seed, model, variant. A trait is the persona's for the domain, weighted by
-    the item's loading, and a part of its own for the item; without ``loaded`` the domain's
-    trait is all. The share ``fidelity`` of its variance is common to the variants of a model, the
-    rest is the variant's own.
+    ``names`` are seed, model, variant. A trait is the persona's trait for the domain,
+    weighted by the item's loading, plus a part specific to the item; without ``loaded`` it is the
+    domain's trait alone. The share ``fidelity`` of its variance is common to the variants of a
+    model, the rest is specific to the variant.
     """
     seed, model, variant = names
     # The label is part of the seed: another word would draw other respondents.
@@ -132,7 +132,7 @@ def persona_traits(
         mine: Array = loading * shared + np.sqrt(1 - loading**2) * single
         return mine
 
-    # A persona is the same character in every model; how it takes an item is the model's.
+    # Domain traits of a persona are equal in every model; item parts depend on the model.
     common = traits(
         text_keys(people, seed, "trait"), text_keys(people, seed, "trait of an item", model)
     )
@@ -156,9 +156,9 @@ def plant_profile(
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Return per item the middle rating and, of ``n`` answers, how many lie below and above it.
 
-    A printed profile is a count over few answers, so counts are planted, not probabilities: of
-    all locations and spreads, those whose mean (first) and mean within-item SD come nearest.
-    Raises ``UserError`` where that is not near.
+    A printed profile comes from few answers, so counts are planted, not probabilities: those of the
+    location and spread with the closest mean (first) and mean within-item SD. Raises ``UserError``
+    if the closest is too far away.
     """
     location, spread = np.meshgrid(profile.mean + _SHIFTS, _SPREADS, indexing="ij")
     m = location.ravel()[:, None] + np.array(profile.offsets)
@@ -167,7 +167,7 @@ def plant_profile(
     means = (centre + (high - low) / n).mean(axis=1)
     sds = np.sqrt((high + low - (high - low) ** 2 / n) / max(n - 1, 1)).mean(axis=1)
     best = int(np.argmin(2 * np.abs(means - profile.mean) + np.abs(sds - profile.sd)))
-    slack = 0.5 / len(profile.offsets)  # what one item on the wrong side of a half makes
+    slack = 0.5 / len(profile.offsets)  # the effect of one item on the wrong side of a half
     far = abs(means[best] - profile.mean) > 0.05 + slack
     if far or (n > 1 and abs(sds[best] - profile.sd) > 0.05 + slack):
         raise UserError(
