@@ -4,8 +4,8 @@
         --studies 500 --processes 2
     python -m benchmarks.replicates document
 
-Every fine-tune has its own true trait amplitude and noise, and so its own S and R, drawn around those
-of its kind. Every study draws 100 personas anew (smooth normal personas, as in
+Every fine-tune has its own true trait amplitude and noise, and so its own S and R, drawn around
+those of its kind. Every study draws 100 personas anew (smooth normal personas, as in
 ``benchmarks.calibration_worlds``) and measures base and five insecure fine-tunes by 30 items x 10
 repetitions, of which the first one, two, three and all five are analysed. ``simulate`` writes
 ``benchmarks/results/replicates.csv``, ``document`` the tables of ``docs/calibration.md``.

@@ -33,8 +33,8 @@ _NODES = 400  # traits of equal probability, for the moments of a persona's own 
 class Plant:
     """Planted values of one domain, and where its items are.
 
-    ``S`` and ``R`` are defined in docs/architecture.md; ``locations`` are the items' latent locations
-    in scale points at trait zero.
+    ``S`` and ``R`` are defined in docs/architecture.md; ``locations`` are the items' latent
+    locations in scale points at trait zero.
     """
 
     name: str

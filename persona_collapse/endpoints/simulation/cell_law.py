@@ -1,7 +1,7 @@
 """The distribution of a simulated cell's ratings and the exact expectation of their sample SD.
 
-A cell has a latent location ``m`` and a spread ``s``. Its ratings are the nearest rating and its two
-neighbours, with closed-form probabilities.
+A cell has a latent location ``m`` and a spread ``s``. Its ratings are the nearest rating and its
+two neighbours, with closed-form probabilities.
 """
 
 from __future__ import annotations
