@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 python -m benchmarks.hundred_models [variants]
 
 The 300,000 answers of a variant are generated when they are needed, untimed. The script reports the
-CPU time of ``moments_of`` and ``metrics_of`` with 2,000 persona and 400 rerun
-draws, and the peak memory of the process. The answers are noisier than any published ones: 85 %
+CPU time of ``moments_of`` and ``metrics_of`` with 2,000 persona and 400 rerun draws, and the peak
+memory of the process. The answers are noisier than any published ones: 85 %
 of the cells have more than one rating, which costs most. Three smaller sizes, measured first, show
 that the cost is linear in the number of answers. Writes ``benchmarks/results/hundred_models.csv``.
 """

@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 python -m benchmarks.inference
 
 The demo study's simulated respondents (4 models x 3 variants, 100 personas x 30 items x 10
-repetitions, besides the unconditioned and the toxic probe) answer first, untimed. Each part then runs
-as in its rule, with the default numbers of draws. The last column is the peak memory of the process
-so far, including the answers. Writes ``benchmarks/results/inference.csv``.
+repetitions, besides the unconditioned and the toxic probe) answer first, untimed. Each part then
+runs as in its rule, with the default numbers of draws. The last column is the peak memory of the
+process so far, including the answers. Writes ``benchmarks/results/inference.csv``.
 """
 
 from __future__ import annotations
