@@ -135,7 +135,7 @@ CASES = [
         study(toxic_probe),
         (2, 2),
         Rules(but=("table_power",)),
-        Rules(but=("figures_curves",), more=("figures_radars_toxic",)),
+        Rules(more=("figures_radars_toxic",)),
         ALL,
         requests=2 * 2 * ITEMS,
         answers=2 * 2 * ITEMS * 3,
