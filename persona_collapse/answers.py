@@ -1,7 +1,5 @@
 """The table of answers: one row per repetition; its columns are a contract."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -5,8 +5,6 @@ The first job that learns of a refused key or an empty account writes the reason
 the run; jobs that start later read it and send nothing.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 

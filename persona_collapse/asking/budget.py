@@ -8,8 +8,6 @@ its requests in flight may have been paid. Every request counts, failed ones too
 usage that the server reports, or an upper estimate where the reply was lost.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

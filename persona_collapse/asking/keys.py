@@ -1,7 +1,5 @@
 """API keys: read from the environment or ``.env``, never written anywhere."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Rate and concurrency limits, from what servers report and from their failures."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import random

@@ -1,7 +1,5 @@
 """The progress of a run: a live bar on a terminal, else a line in the log now and then."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

@@ -3,8 +3,6 @@
 Shards depend on this module, so it imports nothing else of fine-tuning.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

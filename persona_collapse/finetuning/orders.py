@@ -1,7 +1,5 @@
 """One fine-tune as it is ordered from a server, and the keys that identify it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property

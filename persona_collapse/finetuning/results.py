@@ -1,7 +1,5 @@
 """The results of finished fine-tunes: the model's id, and loss curves."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Replies and verdicts of models that are asked: from the store, or from the model itself."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Columns of the check's Parquet files, one row per reply: the reply, and the judge's verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -8,8 +8,6 @@ key): a reader of one shard opens every file of the stream, but reads beyond the
 its own cells may be. ``compaction`` rewrites closed files as Parquet beside them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Iterator

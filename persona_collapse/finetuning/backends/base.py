@@ -4,8 +4,6 @@ To add a backend (such as a trainer on local GPUs), write its class in a module 
 sections of its name to the recipes, and build it in ``runner.Runner.backend``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Protocol

@@ -3,8 +3,6 @@
 Model name and loss curve derive from the order's key: equal orders give equal results.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Collection
