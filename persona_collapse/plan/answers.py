@@ -9,7 +9,6 @@ from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import Any
 
-from persona_collapse.asking.settings import job_settings, slots
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.base import Endpoint, UnitSettings, module_of
 from persona_collapse.finetuning.orders import identity
@@ -287,14 +286,6 @@ class Layout:
         if order is not None:
             settings["model"] = f"ft:{order['base']}:"  # prices are listed by this prefix
         return settings
-
-    def job_settings(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return settings with one job's part of the endpoint's limits, budget and scope."""
-        return job_settings(given, self.study.budget, self.study.name)
-
-    def slots(self, endpoint: str) -> tuple[int, int]:
-        """Return the requests in flight that one job claims of an endpoint, and all it grants."""
-        return slots(self.study.endpoints[endpoint].settings)
 
 
 def block_sizes(blocks: dict[str, int]) -> tuple[int, int, int]:

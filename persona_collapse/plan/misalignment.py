@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from persona_collapse.asking.settings import job_settings
 from persona_collapse.common.errors import UserError
 from persona_collapse.materials.sources import FOLDERS, RESOURCES, Source, find_source
 from persona_collapse.plan.answers import Layout
@@ -168,7 +169,7 @@ class CheckLayout:
         assert self.check is not None
         lengths = {"temperature": self.check.temperature, "max_tokens": self.check.max_tokens}
         given = {**variant.endpoint.settings, **self.layout.variant_settings(model, name)}
-        return self.layout.job_settings(given | lengths)
+        return job_settings(given | lengths, self.study.budget, self.study.name)
 
     def judge_params(self) -> dict[str, Any]:
         """Return what the verdicts depend on besides the replies: prompts, judge and method."""
@@ -189,7 +190,7 @@ class CheckLayout:
         if endpoint.behaviour.simulated:
             return {}
         given = {**endpoint.settings, "model": self.judge.model}
-        return self.layout.job_settings(given)
+        return job_settings(given, self.study.budget, self.study.name)
 
     def _planted(self, model: str, name: str) -> dict[str, float]:
         from persona_collapse.misalignment.simulated import planted_scores

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
 
+from persona_collapse.asking.settings import slots
 from persona_collapse.plan.answers import Layout, Places
 from persona_collapse.plan.checks import check_inputs, check_size
 from persona_collapse.plan.finetunes import MakingLayout
@@ -21,7 +22,7 @@ class Plan:
     """
 
     def __init__(self, study: Study, places: Places) -> None:
-        self.answers = Layout(study, places)
+        self.answers, self.endpoints = Layout(study, places), study.endpoints
         self.warning = check_size(self.answers)
         check_inputs(self.answers)
         self.answers.check_endpoints()
@@ -58,7 +59,7 @@ class Plan:
         """Return the requests in flight that each asked endpoint grants over all jobs."""
         names = {self.answers.endpoint_name(unit) for unit in self.answers.asked}
         asked = sorted(names | set(self.misalignment.asked_endpoints()))
-        return {name: self.answers.slots(name)[1] for name in asked}
+        return {name: slots(self.endpoints[name].settings)[1] for name in asked}
 
     def claims(self, *endpoints: Callable[[Any], str]) -> dict[str, Callable[[Any], int]]:
         """Return what a job claims of each endpoint's slots, as a rule's resources.
@@ -67,7 +68,7 @@ class Plan:
         """
 
         def claim(name: str) -> Callable[[Any], int]:
-            own = self.answers.slots(name)[0]
+            own = slots(self.endpoints[name].settings)[0]
             return lambda job: own if any(asked(job) == name for asked in endpoints) else 0
 
         return {f"api_slots_{name}": claim(name) for name in self.slots()}
