@@ -22,19 +22,10 @@ def trajectory_of(
     ``steps`` are (model, variant, training step). S and R come from the probe ``roleplay`` of
     ``metrics``, saturation from the probe ``unconditioned`` of ``diagnostics``; either may be null.
     """
-    moved = metrics.filter(pl.col("probe") == roleplay).select(
-        *_KEYS,
-        *(
-            name
-            for name in TABLE.schema
-            if name in metrics.columns and name not in (*_KEYS, "probe")
-        ),
+    moved = metrics.filter(probe=roleplay).select(
+        name for name in metrics.columns if name in TABLE.schema and name != "probe"
     )
-    near = diagnostics.filter(
-        (pl.col("probe") == unconditioned)
-        & (pl.col("measure") == "saturation")
-        & (pl.col("domain") == OVERALL)
-    ).select(
+    near = diagnostics.filter(probe=unconditioned, measure="saturation", domain=OVERALL).select(
         *_KEYS,
         saturation=pl.col("value"),
         saturation_lo=pl.col("lo"),

@@ -110,10 +110,10 @@ GROUPS = (
 
 def diagnostics_form(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     """Return one printed table per group of measures and probe, over all items."""
-    overall = frame.filter(pl.col("domain") == OVERALL)
+    overall = frame.filter(domain=OVERALL)
     tables = []
     for probe, suffix in probes_of(overall, look):
-        asked = overall.filter(pl.col("probe") == probe)
+        asked = overall.filter(probe=probe)
         for group in GROUPS:
             rows = asked.filter(pl.col("measure").is_in(list(group.measures)))
             columns = {

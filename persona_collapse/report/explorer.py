@@ -35,27 +35,25 @@ def explorer_of(
     played = personas.filter(pl.col("probe") == look.roleplay, pl.col("persona_id").is_not_null())
     if played.is_empty():
         return None
-    alone = personas.filter(pl.col("probe") == look.unconditioned)
+    alone = personas.filter(probe=look.unconditioned)
     domains = played["domain"].unique(maintain_order=True).to_list()
     people = _people(played)
     models = []
     for model in look.models:
-        own = played.filter(pl.col("model") == model.key)
+        own = played.filter(model=model.key)
         if own.is_empty():
             continue
         profiles = {
-            variant: _profiles(own.filter(pl.col("variant") == variant), list(people), domains)
+            variant: _profiles(own.filter(variant=variant), list(people), domains)
             for variant in look.variants
         }
-        calm = alone.filter(pl.col("model") == model.key)
+        calm = alone.filter(model=model.key)
         models.append(
             {
                 "label": model.label,
                 "personas": {name: own for name, own in profiles.items() if any(own)},
                 "alone": {
-                    variant: _profiles(calm.filter(pl.col("variant") == variant), [None], domains)[
-                        0
-                    ]
+                    variant: _profiles(calm.filter(variant=variant), [None], domains)[0]
                     for variant in look.variants
                 },
                 **_movers(profiles[look.baseline], profiles[look.target]),

@@ -132,12 +132,12 @@ def _metrics(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable
     )
     tables = []
     for probe, suffix in probes_of(frame, look):
-        asked = frame.filter(pl.col("probe") == probe)
+        asked = frame.filter(probe=probe)
         under = "under role-play" if not suffix else f"under the probe “{probe}”"
         note = "Value ± standard error; intervals from a bootstrap over personas and repetitions."
         section = "susceptibility" if not suffix else "saturation"
         title = f"{look.metric('S')} and robustness R {under}"
-        layout = row_by_row(asked.filter(pl.col("domain") == OVERALL), look, columns)
+        layout = row_by_row(asked.filter(domain=OVERALL), look, columns)
         tables.append(PrintedTable(f"metrics{suffix}", title, note, section, *layout))
         if suffix or not _domains(asked):
             continue
@@ -150,7 +150,7 @@ def _metrics(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable
 
 
 def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
-    frame = frame.filter(pl.col("probe") == look.roleplay)
+    frame = frame.filter(probe=look.roleplay)
     if len(look.models) == 1:
         frame = frame.filter(pl.col("model") != MEAN)
     places = {model.key: place for place, model in enumerate(look.models)}
@@ -165,7 +165,7 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
         )
         for name, tex in (("S", r"$\Delta S$"), ("R", r"$\Delta R$"))
     }
-    overall = frame.filter(pl.col("domain") == OVERALL)
+    overall = frame.filter(domain=OVERALL)
     layout = side_by_side(overall, look, heads, "metric", groups)
     note = "Value [95% interval], the same personas drawn for both variants; p adjusted (Holm)."
     title = "Paired contrasts of S and R"
@@ -175,7 +175,7 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
         for group in _domains(frame)
     }
     for name, section in (("S", "susceptibility"), ("R", "robustness")) if shifts else ():
-        rows = frame.filter(pl.col("metric") == name)
+        rows = frame.filter(metric=name)
         layout = side_by_side(rows, look, heads, "domain", shifts)
         title, note = f"Percent change of {name} per domain", "Percent [95% interval]."
         key = f"contrasts-{name}-domains"
@@ -194,7 +194,7 @@ def _profiles(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTabl
     for probe in frame["probe"].unique(maintain_order=True):
         default = (f"Profiles of the probe “{probe}”", *within, "meaning")
         title, where, spread, section = words.get(probe, default)
-        layout = _by_domain(frame.filter(pl.col("probe") == probe), look, "mean", spread, 2)
+        layout = _by_domain(frame.filter(probe=probe), look, "mean", spread, 2)
         note = f"Mean rating per domain ± SD {where}."
         tables.append(PrintedTable(f"profiles-{probe}", title, note, section, *layout))
     return tables
@@ -216,7 +216,7 @@ def _quality(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable
 
 
 def _band(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
-    frame = frame.filter(pl.col("probe") == look.roleplay)
+    frame = frame.filter(probe=look.roleplay)
     groups = {
         name: (
             Column(name, "value", "error", f"${name}$"),
@@ -273,7 +273,7 @@ def _coherence_loss(table: Table, frame: pl.DataFrame, look: Look) -> list[Print
         f"Percent changes against {look.baseline}; excess: {look.target} less {look.control}, in "
         "points"
     )
-    for mean in frame.filter(pl.col("model") == MEAN).iter_rows(named=True):
+    for mean in frame.filter(model=MEAN).iter_rows(named=True):
         note += f", with its 95% interval. {_correlation(mean)}"
     return [_single(table, row_by_row(frame, look, columns), f"{note}.")]
 

@@ -39,7 +39,7 @@ def methods_of(
     study = provenance["study"]
     analysis, sampling = study["analysis"], study.get("sampling") or {}
     probe = study["probes"].get(look.roleplay, {})
-    rows = metrics.filter(pl.col("probe") == look.roleplay, pl.col("domain") == "overall")
+    rows = metrics.filter(probe=look.roleplay, domain="overall")
     models = ", ".join(model.label for model in look.models)
     sentences = [
         f"We measured {models} in the variants {_listed(look.variants)}.",

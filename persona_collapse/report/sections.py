@@ -17,11 +17,7 @@ class Section:
 
 
 SECTIONS = (
-    Section(
-        "verdict",
-        "Verdict",
-        "",
-    ),
+    Section("verdict", "Verdict", ""),
     Section(
         "susceptibility",
         "Susceptibility, S",

@@ -130,11 +130,7 @@ def _changes(look: Look, contrasts: pl.DataFrame | None, metric: str) -> _Measur
     """Return percent changes of target and control against the baseline, by model."""
     if contrasts is None:
         return _Measured({})
-    chosen = contrasts.filter(
-        pl.col("probe") == look.roleplay,
-        pl.col("domain") == OVERALL,
-        pl.col("metric") == metric,
-    )
+    chosen = contrasts.filter(probe=look.roleplay, domain=OVERALL, metric=metric)
     rows = rows_by(chosen, "model", "contrast")
     points: dict[str, list[_Point]] = {}
     for variant in (look.control, look.target):
@@ -151,7 +147,7 @@ def _levels(
     replicates: Mapping[str, Mapping[str, Sequence[str]]],
 ) -> tuple[_Measured, tuple[float, float] | None]:
     """Return S of each variant by model, and the band."""
-    chosen = metrics.filter(pl.col("probe") == look.roleplay, pl.col("domain") == OVERALL)
+    chosen = metrics.filter(probe=look.roleplay, domain=OVERALL)
     points: dict[str, list[_Point]] = {}
     for row in chosen.iter_rows(named=True):
         if known(row["S"]):
@@ -161,7 +157,7 @@ def _levels(
     }
     limits = None
     if band is not None:
-        ends = band.filter(pl.col("metric") == "S").select("band_lo", "band_hi").rows()
+        ends = band.filter(metric="S").select("band_lo", "band_hi").rows()
         limits = ends[0] if ends else None
     return _Measured(points, list(limits or ())), limits
 

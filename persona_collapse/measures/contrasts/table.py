@@ -166,7 +166,7 @@ def _adjust(frame: pl.DataFrame) -> pl.DataFrame:
     if not parts:
         return frame
     adjusted = pl.concat(parts)
-    shared = adjusted.filter(pl.col("metric") == "R").with_columns(metric=pl.lit("sigma_bar"))
+    shared = adjusted.filter(metric="R").with_columns(metric=pl.lit("sigma_bar"))
     joined = frame.drop("p_adjusted", "p_bh").join(
         pl.concat([adjusted, shared]),
         on=["model", "domain", "contrast", "metric"],

@@ -96,7 +96,7 @@ def printed_profiles(path: Path, label: str, instrument: Instrument) -> dict[str
             )
     return {
         f"printed toxic {row['toxic_persona']}": {name: row[name] for name in domains}
-        for row in table.filter(pl.col("model") == label).to_dicts()
+        for row in table.filter(model=label).to_dicts()
     }
 
 

@@ -34,13 +34,13 @@ def coherence_loss_of(
     """
     rows = []
     for model in dict.fromkeys(misalignment["model"]):
-        scores = misalignment.filter(pl.col("model") == model)
+        scores = misalignment.filter(model=model)
         row = {
             "model": model,
             **_coherence(scores, roles),
             **_robustness(model, contrasts, summary, roles),
         }
-        parts = contrasts.filter(pl.col("model") == model)
+        parts = contrasts.filter(model=model)
         row["simulated"] = bool(scores["simulated"].any() or parts["simulated"].any())
         if None not in (row["robustness_excess"], row["coherence_excess"]):
             rows.append(row)
@@ -91,24 +91,14 @@ def _robustness(
     model: str, contrasts: pl.DataFrame, summary: pl.DataFrame, roles: dict[str, str]
 ) -> dict[str, Any]:
     """Return the percent changes of R and their excess with its interval, from the tables."""
-    mine = contrasts.filter(
-        (pl.col("model") == model)
-        & (pl.col("probe") == roles["probe"])
-        & (pl.col("domain") == OVERALL)
-        & (pl.col("metric") == "R")
-    )
+    mine = contrasts.filter(model=model, probe=roles["probe"], domain=OVERALL, metric="R")
     percents = dict(mine.select("contrast", "percent").iter_rows())
     target, control = (
         percents.get(f"{roles[role]}-{roles['baseline']}") for role in ("target", "control")
     )
     if target is None or control is None:
         return {"robustness_excess": None}
-    excess = summary.filter(
-        (pl.col("model") == model)
-        & (pl.col("probe") == roles["probe"])
-        & (pl.col("quantity") == "excess")
-        & (pl.col("metric") == "R")
-    )
+    excess = summary.filter(model=model, probe=roles["probe"], quantity="excess", metric="R")
     low, high = excess.select("lo", "hi").row(0) if excess.height else (None, None)
     return {
         "robustness_target": target,

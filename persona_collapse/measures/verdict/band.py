@@ -74,7 +74,7 @@ def band_of(
     bands = _bands(prior, inclusion)
     rows = [
         {**{name: row[name] for name in ("model", "variant", "probe", "simulated")}, **placed}
-        for row in metrics.filter(pl.col("domain") == OVERALL).iter_rows(named=True)
+        for row in metrics.filter(domain=OVERALL).iter_rows(named=True)
         for metric, band in bands.items()
         if (placed := _placed(metric, row, band)) is not None
     ]

@@ -84,10 +84,10 @@ def headlines_of(
 def _mean_changes(tables: Tables, roles: Roles) -> Json:
     """Return metric -> variant -> mean percent change over models."""
     keys = ("p", "p_adjusted", "n_models", "n_replicates", "p_replicates")
-    rows = tables.contrasts.filter((pl.col("model") == MEAN) & (pl.col("domain") == OVERALL))
+    rows = tables.contrasts.filter(model=MEAN, domain=OVERALL)
     changes: Json = {name: {} for name in NAMES.values()}
     for variant in (roles.target, roles.control):
-        for row in rows.filter(pl.col("contrast") == f"{variant}-{roles.baseline}").to_dicts():
+        for row in rows.filter(contrast=f"{variant}-{roles.baseline}").to_dicts():
             percent = {"percent": row["percent"], "lo": row["percent_lo"], "hi": row["percent_hi"]}
             changes[NAMES[row["metric"]]][variant] = percent | {key: row[key] for key in keys}
     return changes
@@ -96,7 +96,7 @@ def _mean_changes(tables: Tables, roles: Roles) -> Json:
 def _excess(summary: pl.DataFrame) -> Json:
     """Return metric -> model or mean -> the target's percent change minus the control's."""
     excess: Json = {}
-    for row in summary.filter(pl.col("quantity") == "excess").to_dicts():
+    for row in summary.filter(quantity="excess").to_dicts():
         numbers = {"points": row["value"], "lo": row["lo"], "hi": row["hi"]}
         excess.setdefault(NAMES[row["metric"]], {})[row["model"]] = numbers
     return excess
@@ -105,14 +105,14 @@ def _excess(summary: pl.DataFrame) -> Json:
 def _of_target(table: pl.DataFrame, roles: Roles) -> pl.DataFrame:
     """Return the rows of the target against the baseline, over all items."""
     contrast = f"{roles.target}-{roles.baseline}"
-    return table.filter((pl.col("domain") == OVERALL) & (pl.col("contrast") == contrast))
+    return table.filter(domain=OVERALL, contrast=contrast)
 
 
 def _left_out(table: pl.DataFrame, roles: Roles) -> Json:
     """Return metric -> the range of the target's mean change when any one model is left out."""
     ranges: Json = {}
     for metric, name in NAMES.items():
-        rows = _of_target(table, roles).filter(pl.col("metric") == metric)
+        rows = _of_target(table, roles).filter(metric=metric)
         rows = rows.drop_nulls("percent").sort("percent")
         if rows.height:
             low, high = rows.row(0, named=True), rows.row(-1, named=True)
@@ -138,7 +138,7 @@ def _band(tables: Tables) -> Json:
     keys = ("model", "variant", "value", "se", "position", *BEYOND, "p_outside", "p_base")
     for values in tables.band_values.to_dicts():
         metric = values.pop("metric")
-        rows = tables.band.filter(pl.col("metric") == metric).to_dicts()
+        rows = tables.band.filter(metric=metric).to_dicts()
         outside = [row for row in rows if row["position"] != "inside"]
         bands[metric] = {
             **values,
@@ -151,7 +151,7 @@ def _band(tables: Tables) -> Json:
 def _uneven(summary: pl.DataFrame, quantity: str) -> Json:
     """Return metric -> variant or contrast -> model or mean -> the quantity."""
     uneven: Json = {}
-    for row in summary.filter(pl.col("quantity") == quantity).to_dicts():
+    for row in summary.filter(quantity=quantity).to_dicts():
         models = uneven.setdefault(NAMES[row["metric"]], {}).setdefault(row["variant"], {})
         models[row["model"]] = {"value": row["value"], "lo": row["lo"], "hi": row["hi"]}
     return uneven
@@ -160,9 +160,9 @@ def _uneven(summary: pl.DataFrame, quantity: str) -> Json:
 def _profiles(profiles: pl.DataFrame, probe: str | None) -> Json:
     """Return model -> variant -> mean unconditioned rating, lowest and highest domain."""
     means: Json = {}
-    rows = profiles.filter(pl.col("probe") == probe) if probe else profiles.clear()
+    rows = profiles.filter(probe=probe) if probe else profiles.clear()
     for (model, variant), part in rows.group_by("model", "variant", maintain_order=True):
-        overall = part.filter(pl.col("domain") == OVERALL)["mean"]
+        overall = part.filter(domain=OVERALL)["mean"]
         parts = part.filter(pl.col("domain") != OVERALL)["mean"]
         means.setdefault(str(model), {})[str(variant)] = {
             "mean": overall.item(0) if overall.len() else None,

@@ -70,9 +70,9 @@ def verdict_of(
     ``contrasts``, ``band`` and ``metrics`` are the study's tables; ``replicates`` lists the model's
     replicate fine-tunes by variant. Unknown facts are None.
     """
-    own_metrics = metrics.filter(pl.col("model") == model)
+    own_metrics = metrics.filter(model=model)
     simulated = bool(own_metrics["simulated"].any())
-    own = contrasts.filter(pl.col("model") == model).to_dicts()
+    own = contrasts.filter(model=model).to_dicts()
     rows: Rows = {(row["contrast"], row["metric"], row["domain"]): row for row in own}
     known = {contrast for contrast, _, _ in rows}
     target, control, direct = (f"{first}-{second}" for first, second in roles.contrasts)
@@ -211,7 +211,7 @@ def replicate_facts(
     ``metrics.csv``. Facts per variant: ``n``, the number of replicates with S above and with R
     below the baseline's mean, and ``p_replicates`` of both.
     """
-    own = metrics.filter(pl.col("domain") == OVERALL)
+    own = metrics.filter(domain=OVERALL)
     base = own.filter(pl.col("variant").is_in(list(names.get(roles.baseline, [roles.baseline]))))
     facts: dict[str, Any] = {}
     sentences = []
@@ -251,7 +251,7 @@ def _replicate_sentence(variant: str, baseline: str, fact: Mapping[str, Any]) ->
 
 def band_sentences(rows: pl.DataFrame, variant: str) -> list[str]:
     """Return where S of a variant lies against the band; ``rows`` are those of its replicates."""
-    rows = rows.filter(pl.col("metric") == "S")
+    rows = rows.filter(metric="S")
     if rows.is_empty():
         return []
     low, high, models = rows.select("band_lo", "band_hi", "n_prior").row(0)
