@@ -12,14 +12,7 @@ from persona_collapse.answers import SCHEMA, conform
 from persona_collapse.asking.ask import Attempts, Order, complete
 from persona_collapse.asking.settings import Identity, Settings, job_settings, known
 from persona_collapse.asking.slots import ERROR, Protocol, RatingJob, Slot, resolve
-from persona_collapse.common.keys import (
-    Count,
-    Matches,
-    NonNegative,
-    Positive,
-    Text,
-    key,
-)
+from persona_collapse.common.keys import Count, Matches, NonNegative, Positive, Text, key
 from persona_collapse.endpoints.base import (
     Endpoint,
     EndpointKeys,

@@ -89,9 +89,7 @@ class PlantedKeys(Keys):
     )
     R: Positive | None = key("likewise", None)
     profile_mean: Number | None = key(
-        "the mean of the ratings that the variant gives as itself",
-        None,
-        shown="the scale's middle",
+        "the mean of the ratings that the variant gives as itself", None, shown="the scale's middle"
     )
     profile_sd: NonNegative | None = key("and their SD", None, shown="1 / R")
     alignment: Percentage | None = key(

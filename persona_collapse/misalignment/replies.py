@@ -28,11 +28,7 @@ class Replies:
     """One variant's replies to a set of questions; ``samples`` per question, numbered from 1."""
 
     def __init__(
-        self,
-        names: tuple[str, str],
-        questions: QuestionSet,
-        samples: int,
-        settings: Settings,
+        self, names: tuple[str, str], questions: QuestionSet, samples: int, settings: Settings
     ) -> None:
         self.model, self.variant = names
         self.questions, self.samples, self.settings = questions, samples, settings

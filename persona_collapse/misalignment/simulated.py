@@ -119,10 +119,7 @@ def _score(mean: float, sd: float, place: float) -> int:
 
 
 def judge(
-    replies: pl.DataFrame,
-    task: Mapping[str, Any],
-    questions: QuestionSet,
-    asked: Mapping[str, Any],
+    replies: pl.DataFrame, task: Mapping[str, Any], questions: QuestionSet, asked: Mapping[str, Any]
 ) -> pl.DataFrame:
     """Return simulated replies with the verdicts of a simulated judge, columns of ``JUDGED``."""
     rows = []
