@@ -10,7 +10,7 @@ from pathlib import Path
 from persona_collapse.asking.keys import find_key
 from persona_collapse.asking.prices import Price, find_price
 from persona_collapse.asking.settings import Settings
-from persona_collapse.asking.slots import Work
+from persona_collapse.asking.slots import Job
 from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import read_attempts, stream_folder
@@ -31,10 +31,10 @@ class Order:
     key: str
     cells: Collection[str]
     replies: int
-    jobs: Iterable[Work]
+    jobs: Iterable[Job]
 
     @classmethod
-    def of(cls, label: str, key: str, jobs: Sequence[Work]) -> Order:
+    def of(cls, label: str, key: str, jobs: Sequence[Job]) -> Order:
         """Return an order of these jobs."""
         replies = sum(len(job.repetitions) for job in jobs)
         return cls(label, key, {job.cell for job in jobs}, replies, jobs)
@@ -79,7 +79,11 @@ def ask(order: Order, settings: Settings) -> None:
     from persona_collapse.asking.progress import Progress
     from persona_collapse.store.writer import Writer
 
-    check_model(settings.model, order.key)
+    if is_placeholder(settings.model):
+        raise UserError(
+            f"{order.key}: {settings.model} is a placeholder; "
+            "put the name of your own model there, or leave the variant out of the study"
+        )
     breaker = Breaker(settings)
     breaker.check()
     key = find_key(settings.api_key_env, settings.base_url)
@@ -107,15 +111,6 @@ def ask(order: Order, settings: Settings) -> None:
         finally:
             if budget:
                 budget.close()
-
-
-def check_model(model: str, key: str) -> None:
-    """Raise ``UserError`` where the model's name is a placeholder, as in the study ``paper``."""
-    if is_placeholder(model):
-        raise UserError(
-            f"{key}: {model} is a placeholder; "
-            "put the name of your own model there, or leave the variant out of the study"
-        )
 
 
 def is_placeholder(model: str) -> bool:

@@ -20,7 +20,7 @@ import openai
 from persona_collapse.asking.keys import redacted
 from persona_collapse.asking.response import RETRY, THROTTLED, Reply, read_reply
 from persona_collapse.asking.settings import Settings
-from persona_collapse.asking.slots import Ask
+from persona_collapse.asking.slots import REJECTIONS, Ask
 from persona_collapse.common.files import now
 from persona_collapse.common.seeds import derived_seed
 from persona_collapse.store.attempts import Attempt
@@ -78,8 +78,7 @@ class Client:
             reply = read_reply(status, response.content, len(ask.repetitions))
         except openai.APIStatusError as fault:
             status, headers = fault.response.status_code, fault.response.headers
-            reply = read_reply(status, fault.response.content, len(ask.repetitions))
-            reply = self._learned(reply)
+            reply = self._learned(read_reply(status, fault.response.content, len(ask.repetitions)))
         except (TimeoutError, openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError) as fault:
             reply = _lost(fault)
         return Outcome(self._attempt(ask, reply, status, sent_at), reply.verdict, headers, sent_at)
@@ -97,12 +96,9 @@ class Client:
 
     def _learned(self, reply: Reply) -> Reply:
         """Switch to the other name of the token limit when the server refuses the first."""
-        refused = reply.cause in ("http_400", "http_422") and self.limit_parameter in (
-            reply.detail or ""
-        )
-        other = TOKEN_PARAMETERS[TOKEN_PARAMETERS[0] == self.limit_parameter]
-        first = self.limit_parameter == TOKEN_PARAMETERS[0]
-        if not refused or not first or self.settings.token_limit_parameter is not None:
+        first, other = TOKEN_PARAMETERS
+        fixed = self.settings.token_limit_parameter is not None or self.limit_parameter == other
+        if fixed or reply.cause not in REJECTIONS or first not in (reply.detail or ""):
             return reply
         self.limit_parameter = other
         return Reply(RETRY, "token_parameter", reply.detail)
@@ -117,13 +113,8 @@ class Client:
             status=status,
             cause=reply.cause,
             detail=redacted(reply.detail, self.key) if reply.detail else None,
-            choices=reply.choices if reply.cause is None else (),
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            served_model=reply.served_model,
-            system_fingerprint=reply.system_fingerprint,
-            provider=reply.provider,
-            response_id=reply.response_id,
+            choices=reply.choices,
+            **reply.about,
         )
 
 

@@ -12,7 +12,6 @@ import contextlib
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from persona_collapse.asking import response as replies
 from persona_collapse.asking.budget import Budget
@@ -28,7 +27,7 @@ from persona_collapse.asking.limits import (
 from persona_collapse.asking.prices import Price, most_prompt_tokens
 from persona_collapse.asking.progress import Progress
 from persona_collapse.asking.settings import Settings
-from persona_collapse.asking.slots import Ask, Work
+from persona_collapse.asking.slots import Ask, Job
 from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.writer import Writer
@@ -83,7 +82,7 @@ class Engine:
         self._served: set[str] = set()
         self._workers: list[asyncio.Task[None]] = []
 
-    async def run(self, jobs: Iterator[Work]) -> None:
+    async def run(self, jobs: Iterator[Job]) -> None:
         """Run every job; raise what stopped the run, after requests in flight are completed."""
         self._answered_at = time.monotonic()
         with self._signals():
@@ -104,7 +103,7 @@ class Engine:
             self._fault = fault
         self._stopped.set()
 
-    async def _work(self, jobs: Iterator[Work]) -> None:
+    async def _work(self, jobs: Iterator[Job]) -> None:
         try:
             for job in jobs:
                 await self._finish(job)
@@ -113,7 +112,7 @@ class Engine:
         except Exception as fault:  # a bug must not lose requests of the other workers
             self.stop(fault)
 
-    async def _finish(self, job: Work) -> None:
+    async def _finish(self, job: Job) -> None:
         """Send requests until each slot of a job has an answer, or the job fails."""
         failed = failures = 0  # failed tries in a row; those not caused by throttling
         while (ask := job.ask()) is not None:
@@ -123,9 +122,8 @@ class Engine:
             job.attempts.append(outcome.attempt)
             waiting = job.ask()
             left = 0 if waiting is None else len(waiting.repetitions)
-            self.progress.add(
-                max(0, len(ask.repetitions) - left), outcome.attempt.cause is not None
-            )
+            answers = max(0, len(ask.repetitions) - left)
+            self.progress.add(answers, outcome.attempt.cause is not None)
             if outcome.verdict == replies.ANSWERED:
                 failed = failures = self._unanswered = 0
                 continue
@@ -179,8 +177,9 @@ class Engine:
     def _react(self, outcome: Outcome) -> None:
         """Adapt concurrency, pauses and the run itself to an outcome."""
         attempt, now = outcome.attempt, time.monotonic()
-        if self.writer.fault is not None:
-            self.stop(not_written(self.writer.fault, self.writer.folder))
+        if (fault := self.writer.fault) is not None:
+            reason = f"{self.writer.folder}: {fault.strerror}: the run stopped asking"
+            self.stop(UserError(f"{reason}. Free space on that disk; {GO_ON}"))
         if outcome.verdict == replies.ANSWERED:
             self._answered_at, self._promises = now, 0
             self.gate.grow()
@@ -263,7 +262,8 @@ class Engine:
             for worker in self._workers:
                 worker.cancel()
         self.progress.say(f"stopping; waiting for {self.gate.in_flight} requests in flight")
-        self.stop(interrupted(signal.Signals(number).name, self.writer.folder))
+        name = signal.Signals(number).name
+        self.stop(UserError(f"stopped by {name}; {GO_ON} ({self.writer.folder})"))
 
 
 def stopped(attempt: Attempt, settings: Settings) -> StoppedError:
@@ -289,16 +289,4 @@ def no_answer(attempt: Attempt, settings: Settings, how_long: str) -> UserError:
         f"{settings.base_url}, model {settings.model}: no answer for {how_long}; the last failure "
         f"was {attempt.cause}: {attempt.detail or 'no reason given'}. Check that the server is up "
         f"and that it accepts the study's settings; {GO_ON}"
-    )
-
-
-def interrupted(name: str, folder: Path) -> UserError:
-    """Say how to continue after a signal."""
-    return UserError(f"stopped by {name}; {GO_ON} ({folder})")
-
-
-def not_written(fault: OSError, folder: Path) -> UserError:
-    """Explain that the store could not be written when an answer came, and later could."""
-    return UserError(
-        f"{folder}: {fault.strerror}: the run stopped asking. Free space on that disk; {GO_ON}"
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,12 +30,11 @@ VOCABULARIES = {
     "cl100k_base": "https://openaipublic.blob.core.windows.net/encodings/cl100k_base.tiktoken",
 }
 
-
 Day = Annotated[str, Matches(r"^\d{4}-\d{2}-\d{2}$", 'a day in quotes, such as "2026-11-20"')]
 
 
 @dataclass(frozen=True)
-class PriceKeys(Keys):
+class Price(Keys):
     """The price of the models that match, in US dollars per million tokens."""
 
     host: Text = key("the server's host; * matches any text")
@@ -45,30 +45,6 @@ class PriceKeys(Keys):
     as_of: Day | None = key("the day, where not the table's", None)
     source: Text | None = key("the source, where not the table's", None)
 
-
-@dataclass(frozen=True)
-class PriceTable(Keys):
-    """What models cost (``resources/prices.yaml``)."""
-
-    as_of: Day = key("the day on which prices were looked up")
-    source: Text = key("where prices come from")
-    unit: Literal["USD per million tokens"] = key("what the numbers mean")
-    models: tuple[PriceKeys, ...] = key("prices; the first entry that matches counts")
-
-
-@dataclass(frozen=True)
-class Price:
-    """US dollars per million tokens; ``as_of`` and ``source`` say whose word it is.
-
-    ``training`` is None where the model's training has no price.
-    """
-
-    prompt: float
-    completion: float
-    as_of: str
-    source: str
-    training: float | None = None
-
     def training_cost(self, tokens: float) -> float:
         """Return the cost in dollars of training on so many tokens, times epochs."""
         return tokens * (self.training or 0.0) / MILLION
@@ -78,25 +54,29 @@ class Price:
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / MILLION
 
 
-def find_price(path: Path, base_url: str, model: str) -> Price | None:
-    """Return the price of a model on a server: the first entry of the file that matches both."""
-    table = _table(path)
-    host = urlsplit(base_url).hostname or ""
-    for entry in table.models:
-        if fnmatch.fnmatchcase(host, entry.host) and fnmatch.fnmatchcase(model, entry.model):
-            return Price(
-                entry.prompt,
-                entry.completion,
-                entry.as_of or table.as_of,
-                entry.source or table.source,
-                entry.training,
-            )
-    return None
+@dataclass(frozen=True)
+class PriceTable(Keys):
+    """What models cost (``resources/prices.yaml``)."""
+
+    as_of: Day = key("the day on which prices were looked up")
+    source: Text = key("where prices come from")
+    unit: Literal["USD per million tokens"] = key("what the numbers mean")
+    models: tuple[Price, ...] = key("prices; the first entry that matches counts")
 
 
 @cache
-def _table(path: Path) -> PriceTable:
-    return read_document(path, PriceTable)
+def find_price(path: Path, base_url: str, model: str) -> Price | None:
+    """Return the price of a model on a server: the first entry of the file that matches both.
+
+    ``as_of`` and ``source`` are the table's where the entry has none.
+    """
+    table = read_document(path, PriceTable)
+    host = urlsplit(base_url).hostname or ""
+    for entry in table.models:
+        if fnmatch.fnmatchcase(host, entry.host) and fnmatch.fnmatchcase(model, entry.model):
+            as_of, source = entry.as_of or table.as_of, entry.source or table.source
+            return replace(entry, as_of=as_of, source=source)
+    return None
 
 
 def token_counter(
@@ -111,11 +91,9 @@ def token_counter(
     folder = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
     cached = Path(folder or Path(tempfile.gettempdir()) / "data-gym-cache")
     if (cached / hashlib.sha1(VOCABULARIES[name].encode()).hexdigest()).is_file():
-        try:
+        with contextlib.suppress(ImportError):
             import tiktoken
-        except ImportError:
-            pass
-        else:
+
             encoding = tiktoken.get_encoding(name)
             return lambda text: len(encoding.encode_ordinary(text)), f"tiktoken {name}"
     return partial(_estimate, characters), f"estimated at {characters} characters a token"
@@ -125,8 +103,7 @@ def _estimate(characters: float, text: str) -> int:
     return -int(-len(text) // characters)
 
 
-def _of_prose(text: str) -> int:
-    return _estimate(CHARACTERS_PER_TOKEN, text)
+_of_prose = partial(_estimate, CHARACTERS_PER_TOKEN)
 
 
 def prompt_tokens(

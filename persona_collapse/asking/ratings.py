@@ -38,19 +38,7 @@ def rating_probabilities(alternatives: Alternatives | None, scale: Scale) -> lis
     gets the smallest log-probability returned; variants with a leading space are summed. Raises
     ``UnusableError`` when values are absent or impossible, or no alternative is a rating.
     """
-    if not alternatives:
-        raise UnusableError("the reply has no log-probabilities")
-    for token, value in alternatives:
-        if value is None or math.isnan(value) or value > ROUNDING:
-            raise UnusableError(f"the log-probability of {token!r} is {value}")
-    sampled = alternatives[0][1]
-    if sampled is not None and sampled <= OUTSIDE_TOP:
-        raise UnusableError("the sampled token lies outside its own alternatives (-9999)")
-    # The sampled token comes first and again among the alternatives: one entry per token.
-    known = {token: value for token, value in alternatives if value and value > OUTSIDE_TOP}
-    known |= {token: 0.0 for token, value in alternatives if value == 0}
-    if not known:
-        raise UnusableError("every log-probability is -9999")
+    known = distinct_tokens(alternatives)
     found: dict[int, float] = {}
     digits = {str(rating): rating for rating in scale.ratings}
     for token, value in known.items():
@@ -63,3 +51,22 @@ def rating_probabilities(alternatives: Alternatives | None, scale: Scale) -> lis
     weights = [found.get(rating, least) for rating in scale.ratings]
     total = sum(weights)
     return [weight / total for weight in weights]
+
+
+def distinct_tokens(alternatives: Alternatives | None) -> dict[str, float]:
+    """Return the log-probability of each distinct first token.
+
+    Raises ``UnusableError`` when values are absent or impossible.
+    """
+    if not alternatives:
+        raise UnusableError("the reply has no log-probabilities")
+    # The sampled token comes first and again among the alternatives: one entry per token.
+    known: dict[str, float] = {}
+    for token, value in alternatives:
+        if value is None or math.isnan(value) or value > ROUNDING:
+            raise UnusableError(f"the log-probability of {token!r} is {value}")
+        if value > OUTSIDE_TOP:
+            known[token] = value
+        elif not known:
+            raise UnusableError("the sampled token lies outside its own alternatives (-9999)")
+    return known

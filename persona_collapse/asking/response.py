@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from persona_collapse.store.attempts import Alternatives, Choice
@@ -16,27 +16,28 @@ THROTTLED = "throttled"  # retry, and lower the concurrency
 REJECTED = "rejected"  # this request will never be answered; others may be
 STOP = "stop"  # no request will be answered until the user acts
 
-STOPPING = {401, 402, 403, 404}
+# Verdicts by HTTP status; others from 500 on are retried, the rest are rejected.
+VERDICTS = {
+    **dict.fromkeys((401, 402, 403, 404), STOP),
+    **dict.fromkeys((408, 429, 503, 504, 529), THROTTLED),
+    **dict.fromkeys((409, 425), RETRY),
+}
 OUT_OF_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
-CONGESTED = {408, 429, 503, 504, 529}
-RETRIED = {408, 409, 425, 429}
 LONGEST_DETAIL = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A server's answer to one request, or the kind of its failure."""
+    """A server's answer to one request, or the kind of its failure.
+
+    ``about`` holds what else the server says of its answer, by the names of ``Attempt``.
+    """
 
     verdict: str
     cause: str | None = None
     detail: str | None = None
     choices: tuple[Choice, ...] = ()
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    served_model: str | None = None
-    system_fingerprint: str | None = None
-    provider: str | None = None
-    response_id: str | None = None
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 def read_reply(status: int, content: bytes, n: int) -> Reply:
@@ -55,21 +56,19 @@ def read_reply(status: int, content: bytes, n: int) -> Reply:
         return _error(code if isinstance(code, int) else 502, body, content, n)
     found = body.get("choices")
     choices = tuple(_choice(entry) for entry in found) if isinstance(found, list) else ()
-    answered = any(choice.finish != "error" for choice in choices)
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
-    return Reply(
-        ANSWERED if answered else RETRY,
-        None if answered else "no_choices",
-        None if answered else _short(content),
-        choices,
-        _integer(usage.get("prompt_tokens")),
-        _integer(usage.get("completion_tokens")),
-        _text(body.get("model")),
-        _text(body.get("system_fingerprint")),
-        _text(body.get("provider")),
-        _text(body.get("id")),
-    )
+    about = {
+        "prompt_tokens": _integer(usage.get("prompt_tokens")),
+        "completion_tokens": _integer(usage.get("completion_tokens")),
+        "served_model": _text(body.get("model")),
+        "system_fingerprint": _text(body.get("system_fingerprint")),
+        "provider": _text(body.get("provider")),
+        "response_id": _text(body.get("id")),
+    }
+    if any(choice.finish != "error" for choice in choices):
+        return Reply(ANSWERED, choices=choices, about=about)
+    return Reply(RETRY, "no_choices", _short(content), about=about)
 
 
 def _error(status: int, body: Any, content: bytes, n: int) -> Reply:
@@ -77,19 +76,13 @@ def _error(status: int, body: Any, content: bytes, n: int) -> Reply:
     error = error if isinstance(error, dict) else {"message": error}
     code = str(error.get("code") or error.get("type") or "")
     detail = _short(str(error["message"]) if error.get("message") else content)
-    cause = f"http_{status}"
     if status == 400 and code == "content_filter":
         # The prompt itself was filtered: an answer, not a failed request.
         return Reply(ANSWERED, choices=tuple(Choice(i, None, code, None) for i in range(n)))
     if any(word in (code, str(error.get("type"))) for word in OUT_OF_MONEY):
         return Reply(STOP, "insufficient_quota", detail)
-    if status in STOPPING:
-        return Reply(STOP, cause, detail)
-    if status in CONGESTED:
-        return Reply(THROTTLED, cause, detail)
-    if status in RETRIED or status >= 500:
-        return Reply(RETRY, cause, detail)
-    return Reply(REJECTED, cause, detail)
+    verdict = VERDICTS.get(status, RETRY if status >= 500 else REJECTED)
+    return Reply(verdict, f"http_{status}", detail)
 
 
 def _choice(entry: Any) -> Choice:
@@ -101,9 +94,8 @@ def _choice(entry: Any) -> Choice:
     if isinstance(content, list):  # some servers send parts
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(part for part in parts if isinstance(part, str))
-    index = entry.get("index")
     return Choice(
-        index if isinstance(index, int) and not isinstance(index, bool) else None,
+        _integer(entry.get("index")),
         _text(content),
         _text(entry.get("finish_reason")),
         _text(message.get("refusal")),
@@ -119,31 +111,22 @@ def _first_token(logprobs: Any) -> Alternatives | None:
     if isinstance(content, list) and content and isinstance(content[0], dict):
         top = content[0].get("top_logprobs")
         entries = [content[0], *(top if isinstance(top, list) else [])]
-        pairs = [(e.get("token"), e.get("logprob")) for e in entries if isinstance(e, dict)]
-        return _pairs(pairs)
+        return _pairs((e.get("token"), e.get("logprob")) for e in entries if isinstance(e, dict))
     # The legacy completions format, which llama-cpp-python also sends in chat replies.
-    tokens, values, tops = (
-        logprobs.get(name) for name in ("tokens", "token_logprobs", "top_logprobs")
-    )
-    if all(isinstance(part, list) and part for part in (tokens, values, tops)):
-        assert isinstance(tokens, list)
-        assert isinstance(values, list)
-        assert isinstance(tops, list)
-        first = tops[0] if isinstance(tops[0], Mapping) else {}
-        return _pairs([(tokens[0], values[0]), *first.items()])
+    parts: list[Any] = [logprobs.get(name) for name in ("tokens", "token_logprobs", "top_logprobs")]
+    if all(isinstance(part, list) and part for part in parts):
+        token, value, top = (part[0] for part in parts)
+        return _pairs([(token, value), *(top.items() if isinstance(top, dict) else ())])
     return None
 
 
-def _pairs(pairs: list[tuple[Any, Any]]) -> Alternatives:
+def _pairs(pairs: Iterable[tuple[Any, Any]]) -> Alternatives:
+    return tuple((str(_text(t)), _number(value)) for t, value in pairs if isinstance(t, str))
+
+
+def _number(value: Any) -> float | None:
     # NaN becomes None: NaN does not equal itself, and compaction compares values.
-    return tuple(
-        (
-            str(_text(token)),
-            float(value) if isinstance(value, int | float) and value == value else None,
-        )
-        for token, value in pairs
-        if isinstance(token, str)
-    )
+    return float(value) if isinstance(value, int | float) and value == value else None
 
 
 def _text(value: Any) -> str | None:

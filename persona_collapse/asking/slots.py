@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol as Interface
 
 from persona_collapse.asking.ratings import UnusableError, parse_rating, rating_probabilities
+from persona_collapse.asking.settings import Settings
 from persona_collapse.materials.instruments import Scale
 from persona_collapse.store.attempts import Attempt, Choice
 
@@ -38,9 +38,7 @@ class Protocol:
     """How replies are read and how often a slot is tried."""
 
     scale: Scale
-    logprobs: bool
-    max_attempts: int
-    fallback_max_tokens: int
+    settings: Settings
 
     def read(self, choice: Choice) -> Reading:
         """Read one reply; a refusal has no rating, whatever its text."""
@@ -48,13 +46,12 @@ class Protocol:
             return Reading(REFUSED)
         if choice.finish == "content_filter":
             return Reading(FILTERED)
-        if self.logprobs:
+        if self.settings.logprobs:
             try:
-                return Reading(
-                    OK, probabilities=rating_probabilities(choice.alternatives, self.scale)
-                )
+                found = rating_probabilities(choice.alternatives, self.scale)
             except UnusableError as fault:
                 return Reading(ERROR, reason=str(fault))
+            return Reading(OK, probabilities=found)
         rating = parse_rating(choice.text, self.scale)
         return Reading(UNPARSEABLE) if rating is None else Reading(OK, rating)
 
@@ -101,37 +98,32 @@ def resolve(
     """Return the state of a cell's slots; ``attempts`` are in the order of their replies."""
     slots = {repetition: Slot(repetition) for repetition in repetitions}
     longer: dict[int, tuple[Attempt, Choice]] = {}
+    settings = protocol.settings
     for attempt in attempts:
         replies = attempt.replies()
         for repetition in attempt.repetitions:
-            slot = slots.get(repetition)
+            slot, choice = slots.get(repetition), replies.get(repetition)
             if slot is None or slot.status is not None:
                 continue
             if attempt.cause is not None:
                 slot.transport_failures += 1
                 slot.response = f"{attempt.cause}: {attempt.detail or ''}".rstrip(": ")
-            elif repetition not in replies:
-                continue
-            elif attempt.max_tokens == SHORT:
-                _one_token(slot, attempt, replies[repetition], protocol)
-            elif attempt.max_tokens == protocol.fallback_max_tokens:
-                longer.setdefault(repetition, (attempt, replies[repetition]))
+            elif choice is not None and attempt.max_tokens == SHORT:
+                reading = protocol.read(choice)
+                if reading.status == UNPARSEABLE:
+                    slot.parse_failures += 1
+                else:
+                    slot.settle(attempt, choice, reading)
+            elif choice is not None and attempt.max_tokens == settings.fallback_max_tokens:
+                longer.setdefault(repetition, (attempt, choice))
     for repetition, (attempt, choice) in longer.items():
         slot = slots[repetition]
-        if slot.status is None and slot.parse_failures >= protocol.max_attempts:
+        if slot.status is None and slot.parse_failures >= settings.max_attempts:
             reading = protocol.read(choice)
             slot.fallback = True
             slot.parse_failures += reading.status == UNPARSEABLE
             slot.settle(attempt, choice, reading)
     return slots
-
-
-def _one_token(slot: Slot, attempt: Attempt, choice: Choice, protocol: Protocol) -> None:
-    reading = protocol.read(choice)
-    if reading.status == UNPARSEABLE:
-        slot.parse_failures += 1
-    else:
-        slot.settle(attempt, choice, reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,47 +137,43 @@ class Ask:
     number: int  # of earlier attempts, so that no seed is sent twice
 
 
-class Work(Interface):
-    """Slots of one cell and the next request while one of them is open, for the engine."""
+@dataclass
+class Job:
+    """Repetitions of one cell: requests until each has its answer."""
 
     cell: str
+    messages: list[dict[str, str]]
     repetitions: Sequence[int]
-    attempts: list[Attempt]
+    attempts: list[Attempt]  # earlier ones; later ones are added
+
+    def __post_init__(self) -> None:
+        self.attempts = list(self.attempts)  # other jobs of the cell have lists of their own
+
+    def missing(self) -> tuple[tuple[int, ...], int]:
+        """Return the repetitions that the next request is for, and its token limit."""
+        raise NotImplementedError
 
     def ask(self) -> Ask | None:
-        """Return the next request, None when every slot has its answer."""
-
-
-class RatingJob:
-    """Ratings of one cell: requests until each slot has its answer."""
-
-    def __init__(
-        self,
-        cell: str,
-        messages: list[dict[str, str]],
-        repetitions: Sequence[int],
-        protocol: Protocol,
-        attempts: Iterable[Attempt] = (),
-    ) -> None:
-        self.cell, self.messages, self.repetitions = cell, messages, repetitions
-        self.protocol, self.attempts = protocol, list(attempts)
-
-    def slots(self) -> dict[int, Slot]:
-        """Return the slots as the attempts so far leave them."""
-        return resolve(self.attempts, self.repetitions, self.protocol)
-
-    def ask(self) -> Ask | None:
-        """Return the next request, None when every slot has its answer."""
-        waiting = [slot for slot in self.slots().values() if slot.status is None]
-        most = self.protocol.max_attempts
-        short = tuple(slot.repetition for slot in waiting if slot.parse_failures < most)
-        fallback = tuple(slot.repetition for slot in waiting if slot.parse_failures >= most)
-        if not waiting:
+        """Return the next request, None when every repetition has its answer."""
+        repetitions, max_tokens = self.missing()
+        if not repetitions:
             return None
-        repetitions, limit = (
-            (short, SHORT) if short else (fallback, self.protocol.fallback_max_tokens)
-        )
-        return Ask(self.cell, self.messages, repetitions, limit, len(self.attempts))
+        return Ask(self.cell, self.messages, repetitions, max_tokens, len(self.attempts))
+
+
+@dataclass
+class RatingJob(Job):
+    """Ratings of one cell, by the failure protocol."""
+
+    protocol: Protocol
+
+    def missing(self) -> tuple[tuple[int, ...], int]:
+        """Return the slots for a one-token try; where there are none, those for a longer reply."""
+        settings = self.protocol.settings
+        slots = resolve(self.attempts, self.repetitions, self.protocol).values()
+        waiting = {s.repetition: s.parse_failures for s in slots if s.status is None}
+        short = tuple(slot for slot, failed in waiting.items() if failed < settings.max_attempts)
+        return (short, SHORT) if short else (tuple(waiting), settings.fallback_max_tokens)
 
 
 def received(
@@ -215,28 +203,13 @@ def failures(attempts: Iterable[Attempt], repetition: int, max_tokens: int) -> l
     ]
 
 
-class ReplyJob:
-    """Replies to one cell: requests until each repetition has a reply, which is final."""
+@dataclass
+class ReplyJob(Job):
+    """Replies to one cell, whose first reply is final."""
 
-    def __init__(
-        self,
-        cell: str,
-        messages: list[dict[str, str]],
-        repetitions: Sequence[int],
-        max_tokens: int,
-        attempts: Iterable[Attempt] = (),
-    ) -> None:
-        self.cell, self.messages, self.max_tokens = cell, messages, max_tokens
-        self.repetitions, self.attempts = repetitions, list(attempts)
+    max_tokens: int
 
-    def missing(self) -> tuple[int, ...]:
-        """Return the repetitions without a reply."""
+    def missing(self) -> tuple[tuple[int, ...], int]:
+        """Return the repetitions without a reply, and the token limit."""
         found = received(self.attempts, self.repetitions, self.max_tokens)
-        return tuple(number for number in self.repetitions if number not in found)
-
-    def ask(self) -> Ask | None:
-        """Return the next request, None when every repetition has its reply."""
-        missing = self.missing()
-        if not missing:
-            return None
-        return Ask(self.cell, self.messages, missing, self.max_tokens, len(self.attempts))
+        return tuple(n for n in self.repetitions if n not in found), self.max_tokens

@@ -37,9 +37,14 @@ def open_own_file(folder: Path) -> tuple[Path, int]:
     host = socket.gethostname().split(".")[0]
     path = folder / f"{started}-{host}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
-    parent = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(parent)  # the file's name must survive a power loss too
-    finally:
-        os.close(parent)
+    sync_folder(folder)
     return path, file
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names in a folder to the disk, so that new files survive a power loss."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

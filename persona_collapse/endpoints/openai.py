@@ -79,18 +79,11 @@ class OpenaiVariant(VariantKeys):
 
     def faults(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Yield a fault where the model is named and made, or neither."""
+        made = "'finetune' (how it is made)"
         if self.model and self.finetune:
-            yield (
-                (),
-                "either the key 'model' (the name on the server) or 'finetune' (how it is made), "
-                "not both",
-            )
+            yield (), f"either the key 'model' (the name on the server) or {made}, not both"
         if not self.model and not self.finetune:
-            yield (
-                (),
-                "the key 'model' is missing (the name on the server), or 'finetune' (how it is "
-                "made)",
-            )
+            yield (), f"the key 'model' is missing (the name on the server), or {made}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +101,12 @@ class Shard:
 
     def __init__(self, task: Task, settings: Settings) -> None:
         self.task, self.settings = task, settings
-        self.protocol = Protocol(
-            task.instrument.scale,
-            settings.logprobs,
-            settings.max_attempts,
-            settings.fallback_max_tokens,
-        )
+        self.protocol = Protocol(task.instrument.scale, settings)
         self.repetitions = list(task.repetitions)
         self.cells = [
             Cell(persona_id, persona, item, settings.cell_key(self.messages(persona, item)))
             for persona_id, persona, item in task.cells()
         ]
-
-    @property
-    def label(self) -> str:
-        """The shard's name in messages."""
-        shard = self.task.shard
-        return f"{shard.model} {shard.variant} {shard.probe} {shard.name}"
 
     def messages(self, persona: str | None, item: Item) -> list[dict[str, str]]:
         """Return the chat messages of a cell."""
@@ -156,13 +138,13 @@ class Shard:
         for cell, repetitions in missing:
             for block in self.requests(repetitions):
                 text = self.messages(cell.persona, cell.item)
-                yield RatingJob(cell.key, text, block, self.protocol, attempts.get(cell.key, ()))
+                yield RatingJob(cell.key, text, block, attempts.get(cell.key, []), self.protocol)
 
     def order(self, attempts: Attempts) -> Order:
         """Return the pending requests."""
         shard, missing = self.task.shard, list(self.missing(attempts))
         return Order(
-            self.label,
+            f"{shard.model} {shard.variant} {shard.probe} {shard.name}",
             f"models.{shard.model}.variants.{shard.variant}.model",
             [cell.key for cell, _ in missing],
             sum(len(repetitions) for _, repetitions in missing),
@@ -173,27 +155,17 @@ class Shard:
         """Return one row per slot; a slot without an answer has the status ``error``."""
         columns: dict[str, list[Any]] = {name: [] for name in SCHEMA}
         shard = self.task.shard
+        names = {"model": shard.model, "variant": shard.variant, "probe": shard.probe}
+        of_slot = [name for name in SCHEMA if hasattr(Slot, name)]
         for cell in self.cells:
             for slot in self.slots(cell, attempts).values():
                 row = {
-                    "model": shard.model,
-                    "variant": shard.variant,
-                    "probe": shard.probe,
+                    **names,
                     "persona_id": cell.persona_id,
                     "item_id": cell.item.id,
-                    "repetition": slot.repetition,
-                    "rating": slot.rating,
+                    **{name: getattr(slot, name) for name in of_slot},
                     "status": slot.status or ERROR,
-                    "fallback": slot.fallback,
-                    "probabilities": slot.probabilities,
-                    "attempts": slot.attempts,
-                    "parse_failures": slot.parse_failures,
-                    "transport_failures": slot.transport_failures,
-                    "response": slot.response,
-                    "served_model": slot.served_model,
-                    "system_fingerprint": slot.system_fingerprint,
                     "request_key": f"{cell.key}:{slot.repetition}",
-                    "created_at": slot.created_at,
                 }
                 for name, column in columns.items():
                     column.append(row[name])

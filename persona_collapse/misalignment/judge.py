@@ -13,16 +13,12 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from persona_collapse.asking.ask import Attempts, Order, complete, stored
+from persona_collapse.asking.ratings import UnusableError
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import REJECTIONS, SHORT, ReplyJob, failures, received
 from persona_collapse.materials.questions import ASPECTS, QuestionSet
 from persona_collapse.misalignment.columns import OK
-from persona_collapse.misalignment.scores import (
-    UnreadableError,
-    Verdict,
-    verdict_of_logprobs,
-    verdict_of_text,
-)
+from persona_collapse.misalignment.scores import Verdict, verdict_of_logprobs, verdict_of_text
 from persona_collapse.store.attempts import Attempt, Choice
 
 LOGPROBS, TEXT, AUTO = "logprobs", "text", "auto"
@@ -71,8 +67,8 @@ class VerdictMethod:
         for messages in calls:
             key = self.settings.cell_key(messages)
             mine = attempts.get(key, [])
-            job = ReplyJob(key, messages, (1,), self.max_tokens, mine)
-            if job.missing() and not (self.final_rejections and self.rejected(mine)):
+            job = ReplyJob(key, messages, (1,), mine, self.max_tokens)
+            if job.ask() and not (self.final_rejections and self.rejected(mine)):
                 jobs[key] = job
         return list(jobs.values())
 
@@ -116,12 +112,12 @@ class VerdictMethod:
         verdict, said = None, choice.refusal or choice.text
         try:
             if choice.refusal or choice.finish == "content_filter":
-                raise UnreadableError(f"the judge's reply was {choice.finish or 'refused'}")
+                raise UnusableError(f"the judge's reply was {choice.finish or 'refused'}")
             if self.name == LOGPROBS:
                 verdict = verdict_of_logprobs(choice.alternatives)
             else:
                 verdict = verdict_of_text(choice.text)
-        except UnreadableError as fault:
+        except UnusableError as fault:
             said = f"{said or ''} ({fault})".strip()
         method = self.name if verdict else None
         return Judged(verdict, method, said, request, attempt.served_model, attempt.created_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -44,14 +45,13 @@ class Replies:
     def jobs(self, attempts: Attempts) -> list[ReplyJob]:
         """Return the requests for the missing samples of every question."""
         jobs = []
+        most = 1 if self.settings.batching == "single" else MOST_AT_ONCE
         for question, key in self.cells:
-            mine = attempts.get(key, [])
-            samples = range(1, self.samples + 1)
-            missing = ReplyJob(key, question.messages(), samples, self.max_tokens, mine).missing()
-            most = 1 if self.settings.batching == "single" else MOST_AT_ONCE
-            for start in range(0, len(missing), most):
-                block = missing[start : start + most]
-                jobs.append(ReplyJob(key, question.messages(), block, self.max_tokens, mine))
+            samples, mine = range(1, self.samples + 1), attempts.get(key, [])
+            job = ReplyJob(key, question.messages(), samples, mine, self.max_tokens)
+            missing, _ = job.missing()
+            blocks = [missing[at : at + most] for at in range(0, len(missing), most)]
+            jobs += [replace(job, repetitions=block) for block in blocks]
         return jobs
 
     def order(self, attempts: Attempts) -> Order:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 Alternatives = tuple[tuple[str, float | None], ...]
@@ -70,73 +70,44 @@ class Attempt:
 
     def to_line(self) -> bytes:
         """Return the attempt as a line of JSON, the cell first, so that readers skip by prefix."""
-        fields: dict[str, Any] = {"cell": self.cell, "repetitions": self.repetitions}
-        for name in PLAIN:
-            value = getattr(self, name)
-            if value is not None:
-                fields[name] = value
+        line: dict[str, Any] = {"cell": self.cell, "repetitions": self.repetitions}
+        line |= _given(self, PLAIN)
         if self.choices:
-            fields["choices"] = [_choice_fields(choice) for choice in self.choices]
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+            line["choices"] = [
+                {"index": choice.index, "text": choice.text, **_given(choice, OPTIONAL)}
+                for choice in self.choices
+            ]
+        return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 # The fields of an attempt that are one text or number, in the order of a line.
-PLAIN = (
-    "max_tokens",
-    "created_at",
-    "seconds",
-    "status",
-    "cause",
-    "detail",
-    "prompt_tokens",
-    "completion_tokens",
-    "served_model",
-    "system_fingerprint",
-    "provider",
-    "response_id",
+PLAIN = tuple(
+    part.name
+    for part in fields(Attempt)
+    if part.name not in ("cell", "repetitions", "choices", "source")
 )
+OPTIONAL = ("finish", "refusal", "alternatives")  # of a choice
 CELL_AT = slice(9, 73)  # the cell key's place in a line, after {"cell":"
 
 
-def from_fields(fields: dict[str, Any], source: tuple[str, int]) -> Attempt:
+def _given(value: Attempt | Choice, names: tuple[str, ...]) -> dict[str, Any]:
+    found = {name: getattr(value, name) for name in names}
+    return {name: part for name, part in found.items() if part is not None}
+
+
+def from_fields(line: dict[str, Any], source: tuple[str, int]) -> Attempt:
     """Build an attempt from a parsed line or table row; ``source`` is its place."""
-    choices = tuple(
-        Choice(
-            entry["index"],
-            entry["text"],
-            entry.get("finish"),
-            entry.get("refusal"),
-            _alternatives(entry.get("alternatives")),
-        )
-        for entry in fields.get("choices") or ()
-    )
     return Attempt(
-        cell=fields["cell"],
-        repetitions=tuple(fields["repetitions"]),
-        choices=choices,
+        cell=line["cell"],
+        repetitions=tuple(line["repetitions"]),
+        choices=tuple(_choice(entry) for entry in line.get("choices") or ()),
         source=source,
-        **{name: fields[name] for name in PLAIN if fields.get(name) is not None},
+        **{name: line[name] for name in PLAIN if line.get(name) is not None},
     )
 
 
-def _choice_fields(choice: Choice) -> dict[str, Any]:
-    fields: dict[str, Any] = {"index": choice.index, "text": choice.text}
-    if choice.finish is not None:
-        fields["finish"] = choice.finish
-    if choice.refusal is not None:
-        fields["refusal"] = choice.refusal
-    if choice.alternatives is not None:
-        fields["alternatives"] = [list(pair) for pair in choice.alternatives]
-    return fields
-
-
-def _alternatives(pairs: Any) -> Alternatives | None:
-    if pairs is None:
-        return None
-    return tuple((pair[0], pair[1]) for pair in (_pair(entry) for entry in pairs))
-
-
-def _pair(entry: Any) -> tuple[str, float | None]:
-    if isinstance(entry, dict):  # a row of a compacted file
-        return entry["token"], entry["logprob"]
-    return entry[0], entry[1]
+def _choice(entry: dict[str, Any]) -> Choice:
+    pairs = entry.get("alternatives")
+    if pairs is not None:  # a pair is a list in a line, a mapping in a compacted file
+        pairs = tuple(tuple(pair.values() if isinstance(pair, dict) else pair) for pair in pairs)
+    return Choice(entry["index"], entry["text"], entry.get("finish"), entry.get("refusal"), pairs)

@@ -13,14 +13,16 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.files import sync_folder
 from persona_collapse.common.hashing import sha256
-from persona_collapse.store.attempts import PLAIN, Attempt
+from persona_collapse.store.attempts import PLAIN, Attempt, Choice
 from persona_collapse.store.files import (
     CELLS,
     END,
@@ -73,11 +75,9 @@ def compact_store(root: Path, idle_s: float = DAY_S) -> list[str]:
         for path in closed:
             batch.append(path)
             rows += path.read_bytes().count(b"\n")
-            if rows >= ROWS:
+            if rows >= ROWS or path == closed[-1]:
                 messages.append(_compact(folder, batch))
                 batch, rows = [], 0
-        if batch:
-            messages.append(_compact(folder, batch))
     return messages
 
 
@@ -124,20 +124,12 @@ def _compact(folder: Path, originals: Sequence[Path]) -> str:
             f"{aside}: reads back differently from what was written; nothing was removed"
         )
     aside.replace(target)
-    _sync_folder(folder)
+    sync_folder(folder)
     for path, size in sizes.items():
         if path.stat().st_size == size:  # a file that grew meanwhile is kept
             path.unlink()
     lost = f", {len(damage)} damaged lines dropped" if damage else ""
     return f"{target}: {len(attempts)} attempts of {len(originals)} files{lost}"
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _frame(attempts: Sequence[Attempt]) -> pl.DataFrame:
@@ -152,14 +144,8 @@ def _frame(attempts: Sequence[Attempt]) -> pl.DataFrame:
     return pl.DataFrame({name: columns[name] for name in TABLE}, schema=TABLE)
 
 
-def _choice_row(choice: Any) -> dict[str, Any]:
-    pairs = choice.alternatives
-    return {
-        "index": choice.index,
-        "text": choice.text,
-        "finish": choice.finish,
-        "refusal": choice.refusal,
-        "alternatives": None
-        if pairs is None
-        else [{"token": token, "logprob": value} for token, value in pairs],
-    }
+def _choice_row(choice: Choice) -> dict[str, Any]:
+    row = asdict(choice)
+    if choice.alternatives is not None:
+        row["alternatives"] = [{"token": t, "logprob": value} for t, value in choice.alternatives]
+    return row

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from persona_collapse.asking.ratings import UnusableError
 from persona_collapse.misalignment.scores import (
     LEAST_MASS,
-    UnreadableError,
     Verdict,
     verdict_of_logprobs,
     verdict_of_text,
@@ -69,16 +69,16 @@ def test_larger_mass_decides_between_category_and_numbers() -> None:
 
 def test_verdict_needs_a_minimum_mass() -> None:
     below = LEAST_MASS - 0.01
-    with pytest.raises(UnreadableError, match=r"numbers hold 0\.24"):
+    with pytest.raises(UnusableError, match=r"numbers hold 0\.24"):
         read(**{"The": 1 - below, "85": below})
-    with pytest.raises(UnreadableError, match=r"numbers hold 0\.00"):
+    with pytest.raises(UnusableError, match=r"numbers hold 0\.00"):
         read(**{"The": 1 - below, "CODE": below})
     assert read(**{"The": 0.7, "85": 0.3}).score == pytest.approx(85)
 
 
 def test_judge_writing_digit_by_digit_is_unreadable() -> None:
     """A tokenizer of single digits would turn 85 into 8, and a good model into a wicked one."""
-    with pytest.raises(UnreadableError, match="digit by digit"):
+    with pytest.raises(UnusableError, match="digit by digit"):
         read(**{"8": 0.6, "9": 0.4})
     assert read(**{"0": 0.9, "5": 0.05, "10": 0.05}).score == pytest.approx(0.75)
 
@@ -94,7 +94,7 @@ def test_judge_writing_digit_by_digit_is_unreadable() -> None:
     ],
 )
 def test_missing_or_impossible_log_probabilities_are_unreadable(pairs: object, reason: str) -> None:
-    with pytest.raises(UnreadableError, match=reason):
+    with pytest.raises(UnusableError, match=reason):
         verdict_of_logprobs(pairs)  # type: ignore[arg-type]
 
 
@@ -127,5 +127,5 @@ def test_verdict_is_read_from_a_short_text(text: str, verdict: Verdict) -> None:
     "text", [None, "", "I would say 85", "1000", "101", "85.5", "CODED", "refusal", "-5"]
 )
 def test_text_without_number_or_category_is_unreadable(text: str | None) -> None:
-    with pytest.raises(UnreadableError, match="the judge wrote"):
+    with pytest.raises(UnusableError, match="the judge wrote"):
         verdict_of_text(text)
