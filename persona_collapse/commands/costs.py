@@ -7,8 +7,9 @@ unreadable replies are requested again. Prompt tokens are counted or estimated; 
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from persona_collapse.asking.prices import find_price, prompt_tokens, token_coun
 from persona_collapse.asking.settings import Settings
 from persona_collapse.endpoints.openai import Shard
 from persona_collapse.finetuning.data import check_dataset, read_examples
-from persona_collapse.finetuning.journal import FINISHED, ending, known_id, open_intent
+from persona_collapse.finetuning.journal import FAILED, FINISHED, ending, known_id, open_intent
 from persona_collapse.finetuning.runner import Runner
 from persona_collapse.materials.questions import ASPECTS, read_questions
 from persona_collapse.misalignment.columns import ERROR
@@ -76,13 +77,7 @@ def plan_study(
     tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in finetunes]
     rows = [training_row(tune, Path(m["made"])) for tune, m in zip(tunes, finetunes, strict=True)]
     models = known_models(tunes)
-    tasks = []
-    for params, sources, asked in zip(shards, files, settings, strict=True):
-        # A finished fine-tune has a name of its own: its stored answers count.
-        name = models.get((params["model"], params["variant"]), asked["model"])
-        task = task_of(params, sources["instrument"], sources.get("personas"))
-        tasks.append((task, {**asked, "model": name}))
-    rows += answer_rows(tasks)
+    rows += answer_rows(asked_tasks(shards, files, settings, models))
     if check:
         rows += check_rows(check, models)
     if not rows:
@@ -98,6 +93,22 @@ def plan_study(
         limits = ", ".join(f"{name} {limit}" for name, limit in budget.items())
         print(f"The budget ({limits}) {verdict}.")
     print(f"Written to {output}")
+
+
+def asked_tasks(
+    shards: Sequence[Mapping[str, Any]],
+    files: Sequence[Mapping[str, str]],
+    settings: Sequence[Mapping[str, Any]],
+    made: Mapping[tuple[str, str], str],
+) -> Iterator[tuple[Task, Settings]]:
+    """Yield the task and the settings of each shard; the three lists go together.
+
+    ``made`` names the models of finished fine-tunes, whose stored answers count.
+    """
+    for params, sources, asked in zip(shards, files, settings, strict=True):
+        task = task_of(params, sources["instrument"], sources.get("personas"))
+        name = made.get((task.shard.model, task.shard.variant), asked["model"])
+        yield task, Settings.of({**asked, "model": name})
 
 
 def with_total(rows: Sequence[Row]) -> list[Row]:
@@ -186,22 +197,14 @@ def _priced(row: Row, prices: str) -> Row:
     return full
 
 
-def per_hour(settings: Settings, seconds: float = SECONDS_PER_REQUEST) -> float:
-    """Return how many requests of ``seconds`` one process gets answered in an hour."""
-    fastest = 3600 / seconds * settings.max_in_flight
-    limit = settings.requests_per_minute
-    return fastest if limit is None else min(fastest, 60 * limit)
-
-
-def answer_rows(tasks: Iterable[tuple[Task, Mapping[str, Any]]]) -> list[Row]:
+def answer_rows(tasks: Iterable[tuple[Task, Settings]]) -> list[Row]:
     """Count what tasks need, each with the settings of its endpoint; a row per model x variant.
 
     ``answers`` are slots, ``stored`` those that the store answers; the columns from ``requests`` on
     are about the remaining ones.
     """
     streams: dict[Path, list[Shard]] = {}  # so that each folder is read once
-    for task, given in tasks:
-        settings = Settings.of(given)
+    for task, settings in tasks:
         folder = stream_folder(Path(settings.store), settings.stream)
         streams.setdefault(folder, []).append(Shard(task, settings))
     rows: dict[tuple[str, str], Row] = {}
@@ -221,19 +224,10 @@ def answer_rows(tasks: Iterable[tuple[Task, Mapping[str, Any]]]) -> list[Row]:
                 row["remaining"] += len(repetitions)
                 row["requests"] += requests
                 row["prompt_tokens"] += requests * tokens
-    return [
-        _sampled(
-            names,
-            ANSWERS,
-            {
-                **row,
-                "stored": row["answers"] - row["remaining"],
-                "completion_tokens": row["remaining"],
-            },
-            asked[names],
-        )
-        for names, row in rows.items()
-    ]
+    for row in rows.values():
+        row["stored"] = row["answers"] - row["remaining"]
+        row["completion_tokens"] = row["remaining"]
+    return [_sampled(names, ANSWERS, row, asked[names]) for names, row in rows.items()]
 
 
 def _sampled(
@@ -243,14 +237,17 @@ def _sampled(
     settings: Settings,
     seconds: float = SECONDS_PER_REQUEST,
 ) -> Row:
-    """Return the row of a stage that sends requests, priced, with its hours."""
+    """Return the row of a stage that sends requests of ``seconds``, priced, with its hours."""
+    an_hour = 3600 / seconds * settings.max_in_flight
+    if settings.requests_per_minute is not None:
+        an_hour = min(an_hour, 60 * settings.requests_per_minute)
     row = {
         "model": names[0],
         "variant": names[1],
         "stage": stage,
         "base_url": settings.base_url,
         "requested_model": settings.model,
-        "hours": counts["requests"] / per_hour(settings, seconds),
+        "hours": counts["requests"] / an_hour,
         **counts,
     }
     return _priced(row, settings.prices)
@@ -361,6 +358,23 @@ def training_row(tune: Runner, made: Path) -> Row:
     ``made`` is the file of an earlier run, if any.
     """
     order = tune.order
+    entries = tune.journal.entries()
+    end, job = ending(entries), known_id(entries)
+    if end is not None and end["event"] == FINISHED:
+        note = f"trained: {end['model']}"
+    elif end is not None:
+        reason = f": {end.get('code') or end.get('reason')}" if end["event"] == FAILED else ""
+        again = f"attempt: {{{order.variant}: {order.attempt + 1}}}"
+        note = f"{end['event']}: {end['id']}{reason}; {again} orders it once more"
+    elif job is not None:
+        note = f"running: {job}"
+    else:
+        note = f"to train: {_why(tune, made)}"
+        if open_intent(entries) is not None:
+            note += (
+                "; an earlier request got no reply: a job that it started is resumed, not paid "
+                "again"
+            )
     row = {
         "model": order.model,
         "variant": order.variant,
@@ -371,51 +385,24 @@ def training_row(tune: Runner, made: Path) -> Row:
         "training_tokens": tune.tokens,
         "hours": QUEUE_HOURS + tune.tokens / TOKENS_PER_HOUR,
         "tokens_by": tune.tokens_by,
+        "note": note,
     }
     none = {"requests": 0, "training_tokens": 0, "hours": 0.0, "usd": 0.0}
-    prices = tune.settings["prices"]
-    entries = tune.journal.entries()
-    end, job = ending(entries), known_id(entries)
-    if end is not None and end["event"] == FINISHED:
-        return _priced(row, prices) | none | {"note": f"trained: {end['model']}"}
-    if end is not None:
-        reason = f": {end.get('code') or end.get('reason')}" if end["event"] == "failed" else ""
-        again = f"attempt: {{{order.variant}: {order.attempt + 1}}}"
-        note = f"{end['event']}: {end['id']}{reason}; {again} orders it once more"
-        return _priced(row, prices) | none | {"note": note}
-    if job is not None:
-        return _priced(row, prices) | none | {"note": f"running: {job}"}
-    note = f"to train: {_why(tune, made)}"
-    if open_intent(entries) is not None:
-        note += (
-            "; an earlier request got no reply: a job that it started is resumed, not paid again"
-        )
-    return _priced({**row, "note": note}, prices)
+    return _priced(row, tune.settings["prices"]) | (none if end or job else {})
 
 
 def _why(tune: Runner, made: Path) -> str:
     """Return why a job is needed: what differs from the model of an earlier run, if any."""
     order = tune.order
-    data = f"dataset sha {order.sha256[:SHORT]}…"
-    try:
-        before: Mapping[str, Any] = json.loads(made.read_text(encoding="utf-8"))
-        was = {
-            "base": before["base"],
-            "dataset": before["dataset"]["sha256"],
-            "recipe": before["recipe"],
-            "seed": before["seed"],
-        }
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"no job with these data and this recipe yet ({data})"
+    parts = [f"dataset sha {order.sha256[:SHORT]}…"]
     now = {
         "base": order.base,
-        "dataset": order.sha256,
+        "dataset": f"{order.sha256[:SHORT]}…",
         "recipe": {"name": order.recipe, **order.hyperparameters},
         "seed": order.seed,
     }
-    changed = [
-        f"{name} was {str(was[name])[:SHORT]}…" if name == "dataset" else f"{name} was {was[name]}"
-        for name in was
-        if was[name] != now[name]
-    ]
-    return f"no job with these data and this recipe yet ({'; '.join([data, *changed])})"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        before: Mapping[str, Any] = json.loads(made.read_text(encoding="utf-8"))
+        was = {**before, "dataset": f"{before['dataset']['sha256'][:SHORT]}…"}
+        parts += [f"{name} was {was[name]}" for name in now if was[name] != now[name]]
+    return f"no job with these data and this recipe yet ({'; '.join(parts)})"

@@ -24,7 +24,7 @@ from persona_collapse.asking.keys import find_key, redacted
 from persona_collapse.asking.ratings import UnusableError, rating_probabilities
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import SHORT, Ask
-from persona_collapse.commands.costs import JUDGE, known_models
+from persona_collapse.commands.costs import JUDGE, asked_tasks, known_models
 from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning import messages
 from persona_collapse.finetuning.backends.base import RefusedError, UnansweredError
@@ -35,7 +35,6 @@ from persona_collapse.misalignment.columns import OK, REPLIES, frame_of
 from persona_collapse.misalignment.judge import LOGPROBS, TEXT, Judge
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.writer import Writer
-from persona_collapse.tasks import task_of
 
 N = 10
 DRAWS, UNLIKELY = 2000, 0.01
@@ -105,15 +104,12 @@ def preflight_study(
     untrained = {(tune.order.model, tune.order.variant) for tune in waiting}
     findings = may_train(waiting)
     canaries = []
-    for params, sources, asked in zip(shards, files, settings, strict=True):
-        names = (params["model"], params["variant"])
-        if names in untrained:
-            continue
-        task = task_of(params, sources["instrument"], sources.get("personas"))
-        _, persona, item = next(task.cells())
-        text = task.instrument.messages(item, persona)
-        given = Settings.of({**asked, "model": trained.get(names, asked["model"])})
-        canaries.append(Canary(*names, given, text, task.instrument.scale))
+    for task, asked in asked_tasks(shards, files, settings, trained):
+        names = (task.shard.model, task.shard.variant)
+        if names not in untrained:
+            _, persona, item = next(task.cells())
+            text = task.instrument.messages(item, persona)
+            canaries.append(Canary(*names, asked, text, task.instrument.scale))
     if not canaries and not finetunes and not check:
         print("This study asks no model: there is nothing to try.")
         return
@@ -149,8 +145,9 @@ def preflight(
     frame = pl.DataFrame([row for row, _ in tried], schema=COLUMNS)
     findings = [finding for _, found in tried for finding in found]
     stacks = {
-        (row["model"], row["variant"]): _stack(canary.settings, row["provider"])
-        for canary, (row, _) in zip(canaries, tried, strict=True)
+        (row["model"], row["variant"]): row["base_url"]
+        + (f" ({row['provider']})" if row["provider"] else "")
+        for row, _ in tried
     }
     findings += mixed_backends(stacks, baseline, allow_mixed_backends)
     return frame, sorted(findings, key=lambda finding: not finding.fatal)
@@ -183,10 +180,6 @@ def mixed_backends(
             text = f"answered by {stack}, but {baseline} by {base}: the contrast is confounded"
             findings.append(Finding(model, variant, not allowed, f"{text}; {advice}"))
     return findings
-
-
-def _stack(settings: Settings, provider: str | None) -> str:
-    return f"{settings.base_url} ({provider})" if provider else settings.base_url
 
 
 async def _try(canary: Canary) -> tuple[dict[str, Any], list[Finding]]:
@@ -300,10 +293,8 @@ def _findings(
     found: list[tuple[bool, str]] = []
     first, settings = attempts[0], canary.settings
     if first.cause is not None:
-        text = redacted(first.detail or "no reason given", key)
-        return [
-            Finding(canary.model, canary.variant, True, f"does not answer: {first.cause}: {text}")
-        ]
+        text = f"{first.cause}: {redacted(first.detail or 'no reason given', key)}"
+        return [Finding(canary.model, canary.variant, True, f"does not answer: {text}")]
     if row["listed"] is False:
         found.append((False, f"{settings.model} answers but is not in the server's list of models"))
     if row["shutdown_date"]:
@@ -313,9 +304,8 @@ def _findings(
         found.append((False, f"{text}; set batching: single to send single requests"))
     if row["independent"] == "no":
         text = "the choices of one request are not distributed like single replies"
-        found.append(
-            (settings.batching == "n" and not settings.logprobs, f"{text}: use batching: single")
-        )
+        fatal = settings.batching == "n" and not settings.logprobs
+        found.append((fatal, f"{text}: use batching: single"))
     if settings.logprobs and row["logprobs"] != "usable":
         found.append((True, f"method: logprobs cannot be used: {row['logprobs']}"))
     if any((a.completion_tokens or 0) > 2 * len(a.repetitions) for a in attempts):
@@ -343,16 +333,15 @@ def may_train(tunes: Sequence[Runner]) -> list[Finding]:
     Nothing is begun. Whatever prevents every job is fatal.
     """
     findings: list[Finding] = []
-    keys: dict[str, list[tuple[bool, str]]] = {}
-    bases: dict[tuple[str, str], list[tuple[bool, str]]] = {}
+    known: dict[tuple[str, ...], list[tuple[bool, str]]] = {}
     for tune in tunes:
         order = tune.order
-        server, base = order.base_url, (order.base_url, order.base)
-        if server not in keys:
-            keys[server] = _permission(tune)
-        if base not in bases:
-            bases[base] = _base(tune)
-        found = [*keys[server], *bases[base]]
+        server, base = (order.base_url,), (order.base_url, order.base)
+        if server not in known:
+            known[server] = _permission(tune)
+        if base not in known:
+            known[base] = _base(tune)
+        found = [*known[server], *known[base]]
         findings += [Finding(order.model, order.variant, fatal, text) for fatal, text in found]
     return findings
 
@@ -406,10 +395,8 @@ def _tried(
 ) -> tuple[dict[str, Any], list[tuple[bool, str]]]:
     """Return the columns of the judge's row and what was found, fatal or not."""
     asked = questions.questions[0].id
-    replies = (KIND, SENSELESS)
-    rows: list[dict[str, object]] = [
-        {"status": OK, "question_id": asked, "response": text} for text in replies
-    ]
+    reply = {"status": OK, "question_id": asked}
+    rows: list[dict[str, object]] = [{**reply, "response": text} for text in (KIND, SENSELESS)]
     judge = Judge(questions, settings, method)
     calls = judge.calls(frame_of(rows, REPLIES))
     verdicts = judge.verdicts(calls, "preflight")

@@ -18,7 +18,7 @@ from tests.helpers.made_tasks import make_task
 from tests.helpers.scripted_server import ScriptedServer
 from tests.integration.conftest import KEY, Asker
 
-Given = Callable[..., dict[str, Any]]
+Given = Callable[..., Settings]
 
 
 @pytest.fixture
@@ -32,15 +32,17 @@ def given(
         'models: [{host: "127.*", model: scripted, prompt: 1000000, completion: 2000000}]\n'
     )
 
-    def settings(**more: Any) -> dict[str, Any]:
-        return {
-            "base_url": server.base_url,
-            "model": "scripted",
-            "api_key_env": "SCRIPTED_KEY",
-            "store": str(store),
-            "prices": str(prices),
-            **more,
-        }
+    def settings(**more: Any) -> Settings:
+        return Settings.of(
+            {
+                "base_url": server.base_url,
+                "model": "scripted",
+                "api_key_env": "SCRIPTED_KEY",
+                "store": str(store),
+                "prices": str(prices),
+                **more,
+            }
+        )
 
     return settings
 
@@ -99,9 +101,9 @@ def test_plan_is_written_as_document_and_table(given: Given) -> None:
     assert table.splitlines()[1].split()[:4] == ["m", "base", "answers", "100"]
 
 
-def canary(variant: str, settings: dict[str, Any]) -> Canary:
+def canary(variant: str, settings: Settings) -> Canary:
     messages = [{"role": "user", "content": "a question"}]
-    return Canary("m", variant, Settings.of(settings), messages, Scale(0, 5))
+    return Canary("m", variant, settings, messages, Scale(0, 5))
 
 
 def varied(call: scripted.Call, index: int) -> str:
