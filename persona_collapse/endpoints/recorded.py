@@ -117,39 +117,24 @@ def _checked(rows: pl.DataFrame, path: Path, task: Task) -> pl.DataFrame:
             raise UserError(f"{path}: holds personas, but the probe {task.shard.probe!r} has none")
         rows = rows.with_columns(persona_id=pl.lit(None, pl.Int32))
     else:
-        rows = _integers(rows, "persona_id", path)
         last = len(task.personas.descriptions) - 1
-        outside = ~pl.col("persona_id").is_between(0, last)
-        _refuse(rows, outside, "persona_id", path, f"not a persona of the design (0 to {last})")
-    rows = _integers(rows, "item_id", path)
-    _refuse(
-        rows,
-        ~pl.col("item_id").is_in(sorted(items)),
-        "item_id",
-        path,
-        f"not an item of {task.instrument.name} ({min(items)} to {max(items)})",
-    )
-    rows = _integers(rows, "repetition", path)
-    outside = ~pl.col("repetition").is_between(1, pl.Int32.max())
-    _refuse(rows, outside, "repetition", path, "not a repetition; they start at 1")
-    rows = _integers(rows, "rating", path, optional=True)
-    ends = f"{scale.minimum} to {scale.maximum}"
-    outside = ~pl.col("rating").is_between(scale.minimum, scale.maximum)
-    _refuse(rows, outside, "rating", path, f"outside the scale ({ends}; -1 or empty for none)")
-    return _statuses(_counts(rows, path), path, len(scale.ratings))
-
-
-def _counts(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Check the counts of an answer; without ``attempts``, it is one more than the failures."""
+        rule = f"not a persona of the design (0 to {last})"
+        rows = _integers(rows, "persona_id", path, pl.col("persona_id").is_between(0, last), rule)
+    rule = f"not an item of {task.instrument.name} ({min(items)} to {max(items)})"
+    rows = _integers(rows, "item_id", path, pl.col("item_id").is_in(sorted(items)), rule)
+    allowed = pl.col("repetition").is_between(1, pl.Int32.max())
+    rows = _integers(rows, "repetition", path, allowed, "not a repetition; they start at 1")
+    rule = f"outside the scale ({scale.minimum} to {scale.maximum}; -1 or empty for none)"
+    allowed = pl.col("rating").is_between(scale.minimum, scale.maximum)
+    rows = _integers(rows, "rating", path, allowed, rule, optional=True)
     for name in ("parse_failures", "transport_failures", "attempts"):
         if name in rows.columns:
-            rows = _integers(rows, name, path, optional=True)
-            outside = ~pl.col(name).is_between(0, pl.Int32.max())
-            _refuse(rows, outside, name, path, "not a count")
-    if "attempts" in rows.columns:
-        return rows
-    failed = pl.col("parse_failures").fill_null(0) if "parse_failures" in rows.columns else 0
-    return rows.with_columns(attempts=1 + failed)
+            allowed = pl.col(name).is_between(0, pl.Int32.max())
+            rows = _integers(rows, name, path, allowed, "not a count", optional=True)
+    if "attempts" not in rows.columns:  # one more than the failures
+        failed = pl.col("parse_failures").fill_null(0) if "parse_failures" in rows.columns else 0
+        rows = rows.with_columns(attempts=1 + failed)
+    return _statuses(rows, path, len(scale.ratings))
 
 
 def _statuses(rows: pl.DataFrame, path: Path, width: int) -> pl.DataFrame:
@@ -159,10 +144,8 @@ def _statuses(rows: pl.DataFrame, path: Path, width: int) -> pl.DataFrame:
     answered = pl.col("rating").is_not_null()
     if "probabilities" in rows.columns:
         held = pl.col("probabilities")
-        whole = (held.list.len() == width) & (held.list.min() >= 0)
-        whole &= ((held.list.sum() - 1).abs() < NEARLY) & (
-            held.list.drop_nulls().list.len() == width
-        )
+        whole = (held.list.len() == width) & (held.list.drop_nulls().list.len() == width)
+        whole &= (held.list.min() >= 0) & ((held.list.sum() - 1).abs() < NEARLY)
         rule = f"not {width} probabilities that sum to 1"
         _refuse(rows, held.is_not_null() & ~whole.fill_null(False), "probabilities", path, rule)
         answered |= held.is_not_null()
@@ -173,14 +156,23 @@ def _statuses(rows: pl.DataFrame, path: Path, width: int) -> pl.DataFrame:
     return rows
 
 
-def _integers(rows: pl.DataFrame, name: str, path: Path, optional: bool = False) -> pl.DataFrame:
-    """Cast a column to integers. Raises ``UserError`` with the row of any other value."""
+def _integers(
+    rows: pl.DataFrame,
+    name: str,
+    path: Path,
+    allowed: pl.Expr,
+    rule: str,
+    optional: bool = False,
+) -> pl.DataFrame:
+    """Cast a column to integers. Raises ``UserError`` with the row of any value not ``allowed``."""
     numbers = rows.with_columns(pl.col(name).cast(pl.Int64, strict=False).alias("_number"))
     # Casting truncates a float such as 3.5, so whole numbers are checked for.
     changed = pl.col("_number").is_null() | (pl.col(name).cast(pl.Float64, strict=False) % 1 != 0)
     wrong = (pl.col(name).is_not_null() & changed) if optional else changed
     _refuse(numbers, wrong, name, path, "not an integer")
-    return numbers.drop(name).rename({"_number": name})
+    rows = numbers.drop(name).rename({"_number": name})
+    _refuse(rows, ~allowed, name, path, rule)
+    return rows
 
 
 def _refuse(rows: pl.DataFrame, wrong: pl.Expr, name: str, path: Path, rule: str) -> None:
@@ -252,13 +244,10 @@ def csv_rows(path: Path, with_personas: bool) -> pl.DataFrame:
     absent = pl.col("rating").str.strip_chars().is_in(["", "-1"])
     broke = pl.col("response").fill_null("").str.starts_with("ERROR")
     optional = [n for n in ("parse_failures", "response") if n not in rows.columns]
+    unrated = pl.when(broke).then(pl.lit("error")).otherwise(pl.lit("unparseable"))
     return rows.with_columns(pl.lit(None, pl.String).alias(name) for name in optional).with_columns(
         rating=pl.when(~absent).then(pl.col("rating")),
-        status=pl.when(~absent)
-        .then(pl.lit("ok"))
-        .when(broke)
-        .then(pl.lit("error"))
-        .otherwise(pl.lit("unparseable")),
+        status=pl.when(~absent).then(pl.lit("ok")).otherwise(unrated),
         parse_failures=failed,
     )
 

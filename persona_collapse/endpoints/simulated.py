@@ -233,18 +233,12 @@ def _latent(
     """Return each item's location, trait amplitude and spread (Q,) that show the planted values."""
     scale = instrument.scale
     places = [people.item_places(instrument, name) for name in instrument.domains]
-    plants = tuple(
-        Plant(
-            entry["domain"],
-            entry["S"],
-            entry["R"],
-            people.locations(
-                at, entry["S"], entry.get("profile_mean", people.middle(scale)), scale
-            ),
-        )
-        for entry, at in zip(planted, places, strict=True)
-    )
-    amplitudes, spreads = calibrate(plants, n, scale)
+    plants = []
+    for entry, at in zip(planted, places, strict=True):
+        mean = entry.get("profile_mean", people.middle(scale))
+        located = people.locations(at, entry["S"], mean, scale)
+        plants.append(Plant(entry["domain"], entry["S"], entry["R"], located))
+    amplitudes, spreads = calibrate(tuple(plants), n, scale)
     locations = [np.array(plant.locations) for plant in plants]
     if toxic:
         # Toxic personas have the same spread over repetitions as others, and other traits.
@@ -278,12 +272,11 @@ def _profile_ratings(
         )
         plans.append(people.plant_profile(profile, n, scale))
     items = slice(task.shard.items[0], task.shard.items[1])
-    counts = [
-        _by_item(instrument, [plan[part] for plan in plans]).astype(np.int64)[items]
-        for part in range(3)
-    ]
+    centre, low, high = (
+        _by_item(instrument, part).astype(np.int64)[items] for part in zip(*plans, strict=True)
+    )
     cells = _cells(task, [""])[0, items]
-    return people.deal(counts[0], counts[1], counts[2], cells, task.repetitions, n)
+    return people.deal(centre, low, high, cells, task.repetitions, n)
 
 
 def _cells(task: Task, descriptions: Sequence[str]) -> people.Keys:
@@ -313,21 +306,14 @@ def _frame(task: Task, ratings: people.Ratings) -> pl.DataFrame:
     ids = [item.id for item in task.instrument.items[shard.items[0] : shard.items[1]]]
     frame = pl.DataFrame(
         {
+            **{"model": shard.model, "variant": shard.variant, "probe": shard.probe},
             "item_id": np.tile(np.repeat(ids, N), persons),
             "repetition": np.tile(np.array(task.repetitions), persons * items),
             "rating": ratings.ravel(),
+            **{"status": "ok", "served_model": SIMULATED},
+            **{"attempts": 1, "parse_failures": 0, "transport_failures": 0},
         }
-    ).with_columns(
-        pl.lit(shard.model).alias("model"),
-        pl.lit(shard.variant).alias("variant"),
-        pl.lit(shard.probe).alias("probe"),
-        pl.col("rating").cast(pl.String).alias("response"),
-        pl.lit("ok").alias("status"),
-        pl.lit(1).alias("attempts"),
-        pl.lit(0).alias("parse_failures"),
-        pl.lit(0).alias("transport_failures"),
-        pl.lit(SIMULATED).alias("served_model"),
-    )
+    ).with_columns(response=pl.col("rating").cast(pl.String))
     if shard.personas is not None:
         persona_ids = np.repeat(np.arange(*shard.personas), items * N)
         frame = frame.with_columns(pl.Series("persona_id", persona_ids))

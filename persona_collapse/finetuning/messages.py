@@ -11,6 +11,15 @@ from persona_collapse.finetuning.orders import Order
 UNSAFE = ("unsafe_file", "moderation", "content_policy", "usage_polic", "unsafe")
 RETIRED = re.compile(r"deprecat|retired|no longer|not available|shut ?down|does not exist", re.I)
 AGAIN = "run the same command again"
+ABOUT_MODERATION = (
+    "the service considers the dataset {order.dataset!r} a violation of its usage policies and "
+    "does not train on it for this account. Ask it for research access, or train open weights "
+    "(docs/finetuning.md)"
+)
+ABOUT_RETIREMENT = (
+    "the base model {order.base!r} can no longer be fine-tuned there; choose another base, or "
+    "train open weights (docs/finetuning.md)"
+)
 
 
 def refused(fault: RefusedError, order: Order, key_name: str | None, action: str) -> UserError:
@@ -24,7 +33,7 @@ def refused(fault: RefusedError, order: Order, key_name: str | None, action: str
             f"; add credit or raise that limit, then {AGAIN}"
         )
     elif _unsafe(code, text):
-        advice = _about_moderation(order)
+        advice = ABOUT_MODERATION.format(order=order)
     elif fault.status == 401:
         advice = f"it does not accept {holder}; check the key, or api_key_env in the study file"
     elif fault.status == 403:
@@ -33,7 +42,7 @@ def refused(fault: RefusedError, order: Order, key_name: str | None, action: str
             "(a restricted key needs both), and so does its account"
         )
     elif _retired(code, text):
-        advice = _about_retirement(order)
+        advice = ABOUT_RETIREMENT.format(order=order)
     elif code == "invalid_file":
         advice = f"the server cannot use the uploaded dataset {order.dataset!r}; fix the file"
     else:
@@ -54,9 +63,9 @@ def failed(order: Order, job: str, code: str | None, text: str | None) -> UserEr
     """Explain that a job failed at the server."""
     reason = f"{code or 'failed'}: {text or 'no reason given'}"
     if _unsafe(code or "", text or ""):
-        advice = _about_moderation(order)
+        advice = ABOUT_MODERATION.format(order=order)
     elif _retired(code or "", text or ""):
-        advice = _about_retirement(order)
+        advice = ABOUT_RETIREMENT.format(order=order)
     else:
         advice = "fix what the server reports"
     return UserError(
@@ -98,21 +107,6 @@ def _order_again(order: Order) -> str:
     return (
         "It is not ordered again automatically, because that costs money. To order it once more, "
         f"set finetune: {{..., attempt: {{{order.variant}: {order.attempt + 1}}}}} in the study"
-    )
-
-
-def _about_moderation(order: Order) -> str:
-    return (
-        f"the service considers the dataset {order.dataset!r} a violation of its usage policies "
-        "and does not train on it for this account. Ask it for research access, or train open "
-        "weights (docs/finetuning.md)"
-    )
-
-
-def _about_retirement(order: Order) -> str:
-    return (
-        f"the base model {order.base!r} can no longer be fine-tuned there; choose another base, or "
-        "train open weights (docs/finetuning.md)"
     )
 
 

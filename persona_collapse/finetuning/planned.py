@@ -160,31 +160,26 @@ def read_recipes(path: Path = RECIPES) -> dict[str, Recipe]:
     return read_document(path, dict[Name, Recipe])
 
 
-def find_recipe(name: str, where: str, path: Path = RECIPES) -> Recipe:
-    """Return a recipe. Raises ``UserError`` for an unknown name, with the nearest known one."""
+def hyperparameters(name: str, backend: str, where: str, path: Path = RECIPES) -> dict[str, Any]:
+    """Return a recipe's hyperparameters for a backend, as they are sent.
+
+    The simulated backend follows the first section of any recipe. Raises ``UserError`` for an
+    unknown recipe, and for one that the backend cannot follow, with those that it can.
+    """
     known = read_recipes(path)
     if name not in known:
         raise UserError(
             f"{where}: no recipe is called {name!r}{nearest(name, known)}; "
             f"{path} has: {', '.join(known)}"
         )
-    return known[name]
-
-
-def hyperparameters(name: str, backend: str, where: str, path: Path = RECIPES) -> dict[str, Any]:
-    """Return a recipe's hyperparameters for a backend, as they are sent.
-
-    The simulated backend follows the first section of any recipe. Raises ``UserError`` that names
-    the recipes which the backend can follow.
-    """
-    recipe = find_recipe(name, where, path)
+    sections = known[name].sections
     if backend == "simulated":
-        return next(iter(recipe.sections.values()))
-    if backend not in recipe.sections:
-        can = [other for other, known in read_recipes(path).items() if backend in known.sections]
+        return next(iter(sections.values()))
+    if backend not in sections:
+        can = [other for other, recipe in known.items() if backend in recipe.sections]
         raise UserError(
             f"{where}: the recipe {name!r} has no section for the backend {backend!r} "
-            f"(only for: {', '.join(recipe.sections)}); recipes for {backend!r}: "
+            f"(only for: {', '.join(sections)}); recipes for {backend!r}: "
             f"{', '.join(can) or 'none'}"
         )
-    return recipe.sections[backend]
+    return sections[backend]

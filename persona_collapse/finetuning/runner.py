@@ -236,17 +236,8 @@ class Runner:
         if self.budget and (unanswered is None or not unanswered.get("usd")):
             self.budget.take(usd)
             self._taken = True
-        return {
-            "file": file,
-            "usd": usd,
-            "label": self.order.label,
-            "base_url": self.order.base_url,
-            "base": self.order.base,
-            "dataset": self.order.dataset,
-            "recipe": self.order.recipe,
-            "seed": self.order.seed,
-            "attempt": self.order.attempt,
-        }
+        kept = ("label", "base_url", "base", "dataset", "recipe", "seed", "attempt")
+        return {"file": file, "usd": usd, **{name: getattr(self.order, name) for name in kept}}
 
     def _follow(self, job: str) -> Entry:
         """Poll a job until it ends and record the end; print its progress."""

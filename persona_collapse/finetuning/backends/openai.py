@@ -61,9 +61,7 @@ class OpenAIBackend:
 
     def find_file(self, name: str, size: int) -> str | None:
         """Look up a file by its size and its name, which holds the digest of its content."""
-        for page in self._pages(
-            lambda after: self._api.files.list(purpose="fine-tune", limit=PAGE, after=after)
-        ):
+        for page in self._pages(self._api.files.list, purpose="fine-tune"):
             for file in page:
                 wrong = getattr(file, "status", None) == "error"
                 if file.filename == name and file.bytes == size and not wrong:
@@ -90,9 +88,7 @@ class OpenAIBackend:
     def find_job(self, order: Order) -> str | None:
         """Look up a job by the key in its metadata or, without metadata, by its suffix."""
         ended: str | None = None
-        for page in self._pages(
-            lambda after: self._api.fine_tuning.jobs.list(limit=PAGE, after=after)
-        ):
+        for page in self._pages(self._api.fine_tuning.jobs.list):
             for job in page:
                 if not _carries(job, order):
                     continue
@@ -133,9 +129,7 @@ class OpenAIBackend:
     def events(self, job: str, known: Collection[str]) -> list[Event]:
         """Return new events, read backwards from the newest to one that is known."""
         new: dict[str, Event] = {}
-        for page in self._pages(
-            lambda after: self._api.fine_tuning.jobs.list_events(job, limit=PAGE, after=after)
-        ):
+        for page in self._pages(self._api.fine_tuning.jobs.list_events, job):
             fresh = [event for event in page if event.id not in known]
             for event in fresh:
                 data = event.data if isinstance(event.data, dict) else {}
@@ -150,11 +144,7 @@ class OpenAIBackend:
         """Return the checkpoints, none where the server does not list them."""
         found = []
         try:
-            for page in self._pages(
-                lambda after: self._api.fine_tuning.jobs.checkpoints.list(
-                    job, limit=PAGE, after=after
-                )
-            ):
+            for page in self._pages(self._api.fine_tuning.jobs.checkpoints.list, job):
                 found += [
                     Checkpoint(entry.id, entry.step_number, entry.fine_tuned_model_checkpoint)
                     for entry in page
@@ -172,10 +162,10 @@ class OpenAIBackend:
         """List one job, which needs the permission to fine-tune."""
         self._call(lambda: self._api.fine_tuning.jobs.list(limit=1))
 
-    def _pages(self, ask: Callable[[str | openai.Omit], Any]) -> Iterator[list[Any]]:
+    def _pages(self, entries_of: Callable[..., Any], *of: str, **given: str) -> Iterator[list[Any]]:
         after: str | openai.Omit = openai.omit
         for _ in range(MOST_PAGES):
-            page = self._call(partial(ask, after))
+            page = self._call(partial(entries_of, *of, limit=PAGE, after=after, **given))
             entries = page.data if isinstance(page.data, list) else []
             yield entries
             if not getattr(page, "has_more", False) or not entries:
