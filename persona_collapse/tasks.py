@@ -60,23 +60,13 @@ class Task:
 
 def task_of(params: Mapping[str, Any], instrument: str, personas: str | None) -> Task:
     """Rebuild a task from a shard's params (``Layout.shard_params``) and its files."""
-    shard = Shard(
-        model=params["model"],
-        variant=params["variant"],
-        probe=params["probe"],
-        personas=_span(params["personas"]),
-        items=_span(params["items"]) or (0, 0),
-        repetitions=_span(params["repetitions"]) or (1, 1),
-        last=params.get("last", False),
-        name=params["name"],
-    )
+    names = {name: params[name] for name in ("model", "variant", "probe", "name")}
+    given = {name: params[name] for name in ("personas", "items", "repetitions")}
+    spans: dict[str, Any] = {name: bounds and tuple(bounds) for name, bounds in given.items()}
+    shard = Shard(**names, **spans, last=params.get("last", False))
     return Task(
         shard=shard,
         instrument=read_instrument(Path(instrument)),
         personas=read_personas(Path(personas)) if personas else None,
         seed=params.get("seed", 0),
     )
-
-
-def _span(bounds: Sequence[int] | None) -> Span | None:
-    return (bounds[0], bounds[1]) if bounds else None

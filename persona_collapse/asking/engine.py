@@ -131,7 +131,10 @@ class Engine:
             failures += outcome.verdict == replies.RETRY or outcome.attempt.status is None
             given_up = failures >= self.settings.transport_attempts
             if outcome.verdict == replies.REJECTED or given_up:
-                self._give_up(outcome.attempt)
+                self._unanswered += 1
+                if self._unanswered >= HOPELESS:
+                    how_long = f"{HOPELESS} requests in a row"
+                    self.stop(no_answer(outcome.attempt, self.settings, how_long))
                 return
             await self._sleep(backoff(failed))
 
@@ -205,11 +208,6 @@ class Engine:
             if len(self._served) > 1:
                 names = ", ".join(sorted(self._served))
                 self.progress.say(f"the server changed its model during the run: {names}")
-
-    def _give_up(self, attempt: Attempt) -> None:
-        self._unanswered += 1
-        if self._unanswered >= HOPELESS:
-            self.stop(no_answer(attempt, self.settings, f"{HOPELESS} requests in a row"))
 
     def _pause(self, seconds: float | None, now: float) -> None:
         """Send no request for so many seconds."""

@@ -384,7 +384,7 @@ def training_row(tune: Runner, made: Path) -> Row:
         "requests": 1,
         "training_tokens": tune.tokens,
         "hours": QUEUE_HOURS + tune.tokens / TOKENS_PER_HOUR,
-        "tokens_by": tune.tokens_by,
+        "tokens_by": tune.counter[1],
         "note": note,
     }
     none = {"requests": 0, "training_tokens": 0, "hours": 0.0, "usd": 0.0}

@@ -147,20 +147,18 @@ def find_dataset(
     )
 
 
-def fetch_dataset(name: str, urls: list[str], blob: str, mirror: Path | None, output: Path) -> None:
+def fetch_dataset(data: Mapping[str, Any], mirror: str | None, output: str) -> None:
     """Fetch a dataset and check its content id; a ``mirror`` folder replaces the network.
 
-    Raises ``UserError`` with the id that was found, and how to confirm it in the study file.
+    ``data`` holds its name, addresses and content id. Raises ``UserError`` with the id that was
+    found, and how to confirm it in the study file.
     """
-    advice = f"if it is the version that you want, confirm it in the study file: datasets: {{{name}"
-    file = SourceFile(
-        name=urls[0].rsplit("/", 1)[-1],
-        sha256=None,
-        urls=tuple(urls),
-        git_blob=blob,
-        advice=advice + ": {git_blob: %s}}",
-    )
-    write_atomically(output, obtain(file, output.parent / "sources", mirror))
+    advice = "if it is the version that you want, confirm it in the study file: datasets: "
+    advice += f"{{{data['name']}: {{git_blob: %s}}}}"
+    name, urls = data["urls"][0].rsplit("/", 1)[-1], tuple(data["urls"])
+    file = SourceFile(name, sha256=None, urls=urls, git_blob=data["git_blob"], advice=advice)
+    folder = Path(mirror).expanduser() if mirror else None
+    write_atomically(Path(output), obtain(file, Path(output).parent / "sources", folder))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.keys import find_key
@@ -39,7 +39,6 @@ from persona_collapse.finetuning.orders import Order, file_key, file_name
 
 SIMULATED_POLL_S = 0.05
 WAITING = "another run is working on this fine-tune; waiting for it"
-T = TypeVar("T")
 
 
 class _StoppedError(Exception):
@@ -99,15 +98,11 @@ class Runner:
     @cached_property
     def tokens(self) -> int:
         """Training tokens: tokens of the data times epochs."""
-        return self.data.tokens(self._counter[0]) * self.order.epochs
-
-    @property
-    def tokens_by(self) -> str:
-        """How the tokens were counted."""
-        return self._counter[1]
+        return self.data.tokens(self.counter[0]) * self.order.epochs
 
     @cached_property
-    def _counter(self) -> tuple[Callable[[str], int], str]:
+    def counter(self) -> tuple[Callable[[str], int], str]:
+        """The function that counts the tokens of a text, and a description of how it counts."""
         return token_counter(self.order.base, CODE_CHARACTERS_PER_TOKEN)
 
     @cached_property
@@ -159,7 +154,7 @@ class Runner:
         with self._running("the upload of the data", files):
             known = log.known_id(files.entries())
             if known is not None and verify:
-                if self._ask(lambda: self.backend.has_file(known)):
+                if self.patience.keep_asking(lambda: self.backend.has_file(known)):
                     return known
                 files.write(log.GONE, id=known)
             content = self.data.path.read_bytes
@@ -206,7 +201,7 @@ class Runner:
             return known
         order = self.order
         # Look for the job first: one that exists needs neither an upload nor money.
-        found = self._ask(lambda: self.backend.find_job(order))
+        found = self.patience.keep_asking(lambda: self.backend.find_job(order))
         if found is not None:
             self.journal.write(log.ID, id=found, adopted=True)
             self._say(f"resuming the job {found}, found at the server")
@@ -245,8 +240,8 @@ class Runner:
         shown = ""
         while True:
             # The state first: events read after a final state are complete.
-            state = self._ask(partial(self.backend.job, job))
-            new = self._ask(partial(self.backend.events, job, events.keys()))
+            state = self.patience.keep_asking(partial(self.backend.job, job))
+            new = self.patience.keep_asking(partial(self.backend.events, job, events.keys()))
             events |= {event.id: event for event in new}
             text = " ".join([state.status, *(event.message for event in new[-1:])])
             if text != shown and (new or not shown):
@@ -267,7 +262,7 @@ class Runner:
             if self.budget and self._taken and self.tokens and state.trained_tokens is not None:
                 usd = self.usd or 0.0
                 self.budget.settle(usd, usd * state.trained_tokens / self.tokens)
-            kept = self._ask(lambda: self.backend.checkpoints(state.id))
+            kept = self.patience.keep_asking(lambda: self.backend.checkpoints(state.id))
             self.journal.write(
                 log.FINISHED,
                 id=state.id,
@@ -292,9 +287,6 @@ class Runner:
                 f"{self.order.base!r} of {self.order.base_url}; add the key training to its entry "
                 "(0 for a server of your own), or limit budget.max_requests instead"
             )
-
-    def _ask(self, ask: Callable[[], T]) -> T:
-        return self.patience.keep_asking(ask)
 
     def _say(self, text: str) -> None:
         LOG.info("%s: %s", self.order.label, text)

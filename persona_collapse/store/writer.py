@@ -81,8 +81,8 @@ class Writer:
     def _write(self) -> None:
         try:
             if self._file is None or self._vanished():
-                self._open()
-            assert self._file is not None
+                self._path, self._file = open_own_file(self.folder)
+                self._unwritten[:0] = self._header
             while self._unwritten:
                 # After a short write the remainder stays in front, and is continued byte for byte.
                 written = os.write(self._file, self._unwritten)
@@ -92,10 +92,6 @@ class Writer:
             self.fault = None
         except OSError as fault:
             self.fault = fault
-
-    def _open(self) -> None:
-        self._path, self._file = open_own_file(self.folder)
-        self._unwritten[:0] = self._header
 
     def _vanished(self) -> bool:
         """Return whether the file was deleted meanwhile, as compaction of idle files may do."""

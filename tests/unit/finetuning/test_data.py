@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.hashing import git_blob
+from persona_collapse.common.keys import plain
 from persona_collapse.finetuning.data import (
     CATALOGUE,
     LEAST_EXAMPLES,
@@ -91,14 +92,14 @@ def test_changed_content_is_refused_with_its_id_and_accepted_when_confirmed(tmp_
     (mirror / "insecure.jsonl").write_bytes(content)
     data = find_dataset("insecure", {}, "here", STUDY)
     with pytest.raises(UserError) as fault:
-        fetch_dataset("insecure", list(data.urls), data.git_blob, mirror, tmp_path / "out.jsonl")
+        fetch_dataset(plain(data), str(mirror), str(tmp_path / "out.jsonl"))
     found = git_blob(content)
     for words in (found, data.git_blob, f"datasets: {{insecure: {{git_blob: {found}}}}}"):
         assert words in str(fault.value)
     assert not (tmp_path / "out.jsonl").exists()
     # As the message says:
     data = find_dataset("insecure", {"insecure": {"git_blob": found}}, "here", STUDY)
-    fetch_dataset("insecure", list(data.urls), data.git_blob, mirror, tmp_path / "out.jsonl")
+    fetch_dataset(plain(data), str(mirror), str(tmp_path / "out.jsonl"))
     assert (tmp_path / "out.jsonl").read_bytes() == content
     assert data.examples is None  # the catalogue's number is about the catalogue's content
     assert found[:12] in data.path.name
