@@ -106,24 +106,14 @@ class Journal:
 
 def known_id(entries: list[Entry]) -> str | None:
     """Return the id of what exists at the server by the entries, None where nothing does."""
-    found = None
-    for entry in entries:
-        if entry["event"] == ID:
-            found = str(entry["id"])
-        elif entry["event"] == GONE:
-            found = None
-    return found
+    last = _last(entries, ID, GONE)
+    return str(last["id"]) if last and last["event"] == ID else None
 
 
 def open_intent(entries: list[Entry]) -> Entry | None:
     """Return the last intent if no outcome was recorded."""
-    last = None
-    for entry in entries:
-        if entry["event"] == INTENT:
-            last = entry
-        elif entry["event"] in (ID, REFUSED, GONE):
-            last = None
-    return last
+    last = _last(entries, INTENT, ID, REFUSED, GONE)
+    return last if last and last["event"] == INTENT else None
 
 
 def ending(entries: list[Entry]) -> Entry | None:
@@ -131,10 +121,11 @@ def ending(entries: list[Entry]) -> Entry | None:
 
     Success reported by the server overrides a cancellation that came too late.
     """
-    ends = [entry for entry in entries if entry["event"] in ENDS]
-    finished = [entry for entry in ends if entry["event"] == FINISHED]
-    last = finished or ends
-    return last[-1] if last else None
+    return _last(entries, FINISHED) or _last(entries, *ENDS)
+
+
+def _last(entries: list[Entry], *events: str) -> Entry | None:
+    return next((entry for entry in reversed(entries) if entry["event"] in events), None)
 
 
 @dataclass(frozen=True)

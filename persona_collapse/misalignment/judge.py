@@ -72,6 +72,11 @@ class VerdictMethod:
                 jobs[key] = job
         return list(jobs.values())
 
+    def unpaid(self, calls: Sequence[Messages], attempts: Attempts) -> list[Messages]:
+        """Return the calls whose request would be sent."""
+        keys = {job.cell for job in self.jobs(calls, attempts)}
+        return [text for text in calls if self.settings.cell_key(text) in keys]
+
     def rejected(self, attempts: Iterable[Attempt]) -> Attempt | None:
         """Return the last failure, if the server rejected the request as it is."""
         failed = failures(attempts, 1, self.max_tokens)
@@ -148,30 +153,18 @@ class Judge:
     def unpaid(self, calls: Mapping[Call, Messages]) -> list[tuple[Messages, int]]:
         """Return the requests that ``verdicts`` would send, as far as the store shows, with the
         completion tokens of each; sends nothing."""
-        texts = list(calls.values())
-        if not texts:
-            return []
+        texts = by_text = list(calls.values())
         unpaid: list[tuple[Messages, int]] = []
-        by_text = texts
-        if self.method != TEXT:
-            first = self.logprobs
-            attempts = first.stored(texts)
-            keys = {job.cell for job in first.jobs(texts, attempts)}
-            if self.method == AUTO and first.unsupported(texts[0], attempts):
-                keys = set()
-            unpaid = [(text, SHORT) for text in texts if first.settings.cell_key(text) in keys]
-            waiting = [id(text) for text, _ in unpaid]
-            by_text = [
-                text
-                for text in texts
-                if id(text) not in waiting and first.read(text, attempts).verdict is None
-            ]
+        if self.method != TEXT and texts:
+            first, attempts = self.logprobs, self.logprobs.stored(texts)
+            if self.method != AUTO or not first.unsupported(texts[0], attempts):
+                unpaid = [(text, SHORT) for text in first.unpaid(texts, attempts)]
+            waiting = {id(text) for text, _ in unpaid}
+            others = (text for text in texts if id(text) not in waiting)
+            by_text = [text for text in others if first.read(text, attempts).verdict is None]
         if self.method != LOGPROBS and by_text:
-            second = self.text
-            keys = {job.cell for job in second.jobs(by_text, second.stored(by_text))}
-            unpaid += [
-                (text, TEXT_TOKENS) for text in by_text if second.settings.cell_key(text) in keys
-            ]
+            again = self.text.unpaid(by_text, self.text.stored(by_text))
+            unpaid += [(text, TEXT_TOKENS) for text in again]
         return unpaid
 
     def verdicts(self, calls: Mapping[Call, Messages], label: str) -> dict[Call, Judged]:
