@@ -4,8 +4,6 @@ All compare the P x Q persona means of both. Personas are drawn with the same we
 measure; a pair of personas counts with the product of theirs, and never a persona with itself.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

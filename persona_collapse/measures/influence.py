@@ -1,7 +1,5 @@
 """Influence: how many personas carry S, or a contrast of S, and which ones."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

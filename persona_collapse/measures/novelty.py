@@ -4,8 +4,6 @@ Item-centred persona means of the variant are regressed on the baseline's. What 
 is kept, amplified or shrunk; the rest is new.
 """
 
-from __future__ import annotations
-
 import polars as pl
 
 from persona_collapse.materials.instruments import Instrument

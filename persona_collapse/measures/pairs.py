@@ -1,7 +1,5 @@
 """A variant and the baseline it is compared with, on their common personas."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -4,8 +4,6 @@ The expectation of the published estimators is computed over the population of t
 personas of a study, so adding a persona changes no other answer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache

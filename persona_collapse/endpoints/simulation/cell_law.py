@@ -4,8 +4,6 @@ A cell has a latent location ``m`` and a spread ``s``. Its ratings are the neare
 two neighbours, with closed-form probabilities.
 """
 
-from __future__ import annotations
-
 from math import lgamma
 
 import numpy as np

@@ -4,8 +4,6 @@ Every draw is a hash of the study's seed, names and texts, so a rating does not 
 personas, models or shards.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
