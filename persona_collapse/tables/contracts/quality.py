@@ -4,7 +4,7 @@ from persona_collapse.tables import SIMULATED, UNIT, Table, integer, number
 
 TABLE = Table(
     "quality",
-    title="What became of every designed answer",
+    title="Outcome of every designed answer",
     section="quality",
     keys=("model", "variant", "probe"),
     columns=[
