@@ -1,7 +1,5 @@
 """What an endpoint is given: a shard of a study, with the texts that it asks about."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

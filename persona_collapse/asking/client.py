@@ -5,8 +5,6 @@ read by ``response`` instead of the client's models, which cost more time than t
 refuse replies that ``response`` can read.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Mapping

@@ -5,8 +5,6 @@ endpoint refuses for a reason that only the user can fix (key, model, credit); t
 or the disk is full; a signal. In each case requests in flight are completed and stored.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import signal

@@ -1,7 +1,5 @@
 """Prices of tokens, from a dated table that cites its source, and token counts."""
 
-from __future__ import annotations
-
 import contextlib
 import fnmatch
 import hashlib

@@ -1,7 +1,5 @@
 """Read a rating, or the probabilities of the ratings, out of a reply."""
 
-from __future__ import annotations
-
 import math
 import re
 

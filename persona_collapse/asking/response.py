@@ -1,7 +1,5 @@
 """Read HTTP responses: replies, errors in their various forms, and what to do about them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field

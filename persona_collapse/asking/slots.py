@@ -8,8 +8,6 @@ judge's verdicts the first reply is final (``ReplyJob``). All functions are pure
 attempts in the store, so that an interrupted run continues where it stopped.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ unreadable replies are requested again. Prompt tokens are counted or estimated; 
 ``tokens_by`` says which. Nothing here sends a request.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -5,8 +5,6 @@ time; the judge scores two replies whose verdict is beyond doubt. All of it goes
 store like everything that is paid. A server that is to train is asked whether it would.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections import Counter

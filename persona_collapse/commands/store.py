@@ -1,7 +1,5 @@
 """The answer store's contents by endpoint and model: answers, failures, tokens, cost, dates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

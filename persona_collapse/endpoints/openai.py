@@ -1,7 +1,5 @@
 """The ``openai`` endpoint: any OpenAI-compatible server, asked for what the store lacks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal

@@ -7,8 +7,6 @@ of which ``item_id``, ``repetition``, ``rating`` and, under personas, ``persona_
 Rows beyond the design's repetitions are kept; the last block of repetitions holds them.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from dataclasses import dataclass

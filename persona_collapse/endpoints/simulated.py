@@ -7,8 +7,6 @@ number, at which R is planted; ``fidelity``, the share of trait variance that th
 common with the model's other variants (1 when absent).
 """
 
-from __future__ import annotations
-
 import csv
 import math
 from collections.abc import Iterable, Iterator, Sequence

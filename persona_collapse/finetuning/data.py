@@ -1,7 +1,5 @@
 """Training data: the file behind a dataset's name, and what a server would refuse in it."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence

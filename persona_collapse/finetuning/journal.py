@@ -6,8 +6,6 @@ an ``id`` after its reply. The server may have received a request whose intent h
 may still receive it: its list is read until a settle time has passed, then the request is resent.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import fcntl

@@ -1,7 +1,5 @@
 """Error messages for fine-tunes that do not finish: the server's own reason, and what to do."""
 
-from __future__ import annotations
-
 import re
 
 from persona_collapse.common.errors import UserError

@@ -1,7 +1,5 @@
 """The fine-tunes that a study orders, as plain values, and the recipes that they follow."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache

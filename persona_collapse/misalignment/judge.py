@@ -5,8 +5,6 @@ same) and, where those cannot be used, for a short text at T = 0. The judge is b
 holds question and reply alone, so that equal replies to a question are one request.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Open-ended replies of one variant: pending requests, and stored replies as a table."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

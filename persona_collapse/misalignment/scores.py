@@ -1,7 +1,5 @@
 """Read a judge's verdict, a number from 0 to 100 or a category, from one token or a short text."""
 
-from __future__ import annotations
-
 import math
 import re
 from dataclasses import dataclass

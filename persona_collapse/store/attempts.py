@@ -1,7 +1,5 @@
 """An attempt: one request and its outcome, one line of the answer store."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field, fields
 from typing import Any

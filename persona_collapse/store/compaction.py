@@ -6,8 +6,6 @@ identify an attempt by the file and line it was first written to and take it onc
 running process may still write to are skipped.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import socket

@@ -1,7 +1,5 @@
 """Write the answer store: one file per process, every attempt written as it arrives."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

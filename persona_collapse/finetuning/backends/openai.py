@@ -1,7 +1,5 @@
 """The OpenAI backend: files and fine-tuning jobs through the official client, without retries."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Collection, Iterator
