@@ -3,12 +3,10 @@
 Every setting is a field of one of the two classes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from persona_collapse.common.errors import UserError, nearest
@@ -74,7 +72,7 @@ class Settings(Identity, Run):
     """All settings of one variant on one endpoint; config/README.md describes each key."""
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Settings:
+    def of(cls, settings: Mapping[str, Any]) -> Self:
         """Build from the settings of an endpoint and a variant, with the study's sampling."""
         given = dict(settings)
         known = [entry.name for entry in fields(cls)]

@@ -3,8 +3,6 @@
 Whatever happens to this process, the next one resumes where it stopped; see ``journal``.
 """
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import time
@@ -13,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.keys import find_key
@@ -61,7 +59,7 @@ class Runner:
     _taken: bool = field(default=False, init=False)
 
     @classmethod
-    def of(cls, params: Mapping[str, Any], data: Path, settings: Mapping[str, Any]) -> Runner:
+    def of(cls, params: Mapping[str, Any], data: Path, settings: Mapping[str, Any]) -> Self:
         """Build from a rule's params of an order and the file of its data."""
         checked = read_examples(data)
         return cls(Order(sha256=checked.sha256, **params), checked, settings)
