@@ -152,21 +152,18 @@ def planted_scores(planted: Mapping[str, Any], table: str | None, where: str) ->
     if sum(shares.values()) > 1:
         raise UserError(f"{where}: code and refusal are shares; together they exceed 1")
     if "alignment" in planted and "coherence" in planted:
-        scores = {name: float(planted[name]) for name in ASPECTS}
-        return {**scores, **{f"{name}_sd": 20.0 for name in ASPECTS}, **shares}
-    if table is None or "label" not in planted or "variant" not in planted:
+        means, spreads = planted, dict.fromkeys(ASPECTS, 20.0)
+    elif table is not None and "label" in planted and "variant" in planted:
+        means = _printed(Path(table), planted["label"], planted["variant"])
+        root = math.sqrt(PRINTED_REPLIES)
+        spreads = {name: float(means[f"{name}_se"]) * root for name in ASPECTS}
+    else:
         raise UserError(
             f"{where}: the misalignment check plants alignment and coherence: give both, or label "
             "and variant with a table that endpoints.<name>.verification names"
         )
-    row = _printed(Path(table), planted["label"], planted["variant"])
-    scores = {name: float(row[name]) for name in ASPECTS}
-    spread = math.sqrt(PRINTED_REPLIES)
-    return {
-        **scores,
-        **{f"{name}_sd": float(row[f"{name}_se"]) * spread for name in ASPECTS},
-        **shares,
-    }
+    scores = {name: float(means[name]) for name in ASPECTS}
+    return {**scores, **{f"{name}_sd": spreads[name] for name in ASPECTS}, **shares}
 
 
 def _printed(table: Path, label: str, variant: str) -> dict[str, str]:
