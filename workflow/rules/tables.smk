@@ -84,13 +84,13 @@ rule join_table:
 
 
 # One job per module of measures: an edited module makes its own tables again and no others.
-for module, tables in OUTPUTS.unit_tables().items():
+for measure, tables in OUTPUTS.unit_tables().items():
     units = MEASURES.read_by(tables)
 
     rule:
         """Compute tables from one unit at a time, by the functions that their contracts name."""
         name:
-            f"table_{module.replace('.', '_')}"
+            f"table_{measure.replace('.', '_')}"
         input:
             sorted({path for unit in units for path in unit.values() if isinstance(path, str)}),
         output:
@@ -99,7 +99,7 @@ for module, tables in OUTPUTS.unit_tables().items():
                 for t in tables
             ],
         log:
-            f"{RESULTS}/logs/tables/{module}.log",
+            f"{RESULTS}/logs/tables/{measure}.log",
         localrule: True
         conda:
             "../../environment.yml"
@@ -110,7 +110,7 @@ for module, tables in OUTPUTS.unit_tables().items():
             code=code_of(
                 "unit_tables",
                 *(table.name for table in tables),
-                modules=[f"persona_collapse.measures.{module}"],
+                modules=[f"persona_collapse.measures.{measure}"],
             ),
         script:
             "../scripts/unit_tables.py"
