@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.browser.conftest import Browser
 from tests.helpers.pages import HOSTILE
 
 Pages = Callable[..., Path]
+STATUS = "return document.getElementById('status').textContent"
 STUDIES: list[dict[str, Any]] = [
     {"models": 2},
     {"models": 1, "infinite": True},
@@ -172,7 +173,8 @@ def test_bibtex_can_be_copied(browser: Browser, pages: Pages) -> None:
     browser.open(pages(models=2))
     browser.driver.find_element(By.CSS_SELECTOR, "[data-copy=bibtex]").click()
     assert "2605.12850" in browser.run("return getSelection().toString()")
-    assert browser.run("return document.getElementById('status').textContent") != ""
+    # The clipboard answers after the click has returned.
+    WebDriverWait(browser.driver, 10).until(lambda _: browser.run(STATUS) != "")
 
 
 def test_every_control_is_reachable_by_keyboard(browser: Browser, pages: Pages) -> None:
