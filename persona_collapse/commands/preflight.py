@@ -131,7 +131,7 @@ def preflight(
 ) -> tuple[pl.DataFrame, list[Finding]]:
     """Try every variant; return a table with a row for each, and findings, fatal ones first.
 
-    A contrast is confounded where another stack serves the ``baseline``, which is fatal unless
+    A contrast is confounded where another backend serves the ``baseline``, which is fatal unless
     ``allow_mixed_backends``.
     """
 
@@ -141,12 +141,12 @@ def preflight(
     tried = asyncio.run(all_of_them())
     frame = pl.DataFrame([row for row, _ in tried], schema=COLUMNS)
     findings = [finding for _, found in tried for finding in found]
-    stacks = {
+    backends = {
         (row["model"], row["variant"]): row["base_url"]
         + (f" ({row['provider']})" if row["provider"] else "")
         for row, _ in tried
     }
-    findings += mixed_backends(stacks, baseline, allow_mixed_backends)
+    findings += mixed_backends(backends, baseline, allow_mixed_backends)
     return frame, sorted(findings, key=lambda finding: not finding.fatal)
 
 
@@ -164,17 +164,17 @@ def preflight_text(frame: pl.DataFrame, findings: Sequence[Finding]) -> str:
 
 
 def mixed_backends(
-    stacks: Mapping[tuple[str, str], str], baseline: str, allowed: bool
+    backends: Mapping[tuple[str, str], str], baseline: str, allowed: bool
 ) -> list[Finding]:
-    """Find fine-tunes served by another stack than their baseline; keys are (model, variant)."""
+    """Find fine-tunes served by another backend than their baseline; keys are (model, variant)."""
     findings = []
-    for (model, variant), stack in stacks.items():
-        base = stacks.get((model, baseline))
-        if base is not None and base != stack:
+    for (model, variant), backend in backends.items():
+        base = backends.get((model, baseline))
+        if base is not None and base != backend:
             advice = "every table and figure will say so"
             if not allowed:
-                advice = "serve both by one stack, or set allow_mixed_backends: true in the study"
-            text = f"answered by {stack}, but {baseline} by {base}: the contrast is confounded"
+                advice = "serve both by one backend, or set allow_mixed_backends: true in the study"
+            text = f"answered by {backend}, but {baseline} by {base}: the contrast is confounded"
             findings.append(Finding(model, variant, not allowed, f"{text}; {advice}"))
     return findings
 

@@ -180,11 +180,11 @@ def test_preflight_reports_an_unreachable_server(given: Given) -> None:
 
 
 def test_fine_tune_on_another_backend_is_fatal_unless_allowed() -> None:
-    stacks = {("m", "base"): "A", ("m", "tuned"): "B", ("n", "base"): "A", ("n", "tuned"): "A"}
-    refused = mixed_backends(stacks, "base", allowed=False)
+    backends = {("m", "base"): "A", ("m", "tuned"): "B", ("n", "base"): "A", ("n", "tuned"): "A"}
+    refused = mixed_backends(backends, "base", allowed=False)
     assert [(f.model, f.variant, f.fatal) for f in refused] == [("m", "tuned", True)]
     assert "allow_mixed_backends" in refused[0].text
-    assert [f.fatal for f in mixed_backends(stacks, "base", allowed=True)] == [False]
+    assert [f.fatal for f in mixed_backends(backends, "base", allowed=True)] == [False]
 
 
 def test_preflight_reports_mixed_backends(server: ScriptedServer, given: Given) -> None:

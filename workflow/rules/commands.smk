@@ -43,7 +43,7 @@ rule power:
 
 
 rule preflight:
-    """Try each model x variant with a few requests: reachable, listed, n, logprobs, one stack."""
+    """Try each model x variant with a few requests: reachable, listed, n, logprobs, one backend."""
     input:
         MEASURES.instrument_files,
         MEASURES.persona_files,
