@@ -2,7 +2,6 @@
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from persona_collapse.common.seeds import generator
 from persona_collapse.materials.instruments import Instrument
@@ -10,7 +9,7 @@ from persona_collapse.measures.cells import Array, Cells, cells_from_moments
 from persona_collapse.measures.diagnostics.fidelity import shared_personas
 from persona_collapse.measures.diagnostics.identification import most_similar
 from persona_collapse.measures.diagnostics.rows import draws_of_personas, interval
-from persona_collapse.measures.diagnostics.scale_use import shares_of
+from persona_collapse.measures.diagnostics.scale_use import entropy_bits, shares_of
 from persona_collapse.measures.statistics.intervals import jackknife_se
 from persona_collapse.tables.contracts.identification import TABLE
 
@@ -153,18 +152,11 @@ def information_bits(cells: Cells, weights: Array) -> Array:
     shares = shares_of(cells)
     personas, items, ratings = shares.shape
     count = weights.sum(axis=1)
-    within = _entropy(shares)
+    within = entropy_bits(shares)
     pooled = (weights @ shares.reshape(personas, -1) / count[:, None]).reshape(-1, items, ratings)
-    total = _entropy(pooled)
+    total = entropy_bits(pooled)
     if not cells.exact:
         within += (np.count_nonzero(shares, axis=2) - 1) / (2 * cells.n * np.log(2))
         total += (np.count_nonzero(pooled, axis=2) - 1) / (2 * (weights @ cells.n) * np.log(2))
     information: Array = total.mean(axis=1) - weights @ within.mean(axis=1) / count
     return information
-
-
-def _entropy(shares: NDArray[np.float64]) -> Array:
-    """Return the entropy in bits of distributions (..., K)."""
-    logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
-    entropy: Array = -(shares * logs).sum(axis=-1)
-    return entropy

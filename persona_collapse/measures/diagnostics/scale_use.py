@@ -63,9 +63,9 @@ def _pooled(shares: Array, weights: Array) -> Array:
 
 
 def entropy_bits(use: Array) -> Array:
-    """Return the entropy (B,) of distributions (B, K) in bits; 0 log 0 is 0."""
+    """Return the entropy (...) of distributions (..., K) in bits; 0 log 0 is 0."""
     logs = np.log2(use, out=np.zeros_like(use), where=use > 0)
-    entropy: Array = -(use * logs).sum(axis=1) + 0.0  # no minus zero
+    entropy: Array = -(use * logs).sum(axis=-1) + 0.0  # no minus zero
     return entropy
 
 
