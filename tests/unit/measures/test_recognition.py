@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persona_collapse.measures.moments import moments_of
@@ -60,13 +60,18 @@ def test_same_data_are_recognised_and_permuted_personas_at_chance_level(rng):
     assert set(same["chance"]) == {1 / 40}
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 1000), st.floats(0.3, 1.5), st.floats(0.1, 1.5))
-def test_more_answers_recognise_more_on_average(seed, spread, noise):
-    ratings = simulated_ratings(np.random.default_rng(seed), (25, 30, 5), spread, noise)
-    rows = identification_of(moments(ratings, OF), OF, None, 1, 0)
-    rates = [found(rows, "own", n).item() for n in (1, 3, 10, 30)]
-    assert all(more > fewer - 0.03 for fewer, more in pairwise(rates))
-    assert rates[-1] > rates[0]
+def test_more_answers_recognise_more_on_average_over_ten_studies(seed, spread, noise):
+    """One study alone can err by chance where noise hides the personas (4 % are guessed)."""
+    rng, rates = np.random.default_rng(seed), []
+    for _ in range(10):
+        ratings = simulated_ratings(rng, (25, 30, 5), spread, noise)
+        rows = identification_of(moments(ratings, OF), OF, None, 1, 0)
+        rates.append([found(rows, "own", n).item() for n in (1, 3, 10, 30)])
+    mean = np.mean(rates, axis=0)
+    assert all(more > fewer - 0.01 for fewer, more in pairwise(mean))
+    assert mean[-1] > mean[0] + 0.01
 
 
 @pytest.mark.parametrize("n", [2, 10])
