@@ -9,7 +9,7 @@ from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import Array, Cells, cells_from_moments
 from persona_collapse.measures.collapse import ROUNDING
 from persona_collapse.measures.pairs import pair_of
-from persona_collapse.measures.statistics.bootstrap import influences, jackknife
+from persona_collapse.measures.statistics.bootstrap import spread_influences
 from persona_collapse.tables.contracts.influence import TABLE
 
 MOST = 5  # personas that are named and left out
@@ -44,24 +44,20 @@ def influence_of(
 def influential(sides: Sequence[Cells]) -> dict[str, float | int | str]:
     """Return what carries S of one variant, or the contrast of log S of two (first - second).
 
-    ``sides`` hold the same personas. The influence of a persona is its jackknife value. The
-    effective number is (sum of l^2)^2 / sum of l^4 over influences l: P if all count the same, 1 if
-    one persona is everything. Undefined values are NaN, with an empty list of personas.
+    ``sides`` hold the same personas. With l the personas' influences (delta method), the effective
+    number is (sum of l^2)^2 / sum of l^4: k if k personas count the same and the others not at all.
+    Undefined values are NaN, with an empty list of personas.
     """
     means = [cells.mean for cells in sides]
-    personas, items = means[0].shape
+    personas = means[0].shape[0]
     row: dict[str, float | int | str] = {"n_personas": personas, "value": _value(means)}
     row |= dict.fromkeys(("effective_personas", "top_share", "value_without"), float("nan"))
     row["personas"] = ""
-    if personas < 3 or not np.isfinite(row["value"]):
+    if personas < 3 or not all(np.ptp(part, axis=0).any() for part in means):
         return row
-    average = np.full((items, 1), 1 / items)
-    left_out = [jackknife(cells, average)[0] for cells in sides]
-    if len(sides) == 2:
-        with np.errstate(divide="ignore"):
-            left_out = [np.log(left_out[0]) - np.log(left_out[1])]
-    squared = influences(left_out[0])[:, 0] ** 2
-    if not np.isfinite(squared).all() or squared.sum() <= ROUNDING:
+    relative = [spread_influences(part) / part.std(axis=0).mean() for part in means]
+    squared = (relative[0] - relative[1] if len(sides) == 2 else relative[0]) ** 2
+    if squared.sum() <= ROUNDING:
         return row
     order = np.argsort(-squared, kind="stable")
     top = order[:MOST]

@@ -15,6 +15,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.measures.cells import Array, Cells
 from persona_collapse.measures.diagnostics.fidelity import shared_personas
 from persona_collapse.measures.diagnostics.noise import answer_variance
+from persona_collapse.measures.statistics.bootstrap import spread_influences
 
 DETECTED = ("S_detectable_percent", "R_detectable_percent")
 
@@ -95,7 +96,7 @@ def pilot_of(cells: Cells, other: Cells | None = None) -> Pilot:
     first, second = shared_personas(cells, other)
     return replace(
         pilot,
-        S_paired=_pairing(_spread_influence(first), _spread_influence(second)),
+        S_paired=_pairing(spread_influences(first.mean), spread_influences(second.mean)),
         sigma_paired=_pairing(first.sd.mean(axis=1), second.sd.mean(axis=1)),
     )
 
@@ -112,15 +113,6 @@ def _check(cells: Cells) -> None:
             "the pilot shows no spread over personas or over repetitions, so nothing can be scaled"
             " from it; enlarge it, or plan from S and R alone"
         )
-
-
-def _spread_influence(cells: Cells) -> Array:
-    """Return each persona's influence (P,) on S."""
-    centred = cells.mean - cells.mean.mean(axis=0)
-    variance = (centred**2).mean(axis=0)
-    spread = np.where(variance > 0, np.sqrt(variance), np.inf)
-    influence: Array = ((centred**2 - variance) / (2 * spread)).mean(axis=1)
-    return influence
 
 
 def _sd_variance(cells: Cells) -> Array:

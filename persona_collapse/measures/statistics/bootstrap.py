@@ -95,6 +95,21 @@ def influences(left_out: Array) -> Array:
     return influence
 
 
+def spread_influences(means: Array) -> Array:
+    """Return each persona's influence (P,) on S, the mean over items of the SD over personas.
+
+    ``means`` are (P, Q). The influence is the derivative of S by the persona's weight times P
+    (infinitesimal jackknife, the delta method): (d^2 - s^2) / 2 s, mean over items, with d the
+    distance from the item's mean and s^2 the mean of d^2. Influences sum to 0; a constant item has
+    none.
+    """
+    squares = (means - means.mean(axis=0)) ** 2
+    variance = squares.mean(axis=0)
+    spread = np.where(variance > 0, np.sqrt(variance), np.inf)
+    influence: Array = ((squares - variance) / (2 * spread)).mean(axis=1)
+    return influence
+
+
 def rerun_variances(
     cells: Cells, by_group: Array, rng: np.random.Generator, draws: int
 ) -> tuple[Array, Array]:

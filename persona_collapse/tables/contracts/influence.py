@@ -13,7 +13,8 @@ TABLE = Table(
         number("value", "S in scale points, or its percent change from second to first."),
         number(
             "effective_personas",
-            "Effective number of personas behind it: inverse participation of squared influences.",
+            "Effective number of personas behind it: inverse participation of squared influences; "
+            "k if k personas carry it alike, about a third of them for normal profiles.",
         ),
         number("top_share", "Share of the squared influence of the five most influential."),
         number("value_without", "The value without the five most influential personas."),

@@ -28,6 +28,25 @@ def test_one_extreme_persona_carries_everything_and_is_named(rng):
     assert found["value_without"] < 0.2 * found["value"]
 
 
+@pytest.mark.parametrize("carriers", [1, 3, 5, 10])
+def test_effective_number_is_that_of_planted_carriers(rng, carriers):
+    found = []
+    for _ in range(20):
+        own = 0.1 * rng.normal(size=(100, 30))
+        own[:carriers] += 3 * rng.normal(size=(carriers, 30))
+        found.append(influential([cells(own, rng)])["effective_personas"])
+    assert np.mean(found) == pytest.approx(carriers, rel=0.15)
+
+
+@pytest.mark.parametrize("personas", [20, 50, 100])
+def test_a_third_of_normal_personas_is_effective(rng, personas):
+    found = [
+        influential([cells(rng.normal(size=(personas, 30)), rng)])["effective_personas"]
+        for _ in range(20)
+    ]
+    assert np.mean(found) == pytest.approx(personas / 3, rel=0.2)
+
+
 def test_personas_that_count_the_same_are_all_effective(rng):
     own = np.where(np.arange(40) % 2, 1.0, -1.0)[:, None] * np.ones(8)
     assert influential([cells(own, rng)])["value"] == pytest.approx(np.std(own[:, 0], ddof=1))
@@ -79,6 +98,6 @@ def test_released_answers_of_gpt_4_1_insecure_rest_on_about_three_personas(publi
         for name in ("insecure", "base", "secure")
     )
     found = influence_of(target, of, base, control)
-    assert found["effective_personas"].to_list() == pytest.approx([2.44, 4.22, 4.21], abs=0.01)
+    assert found["effective_personas"].to_list() == pytest.approx([3.28, 8.04, 5.71], abs=0.01)
     assert found["value"].to_list() == pytest.approx([1.1254, 37.04, 70.46], abs=0.01)
     assert all(ids.split()[0] == "60" for ids in found["personas"])
