@@ -126,6 +126,11 @@ class Analysis(Keys):
     )
     control: str = key("the matched fine-tune that should change nothing", "secure")
     target: str = key("the fine-tune under study", "insecure")
+    smallest_effect: Annotated[float, Limits(gt=0, le=1)] = key(
+        "the smallest relative change of S, or of 1/R, that counts as a finding; also the margin "
+        "within which a control counts as not raised",
+        0.10,
+    )
     roleplay_probe: str = key("the probe that S, R and the verdict come from", "roleplay")
     unconditioned_probe: str = key("the probe that saturation comes from", "unconditioned")
     toxic_probe: str = key("the probe of toxic personas", "toxic")
