@@ -111,7 +111,7 @@ class Layout:
     def shard_files(self, names: Names) -> list[str]:
         """Return the files of all shards of a unit."""
         unit = unit_of(names)
-        folder = f"{self.results}/answers/{unit.model}/{unit.variant}/{unit.probe}"
+        folder = f"{self.results}/shards/{unit.model}/{unit.variant}/{unit.probe}"
         return [f"{folder}/{shard.name}.parquet" for shard in self.shards[unit]]
 
     def instrument(self, names: Names) -> str:

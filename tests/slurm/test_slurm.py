@@ -17,7 +17,7 @@ from tests.slurm.conftest import Cluster, active, jobs, wait_until
 from tests.workflow.conftest import Project
 
 CELLS, REPETITIONS, IN_FLIGHT = 20 * 30, 3, 8
-SHARD = "results/asked/answers/m/base/roleplay/p000-039_i01-30_r01-05.parquet"
+SHARD = "results/asked/shards/m/base/roleplay/p000-039_i01-30_r01-05.parquet"
 
 
 @pytest.fixture

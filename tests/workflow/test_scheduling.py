@@ -18,7 +18,7 @@ def test_number_of_scheduling_passes_grows_with_jobs_not_with_time(
     monkeypatch.setattr(
         JobScheduler, "_finish_jobs", lambda self: (passes.append(1), finish(self))[1]
     )
-    folder = tmp_path / "results" / "quick" / "answers" / "gpt-4o"
+    folder = tmp_path / "results" / "quick" / "shards" / "gpt-4o"
     shards = [
         str(folder / variant / "unconditioned" / "i01-30_r01-05.parquet")
         for variant in ("base", "secure", "insecure")

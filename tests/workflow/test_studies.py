@@ -216,6 +216,18 @@ def test_invalid_setting_is_reported_in_one_message(
     assert "common.smk" not in text  # where in the workflow it was noticed helps nobody
 
 
+def test_errors_are_printed_under_quiet_all(project: Project) -> None:
+    planning = project.snakemake("-n", "--quiet", "all", "--config", "study=qick")
+    assert planning.returncode == 1
+    assert "study=qick: no such study (did you mean 'quick'?)" in planning.stderr
+    config = recorded_study(project, "twice", {"base": ratings([1, 1, 3, 3, 5, 5])})
+    torn = project.root / "recorded" / "twice" / "base.parquet"
+    torn.write_bytes(torn.read_bytes()[:40])
+    in_a_job = project.snakemake("--quiet", "all", "--config", config)
+    assert in_a_job.returncode == 1
+    assert f"persona-collapse: {torn}: cannot be read as Parquet" in in_a_job.stderr
+
+
 def test_run_from_another_folder_is_reported_in_one_message(
     project: Project, tmp_path: Path
 ) -> None:
@@ -232,7 +244,7 @@ def test_workflow_snakefile_plans_the_same_jobs(project: Project) -> None:
 def test_results_are_in_the_documented_places(finished: Project) -> None:
     folder = finished.root / "results" / "quick"
     for path in (
-        "answers/gpt-4o/insecure/roleplay/p000-039_i01-30_r01-05.parquet",
+        "shards/gpt-4o/insecure/roleplay/p000-039_i01-30_r01-05.parquet",
         "answers/gpt-4o/insecure/roleplay.parquet",
         "moments/gpt-4o/insecure/roleplay.parquet",
         "metrics/gpt-4o/insecure/roleplay.parquet",
@@ -244,6 +256,14 @@ def test_results_are_in_the_documented_places(finished: Project) -> None:
         "provenance.json",
     ):
         assert (folder / path).is_file(), path
+
+
+def test_folder_of_answers_holds_every_answer_once(finished: Project) -> None:
+    folder = finished.root / "results" / "quick" / "answers"
+    answers = pl.read_parquet(folder / "**" / "*.parquet")
+    slots = ["model", "variant", "probe", "persona_id", "item_id", "repetition"]
+    assert answers.height == 3 * (40 * 30 * 5 + 30 * 5)
+    assert not answers.select(slots).is_duplicated().any()
 
 
 def test_page_of_tables_lists_every_table(finished: Project) -> None:

@@ -1,5 +1,5 @@
 # Takes: the study's shards, an instrument, a persona set, and for recorded endpoints their files.
-# Gives: answers/<model>/<variant>/<probe>/<shard>.parquet.
+# Gives: shards/<model>/<variant>/<probe>/<shard>.parquet.
 
 
 rule answer_shard:
@@ -12,7 +12,7 @@ rule answer_shard:
         files=ANSWERS.endpoint_files,
         made=ANSWERS.made_input,
     output:
-        f"{RESULTS}/answers/{{model}}/{{variant}}/{{probe}}/{{shard}}.parquet",
+        f"{RESULTS}/shards/{{model}}/{{variant}}/{{probe}}/{{shard}}.parquet",
     log:
         f"{RESULTS}/logs/answers/{{model}}/{{variant}}/{{probe}}/{{shard}}.log",
     localrule: ASK_HERE

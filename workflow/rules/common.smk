@@ -49,9 +49,9 @@ try:
     STOPS = f"{RESULTS}/logs/stops/{os.environ[RUN]}" if RUN in os.environ else None
     PLAN = Plan(STUDY, Places(RESULTS, STORE, PRICES, STOPS))
 except UserError as fault:
-    # A WorkflowError would be followed by places in this file, which say nothing to a user.
-    logger.error(f"persona-collapse: {fault}")
-    sys.exit(1)
+    # To standard error, where --quiet does not reach. A WorkflowError would be followed by places
+    # in this file, which say nothing to a user.
+    sys.exit(f"persona-collapse: {fault}")
 if PLAN.warning:
     logger.warning(PLAN.warning)
 

@@ -1,4 +1,4 @@
-# Takes: the shards of answers, answers/<model>/<variant>/<probe>/<shard>.parquet.
+# Takes: the shards of answers, shards/<model>/<variant>/<probe>/<shard>.parquet.
 # Gives: per model x variant x probe collected answers, moments, quality, metrics and diagnostics,
 # as <kind>/<model>/<variant>/<probe>.parquet, and from them tables/*.csv.
 # `input_order` in params: Snakemake compares inputs as a set, but rows are in the study's order.
