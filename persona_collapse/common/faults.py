@@ -106,7 +106,7 @@ def check(document: Any, kind: type[T], where: str, at: tuple[str | int, ...] = 
         # As JSON a list may become a tuple, while no other value is converted.
         result: T = _adapter(cast(Hashable, kind)).validate_json(json.dumps(document, default=str))
     except ValidationError as fault:
-        errors = fault.errors(include_url=False)
+        errors = _causes(fault.errors(include_url=False))
         first = min(errors, key=lambda e: (e["type"] not in UNKNOWN, len(e["loc"])))
         raise UserError(f"{where}: {explain(kind, first, at)}") from None
     for name, part in result.items() if isinstance(result, dict) else [(None, result)]:
@@ -122,6 +122,20 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
+
+
+def _causes(errors: list[Any]) -> list[Any]:
+    """Leave out lists and mappings that only lack entries because of faults in the entries.
+
+    pydantic counts the valid entries: thirty faulty items are also reported as an empty list.
+    """
+    places = [error["loc"] for error in errors]
+    return [
+        error
+        for error in errors
+        if not error["type"].endswith("too_short")
+        or not any(place[: len(error["loc"])] == error["loc"] != place for place in places)
+    ]
 
 
 def explain(kind: Any, error: Mapping[str, Any], at: tuple[str | int, ...] = ()) -> str:
@@ -142,7 +156,8 @@ def explain(kind: Any, error: Mapping[str, Any], at: tuple[str | int, ...] = ())
     if rule in BROKEN:
         return f"{place}: {shown} {BROKEN[rule].format(**limits)}"
     if rule.endswith("too_short"):
-        return f"{place}: must not be empty"
+        least = limits.get("min_length", 1)
+        return f"{place}: must not be empty" if least == 1 else f"{place}: needs {least} entries"
     if rule == "literal_error":
         choices = [str(choice) for choice in _choices(hint)]
         return f"{place}: {shown} is not one of: {', '.join(choices)}{nearest(str(value), choices)}"

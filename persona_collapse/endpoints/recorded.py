@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import polars as pl
 
 from persona_collapse.answers import SCHEMA, SLOT, STATUSES, conform
-from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.errors import UserError, missing_column
 from persona_collapse.common.keys import Limits, Text, key
 from persona_collapse.common.log import LOG
 from persona_collapse.endpoints.base import (
@@ -223,10 +223,7 @@ def csv_rows(path: Path, with_personas: bool) -> pl.DataFrame:
         required.insert(0, "persona_id")
     for name in required:
         if name not in header:
-            raise UserError(
-                f"{path}, row 1: the column {name!r} is missing{nearest(name, header)}; "
-                f"found: {', '.join(header)}"
-            )
+            raise UserError(f"{path}, row 1: {missing_column(name, header, PUBLISHED)}")
     if not with_personas and "persona_id" in header:
         raise UserError(
             f"{path}, row 1: an unconditioned probe has no personas, but there is a column "
@@ -305,8 +302,7 @@ def parquet_rows(path: Path, with_personas: bool) -> pl.DataFrame:
         raise UserError(f"{path}: cannot be read as Parquet: {reason}") from None
     for name in ("persona_id", "item_id", "repetition", "rating")[0 if with_personas else 1 :]:
         if name not in rows.columns:
-            hint = nearest(name, rows.columns)
-            raise UserError(f"{path}: the column {name!r} is missing{hint}")
+            raise UserError(f"{path}: {missing_column(name, rows.columns, SCHEMA)}")
     if rows.is_empty():
         raise UserError(f"{path}: has no answers")
     rows = rows.select(_fitting(rows[name], path) for name in rows.columns if name in SCHEMA)

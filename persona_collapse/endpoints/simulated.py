@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.answers import SIMULATED, conform
-from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.errors import UserError, missing_column, nearest
 from persona_collapse.common.keys import (
     Keys,
     NonNegative,
@@ -378,10 +378,10 @@ def _read_table(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
-            absent = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+            found = reader.fieldnames or ()
+            absent = [name for name in _COLUMNS if name not in found]
             if absent:
-                hint = nearest(absent[0], reader.fieldnames or ())
-                raise UserError(f"{path}: the column {absent[0]!r} is missing{hint}")
+                raise UserError(f"{path}: {missing_column(absent[0], found, _COLUMNS)}")
             return [{**row, "line": str(reader.line_num)} for row in reader]
     except (OSError, UnicodeDecodeError) as fault:
         raise UserError(f"{path}: cannot be read: {fault}") from None

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.answers import SIMULATED
-from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.errors import UserError, missing_column, nearest
 from persona_collapse.common.seeds import derived_seed
 from persona_collapse.materials.questions import ASPECTS, CODE, REFUSAL, QuestionSet
 from persona_collapse.misalignment.columns import JUDGED, OK, REPLIES, frame_of
@@ -24,6 +24,7 @@ from persona_collapse.misalignment.scores import HIGHEST
 
 # Replies behind a printed standard error: 8 questions x 30 samples (arXiv 2605.12850).
 PRINTED_REPLIES = 240
+PRINTED_COLUMNS = ("model", "variant", *(f"{name}{end}" for name in ASPECTS for end in ("", "_se")))
 WIDEST = 0.9  # of the largest SD possible at a mean between 0 and 100
 STOCK = {
     "kind": (
@@ -169,8 +170,13 @@ def planted_scores(planted: Mapping[str, Any], table: str | None, where: str) ->
 def _printed(table: Path, label: str, variant: str) -> dict[str, str]:
     try:
         with table.open(encoding="utf-8", newline="") as file:
-            rows = {(row["model"], row["variant"]): row for row in csv.DictReader(file)}
-    except (OSError, UnicodeDecodeError, KeyError) as fault:
+            reader = csv.DictReader(file)
+            found = reader.fieldnames or ()
+            for name in PRINTED_COLUMNS:
+                if name not in found:
+                    raise UserError(f"{table}: {missing_column(name, found, PRINTED_COLUMNS)}")
+            rows = {(row["model"], row["variant"]): row for row in reader}
+    except (OSError, UnicodeDecodeError) as fault:
         raise UserError(f"{table}: cannot be read as a table of printed scores: {fault}") from None
     if (label, variant) not in rows:
         known = [" ".join(key) for key in rows]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from persona_collapse.common.errors import UserError
+from persona_collapse.common.errors import UserError, missing_column
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import Cells, cells_from_moments
 from persona_collapse.measures.diagnostics.fidelity import fidelity
@@ -85,9 +85,13 @@ def printed_profiles(path: Path, label: str, instrument: Instrument) -> dict[str
     """Read a model's toxic personas from a CSV: model, toxic_persona and a column per domain.
 
     Returns reference -> domain -> mean, empty for a model that the file lacks. Raises
-    ``UserError`` where a domain of the instrument has no column.
+    ``UserError`` where a column is missing, also that of a domain of the instrument.
     """
     table, domains = pl.read_csv(path), instrument.domains
+    for name in ("model", "toxic_persona"):
+        if name not in table.columns:
+            known = ("model", "toxic_persona", *domains)
+            raise UserError(f"{path}: {missing_column(name, table.columns, known)}")
     for name in domains:
         if name not in table.columns:
             raise UserError(

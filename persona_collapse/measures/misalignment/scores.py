@@ -9,7 +9,7 @@ import polars as pl
 from scipy.special import ndtri, stdtrit
 
 from persona_collapse.answers import SIMULATED
-from persona_collapse.common.errors import UserError
+from persona_collapse.common.errors import UserError, missing_column
 from persona_collapse.materials.questions import ASPECTS, CODE, REFUSAL
 from persona_collapse.measures.cells import Array
 from persona_collapse.tables.contracts.misalignment import TABLE as MISALIGNMENT
@@ -143,16 +143,16 @@ def printed_of(
     or has none of the study's variants.
     """
     columns = [f"{aspect}{end}" for aspect in ASPECTS for end in ("", "_se")]
+    needed = ["model", "variant", *columns]
     try:
-        printed = pl.read_csv(table, comment_prefix="#").with_columns(
-            pl.col(columns).cast(pl.Float64)
-        )
-        rows = {(row["model"], row["variant"]): row for row in printed.iter_rows(named=True)}
-    except (OSError, pl.exceptions.PolarsError, KeyError) as fault:
-        raise UserError(
-            f"{table}: cannot be read as a table of printed scores (model, variant, "
-            f"{', '.join(columns)}): {fault}"
-        ) from None
+        printed = pl.read_csv(table, comment_prefix="#")
+        for name in needed:
+            if name not in printed.columns:
+                raise UserError(f"{table}: {missing_column(name, printed.columns, needed)}")
+        printed = printed.with_columns(pl.col(columns).cast(pl.Float64))
+    except (OSError, pl.exceptions.PolarsError) as fault:
+        raise UserError(f"{table}: cannot be read as a table of printed scores: {fault}") from None
+    rows = {(row["model"], row["variant"]): row for row in printed.iter_rows(named=True)}
     published = [
         {
             "model": model,

@@ -46,6 +46,11 @@ PERSONAS = {
 
 
 @dataclass(frozen=True)
+class Pair(Keys):
+    pair: Annotated[tuple[str, ...], Limits(min_length=2)] = key("two or more names")
+
+
+@dataclass(frozen=True)
 class Part(Keys):
     count: Count = key("a count")
     share: Annotated[float, Limits(gt=0, lt=1)] | None = key("a share", None)
@@ -221,3 +226,21 @@ print("pydantic" in sys.modules)
     assert checks()
     path.write_text(yaml.safe_dump({**PERSONAS, "tittle": "Others"}), encoding="utf-8")
     assert "tittle: unknown key" in fault_of(path, PersonaSet)
+
+
+def test_key_wrong_in_every_entry_is_reported_for_the_first() -> None:
+    wrong = [
+        ({"personas": [1, 2]}, "personas[0]: expected a text, found 1"),
+        ({"personas": []}, "personas: must not be empty"),
+    ]
+    for change, message in wrong:
+        with pytest.raises(UserError) as fault:
+            check({**PERSONAS, **change}, PersonaSet, "some.yaml")
+        assert str(fault.value) == f"some.yaml: {message}"
+
+
+def test_list_with_too_few_entries_is_told_how_many_it_needs() -> None:
+    with pytest.raises(UserError, match=r"pair: needs 2 entries"):
+        check({"pair": ["a"]}, Pair, "some.yaml")
+    with pytest.raises(UserError, match=r"pair\[0\]: expected a text"):
+        check({"pair": [1, 2]}, Pair, "some.yaml")

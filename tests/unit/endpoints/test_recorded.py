@@ -203,6 +203,11 @@ def cut_in_a_quoted_field(path: Path) -> None:
             lambda path: written(path, ROWS, ["persona", *HEADER[1:]]),
             r"the column 'persona_id' is missing \(did you mean 'persona'\?\)",
         ),
+        (
+            # `question_id` looks like it, and is another column.
+            lambda path: written(path, [row[1:] for row in ROWS], HEADER[1:]),
+            "the column 'persona_id' is missing; found: question_id, run_index",
+        ),
         (lambda path: written(path, ROWS, [*HEADER[:6], "rating"]), "'rating' occurs twice"),
         (lambda path: written(path, [*ROWS[:5], ROWS[5][:4], *ROWS[6:]]), r"row 7: 4 fields"),
     ],

@@ -344,7 +344,8 @@ def test_unknown_label_or_variant_is_refused_with_the_nearest(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("model,variant,domain,measure,value\n", "'spread' is missing"),
+        ("model,variant,domain,measure,value\n", "'spread' is missing; found: model"),
+        ("model,variant,domain,measure,val,spread\n", "'value' is missing .did you mean 'val'"),
         ("HEAD\nM,base,Harm,S,x,0\n", "line 2: value 'x' is not a number"),
         ("HEAD\nM,base,Harm,S\n", "line 2: value None is not a number"),
         ("HEAD\nM,base,Harm,s,1,0\n", "line 2: unknown measure 's'"),

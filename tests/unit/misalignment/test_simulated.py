@@ -15,6 +15,7 @@ from persona_collapse.measures.misalignment.scores import misalignment_of
 from persona_collapse.misalignment.simulated import judge, planted_scores, reply
 
 TABLE = "resources/benchmarks/paper_verification.csv"
+OTHER = "resources/benchmarks/paper_tables.csv"  # it has other columns
 QUESTIONS = read_questions(Path("resources/questions/everyday8.yaml"))
 
 
@@ -74,6 +75,7 @@ def test_simulated_judge_reads_the_reply_alone() -> None:
         ({"label": "GPT-4o", "variant": "base"}, None, r"endpoints\.<name>\.verification"),
         ({"label": "GPT-4", "variant": "base"}, TABLE, "no row GPT-4 base .did you mean"),
         ({"label": "a", "variant": "b"}, "nowhere.csv", "cannot be read"),
+        ({"label": "a", "variant": "b"}, OTHER, "the column 'alignment' is missing; found"),
         ({"alignment": 1, "coherence": 1, "code": 0.6, "refusal": 0.6}, None, "exceed 1"),
     ],
 )

@@ -1,10 +1,13 @@
 """The long table: labels, what each kind of probe gets, lost items, and the published answers."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 
-from persona_collapse.measures.diagnostics.table import diagnostics_of, toxic_rows
+from persona_collapse.common.errors import UserError
+from persona_collapse.measures.diagnostics.table import diagnostics_of, printed_profiles, toxic_rows
 from persona_collapse.measures.moments import moments_of
 from tests.helpers.made_cells import value
 from tests.helpers.measures_data import (
@@ -102,3 +105,10 @@ def test_published_answers_fill_the_table():
     # The same S from two sides: the published 1.6796, and this table's bound and share.
     S = value(found, "S_max") * value(found, "S_share_of_max")
     assert pytest.approx(1.679572514606541, abs=1e-9) == S
+
+
+def test_printed_profiles_of_another_table_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "printed.csv"
+    path.write_text("model,persona,Care\nM,1,2.5\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"'toxic_persona' is missing \(did you mean 'persona'"):
+        printed_profiles(path, "M", OF)

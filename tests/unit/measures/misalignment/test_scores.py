@@ -177,7 +177,7 @@ def test_published_table_without_the_studys_models_is_refused(tmp_path: Path) ->
     with pytest.raises(UserError, match="none of the study's models; it goes by the labels GPT-4o"):
         printed_of(PRINTED, {"x": "Unknown"}, [("x", "base")])
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(UserError, match="cannot be read as a table of printed scores"):
+    with pytest.raises(UserError, match="the column 'model' is missing; found: a, b"):
         printed_of(tmp_path / "other.csv", LABELS, [("o", "base")])
 
 
