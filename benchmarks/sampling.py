@@ -41,7 +41,7 @@ LEAST_SHARE, MOST_CPU = 0.8, 1.5
 @contextmanager
 def served(latency: float) -> Iterator[str]:
     """Run the scripted server in its own process; yield its base URL."""
-    script = ROOT / "tests" / "integration" / "scripted_server.py"
+    script = ROOT / "tests" / "helpers" / "scripted_server.py"
     command = [sys.executable, str(script), "--latency", str(latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

@@ -1,0 +1,16 @@
+"""The sampling benchmark starts its scripted server and measures both sides."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import sampling
+
+
+def test_sampling_benchmark_measures_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(sampling.KEY, "none-needed")
+    task = sampling.long_task(30)
+    with sampling.served(0.0) as url:
+        for side in (sampling.bare, sampling.path):
+            rate, cpu = sampling.measured(lambda side=side: side(url, task, 4), 30)  # type: ignore[misc]
+            assert min(rate, cpu) > 0
