@@ -46,7 +46,7 @@ from persona_collapse.measures.statistics.bootstrap import Draws, averages
 
 SEED, PERSONAS, PERSONA_DRAWS, PERMUTATIONS = 20260512, 100, 1000, 999
 RESULTS = ROOT / "benchmarks/results/calibration.csv"
-ROLES = {"baseline": "base", "control": "secure", "target": "insecure"}
+ROLES = {"baseline": "base", "targets": {"insecure": "secure"}}
 # Intervals of single variants use the jackknife, so these draws would change standard errors only.
 FEW = Draws(personas=2, reruns=2)
 CORRECTED = 5  # the corrected R takes longest, so only every fifth study computes it
@@ -156,7 +156,7 @@ def _of_contrasts(
     by_group: Array,
     places: dict[str, int],
 ) -> Iterator[Found]:
-    compared = [frames[variant] for variant in ROLES.values()]
+    compared = [frames[variant] for variant in ("base", "secure", "insecure")]
     paired = paired_of(compared, world.instrument, seed, {**ROLES, **ANALYSIS})
     table = contrasts_of(paired).filter(pl.col("model") != "mean")
     for row in table.iter_rows(named=True):
@@ -172,7 +172,7 @@ def _of_contrasts(
             ):
                 holds = row[f"{scale}_lo"] <= true <= row[f"{scale}_hi"]
                 yield "coverage", f"{metric} {row['contrast']}, {scale}", group, float(holds)
-    roles = {**ROLES, "control": "twin"}
+    roles = {**ROLES, "targets": {"twin": None}}
     same = paired_of([frames["base"], frames["twin"]], world.instrument, seed, roles | ANALYSIS)
     (pair,) = same.pairs
     for row_of, metric in enumerate(("S", "R")):

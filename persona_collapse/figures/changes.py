@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 
 import matplotlib
 import polars as pl
@@ -134,7 +134,7 @@ def _ticks(low: float, high: float, width: float) -> list[float]:
 
 
 def domain_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
-    """Return the figure: S above, R below, a column of panels for control and for target.
+    """Return the figure: S above, R below, a panel for each control and target, two side by side.
 
     Cells print the percent change, in brackets where its 95 % interval holds zero; colours end at
     100 % (or at the largest change below that).
@@ -154,19 +154,22 @@ def domain_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
     for_names = widest(names) + 0.06 if upright else 0.17
     block = 0.22 + for_names + tall + 0.14
     head = 0.22
-    sheet = Sheet(TEXT_WIDTH, head + 2 * block + 0.36, look.notices(contrasts))
+    sides = [variants[n : n + 2] for n in range(0, len(variants), 2)]
+    tall_block = head + len(METRICS) * block
+    sheet = Sheet(TEXT_WIDTH, len(sides) * tall_block + 0.36, look.notices(contrasts))
     limit = _limit(changes, variants)
     colours = matplotlib.colormaps[_COLOURS]
-    for column, variant in enumerate(variants):
-        left = MARGIN + _LABELS + column * (width + 0.15)
-        sheet.heading(left + width / 2, 0.1, variant, ha="center")
-    for place, metric in enumerate(METRICS):
-        top = head + place * block
+    for nth, side in enumerate(sides):
+        for column, variant in enumerate(side):
+            left = MARGIN + _LABELS + column * (width + 0.15)
+            sheet.heading(left + width / 2, nth * tall_block + 0.1, variant, ha="center")
+    for (nth, side), (place, metric) in product(enumerate(sides), enumerate(METRICS)):
+        top = nth * tall_block + head + place * block
         sheet.heading(MARGIN, top + 0.1, look.metric(metric))
         below = top + 0.22 + for_names
         for (key, _), y in zip(models, _middles(heights), strict=True):
             sheet.text(MARGIN, below + y, labels[key])
-        for column, variant in enumerate(variants):
+        for column, variant in enumerate(side):
             left = MARGIN + _LABELS + column * (width + 0.15)
             for n, name in enumerate(names):
                 middle = left + (n + 0.5) * cell
@@ -182,7 +185,7 @@ def domain_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
                     row = changes.get((key, variant, metric, domain))
                     _cell(axes, row, (n * cell, y - high / 2, cell, high), limit, colours)
     shown = [row for key, row in changes.items() if key[1] in variants]
-    _colour_key(sheet, head + 2 * block, limit, shown, look, colours)
+    _colour_key(sheet, len(sides) * tall_block, limit, shown, look, colours)
     return sheet.figure
 
 
@@ -258,10 +261,9 @@ def _models(changes: Changes, look: Look) -> list[tuple[str, str]]:
 
 
 def _compared(changes: Changes, look: Look) -> list[str]:
-    """Return control and target, where they have changes; else the first two that have."""
+    """Return controls and targets that have changes; without any, all variants that have."""
     known = [v for v in look.changed if any(v == key[1] for key in changes)]
-    roles = [v for v in known if v in (look.control, look.target)]
-    return roles or known[:2]
+    return [v for v in known if v in (*look.controls, *look.targets)] or known
 
 
 def _middles(heights: Sequence[float]) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from persona_collapse.figures.style import FAMILY_MARKERS, OTHER_PAINTS, PAINTS, Paint
+from persona_collapse.figures.style import FAMILY_MARKERS, PAINTS, Paint
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,15 @@ def _model(entry: Mapping[str, Any]) -> ModelLook:
 class Look:
     """Models and variants in the study's order, and the names that analysis gives to roles.
 
-    ``baseline``, ``control`` and ``target`` are variants; ``roleplay``, ``unconditioned`` and
-    ``toxic`` are probes. ``domain_word`` is what the role-play instrument calls a domain,
-    ``construct`` the adjective for what it measures, "" where it names none.
+    ``baseline`` is a variant, ``targets`` maps each target to its control or None; ``roleplay``,
+    ``unconditioned`` and ``toxic`` are probes. ``domain_word`` is what the role-play instrument
+    calls a domain, ``construct`` the adjective for what it measures, "" where it names none.
     """
 
     models: tuple[ModelLook, ...]
     variants: tuple[str, ...]
     baseline: str = "base"
-    control: str = "secure"
-    target: str = "insecure"
+    targets: Mapping[str, str | None] = field(default_factory=lambda: {"insecure": "secure"})
     roleplay: str = "roleplay"
     unconditioned: str = "unconditioned"
     toxic: str = "toxic"
@@ -70,7 +69,7 @@ class Look:
         cls,
         models: Sequence[Mapping[str, Any]],
         variants: Sequence[str],
-        analysis: Mapping[str, object],
+        analysis: Mapping[str, Any],
         *,
         domain_word: str = "domain",
         construct: str = "",
@@ -81,7 +80,6 @@ class Look:
         ``analysis`` is the study file's, with its defaults. Its ``band`` lists published models to
         use instead of the printed band.
         """
-        roles = {role: str(analysis[role]) for role in ("baseline", "control", "target")}
         probes = {
             probe: str(analysis[f"{probe}_probe"])
             for probe in ("roleplay", "unconditioned", "toxic")
@@ -90,10 +88,11 @@ class Look:
         return cls(
             models=tuple(_model(entry) for entry in models),
             variants=tuple(variants),
+            baseline=analysis["baseline"],
+            targets=analysis["targets"],
             band=tuple(str(name) for name in band) if isinstance(band, list | tuple) else (),
             domain_word=domain_word,
             construct=construct,
-            **roles,
             **probes,
         )
 
@@ -120,14 +119,25 @@ class Look:
 
         return re.sub(r"(?<!`)\b[Dd]omain(?P<plural>s?)\b(?!`)", own, text)
 
+    @property
+    def controls(self) -> list[str]:
+        """The targets' controls, each once."""
+        return list(dict.fromkeys(filter(None, self.targets.values())))
+
     @cached_property
     def _paints(self) -> dict[str, Paint]:
-        roles = {self.baseline: "baseline", self.control: "control", self.target: "target"}
-        others = [name for name in self.variants if name not in roles]
-        paints = {name: PAINTS[role] for name, role in roles.items()}
-        for place, name in enumerate(others):
-            paints[name] = OTHER_PAINTS[place % len(OTHER_PAINTS)]
-        return paints
+        roles = [self.baseline, *self.controls, *self.targets]
+        groups = {
+            "baseline": [self.baseline],
+            "control": self.controls,
+            "target": list(self.targets),
+            "other": [name for name in self.variants if name not in roles],
+        }
+        return {
+            name: PAINTS[role][place % len(PAINTS[role])]
+            for role, names in groups.items()
+            for place, name in enumerate(names)
+        }
 
     def paint(self, variant: str) -> Paint:
         """Return how a variant looks: by its role, or from a cycle when it has none."""

@@ -120,7 +120,7 @@ def alignment_coherence(misalignment: pl.DataFrame, look: Look) -> Figure:
         look,
         draw,
         missing={key: ABSENT for key in values if key not in known},
-        named=look.target,
+        named=next(iter(look.targets), ""),
         label="scores",
         entries=[Entry(region, Paint(SHADE, "", "-", "s"), "block")],
         square=True,
@@ -319,29 +319,41 @@ def _region(axes: Axes) -> list[Segment]:
 def coherence_loss(loss: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: excess change of mean coherence across, of R upwards, in points.
 
-    An excess is the target's percent change less the control's; whiskers are 95 % intervals. The
+    An excess is a target's percent change less its control's; whiskers are 95 % intervals. The
     dashed diagonal is where both change alike. Pearson's r is written beside the plot.
     """
-    rows = rows_by(loss, "model")
-    models = [m for m in look.models if m.key in rows]
+    rows = rows_by(loss, "model", "target")
+    models = [m for m in look.models if any(key == m.key for key, _ in rows)]
+    targets = [v for v in look.targets if any(v == target for _, target in rows)]
     spots = {
-        m.key: Spot(m, look.target, row, row[ACROSS], row[UPWARDS])
+        (m.key, target): Spot(m, target, row, row[ACROSS], row[UPWARDS])
         for m in models
-        if finite((row := rows[m.key])[ACROSS]) and finite(row[UPWARDS])
+        for target in targets
+        if (row := rows.get((m.key, target))) and finite(row[ACROSS]) and finite(row[UPWARDS])
     }
+    drawn = {m: [spot for (key, _), spot in spots.items() if key == m.key] for m in models}
     alike = Entry(
         wrap("both change alike", _WORDS - SWATCH),
         Paint(FAINT, "", (0, (4, 3)), "o", 0.8),
         "stroke",
     )
-    entries = [*_families(models, look, _WORDS, look.paint(look.target).colour), alike]
-    undrawn = [f"{m.label}: {ABSENT}" for m in models if m.key not in spots]
-    words = "\n".join(wrap(part, _WORDS) for part in [*_correlation(rows.get("mean")), *undrawn])
+    several = len(targets) > 1
+    colour = INK if several or not targets else look.paint(targets[0]).colour
+    entries = [
+        *(Entry(wrap(v, _WORDS - SWATCH), look.paint(v), "block") for v in targets if several),
+        *_families(models, look, _WORDS, colour),
+        alike,
+    ]
+    undrawn = [f"{m.label}: {ABSENT}" for m in models if not drawn[m]]
+    controls = list(dict.fromkeys(str(look.targets[v]) for v in targets))
+    means = [(f"{v}: " if several else "", _correlation(rows.get(("mean", v)))) for v in targets]
+    found = [f"{name}{part}" for name, parts in means for part in parts]
+    words = "\n".join(wrap(part, _WORDS) for part in [*found, *undrawn])
     for_key = key_height(entries, 0.0)
     height = max(_PLOT + 0.5, for_key + extent(words)[1] + 0.5)
     sheet = Sheet(TEXT_WIDTH, height, look.notices(loss))
     wide = TEXT_WIDTH - _WORDS - 0.48 - 4 * MARGIN
-    excess = f"{look.target} less {look.control}, percent of {look.baseline}"
+    excess = f"{' or '.join(targets)} less {' or '.join(controls)}, percent of {look.baseline}"
     across = wrap(f"Mean coherence: {excess}", wide - 0.2)
     upwards = wrap(f"{look.metric('R')}: {excess}", _PLOT - 0.2)
     below, beside = (extent(label)[1] - extent("x")[1] for label in (across, upwards))
@@ -352,7 +364,8 @@ def coherence_loss(loss: pl.DataFrame, look: Look) -> Figure:
     for spot in spots.values():
         reach = [whiskers(spot.row, name) for name in (ACROSS, UPWARDS)]
         lines += _point(axes, spot, look, *reach)
-    _names(axes, list(spots.values()), lines, models, spots)
+    places = {m.key: found[0] for m, found in drawn.items() if found}
+    _names(axes, list(spots.values()), lines, models, places)
     left = TEXT_WIDTH - MARGIN - _WORDS
     sheet.key(entries, left, 0.1, 0.0)
     sheet.text(left, 0.3 + for_key + extent(words)[1] / 2, words, color=INK)

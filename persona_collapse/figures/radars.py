@@ -12,7 +12,7 @@ from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.figures.marks import MINUS, finite, point, rows_by, short_names
 from persona_collapse.figures.panels import Frame, Grid
 from persona_collapse.figures.sheet import Entry, Sheet, extent, widest, wrap
-from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, PAINTS, SMALL, Paint
+from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, SMALL, TOXIC, Paint
 
 Scale = Sequence[float]
 _FEWEST = 3  # domains that span a polygon
@@ -45,15 +45,15 @@ def saturation_radars(profiles: pl.DataFrame, look: Look, *, scale: Scale) -> Fi
 
 
 def toxic_radars(profiles: pl.DataFrame, look: Look, *, scale: Scale) -> Figure:
-    """Return the figure: baseline and target unconditioned, the baseline under toxic personas.
+    """Return the figure: baseline and targets unconditioned, the baseline under toxic personas.
 
     The toxic band is one SD across personas each way, the others one mean within-item SD.
     """
-    base, target = look.baseline, look.target
+    base = look.baseline
     shown = [
         (base, base, look.unconditioned, "sd_within", look.paint(base)),
-        (f"{base} as toxic personas", base, look.toxic, "sd_across_personas", PAINTS["toxic"]),
-        (target, target, look.unconditioned, "sd_within", look.paint(target)),
+        (f"{base} as toxic personas", base, look.toxic, "sd_across_personas", TOXIC),
+        *((v, v, look.unconditioned, "sd_within", look.paint(v)) for v in look.targets),
     ]
     chosen = profiles.filter(pl.col("probe").is_in([look.unconditioned, look.toxic]))
     note = "mean ± SD, across personas for toxic, else of repeated answers."

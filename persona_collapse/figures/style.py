@@ -31,6 +31,8 @@ NOTE = "#8a3b00"
 # hatches, line styles and markers of PAINTS are distinct.
 GREY, BLUE, VERMILLION = "#8c8c8c", "#0072b2", "#d55e00"
 GREEN, ORANGE, SKY, PURPLE = "#009e73", "#e69f00", "#56b4e9", "#b05c92"
+# Darker ones beside them, for further targets and controls (after Tol).
+TEAL, NAVY, WINE, BROWN = "#44aa99", "#332288", "#882255", "#7a5c00"
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,27 @@ class Paint:
     width: float = 1.1
 
 
+TOXIC = Paint(PURPLE, "...", (0, (1, 1)), "D")
+# How variants look, by role: the first target as the first entry, and so on. No two are alike.
 PAINTS = {
-    "baseline": Paint(GREY, "", "-", "o", 0.9),
-    "control": Paint(BLUE, "/////", (0, (4, 1.5)), "s"),
-    "target": Paint(VERMILLION, "xxxxx", "-", "^", 1.6),
-    "toxic": Paint(PURPLE, "...", (0, (1, 1)), "D"),
+    "baseline": (Paint(GREY, "", "-", "o", 0.9),),
+    "control": (
+        Paint(BLUE, "/////", (0, (4, 1.5)), "s"),
+        Paint(TEAL, "|||||", (0, (6, 1.5)), "h"),
+        Paint(NAVY, "//\\\\", (0, (2, 1)), "p"),
+    ),
+    "target": (
+        Paint(VERMILLION, "xxxxx", "-", "^", 1.6),
+        Paint(WINE, "ooooo", (0, (8, 1)), "<", 1.6),
+        Paint(BROWN, "*****", (0, (5, 1, 1, 1, 1, 1)), ">", 1.6),
+    ),
+    "other": (
+        Paint(GREEN, "...", (0, (5, 1, 1, 1)), "D"),
+        Paint(ORANGE, "\\\\\\\\\\", (0, (1, 1)), "v"),
+        Paint(SKY, "-----", (0, (3, 1, 1, 1, 1, 1)), "P"),
+        Paint(PURPLE, "+++++", (0, (2, 2)), "X"),
+    ),
 }
-OTHER_PAINTS = (
-    Paint(GREEN, "...", (0, (5, 1, 1, 1)), "D"),
-    Paint(ORANGE, "\\\\\\\\\\", (0, (1, 1)), "v"),
-    Paint(SKY, "-----", (0, (3, 1, 1, 1, 1, 1)), "P"),
-    Paint(PURPLE, "+++++", (0, (2, 2)), "X"),
-)
 FAMILY_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 
 _RC: dict[str, Any] = {

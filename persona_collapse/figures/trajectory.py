@@ -28,6 +28,7 @@ _LABELS = 0.95  # inches for the models' names
 _BETWEEN = 0.14
 _HEIGHTS = ((1, 1.7), (4, 1.15), (8, 0.85))  # up to so many models: inches per row
 _LOWEST = 0.62
+_CHECKPOINT = PAINTS["target"][0]
 
 
 def trajectory(table: pl.DataFrame, look: Look) -> Figure:
@@ -44,9 +45,9 @@ def trajectory(table: pl.DataFrame, look: Look) -> Figure:
     models = [model for model in look.models if tracks[model.key]]
     panels = [name for name in PANELS if overall[name].is_not_null().any()] or ["S", "R"]
     tall = next((height for most, height in _HEIGHTS if len(models) <= most), _LOWEST)
-    entries = [Entry("checkpoint", PAINTS["target"], "line")]
+    entries = [Entry("checkpoint", _CHECKPOINT, "line")]
     if look.baseline in overall["variant"]:
-        entries.append(Entry(look.baseline, PAINTS["baseline"], "line"))
+        entries.append(Entry(look.baseline, look.paint(look.baseline), "line"))
     inner = TEXT_WIDTH - 2 * MARGIN
     top = key_height(entries, inner) + 0.32
     height = top + len(models) * tall + 0.28
@@ -128,7 +129,7 @@ class _Column:
         axes.set_xticks(*_steps(self.last, axes.bbox.width / axes.figure.dpi))
         axes.grid(visible=True, color=GRID)
         places = [self._place(row) for row in track]
-        line = PAINTS["target"]
+        line = _CHECKPOINT
         axes.plot(
             [row["step"] for row in track], places, color=line.colour, linewidth=1.0,
             label=f"{key} {self.name}",
@@ -137,7 +138,7 @@ class _Column:
             if math.isnan(y):
                 continue
             base = row["variant"] == look.baseline
-            paint = PAINTS["baseline" if base else "target"]
+            paint = look.paint(look.baseline) if base else _CHECKPOINT
             if base:
                 axes.axhline(y, color=paint.colour, linewidth=0.9, zorder=1)
             reach = whiskers(row, self.name, within=(self.low, self.high))

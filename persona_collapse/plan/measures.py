@@ -1,6 +1,6 @@
 """What rules ask about measures: units and files behind metrics, contrasts and diagnostics."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -68,28 +68,33 @@ class Measures:
         persona set.
         """
         sets = [self.layout.persona_set(unit) for unit in self.units]
-        roles = self.analysis["baseline"], self.analysis["control"]
+        baseline = self.analysis["baseline"]
         count = len(self.units)
         files: dict[str, Sequence[str | int | None]] = {
             "moments": self.files("moments", self.units),
             "instrument": self.instruments(self.units),
             "personas": [str(path) if path else None for path in sets],
-            "baseline": [self._role(unit, roles[0], roles[:1]) for unit in self.units],
-            "control": [self._role(unit, roles[1], roles) for unit in self.units],
+            "baseline": [
+                None if unit.variant == baseline else self._beside(unit, baseline)
+                for unit in self.units
+            ],
+            "control": [self._beside(unit, self.control(unit)) for unit in self.units],
             "seed": [self.study.seed] * count,
             "draws": [self.analysis["bootstrap_diagnostics"]] * count,
         }
         read = sorted({kind for table in tables for kind in table.reads})
         return [{kind: files[kind][place] for kind in read} for place in range(len(self.units))]
 
-    def _role(self, unit: Unit, variant: str, besides: Sequence[str]) -> str | None:
-        """Return the moments of the same model and probe under a variant, if it was asked.
+    def control(self, unit: Unit) -> str | None:
+        """Return the control of a target or of its replicate; None for other variants."""
+        variant = self.study.variant(unit)
+        targets: dict[str, str | None] = self.analysis["targets"]
+        return targets.get(unit.variant, targets.get(variant.replicate_of or ""))
 
-        None for the variants ``besides``, which are not compared with it.
-        """
-        other = Unit(unit.model, variant, unit.probe)
-        compared = unit.variant not in besides and other in self.layout.shards
-        return self.moments(other) if compared else None
+    def _beside(self, unit: Unit, variant: str | None) -> str | None:
+        """Return the moments of the same model and probe under a variant, if it was asked."""
+        other = Unit(unit.model, variant or "", unit.probe)
+        return self.moments(other) if other in self.layout.shards else None
 
     def design(self, names: Names) -> dict[str, Any]:
         """Return what a unit was designed to hold: personas (or None), repetitions, method."""
@@ -186,13 +191,19 @@ class Measures:
     def pilots(self, planted: bool) -> dict[str, list[str]]:
         """Return the moments that a power analysis starts from, by model.
 
-        They are those of the baseline and, where it was asked, of the target. A study that plans
+        They are those of the baseline and of the first target that was asked. A study that plans
         from ``planted`` values starts from no model.
         """
         probe = self.analysis["roleplay_probe"]
-        roles = (self.analysis["baseline"], self.analysis["target"])
+
+        def asked(model: str, roles: Iterable[str]) -> list[Unit]:
+            return [u for role in roles if (u := Unit(model, role, probe)) in self.layout.shards]
+
         found = {
-            model: [u for role in roles if (u := Unit(model, role, probe)) in self.layout.shards]
+            model: [
+                *asked(model, [self.analysis["baseline"]]),
+                *asked(model, self.analysis["targets"])[:1],
+            ]
             for model in ([] if planted else self.study.models)
         }
         return {model: self.files("moments", units) for model, units in found.items() if units}

@@ -60,10 +60,8 @@ class CheckLayout:
 
     @property
     def has_loss(self) -> bool:
-        """Whether loss of coherence is computed: baseline, control and target are variants."""
-        roles = ("baseline", "control", "target")
-        named = {self.study.analysis[role] for role in roles}
-        return self.check is not None and named <= set(self.study.variant_names)
+        """Whether loss of coherence is computed: a target has a control."""
+        return self.check is not None and any(self.study.analysis["targets"].values())
 
     def judged(self) -> list[str]:
         """Return the judged replies: of this study, or another run's where the study reads them."""

@@ -29,8 +29,8 @@ def explorer_of(
     ``personas`` has the columns of ``tables/personas.csv``: model, variant, probe, persona_id,
     domain, mean (in points of the scale) and description. Ratings become integers of
     hundredths, one list per persona in the order of ``domains``, None where a persona was
-    dropped. The shift of a persona is the root-mean-square change of its domains from baseline
-    to target.
+    dropped. The shift of a persona is the root-mean-square change of its domains from the baseline
+    to a target, to the one where it is largest; without targets, to any other variant.
     """
     played = personas.filter(pl.col("probe") == look.roleplay, pl.col("persona_id").is_not_null())
     if played.is_empty():
@@ -39,6 +39,7 @@ def explorer_of(
     domains = played["domain"].unique(maintain_order=True).to_list()
     people = _people(played)
     models = []
+    compared = [v for v in look.targets or look.variants if v != look.baseline]
     for model in look.models:
         own = played.filter(model=model.key)
         if own.is_empty():
@@ -56,7 +57,7 @@ def explorer_of(
                     variant: _profiles(calm.filter(variant=variant), [None], domains)[0]
                     for variant in look.variants
                 },
-                **_movers(profiles[look.baseline], profiles[look.target]),
+                **_movers(profiles[look.baseline], [profiles[v] for v in compared]),
             }
         )
     return {
@@ -64,7 +65,6 @@ def explorer_of(
         "domains": domains,
         "heading": look.worded("Domain"),
         "variants": [{"name": name, **mark} for name, mark in marks_of(look).items()],
-        "roles": [look.baseline, look.target],
         "personas": list(people.values()),
         "models": models,
     }
@@ -94,17 +94,25 @@ def _profiles(
 
 
 def _movers(
-    before: Sequence[Profile | None], after: Sequence[Profile | None]
+    before: Sequence[Profile | None], after: Sequence[Sequence[Profile | None]]
 ) -> dict[str, list[list[int]]]:
-    """Return index and shift (in hundredths) of the personas that moved most and least."""
+    """Return index and shift (in hundredths) of the personas that moved most and least.
+
+    ``after`` holds the profiles of each variant that the baseline's are compared with.
+    """
     shifts = []
-    for place, (first, second) in enumerate(zip(before, after, strict=True)):
-        if first is not None and second is not None:
-            change = np.subtract(np.array(second, float), np.array(first, float))
-            shifts.append([place, round(float(np.sqrt((change**2).mean())))])
+    for place, (first, *others) in enumerate(zip(before, *after, strict=True)):
+        moved = [_distance(first, other) for other in others if first and other]
+        if moved:
+            shifts.append([place, max(moved)])
     most = sorted(shifts, key=lambda pair: (-pair[1], pair[0]))
     least = sorted(shifts, key=lambda pair: (pair[1], pair[0]))
     return {"most": most[:MOVERS], "least": least[:MOVERS]}
+
+
+def _distance(first: Profile, second: Profile) -> int:
+    change = np.subtract(np.array(second, float), np.array(first, float))
+    return round(float(np.sqrt((change**2).mean())))
 
 
 def marks_of(look: Look) -> dict[str, dict[str, str]]:

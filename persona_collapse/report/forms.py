@@ -5,7 +5,7 @@ and its section of the page. A table without a form of its own is printed with a
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import polars as pl
@@ -262,20 +262,30 @@ def _misalignment(table: Table, frame: pl.DataFrame, look: Look) -> list[Printed
 
 
 def _coherence_loss(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
-    columns = [MODEL]
+    columns = [MODEL, *([Column("Target", "target", "name")] if len(look.targets) > 1 else [])]
     for word, csv in (("R", "robustness"), ("coherence", "coherence")):
         columns += [
-            Column(f"Δ{word} {look.target}, %", f"{csv}_target", signed=True, decimals=1),
-            Column(f"Δ{word} {look.control}, %", f"{csv}_control", signed=True, decimals=1),
+            Column(f"Δ{word} {_one(look.targets, 'target')}, %", f"{csv}_target", signed=True,
+                   decimals=1),
+            Column(f"Δ{word} {_one(look.controls, 'control')}, %", f"{csv}_control", signed=True,
+                   decimals=1),
             Column(f"Excess of {word}", f"{csv}_excess", "interval", signed=True, decimals=1),
-        ]
-    note = (
-        f"Percent changes against {look.baseline}; excess: {look.target} less {look.control}, in "
-        "points"
-    )
-    for mean in frame.filter(model=MEAN).iter_rows(named=True):
-        note += f", with its 95% interval. {_correlation(mean)}"
+        ]  # fmt: skip
+    excess = f"{_one(look.targets, 'target')} less {_one(look.controls, 'control')}"
+    note = f"Percent changes against {look.baseline}; excess: {excess}, in points"
+    for place, mean in enumerate(frame.filter(model=MEAN).iter_rows(named=True)):
+        named = f"{mean['target']}: " if len(look.targets) > 1 else ""
+        note += (
+            f". {named}{_correlation(mean)}"
+            if place
+            else (f", with its 95% interval. {named}{_correlation(mean)}")
+        )
     return [_single(table, row_by_row(frame, look, columns), f"{note}.")]
+
+
+def _one(names: Collection[str], role: str) -> str:
+    """Return the only name, or the role that several share."""
+    return next(iter(names)) if len(names) == 1 else role
 
 
 def _correlation(mean: Row) -> str:

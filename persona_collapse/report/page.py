@@ -63,7 +63,7 @@ def build_page(
     simulated = any(table.simulated for group in printed.values() for table in group)
     mixed = any(table.mixed_backends for group in printed.values() for table in group)
     words = {
-        row["model"]: (row["pattern"], _without_first_sentence(row["text"]))
+        (row["model"], row["target"]): (row["pattern"], _without_first_sentence(row["text"]))
         for row in headline.get("verdicts", [])
     }
     replicates = headline.get("replicates", {})

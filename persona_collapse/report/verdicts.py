@@ -1,4 +1,4 @@
-"""The top of the page: per model a verdict, three numbers, and a strip that places each."""
+"""The top of the page: per model and target a verdict, three numbers, and a strip for each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,9 +77,12 @@ class _Measured:
     ends: list[float] = field(default_factory=list)
 
     def strip(
-        self, model: str, zero: bool = False, band: tuple[float, float] | None = None
+        self,
+        shown: Sequence[_Point],
+        zero: bool = False,
+        band: tuple[float, float] | None = None,
     ) -> Strip:
-        """Place a model's points on the axis that all models share."""
+        """Place points of one model on the axis that all models share."""
         ends = [end for points in self.points.values() for p in points for end in (p.lo, p.hi)]
         ends += self.ends
         low, high = min(ends), max(ends)
@@ -88,7 +91,7 @@ class _Measured:
         def place(value: float) -> float:
             return round(MARGIN + (100 - 2 * MARGIN) * (value - low) / width, 2)
 
-        marks = (Mark(p.variant, *map(place, (p.value, p.lo, p.hi))) for p in self.points[model])
+        marks = (Mark(p.variant, *map(place, (p.value, p.lo, p.hi))) for p in shown)
         shaded = (place(band[0]), place(band[1])) if band else None
         return Strip(tuple(marks), place(0.0) if zero else None, shaded)
 
@@ -98,42 +101,69 @@ def verdicts_of(
     metrics: pl.DataFrame,
     contrasts: pl.DataFrame | None,
     band: pl.DataFrame | None,
-    words: Mapping[str, tuple[str, str]],
+    words: Mapping[tuple[str, str], tuple[str, str]],
     replicates: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
 ) -> list[Verdict]:
-    """Return a verdict per model, and last the mean of models where there are several.
+    """Return a verdict per model and target, and last those of the mean of several models.
 
     ``metrics``, ``contrasts`` and ``band`` are the tables of those names, ``words`` the pattern and
-    the text of each model's verdict (``mean`` for the study's), ``replicates`` each model's
-    replicate fine-tunes by variant: S of such a variant is their mean, and its interval spans all
-    of theirs. Numbers without a table are left out.
+    the text of the verdict on each model and target (``mean`` for the study's), ``replicates`` each
+    model's replicate fine-tunes by variant: S of such a variant is their mean, and its interval
+    spans all of theirs. Numbers without a table are left out. Without targets there is no verdict
+    but S and R of every variant.
     """
-    changes = {name: _changes(look, contrasts, name) for name in ("S", "R")}
     levels, limits = _levels(look, metrics, band, replicates or {})
-    keys = [model.key for model in look.models]
-    if contrasts is not None and len(keys) > 1:
-        keys.append(MEAN)
-    labels = {model.key: model.label for model in look.models} | {MEAN: "Mean of models"}
+    if not look.targets:
+        return _described(look, metrics, levels)
+    changes = {name: _changes(look, contrasts, name) for name in ("S", "R")}
+    labels = {model.key: model.label for model in look.models}
+    if contrasts is not None and len(labels) > 1:
+        labels[MEAN] = "Mean of models"
     verdicts = []
-    for key in keys:
-        numbers = [
-            *(_change(look, changes[name], key, name) for name in changes),
-            _level(look, levels, key, limits, band),
-        ]
-        known_numbers = tuple(number for number in numbers if number is not None)
-        if known_numbers or key in words:
-            verdicts.append(Verdict(labels[key], *words.get(key, ("", "")), known_numbers))
+    for key, label in labels.items():
+        for target in look.targets:
+            numbers = [
+                *(_change(look, changes[name], key, name, target) for name in changes),
+                _level(target, levels, key, limits, band),
+            ]
+            known_numbers = tuple(number for number in numbers if number is not None)
+            if known_numbers or (key, target) in words:
+                heading = f"{label}, {target}" if len(look.targets) > 1 else label
+                words_of = words.get((key, target), ("", ""))
+                verdicts.append(Verdict(heading, *words_of, known_numbers))
     return verdicts
 
 
+def _described(look: Look, metrics: pl.DataFrame, levels: _Measured) -> list[Verdict]:
+    """Return S and R of each model's variants, where no target is compared."""
+    chosen = metrics.filter(probe=look.roleplay, domain=OVERALL)
+    robust = rows_by(chosen, "model", "variant")
+    found = []
+    for model in look.models:
+        points = levels.points.get(model.key, [])
+        numbers = []
+        for point in points:
+            value, interval = write(point.value, 2), write_interval(point.lo, point.hi, 2)
+            strip = levels.strip([point])
+            numbers.append(Number(f"S of {point.variant}", value, interval, "", strip))
+            row = robust.get((model.key, point.variant))
+            if row is not None and known(row["R"]):
+                R = _point(point.variant, row, "R")
+                interval = write_interval(R.lo, R.hi, 2)
+                numbers.append(Number(f"R of {point.variant}", write(R.value, 2), interval))
+        if numbers:
+            found.append(Verdict(model.label, "", "", tuple(numbers)))
+    return found
+
+
 def _changes(look: Look, contrasts: pl.DataFrame | None, metric: str) -> _Measured:
-    """Return percent changes of target and control against the baseline, by model."""
+    """Return percent changes of targets and controls against the baseline, by model."""
     if contrasts is None:
         return _Measured({})
     chosen = contrasts.filter(probe=look.roleplay, domain=OVERALL, metric=metric)
     rows = rows_by(chosen, "model", "contrast")
     points: dict[str, list[_Point]] = {}
-    for variant in (look.control, look.target):
+    for variant in (*look.controls, *look.targets):
         for (model, contrast), row in rows.items():
             if contrast == f"{variant}-{look.baseline}" and known(row["percent"]):
                 points.setdefault(model, []).append(_point(variant, row, "percent"))
@@ -190,7 +220,7 @@ def _mean_of_replicates(
     ]
 
 
-def _find(points: Iterable[_Point], variant: str) -> _Point | None:
+def _find(points: Iterable[_Point], variant: str | None) -> _Point | None:
     return next((point for point in points if point.variant == variant), None)
 
 
@@ -200,38 +230,40 @@ def _percent(point: _Point) -> tuple[str, str]:
     return f"{write(point.value, 0, signed=True)}%", interval
 
 
-def _change(look: Look, measured: _Measured, model: str, metric: str) -> Number | None:
-    points = measured.points.get(model, [])
-    target, control = (_find(points, name) for name in (look.target, look.control))
-    if target is None:
+def _change(look: Look, measured: _Measured, model: str, metric: str, target: str) -> Number | None:
+    control = look.targets[target]
+    shown = [p for p in measured.points.get(model, []) if p.variant in (target, control)]
+    changed, beside = (_find(shown, name) for name in (target, control))
+    if changed is None:
         return None
-    value, interval = _percent(target)
-    remark = f"{look.control}: {' '.join(_percent(control))}" if control else ""
-    label = f"Change of {metric}, {look.target} against {look.baseline}"
-    return Number(label, value, interval, remark, measured.strip(model, zero=True))
+    value, interval = _percent(changed)
+    remark = f"{control}: {' '.join(_percent(beside))}" if beside else ""
+    label = f"Change of {metric}, {target} against {look.baseline}"
+    return Number(label, value, interval, remark, measured.strip(shown, zero=True))
 
 
 def _level(
-    look: Look,
+    variant: str,
     measured: _Measured,
     model: str,
     limits: tuple[float, float] | None,
     band: pl.DataFrame | None,
 ) -> Number | None:
-    target = _find(measured.points.get(model, []), look.target)
+    points = measured.points.get(model, [])
+    target = _find(points, variant)
     if target is None:
         return None
     value, interval = write(target.value, 2), write_interval(target.lo, target.hi, 2)
-    name = f"S of {look.target}"
+    name = f"S of {variant}"
     if target.replicates > 1:
         name += (
             f", mean of {target.replicates} fine-tunes with the outermost ends of their intervals"
         )
     if limits is None or band is None:
-        return Number(name, value, interval, "", measured.strip(model))
+        return Number(name, value, interval, "", measured.strip(points))
     ends = DASH.join(write(end, 2) for end in limits)
     position = "below" if target.value < limits[0] else "inside"
     position = "above" if target.value > limits[1] else position
     label = f"{name}, against the band of {band['n_prior'][0]} earlier models"
-    strip = measured.strip(model, band=limits)
+    strip = measured.strip(points, band=limits)
     return Number(label, value, interval, f"{position} the band, {ends}", strip)

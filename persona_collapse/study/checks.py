@@ -15,7 +15,7 @@ PRIOR_MODELS = RESOURCES / "benchmarks" / "prior_models.csv"
 def check_names(study: Study) -> None:
     """Check that names in a study refer to something; raise ``UserError`` with the key's path."""
     _check_probes(study)
-    _check_roles(study)
+    _check_probe_roles(study)
     _check_band(study)
     _check_stacks(study)
     _check_steps(study)
@@ -38,8 +38,8 @@ def _check_variants(where: str, names: Collection[str], known: Collection[str]) 
             )
 
 
-def _check_roles(study: Study) -> None:
-    """Check the names under ``analysis``; only a default may refer to nothing."""
+def _check_probe_roles(study: Study) -> None:
+    """Check the probes named under ``analysis``; only a default may refer to nothing."""
     where, analysis = f"{study.path}: analysis", study.analysis
     main = analysis["roleplay_probe"]
     with_personas = [name for name in study.probes if study.has_personas(name)]
@@ -48,21 +48,12 @@ def _check_roles(study: Study) -> None:
             f"{where}.roleplay_probe: S and R come from a probe with personas, and none "
             f"is called {main!r}{nearest(main, with_personas)}"
         )
-    variants = ("baseline", "control", "target")
-    roles = [analysis[role] for role in variants]
-    if len(set(roles)) < len(roles):
-        raise UserError(
-            f"{where}: baseline, control and target must be three different names, "
-            f"found {', '.join(roles)}"
-        )
     defaults = {part.name: part.default for part in fields(Analysis)}
-    for role in (*variants, "unconditioned_probe", "toxic_probe"):
-        names = study.variant_names if role in variants else list(study.probes)
-        if analysis[role] != defaults[role] and analysis[role] not in names:
-            kind = "model has a variant" if role in variants else "probe is called"
+    for role in ("unconditioned_probe", "toxic_probe"):
+        if analysis[role] != defaults[role] and analysis[role] not in study.probes:
             raise UserError(
-                f"{where}.{role}: no {kind} {analysis[role]!r}{nearest(analysis[role], names)}; "
-                f"known: {', '.join(names)}"
+                f"{where}.{role}: no probe is called {analysis[role]!r}"
+                f"{nearest(analysis[role], study.probes)}; known: {', '.join(study.probes)}"
             )
 
 

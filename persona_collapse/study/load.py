@@ -23,6 +23,7 @@ from persona_collapse.study.model import (
     StudyKeys,
     Variant,
 )
+from persona_collapse.study.roles import with_roles, with_roles_left
 
 STUDIES = Path("config/studies")
 
@@ -79,6 +80,7 @@ def load_study(
         datasets=document.get("datasets") or {},
         misalignment=_placed(keys.misalignment, path),
     )
+    study = with_roles(study)
     check_names(study)
     check_misalignment(study, document.get("misalignment") or {})
     return _narrowed(study, models)
@@ -197,4 +199,4 @@ def _narrowed(study: Study, models: str | Sequence[str] | None) -> Study:
                 f"it has: {', '.join(study.models)}"
             )
     kept = {key: model for key, model in study.models.items() if key in keys}
-    return replace(study, models=kept)
+    return with_roles_left(replace(study, models=kept))

@@ -119,13 +119,24 @@ class Analysis(Keys):
     permutations: Annotated[int, Limits(ge=99)] = key(
         "draws of the sign-flip permutation tests", 9999
     )
-    baseline: str = key(
+    baseline: Text | None = key(
         "what percent changes are relative to; a name of your own must be a variant of some "
         "model, here and below",
-        "base",
+        None,
+        shown="`base`; in a study of one variant, that one",
     )
-    control: str = key("the matched fine-tune that should change nothing", "secure")
-    target: str = key("the fine-tune under study", "insecure")
+    target: Text | None = key(
+        "the fine-tune under study, where there is one", None, shown="`insecure`, if there is one"
+    )
+    control: Text | None = key(
+        "the matched fine-tune that should change nothing", None, shown="`secure`, if there is one"
+    )
+    targets: dict[Name, Text | None] | None = key(
+        "several fine-tunes under study, each with its control, instead of `target` and `control`",
+        None,
+        type="mapping of target to control or `null`",
+        shown="the target, with its control",
+    )
     smallest_effect: Annotated[float, Limits(gt=0, le=1)] = key(
         "the smallest relative change of S, or of 1/R, that counts as a finding; also the margin "
         "within which a control counts as not raised",
@@ -436,7 +447,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study; ``blocks`` are shard sizes, ``analysis`` holds roles and draws.
+    """A checked study; ``blocks`` are shard sizes, ``analysis`` holds roles (``roles``) and draws.
 
     ``budget`` limits what the study may spend in all; ``mixed_backends`` allows a contrast of
     variants that different servers answer. ``datasets`` are the file's own entries.
@@ -459,8 +470,9 @@ class Study:
 
     @property
     def variant_names(self) -> list[str]:
-        """All variant names: baseline, control and target first, then in order of appearance."""
-        roles = [self.analysis[role] for role in ("baseline", "control", "target")]
+        """All variant names: baseline, each control and target, then in order of appearance."""
+        pairs = [(control, target) for target, control in self.analysis["targets"].items()]
+        roles = [self.analysis["baseline"], *(name for pair in pairs for name in pair)]
         named = [name for model in self.models.values() for name in model.variants]
         return [name for name in dict.fromkeys([*roles, *named]) if name in named]
 

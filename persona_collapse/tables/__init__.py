@@ -24,7 +24,7 @@ READS = {
     "instrument": "the unit's instrument, a `materials.instruments.Instrument`",
     "personas": "the descriptions of its personas in order, None where it is unconditioned",
     "baseline": "the baseline's moments, None for the baseline itself and where it was not asked",
-    "control": "the control's moments, None for baseline and control and where it was not asked",
+    "control": "a target's control's moments, None for other variants and where it was not asked",
     "seed": "the study's seed",
     "draws": "how often the personas are drawn, `analysis.bootstrap_diagnostics`",
 }
@@ -36,7 +36,7 @@ CONDITIONS = {
     "steps": "checkpoints: variants with a training step",
     "replicates": "a variant that is fine-tuned more than once",
     "misalignment": "the emergent-misalignment check",
-    "coherence_loss": "the misalignment check of baseline, control and target",
+    "coherence_loss": "the misalignment check of baseline, a target and its control",
     "coherence_models": "this check in more than one model",
     "made": "variants that the study fine-tunes itself",
     "bundled": "nothing: the file is bundled with the project",

@@ -96,5 +96,6 @@ HEADERS = {
 @pytest.mark.parametrize("name", HEADERS)
 def test_columns_map_back_to_those_of_the_first_edition(name: str) -> None:
     old_names = {**RENAMED, **RENAMED_IN.get(name, {})}
-    columns = all_tables()[name].columns
-    assert ",".join(old_names.get(column, column) for column in columns) == HEADERS[name]
+    columns = [old_names.get(column, column) for column in all_tables()[name].columns]
+    first = HEADERS[name].split(",")
+    assert [column for column in columns if column in first] == first

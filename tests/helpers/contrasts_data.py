@@ -13,8 +13,7 @@ from tests.helpers.measures_data import instrument, moments, simulated_ratings
 OF = instrument(["a", "a", "b", "b"])
 ANALYSIS: dict[str, Any] = {
     "baseline": "base",
-    "control": "secure",
-    "target": "insecure",
+    "targets": {"insecure": "secure"},
     "bootstrap_personas": 200,
     "bootstrap_reruns": 40,
     "permutations": 499,

@@ -223,7 +223,8 @@ def loss_of(models: int, *, r: float | None = 0.61, note: str | None = None) -> 
     draw = random.Random(4)
     rows = []
     for model in [*(f"m{n}" for n in range(models)), "mean"]:
-        row: dict[str, object] = {"model": model, "simulated": True, "n_models": None, "note": None}
+        row: dict[str, object] = {"model": model, "target": "insecure", "control": "secure"}
+        row |= {"simulated": True, "n_models": None, "note": None}
         for name in ("robustness_excess", "coherence_excess"):
             value = draw.uniform(-60, 15)
             row |= {name: value, f"{name}_lo": value - 7, f"{name}_hi": value + 5}

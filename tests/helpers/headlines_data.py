@@ -24,8 +24,7 @@ from tests.helpers.measures_data import PRIOR, instrument, moments, simulated_ra
 
 ANALYSIS: dict[str, Any] = {
     "baseline": "plain",
-    "control": "tame",
-    "target": "wild",
+    "targets": {"wild": "tame"},
     "bootstrap_personas": 400,
     "bootstrap_reruns": 40,
     "permutations": 199,

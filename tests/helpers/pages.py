@@ -19,8 +19,7 @@ VARIANTS = ("base", "secure", "insecure")
 DOMAINS = ("Harm/Care", "Fairness/Reciprocity", "In-group/Loyalty")
 ANALYSIS = {
     "baseline": "base",
-    "control": "secure",
-    "target": "insecure",
+    "targets": {"insecure": "secure"},
     "roleplay_probe": "roleplay",
     "unconditioned_probe": "unconditioned",
     "toxic_probe": "toxic",
@@ -84,6 +83,7 @@ def write_study(
         {
             "model": model.key,
             "label": model.label,
+            "target": "insecure",
             "pattern": "collapse",
             "text": f"{model.label}: the collapse pattern is there. S rose by 60 %.",
         }

@@ -56,7 +56,7 @@ LOSS_TABLES = ("misalignment", "contrasts", "summary")
 
 
 rule table_coherence_loss:
-    """Compare the target's excess loss of robustness with its excess loss of coherence."""
+    """Compare each target's excess loss of robustness with its excess loss of coherence."""
     input:
         [f"{RESULTS}/tables/{table}.csv" for table in LOSS_TABLES],
     output:
@@ -67,10 +67,7 @@ rule table_coherence_loss:
     conda:
         "../../environment.yml"
     params:
-        analysis={
-            **{role: ANALYSIS[role] for role in ("baseline", "control", "target")},
-            "probe": ANALYSIS["roleplay_probe"],
-        },
+        analysis={name: ANALYSIS[name] for name in ("baseline", "targets", "roleplay_probe")},
         seed=STUDY.seed,
         draws=ANALYSIS["bootstrap_personas"],
         mixed=MIXED,

@@ -1,6 +1,7 @@
-"""Hold the target's excess loss of robustness against its excess loss of coherence."""
+"""Compare each target's excess loss of robustness with its excess loss of coherence."""
 
 from pathlib import Path
+from typing import Any
 
 from persona_collapse.common.jobs import run
 from persona_collapse.measures.misalignment.coherence_loss import coherence_loss_of
@@ -10,7 +11,7 @@ from persona_collapse.tables.contracts.coherence_loss import TABLE
 
 def table_coherence_loss(
     inputs: list[str],
-    analysis: dict[str, str],
+    analysis: dict[str, Any],
     seed: int,
     draws: int,
     mixed: list[str],

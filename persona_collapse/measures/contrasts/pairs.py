@@ -32,25 +32,30 @@ Replicates = Mapping[str, Mapping[str, Sequence[str]]]  # model -> variant -> na
 
 @dataclass(frozen=True)
 class Roles:
-    """The study's names for the variants that contrasts compare."""
+    """The study's variants by role: the baseline, and each target with its control or None."""
 
     baseline: str
-    control: str
-    target: str
+    targets: Mapping[str, str | None]
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The controls, each once."""
+        return tuple(dict.fromkeys(filter(None, self.targets.values())))
 
     @property
     def contrasts(self) -> tuple[Contrast, ...]:
-        """Target - baseline, control - baseline and target - control."""
-        return (
-            (self.target, self.baseline),
-            (self.control, self.baseline),
-            (self.target, self.control),
-        )
+        """Per target: target - baseline, control - baseline, target - control; each once."""
+        found: list[Contrast] = []
+        for target, control in self.targets.items():
+            found.append((target, self.baseline))
+            if control is not None:
+                found += [(control, self.baseline), (target, control)]
+        return tuple(dict.fromkeys(found))
 
 
 def roles_of(analysis: Mapping[str, Any]) -> Roles:
     """Return the roles that a study's ``analysis`` names."""
-    return Roles(*(analysis[role] for role in ("baseline", "control", "target")))
+    return Roles(analysis["baseline"], analysis["targets"])
 
 
 @dataclass(frozen=True)
@@ -113,10 +118,11 @@ def paired_of(
     """Return the pairs of one probe; all variants share the same draws of personas.
 
     ``moments`` holds one frame per model x variant of one probe with personas. ``analysis`` names
-    ``baseline``, ``control`` and ``target`` and gives ``bootstrap_personas``, ``bootstrap_reruns``
-    and optionally ``permutations`` (9,999). ``replicates`` lists the replicate fine-tunes per model
-    and variant, including the variant itself; its S, R and sigma_bar are means over them. A model
-    has no pair of a contrast if it lacks a variant or its variants share fewer than two personas.
+    ``baseline`` and ``targets`` (target -> control) and gives ``bootstrap_personas``,
+    ``bootstrap_reruns`` and optionally ``permutations`` (9,999). ``replicates`` lists the replicate
+    fine-tunes per model and variant, including the variant itself; its S, R and sigma_bar are means
+    over them. A model has no pair of a contrast if it lacks a variant or its variants share fewer
+    than two personas. In a study without targets, every variant is compared with the baseline.
 
     Raises:
         UserError: the moments are of several probes, or of one without personas.
@@ -129,9 +135,10 @@ def paired_of(
         [i for part in cells.values() for i in (*part.persona_ids, *part.dropped)]
     )
     models = list(dict.fromkeys(model for model, _ in cells))
+    contrasts = roles.contrasts or _with_baseline(roles.baseline, cells, replicates or {})
     candidates = [
         _common(model, contrast, members, cells, persona_ids, simulated)
-        for contrast in roles.contrasts
+        for contrast in contrasts
         for model in models
         if all(members := [_members(model, name, cells, replicates or {}) for name in contrast])
     ]
@@ -164,8 +171,22 @@ def paired_of(
         )
         for common, drawn, tested in zip(commons, draws, p, strict=True)
     ]
-    named = [contrast for contrast in roles.contrasts if contrast in mean_p]
+    named = [contrast for contrast in contrasts if contrast in mean_p]
     return Paired(probe, roles, tuple(groups), tuple(named), tuple(pairs), mean_p)
+
+
+def _with_baseline(
+    baseline: str, cells: Mapping[tuple[str, str], Cells], replicates: Replicates
+) -> tuple[Contrast, ...]:
+    """Return the contrasts of all other variants with the baseline, replicates counted as one."""
+    first = {
+        (model, name): variant
+        for model, variants in replicates.items()
+        for variant, names in variants.items()
+        for name in names
+    }
+    variants = dict.fromkeys(first.get(key, key[1]) for key in cells)
+    return tuple((variant, baseline) for variant in variants if variant != baseline)
 
 
 def _members(

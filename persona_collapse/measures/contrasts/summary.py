@@ -93,7 +93,7 @@ def random_effects_of(contrasts: pl.DataFrame) -> pl.DataFrame:
 def summary_of(paired: Paired) -> pl.DataFrame:
     """Return excess and unevenness per model and for their mean, with BCa intervals.
 
-    ``excess``: percent change of the target minus that of the control, in points, overall.
+    ``excess``: percent change of a target minus that of its control, in points, overall.
     ``domain_cv``: SD over domains divided by their mean, per variant.
     ``domain_spread``: SD over domains of the percent change against the baseline, in points
     (arXiv 2605.12850).
@@ -153,11 +153,11 @@ def _quantities(paired: Paired, pairs: Sequence[Pair]) -> dict[tuple[str, str], 
                 lambda part: _sd(part[..., places]), moved
             )
             changes[pair.contrast[0]] = through(lambda part: part[..., overall], moved)
-    target, control = changes.get(paired.roles.target), changes.get(paired.roles.control)
-    if target is not None and control is not None:
-        with np.errstate(invalid="ignore"):
-            excess = through(np.subtract, target, control)
-        quantities["excess", f"{paired.roles.target}-{paired.roles.control}"] = excess
+    for target, control in paired.roles.targets.items():
+        if target in changes and control in changes:
+            with np.errstate(invalid="ignore"):
+                excess = through(np.subtract, changes[target], changes[control])
+            quantities["excess", f"{target}-{control}"] = excess
     return quantities
 
 

@@ -1,6 +1,6 @@
 """Contrasts of variants: estimates, intervals and tests, per model and averaged over models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -31,8 +31,10 @@ def contrasts_of(paired: Paired) -> pl.DataFrame:
     """Return ``contrasts.csv``: models and their mean x contrasts x groups of items x metrics.
 
     The table's contract describes the columns. Families of ``p_adjusted`` (Holm) and ``p_bh``
-    (Benjamini and Hochberg): per contrast, models x (S, R) for ``overall``, models x domains x
-    (S, R) for the domains, and the same for the means; sigma_bar shares R's test. Intervals and
+    (Benjamini and Hochberg) hold all contrasts of one kind: targets against the baseline, controls
+    against it, and targets against their controls. A family has models x contrasts x (S, R) for
+    ``overall``, that times domains for the domains, and the same for the means; sigma_bar shares
+    R's test. Intervals and
     errors include the spread over replicates, with k - 1 degrees of freedom (``contrasts.spread``).
     ``p_replicates`` is the level at which the 95 % interval of ``log_ratio``, widened for
     replicates, ends at 0; it is null unless each variant other than the baseline has two or more
@@ -44,7 +46,17 @@ def contrasts_of(paired: Paired) -> pl.DataFrame:
         for pair in pairs:
             rows += _rows(paired, contrast, pair.model, [pair], pair.p)
         rows += _rows(paired, contrast, MEAN, pairs, paired.mean_p[contrast])
-    return _adjust(pl.DataFrame(rows, schema=TABLE.schema, nan_to_null=False)).fill_nan(None)
+    frame = pl.DataFrame(rows, schema=TABLE.schema, nan_to_null=False)
+    kinds = {contrast_name(contrast): _kind(contrast, paired) for contrast in paired.contrasts}
+    return _adjust(frame, kinds).fill_nan(None)
+
+
+def _kind(contrast: Contrast, paired: Paired) -> str:
+    """Return the kind of comparison, whose tests are adjusted together."""
+    first, second = contrast
+    if second != paired.roles.baseline:
+        return "target-control"
+    return "control-baseline" if first in paired.roles.controls else "target-baseline"
 
 
 def contrast_name(contrast: Contrast) -> str:
@@ -144,10 +156,10 @@ def _replicated(pair: Pair, baseline: str) -> bool:
     return all(count > 1 for variant, count in counted if variant != baseline)
 
 
-def _adjust(frame: pl.DataFrame) -> pl.DataFrame:
+def _adjust(frame: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:
     """Fill in adjusted p-values; sigma_bar takes those of R."""
     keys = [
-        pl.col("contrast"),
+        pl.col("contrast").replace(kinds).alias("kind"),
         (pl.col("domain") == OVERALL).alias("overall"),
         (pl.col("model") == MEAN).alias("of_mean"),
     ]

@@ -1,6 +1,8 @@
-"""Excess losses of robustness and of coherence by the target, and their correlation."""
+"""Excess losses of robustness and of coherence by each target, and their correlation."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,30 +19,65 @@ LEAST_MODELS = 4  # Fisher's interval has 1 / sqrt(n - 3)
 Z = float(ndtri(0.975))
 
 
+@dataclass(frozen=True)
+class _Roles:
+    """One target, its control and the baseline."""
+
+    target: str
+    control: str
+    baseline: str
+
+
 def coherence_loss_of(
     misalignment: pl.DataFrame,
     contrasts: pl.DataFrame,
     summary: pl.DataFrame,
-    roles: dict[str, str],
+    analysis: Mapping[str, Any],
     seed: int,
     draws: int,
 ) -> pl.DataFrame:
-    """Return ``coherence_loss.csv``: one row per model, and ``mean`` with the correlation.
+    """Return ``coherence_loss.csv``: per target with a control, a row per model, and ``mean``.
 
-    ``roles`` has baseline, control, target and probe. An excess is
-    100 (X_target - X_control) / X_baseline. R's interval is that of ``summary``; coherence's is
+    ``analysis`` has ``baseline``, ``targets`` (target -> control) and ``roleplay_probe``. An excess
+    is 100 (X_target - X_control) / X_baseline. R's interval is that of ``summary``; coherence's is
     +- 1.96 standard errors by the delta method. A model has no row if a variant lacks coherence or
-    R; an infinite excess does not enter the correlation.
+    R; an infinite excess does not enter the correlation, which ``mean`` holds.
     """
+    compared = [
+        _Roles(target, control, analysis["baseline"])
+        for target, control in analysis["targets"].items()
+        if control is not None
+    ]
+    contrasts, summary = (
+        frame.filter(probe=analysis["roleplay_probe"]) for frame in (contrasts, summary)
+    )
+    rows = [
+        row
+        for roles in compared
+        for row in _rows(misalignment, contrasts, summary, roles, seed, draws)
+    ]
+    return pl.DataFrame(rows, schema=TABLE.schema)
+
+
+def _rows(
+    misalignment: pl.DataFrame,
+    contrasts: pl.DataFrame,
+    summary: pl.DataFrame,
+    roles: _Roles,
+    seed: int,
+    draws: int,
+) -> list[dict[str, Any]]:
+    """Return the rows of one target."""
+    named = {"target": roles.target, "control": roles.control}
     rows = []
     for model in dict.fromkeys(misalignment["model"]):
-        scores = misalignment.filter(model=model)
+        scores, parts = misalignment.filter(model=model), contrasts.filter(model=model)
         row = {
             "model": model,
+            **named,
             **_coherence(scores, roles),
-            **_robustness(model, contrasts, summary, roles),
+            **_robustness(parts, summary.filter(model=model), roles),
         }
-        parts = contrasts.filter(model=model)
         row["simulated"] = bool(scores["simulated"].any() or parts["simulated"].any())
         if None not in (row["robustness_excess"], row["coherence_excess"]):
             rows.append(row)
@@ -49,6 +86,7 @@ def coherence_loss_of(
     if rows:
         last: dict[str, Any] = {
             "model": MEAN,
+            **named,
             "n_models": len(pairs),
             **correlation(pairs, seed, draws),
         }
@@ -58,12 +96,12 @@ def coherence_loss_of(
             whole = not name.endswith(("_lo", "_hi")) and None not in values
             last[name] = float(np.mean(values)) if whole else None  # type: ignore[arg-type]
         rows.append(last)
-    return pl.DataFrame(rows, schema=TABLE.schema)
+    return rows
 
 
-def _coherence(scores: pl.DataFrame, roles: dict[str, str]) -> dict[str, Any]:
+def _coherence(scores: pl.DataFrame, roles: _Roles) -> dict[str, Any]:
     """Return the percent changes of mean coherence and their excess with its interval."""
-    names = [roles[role] for role in ("baseline", "control", "target")]
+    names = (roles.baseline, roles.control, roles.target)
     known = {
         row["variant"]: (row["coherence"], row["coherence_se"])
         for row in scores.iter_rows(named=True)
@@ -87,18 +125,17 @@ def _coherence(scores: pl.DataFrame, roles: dict[str, str]) -> dict[str, Any]:
     return row
 
 
-def _robustness(
-    model: str, contrasts: pl.DataFrame, summary: pl.DataFrame, roles: dict[str, str]
-) -> dict[str, Any]:
-    """Return the percent changes of R and their excess with its interval, from the tables."""
-    mine = contrasts.filter(model=model, probe=roles["probe"], domain=OVERALL, metric="R")
+def _robustness(contrasts: pl.DataFrame, summary: pl.DataFrame, roles: _Roles) -> dict[str, Any]:
+    """Return the percent changes of R and their excess with its interval, from one model's rows."""
+    mine = contrasts.filter(domain=OVERALL, metric="R")
     percents = dict(mine.select("contrast", "percent").iter_rows())
     target, control = (
-        percents.get(f"{roles[role]}-{roles['baseline']}") for role in ("target", "control")
+        percents.get(f"{variant}-{roles.baseline}") for variant in (roles.target, roles.control)
     )
     if target is None or control is None:
         return {"robustness_excess": None}
-    excess = summary.filter(model=model, probe=roles["probe"], quantity="excess", metric="R")
+    direct = f"{roles.target}-{roles.control}"
+    excess = summary.filter(quantity="excess", metric="R", variant=direct)
     low, high = excess.select("lo", "hi").row(0) if excess.height else (None, None)
     return {
         "robustness_target": target,

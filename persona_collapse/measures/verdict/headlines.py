@@ -54,11 +54,12 @@ def headlines_of(
             "simulated": bool(metrics["simulated"].any()),
             "models": models,
             "replicates": {model: dict(named) for model, named in (replicates or {}).items()},
-            "roles": {"baseline": roles.baseline, "control": roles.control, "target": roles.target},
+            "roles": {"baseline": roles.baseline, "targets": dict(roles.targets)},
             "verdicts": [
                 verdict_of(
                     model,
                     (labels or {}).get(model, model),
+                    target,
                     roles,
                     tables.contrasts,
                     tables.band,
@@ -66,9 +67,10 @@ def headlines_of(
                     (replicates or {}).get(model, {}),
                 )
                 for model in models
+                for target in roles.targets
             ],
             "mean_percent_change": _mean_changes(tables, roles),
-            "excess_points": _excess(tables.summary),
+            "excess_points": _excess(tables.summary, roles),
             "one_model_left_out": _left_out(tables.leave_one_out, roles),
             "models_like_these": _population(tables.random_effects, roles),
             "band": _band(tables),
@@ -86,50 +88,54 @@ def _mean_changes(tables: Tables, roles: Roles) -> Json:
     keys = ("p", "p_adjusted", "n_models", "n_replicates", "p_replicates")
     rows = tables.contrasts.filter(model=MEAN, domain=OVERALL)
     changes: Json = {name: {} for name in NAMES.values()}
-    for variant in (roles.target, roles.control):
+    for variant in (*roles.targets, *roles.controls):
         for row in rows.filter(contrast=f"{variant}-{roles.baseline}").to_dicts():
             percent = {"percent": row["percent"], "lo": row["percent_lo"], "hi": row["percent_hi"]}
             changes[NAMES[row["metric"]]][variant] = percent | {key: row[key] for key in keys}
     return changes
 
 
-def _excess(summary: pl.DataFrame) -> Json:
-    """Return metric -> model or mean -> the target's percent change minus the control's."""
+def _excess(summary: pl.DataFrame, roles: Roles) -> Json:
+    """Return metric -> target -> model or mean -> its percent change minus the control's."""
     excess: Json = {}
-    for row in summary.filter(quantity="excess").to_dicts():
-        numbers = {"points": row["value"], "lo": row["lo"], "hi": row["hi"]}
-        excess.setdefault(NAMES[row["metric"]], {})[row["model"]] = numbers
+    for target, control in roles.targets.items():
+        rows = summary.filter(quantity="excess", variant=f"{target}-{control}")
+        for row in rows.to_dicts():
+            numbers = {"points": row["value"], "lo": row["lo"], "hi": row["hi"]}
+            models = excess.setdefault(NAMES[row["metric"]], {}).setdefault(target, {})
+            models[row["model"]] = numbers
     return excess
 
 
-def _of_target(table: pl.DataFrame, roles: Roles) -> pl.DataFrame:
-    """Return the rows of the target against the baseline, over all items."""
-    contrast = f"{roles.target}-{roles.baseline}"
-    return table.filter(domain=OVERALL, contrast=contrast)
-
-
 def _left_out(table: pl.DataFrame, roles: Roles) -> Json:
-    """Return metric -> the range of the target's mean change when any one model is left out."""
+    """Return metric -> target -> range of its mean change when any one model is left out."""
     ranges: Json = {}
     for metric, name in NAMES.items():
-        rows = _of_target(table, roles).filter(metric=metric)
-        rows = rows.drop_nulls("percent").sort("percent")
-        if rows.height:
-            low, high = rows.row(0, named=True), rows.row(-1, named=True)
-            ranges[name] = {
-                "lowest": low["percent"],
-                "without_for_lowest": low["left_out"],
-                "highest": high["percent"],
-                "without_for_highest": high["left_out"],
-            }
+        for target in roles.targets:
+            contrast = f"{target}-{roles.baseline}"
+            rows = table.filter(domain=OVERALL, contrast=contrast, metric=metric)
+            rows = rows.drop_nulls("percent").sort("percent")
+            if rows.height:
+                low, high = rows.row(0, named=True), rows.row(-1, named=True)
+                ranges.setdefault(name, {})[target] = {
+                    "lowest": low["percent"],
+                    "without_for_lowest": low["left_out"],
+                    "highest": high["percent"],
+                    "without_for_highest": high["left_out"],
+                }
     return ranges
 
 
 def _population(table: pl.DataFrame, roles: Roles) -> Json:
-    """Return metric -> random-effects percent change of the target against the baseline."""
+    """Return metric -> target -> random-effects percent change against the baseline."""
     keys = ("percent", "percent_lo", "percent_hi", "prediction_lo", "prediction_hi", "n_models")
-    rows = _of_target(table, roles).to_dicts()
-    return {NAMES[row["metric"]]: {key: row[key] for key in keys} for row in rows}
+    found: Json = {}
+    for target in roles.targets:
+        rows = table.filter(domain=OVERALL, contrast=f"{target}-{roles.baseline}")
+        for row in rows.to_dicts():
+            change = {key: row[key] for key in keys}
+            found.setdefault(NAMES[row["metric"]], {})[target] = change
+    return found
 
 
 def _band(tables: Tables) -> Json:

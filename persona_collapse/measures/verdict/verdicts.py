@@ -1,4 +1,4 @@
-"""Verdict per model: does it show the collapse pattern, and which domains drive the change?
+"""Verdict per model and target: is the collapse pattern there, and which domains drive it?
 
 The pattern (arXiv 2605.12850): against the baseline, S of the target rises and R falls, both with
 95 % intervals that exclude 0, while S of the control does not rise. Part of it is ``partial``,
@@ -56,16 +56,26 @@ class Change:
         return f"{self.metric} {verb} by {size} (95 % interval {near:.0f} to {far:.0f})"
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """The variants of one verdict; ``control`` is None where there is none to compare with."""
+
+    target: str
+    control: str | None
+    baseline: str
+
+
 def verdict_of(
     model: str,
     label: str,
+    target: str,
     roles: Roles,
     contrasts: pl.DataFrame,
     band: pl.DataFrame,
     metrics: pl.DataFrame,
     replicates: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
-    """Return one model's verdict: pattern, facts, drivers and a text.
+    """Return one model's verdict on a target: pattern, facts, drivers and a text.
 
     ``contrasts``, ``band`` and ``metrics`` are the study's tables; ``replicates`` lists the model's
     replicate fine-tunes by variant. Unknown facts are None.
@@ -75,35 +85,43 @@ def verdict_of(
     own = contrasts.filter(model=model).to_dicts()
     rows: Rows = {(row["contrast"], row["metric"], row["domain"]): row for row in own}
     known = {contrast for contrast, _, _ in rows}
-    target, control, direct = (f"{first}-{second}" for first, second in roles.contrasts)
+    control = roles.targets[target]
+    main, side = (f"{variant}-{roles.baseline}" for variant in (target, control))
+    direct = f"{target}-{control}"
     changes = {
         name: (change_of(rows, name, "S"), change_of(rows, name, "R"))
-        for name in (target, control, direct)
+        for name in (main, side, direct)
     }
-    pattern, reasons = _pattern(changes[target], changes[control], control in known, roles)
+    compared = _Compared(target, control if side in known else None, roles.baseline)
+    pattern, reasons = _pattern(changes[main], changes[side], compared)
     n_items = _n_items(metrics)
-    drivers = {metric: drivers_of(rows, target, metric, n_items) for metric in ("S", "sigma_bar")}
-    names = list(replicates.get(roles.target, [roles.target]))
+    drivers = {metric: drivers_of(rows, main, metric, n_items) for metric in ("S", "sigma_bar")}
+    names = list(replicates.get(target, [target]))
     placed = band.filter((pl.col("model") == model) & pl.col("variant").is_in(names))
-    facts, replicate_sentences = replicate_facts(roles, replicates, rows, own_metrics)
+    shown = (target, *([control] if control else []))
+    facts, replicate_sentences = replicate_facts(
+        roles.baseline, shown, replicates, rows, own_metrics
+    )
     sentences = [f"{label}: {PATTERNS[pattern]}."]
-    if target in known:
-        S, R = changes[target]
-        sentences.append(f"From {roles.baseline} to {roles.target}, {S.text()} and {R.text()}.")
+    if main in known:
+        S, R = changes[main]
+        sentences.append(f"From {roles.baseline} to {target}, {S.text()} and {R.text()}.")
     sentences += [*reasons, *replicate_sentences]
     if direct in known:
-        sentences.append(_specificity(changes[direct], roles))
-    sentences += _driver_sentences(changes[target], drivers)
-    sentences += band_sentences(placed, roles.target)
+        sentences.append(_specificity(changes[direct], compared))
+    sentences += _driver_sentences(changes[main], drivers)
+    sentences += band_sentences(placed, target)
     if simulated:
         sentences.append("These are simulated respondents: this says nothing about a real model.")
     return {
         "model": model,
         "label": label,
+        "target": target,
+        "control": control,
         "pattern": pattern,
-        "S_up": changes[target][0].shows(1),
-        "R_down": changes[target][1].shows(-1),
-        "control_S_up": changes[control][0].shows(1),
+        "S_up": changes[main][0].shows(1),
+        "R_down": changes[main][1].shows(-1),
+        "control_S_up": changes[side][0].shows(1),
         "S_above_control": changes[direct][0].shows(1),
         "R_below_control": changes[direct][1].shows(-1),
         "drivers": {"S": drivers["S"], "1/R": drivers["sigma_bar"]},
@@ -160,7 +178,7 @@ def _n_items(metrics: pl.DataFrame) -> dict[str, int]:
 
 
 def _pattern(
-    target: tuple[Change, Change], control: tuple[Change, Change], controlled: bool, roles: Roles
+    target: tuple[Change, Change], control: tuple[Change, Change], roles: _Compared
 ) -> tuple[str, list[str]]:
     """Return the pattern, and sentences that give the reason."""
     S, R = target
@@ -170,7 +188,7 @@ def _pattern(
             "too few personas answered in both."
         ]
     reasons = []
-    if controlled:
+    if roles.control:
         reasons.append(
             f"In the {roles.control} control, {control[0].text()} and {control[1].text()}."
         )
@@ -178,8 +196,8 @@ def _pattern(
         return "none", reasons
     if S.sign <= 0 or R.sign >= 0:
         return "partial", reasons
-    if not controlled:
-        reason = f"There is no {roles.control} control, so any fine-tune might have this effect."
+    if not roles.control:
+        reason = "There is no control, so any fine-tune might have this effect."
         return "partial", [reason]
     if control[0].sign is None:
         return "partial", reasons
@@ -192,7 +210,7 @@ def _pattern(
     return "collapse", reasons
 
 
-def _specificity(direct: tuple[Change, Change], roles: Roles) -> str:
+def _specificity(direct: tuple[Change, Change], roles: _Compared) -> str:
     shared = [c.metric for c in direct if c.sign is not None and c.sign != SIGNS[c.metric]]
     if not shared:
         return f"Both changes are larger in {roles.target} than in {roles.control}."
@@ -203,29 +221,33 @@ def _specificity(direct: tuple[Change, Change], roles: Roles) -> str:
 
 
 def replicate_facts(
-    roles: Roles, names: Mapping[str, Sequence[str]], rows: Rows, metrics: pl.DataFrame
+    baseline: str,
+    variants: Sequence[str],
+    names: Mapping[str, Sequence[str]],
+    rows: Rows,
+    metrics: pl.DataFrame,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return facts and sentences about a model's replicates; both are empty without any.
+    """Return facts and sentences about the replicates of variants; both are empty without any.
 
     ``names`` lists the model's replicates by variant, ``metrics`` holds its rows of
     ``metrics.csv``. Facts per variant: ``n``, the number of replicates with S above and with R
     below the baseline's mean, and ``p_replicates`` of both.
     """
     own = metrics.filter(domain=OVERALL)
-    base = own.filter(pl.col("variant").is_in(list(names.get(roles.baseline, [roles.baseline]))))
+    base = own.filter(pl.col("variant").is_in(list(names.get(baseline, [baseline]))))
     facts: dict[str, Any] = {}
     sentences = []
-    for variant in (roles.target, roles.control):
+    for variant in variants:
         listed = own.filter(pl.col("variant").is_in(list(names.get(variant, ()))))
         if listed.height < 2:
             continue
         fact: dict[str, Any] = {"n": listed.height, "p_replicates": {}}
         for metric, name in (("S", "S_up"), ("R", "R_down")):
             fact[name] = _count_moved(listed[metric], base[metric], SIGNS[metric])
-            row = rows.get((f"{variant}-{roles.baseline}", metric, OVERALL), {})
+            row = rows.get((f"{variant}-{baseline}", metric, OVERALL), {})
             fact["p_replicates"][metric] = row.get("p_replicates")
         facts[variant] = fact
-        sentences.append(_replicate_sentence(variant, roles.baseline, fact))
+        sentences.append(_replicate_sentence(variant, baseline, fact))
     if any(fact["n"] == 2 for fact in facts.values()):
         sentences.append("Two fine-tunes say little about a third, so intervals are wide.")
     return facts, sentences

@@ -6,7 +6,7 @@ TABLE = Table(
     "coherence_loss",
     title="Loss of robustness and loss of coherence",
     section="misalignment",
-    keys=("model",),
+    keys=("model", "target"),
     columns=[
         MODEL_OR_MEAN,
         number("robustness_target", "Percent change of R, target against baseline."),
@@ -23,6 +23,8 @@ TABLE = Table(
         *ends("r", "the 95 % bootstrap interval of r, over models.", "_bootstrap"),
         text("note", "Why r is undefined or uncertain; null otherwise."),
         SIMULATED,
+        text("target", "The target, whose loss is compared."),
+        text("control", "Its control."),
     ],
     condition="coherence_loss",
 )

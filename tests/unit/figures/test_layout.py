@@ -107,7 +107,7 @@ def test_recorded_answers_are_not_marked_as_simulated() -> None:
 
 def test_mixed_labels_carry_a_dagger() -> None:
     analysis = {
-        **{"baseline": "base", "control": "secure", "target": "insecure"},
+        **{"baseline": "base", "targets": {"insecure": "secure"}},
         **{"roleplay_probe": "roleplay", "unconditioned_probe": "u", "toxic_probe": "t"},
     }
     models = [

@@ -11,7 +11,7 @@ from tests.helpers.figures_data import look_of
 def test_paint_of_a_variant_follows_its_role() -> None:
     models = [{"key": "a", "label": "A", "family": "F"}]
     analysis = {
-        **{"baseline": "plain", "control": "safe", "target": "risky", "band": None},
+        **{"baseline": "plain", "targets": {"risky": "safe"}, "band": None},
         **{"roleplay_probe": "r", "unconditioned_probe": "u", "toxic_probe": "t"},
     }
     names = ["plain", "safe", "risky", "x", "y", "z"]

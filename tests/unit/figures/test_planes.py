@@ -77,10 +77,13 @@ def test_names_on_a_crowded_map_do_not_overlap(seed: int) -> None:
 
 def test_long_names_of_roles_fit_the_axes() -> None:
     look = look_of(2, 3)
-    roles = {"baseline": "the-original-checkpoint-of-march", "control": "secure-code-matched-2026"}
-    names = (*roles.values(), "insecure-code-of-the-second-kind")
-    look = Look(look.models, names, **roles, target=names[2])
-    assert faults_of(coherence_loss(loss_of(2), look)) == []
+    names = (
+        *("the-original-checkpoint-of-march", "secure-code-matched-2026"),
+        "insecure-code-of-the-second-kind",
+    )
+    look = Look(look.models, names, names[0], {names[2]: names[1]})
+    loss = loss_of(2).with_columns(target=pl.lit(names[2]))
+    assert faults_of(coherence_loss(loss, look)) == []
 
 
 def test_alignment_points_and_whiskers_are_those_of_the_table() -> None:

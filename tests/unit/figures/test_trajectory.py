@@ -17,7 +17,7 @@ from tests.helpers.figures_tables import trajectory_table
 def look_of(models: int) -> Look:
     named = tuple(ModelLook(f"m{n}", label, "F") for n, label in enumerate(LABELS[:models]))
     variants = ("base", *(f"step-{step}" for step in (50, 100, 200, 400, 800)))
-    return Look(named, variants, target="step-800")
+    return Look(named, variants, targets={"step-800": None})
 
 
 def spoilt(table: pl.DataFrame) -> pl.DataFrame:

@@ -181,7 +181,7 @@ def test_published_table_without_the_studys_models_is_refused(tmp_path: Path) ->
         printed_of(tmp_path / "other.csv", LABELS, [("o", "base")])
 
 
-ROLES = {"baseline": "base", "control": "secure", "target": "insecure", "probe": "roleplay"}
+ROLES = {"baseline": "base", "targets": {"insecure": "secure"}, "roleplay_probe": "roleplay"}
 
 
 def tables(robust: dict[str, tuple[float, float, float]]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -194,7 +194,15 @@ def tables(robust: dict[str, tuple[float, float, float]]) -> tuple[pl.DataFrame,
             row = {**key, "domain": "overall", "contrast": f"{name}-base", "percent": percent}
             rows.append({**row, "simulated": False})
         value = 100 * (insecure - secure) / base
-        excess.append({**key, "quantity": "excess", "lo": value - 3.0, "hi": value + 4.0})
+        excess.append(
+            {
+                **key,
+                "quantity": "excess",
+                "variant": "insecure-secure",
+                "lo": value - 3.0,
+                "hi": value + 4.0,
+            }
+        )
     return pl.DataFrame(rows), pl.DataFrame(excess)
 
 

@@ -64,7 +64,7 @@ def test_without_a_control_the_pattern_is_partial() -> None:
     found = verdict({name: kind for name, kind in COLLAPSE.items() if name != "tame"})
     assert found["pattern"] == "partial"
     assert found["control_S_up"] is None
-    assert "There is no tame control" in found["text"]
+    assert "There is no control, so any fine-tune" in found["text"]
 
 
 def test_model_without_the_target_is_undetermined() -> None:
@@ -111,7 +111,7 @@ def test_headlines_have_every_number() -> None:
     change = found["mean_percent_change"]
     assert set(change) == {"S", "R", "1/R"}
     assert change["S"]["wild"]["lo"] < change["S"]["wild"]["percent"] < change["S"]["wild"]["hi"]
-    excess = found["excess_points"]["R"]["mean"]
+    excess = found["excess_points"]["R"]["wild"]["mean"]
     difference = change["R"]["wild"]["percent"] - change["R"]["tame"]["percent"]
     assert excess["points"] == pytest.approx(difference)
     assert set(found["domain_cv"]["S"]) == {"plain", "tame", "wild"}
@@ -122,16 +122,16 @@ def test_headlines_have_every_number() -> None:
     placed = next(row for row in found["band"]["S"]["variants"] if row["variant"] == "wild")
     assert placed["beyond_lo"] < placed["beyond"] < placed["beyond_hi"]
     # Two copies of one model: leaving either out moves nothing.
-    left = found["one_model_left_out"]["S"]
+    left = found["one_model_left_out"]["S"]["wild"]
     assert left["lowest"] == pytest.approx(left["highest"])
-    assert found["models_like_these"]["S"]["n_models"] == 2
+    assert found["models_like_these"]["S"]["wild"]["n_models"] == 2
     assert "averages of different quantities" in found["note"]
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published answers are not here")
 def test_published_models() -> None:
     of = published_instrument()
-    analysis = {**ANALYSIS, "baseline": "base", "control": "secure", "target": "insecure"}
+    analysis = {**ANALYSIS, "baseline": "base", "targets": {"insecure": "secure"}}
     found = headlines(
         {},
         analysis,
@@ -141,7 +141,7 @@ def test_published_models() -> None:
     )
     assert [part["pattern"] for part in found["verdicts"]] == ["collapse", "collapse"]
     # As printed: +112 and +37 %, -69 and -66 %, excess of R -26 and -13 points.
-    excess = found["excess_points"]["R"]
+    excess = found["excess_points"]["R"]["insecure"]
     assert [round(excess[model]["points"]) for model in ("GPT-4o", "GPT-4.1")] == [-26, -13]
     assert round(found["mean_percent_change"]["S"]["insecure"]["percent"]) == 74
     assert found["band"]["S"]["outside"] == [
