@@ -166,18 +166,14 @@ def _of_contrasts(
             for variant in row["contrast"].split("-")
         )
         if metric != "sigma_bar":
-            for scale, true in (
-                ("estimate", first - second),
-                ("percent", 100 * (first / second - 1)),
-            ):
-                holds = row[f"{scale}_lo"] <= true <= row[f"{scale}_hi"]
-                yield "coverage", f"{metric} {row['contrast']}, {scale}", group, float(holds)
+            holds = row["percent_lo"] <= 100 * (first / second - 1) <= row["percent_hi"]
+            yield "coverage", f"{metric} {row['contrast']}, percent", group, float(holds)
     roles = {**ROLES, "targets": {"twin": None}}
     same = paired_of([frames["base"], frames["twin"]], world.instrument, seed, roles | ANALYSIS)
     (pair,) = same.pairs
     for row_of, metric in enumerate(("S", "R")):
         for group, at in places.items():
-            yield "rejection", metric, group, float(pair.p[row_of, at] <= 0.05)
+            yield "rejection", metric, group, float(pair.p_exchange[row_of, at] <= 0.05)
 
 
 def summary_of(world: str, studies: Sequence[list[Found]]) -> pl.DataFrame:

@@ -40,13 +40,8 @@ from benchmarks.calibration_worlds import (
 from persona_collapse.common.seeds import derived_seed, generator
 from persona_collapse.measures.cells import OVERALL
 from persona_collapse.measures.contrasts.pairs import METRICS, paired_of
-from persona_collapse.measures.contrasts.spread import (
-    Spread,
-    intervals,
-    percent_intervals,
-    through,
-)
-from persona_collapse.measures.contrasts.table import contrasts_of, differences, percents
+from persona_collapse.measures.contrasts.table import change_of, contrasts_of, percent_ends
+from persona_collapse.measures.statistics.studentized import Studentized
 
 RESULTS, PAGE = ROOT / "benchmarks/results/replicates.csv", ROOT / "docs/calibration.md"
 COUNTS = (1, 2, 3, 5)
@@ -140,34 +135,29 @@ def study(world: str, kind: Seeds, base: Truth, mean: Truth, number: int) -> lis
         replicates = {"m": {"insecure": NAMES[:count]}}
         compared = frames[: count + 1]
         paired = paired_of(compared, SMOOTH_INSTRUMENT, seed, ANALYSIS, replicates)
-        (pair,) = paired.pairs
-        whole = pair.spread
-        alone = Spread(whole.value, whole.draws, whole.left_out)  # as if these were all seeds
+        (contrast,) = paired.contrasts
+        whole = change_of(paired, contrast, [0])
+        alone = replace(whole, replicates=None)  # as if these were all seeds
         at = paired.groups.index(OVERALL)
         found += _compared(whole, "personas and seeds", count, at, base, mean)
         found += _compared(alone, "personas alone", count, at, base, mean)
         rows = contrasts_of(paired).filter(model="m", domain=OVERALL)
         for row in rows.filter(pl.col("metric") != "sigma_bar").iter_rows(named=True):
-            found.append(("p <= 0.05", row["metric"], count, float(row["p"] <= 0.05)))
-            if row["p_replicates"] is not None:
-                rejects = float(row["p_replicates"] <= 0.05)
-                found.append(("p_replicates <= 0.05", row["metric"], count, rejects))
+            for test in ("p", "p_exchange"):
+                found.append((f"{test} <= 0.05", row["metric"], count, float(row[test] <= 0.05)))
     return found
 
 
 def _compared(
-    spread: Spread, errors: str, count: int, at: int, base: Truth, mean: Truth
+    change: Studentized, errors: str, count: int, at: int, base: Truth, mean: Truth
 ) -> Iterator[Found]:
-    """Compare the BCa ends of the differences and percent changes, as the table gives them."""
-    change, percent = through(differences, spread), through(percents, spread)
+    """Compare the interval of the percent change with the true change."""
+    low, high = percent_ends(change)
     for row, metric in enumerate(METRICS[:2]):
-        for name, (low, high, *_), value in (
-            ("difference", intervals(change), mean[metric] - base[metric]),
-            ("percent change", percent_intervals(percent), 100 * (mean[metric] / base[metric] - 1)),
-        ):
-            holds = low[row, at] <= value <= high[row, at]
-            yield f"coverage, {errors}", f"{name} of {metric}", count, float(holds)
-            yield f"width, {errors}", f"{name} of {metric}", count, float((high - low)[row, at])
+        name = f"percent change of {metric}"
+        holds = low[row, at] <= 100 * (mean[metric] / base[metric] - 1) <= high[row, at]
+        yield f"coverage, {errors}", name, count, float(holds)
+        yield f"width, {errors}", name, count, float((high - low)[row, at])
 
 
 def simulate(studies: int, processes: int) -> None:

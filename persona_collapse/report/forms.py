@@ -159,7 +159,7 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
     heads = (MODEL, Column("Contrast", "contrast", "name"))
     groups = {
         name: (
-            Column(f"Δ{name}", "estimate", "interval", tex, signed=True, digits=1),
+            Column(f"Δ{name}", "estimate", "error", tex, signed=True),
             Column(f"Δ{name}, %", "percent", "interval", rf"{tex}, \%", signed=True, digits=1),
             Column(f"p ({name})", "p_adjusted", "p", f"$p_{{{name}}}$"),
         )
@@ -167,7 +167,10 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
     }
     overall = frame.filter(domain=OVERALL)
     layout = side_by_side(overall, look, heads, "metric", groups)
-    note = "Value [95% interval], the same personas drawn for both variants; p adjusted (Holm)."
+    note = (
+        "Difference ± SE, percent change [95% interval] with its p adjusted (Holm); the same "
+        "personas drawn for both variants."
+    )
     title = "Paired contrasts of S and R"
     tables = [PrintedTable("contrasts", title, note, "verdict", *layout)]
     shifts = {

@@ -34,10 +34,9 @@ HEADERS = {
     ),
     "contrasts": (
         "model,probe,foundation,metric,contrast,estimate,percent,percent_lo,percent_hi,p,"
-        "p_adjusted,estimate_se,estimate_lo,estimate_hi,estimate_lo_percentile,"
-        "estimate_hi_percentile,percent_lo_percentile,percent_hi_percentile,log_ratio,"
-        "log_ratio_se,p_bh,n_models,n_personas,personas_excluded,simulated,n_replicates,"
-        "n_replicates_second,replicates_se,p_replicates,mixed_stacks"
+        "p_adjusted,estimate_se,log_ratio,log_ratio_se,p_bh,n_models,n_personas,"
+        "personas_excluded,simulated,n_replicates,n_replicates_second,replicates_se,"
+        "log_ratio_lo,log_ratio_hi,p_exchange,mixed_stacks"
     ),
     "diagnostics": "model,variant,probe,foundation,measure,value,lo,hi,simulated,mixed_stacks",
     "fidelity": (

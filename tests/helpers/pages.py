@@ -165,8 +165,7 @@ def _contrasts(keys: list[str]) -> list[dict[str, Any]]:
             "estimate": values[first] - values[second],
             "percent": percent, "percent_lo": percent - 6, "percent_hi": percent + 7,
             "p": 0.0001, "p_adjusted": 0.0004,
-            "estimate_lo": values[first] - values[second] - 0.05,
-            "estimate_hi": values[first] - values[second] + 0.05, "p_bh": 0.0002,
+            "estimate_se": 0.025, "p_bh": 0.0002,
         }
         for first, second in pairs
         for key in keys

@@ -14,6 +14,7 @@ from persona_collapse.common.seeds import generator
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import Array, Cells, cells_from_moments
 from persona_collapse.measures.collapse import collapse_of, reciprocal
+from persona_collapse.measures.contrasts.log_ratios import Drawing, LogRatios
 from persona_collapse.measures.contrasts.permutation import sign_flip_tests
 from persona_collapse.measures.contrasts.spread import Spread, over_replicates
 from persona_collapse.measures.statistics.bootstrap import (
@@ -23,6 +24,7 @@ from persona_collapse.measures.statistics.bootstrap import (
     rerun_variances,
     weighted,
 )
+from persona_collapse.measures.statistics.linearized import Linearized
 
 METRICS = ("S", "R", "sigma_bar")
 PERMUTATIONS = 9999
@@ -64,8 +66,9 @@ class Pair:
 
     Arrays end in (2, 3, G): first and second variant, ``METRICS``, groups of items. ``spread``
     holds the values (means over replicates) with their bootstrap and jackknife over the U personas
-    of the probe and over replicates; ``rerun`` the variances from redrawn repetitions; ``p``
-    (3, G) the sign-flip tests; ``n_replicates`` the number of fine-tunes of each variant.
+    of the probe and over replicates; ``rerun`` the variances from redrawn repetitions;
+    ``p_exchange`` (3, G) the sign-flip tests; ``n_replicates`` the number of fine-tunes of each
+    variant.
     """
 
     model: str
@@ -76,19 +79,24 @@ class Pair:
     simulated: bool
     spread: Spread
     rerun: Array
-    p: Array
+    p_exchange: Array
 
 
 @dataclass(frozen=True)
 class Paired:
-    """All pairs of one probe; ``mean_p`` (3, G) tests the mean over models of each contrast."""
+    """All pairs of one probe.
+
+    ``log_ratios`` holds each contrast's log ratios, in the order of ``of``; ``mean_p_exchange``
+    (3, G) tests the mean over models of each contrast.
+    """
 
     probe: str
     roles: Roles
     groups: tuple[str, ...]
     contrasts: tuple[Contrast, ...]
     pairs: tuple[Pair, ...]
-    mean_p: dict[Contrast, Array]
+    log_ratios: dict[Contrast, LogRatios]
+    mean_p_exchange: dict[Contrast, Array]
 
     def of(self, contrast: Contrast) -> list[Pair]:
         """Return the pairs of one contrast, in the models' order."""
@@ -145,7 +153,7 @@ def paired_of(
     commons = [common for common in candidates if common.places.size > 1]
     groups = next(iter(cells.values())).groups()
     by_group = averages(groups, len(instrument.items))
-    draws = _draws(commons, by_group, persona_ids.size, seed, probe, analysis)
+    draws, log_ratios = _draws(commons, by_group, persona_ids.size, seed, probe, analysis)
     p, mean_p = sign_flip_tests(
         [(common.contrast, common.places, *common.cells) for common in commons],
         by_group,
@@ -171,8 +179,8 @@ def paired_of(
         )
         for common, drawn, tested in zip(commons, draws, p, strict=True)
     ]
-    named = [contrast for contrast in contrasts if contrast in mean_p]
-    return Paired(probe, roles, tuple(groups), tuple(named), tuple(pairs), mean_p)
+    named = tuple(contrast for contrast in contrasts if contrast in mean_p)
+    return Paired(probe, roles, tuple(groups), named, tuple(pairs), log_ratios, mean_p)
 
 
 def _with_baseline(
@@ -251,9 +259,29 @@ def _draws(
     seed: int,
     probe: str,
     analysis: Mapping[str, Any],
-) -> list[Array]:
-    """Return the bootstrap values (B, 2, 3, G) per pair; all pairs see the same persona draws."""
+) -> tuple[list[Array], dict[Contrast, LogRatios]]:
+    """Return the bootstrap values (B, 2, 3, G) per pair, and each contrast's log ratios.
+
+    All pairs see the same persona draws.
+    """
     parts: list[list[Array]] = [[] for _ in commons]
+    drawings = {
+        contrast: Drawing(
+            [
+                (
+                    common.places,
+                    Linearized(common.cells[0], by_group),
+                    Linearized(common.cells[1], by_group),
+                )
+                for common in commons
+                if common.contrast == contrast
+            ],
+            personas,
+        )
+        for contrast in dict.fromkeys(common.contrast for common in commons)
+    }
+    for drawing in drawings.values():
+        drawing.add(np.ones((1, personas)))  # the sample itself
     for weights in persona_weights(seed, probe, personas, analysis["bootstrap_personas"]):
         for common, kept in zip(commons, parts, strict=True):
             drawn = weights[:, common.places]
@@ -262,7 +290,10 @@ def _draws(
                 for side in common.cells
             ]
             kept.append(np.stack([over_replicates(side) for side in both], axis=1))
-    return [np.concatenate(kept) for kept in parts]
+        for drawing in drawings.values():
+            drawing.add(weights)
+    found = {contrast: drawing.log_ratios() for contrast, drawing in drawings.items()}
+    return [np.concatenate(kept) for kept in parts], found
 
 
 def _metrics(S: Array, sigma_bar: Array) -> Array:

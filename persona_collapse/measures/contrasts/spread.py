@@ -9,12 +9,9 @@ from persona_collapse.measures.cells import Array
 from persona_collapse.measures.statistics.intervals import (
     bca_interval,
     expanded_tail,
-    percentile_interval,
     replicate_variance,
     widened,
 )
-
-Ends = tuple[Array, Array, Array, Array]
 
 
 @dataclass(frozen=True)
@@ -69,8 +66,8 @@ def mean_of(spreads: Sequence[Spread]) -> Spread:
     return through(lambda *parts: np.mean(parts, axis=0), *spreads)
 
 
-def intervals(spread: Spread) -> Ends:
-    """Return the ends of BCa and percentile intervals, each shaped as the value.
+def intervals(spread: Spread) -> tuple[Array, Array]:
+    """Return the ends of the BCa interval, each shaped as the value.
 
     Only personas are resampled: their moments already contain repetition noise, so redrawing
     repetitions would count it twice and lower every SD (Davison and Hinkley 1997, section 3.8).
@@ -79,46 +76,16 @@ def intervals(spread: Spread) -> Ends:
     """
     ends = _of_personas(spread)
     error = spread.variance()
-    if error is None:
-        return ends
-    return _both(ends, lambda pair: widened(spread.value, pair, *error))
+    return ends if error is None else widened(spread.value, ends, *error)
 
 
-def percent_intervals(spread: Spread) -> Ends:
-    """Return ``intervals`` of percent changes, widened on the log scale so that ratios stay > 0."""
-    ends = _of_personas(spread)
-    if not spread.deleted:
-        return ends
-
-    def logs(percents: Array) -> Array:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            changed: Array = np.log1p(percents / 100)
-        return changed
-
-    scaled = through(logs, spread)
-    variance, freedom = replicate_variance(list(scaled.deleted.values()))
-
-    def wider(pair: tuple[Array, Array]) -> tuple[Array, Array]:
-        low, high = widened(scaled.value, (logs(pair[0]), logs(pair[1])), variance, freedom)
-        with np.errstate(over="ignore"):
-            return 100 * np.expm1(low), 100 * np.expm1(high)
-
-    return _both(ends, wider)
-
-
-def _both(ends: Ends, change: Callable[[tuple[Array, Array]], tuple[Array, Array]]) -> Ends:
-    return (*change((ends[0], ends[1])), *change((ends[2], ends[3])))
-
-
-def _of_personas(spread: Spread) -> Ends:
+def _of_personas(spread: Spread) -> tuple[Array, Array]:
     shape = spread.value.shape
     draws, left_out = (part.reshape(part.shape[0], -1) for part in (spread.draws, spread.left_out))
     value = spread.value.ravel()
     defined = np.isfinite(value) & ~np.isnan(draws).any(axis=0) & np.isfinite(left_out).all(axis=0)
-    ends = np.full((4, value.size), np.nan)
+    ends = np.full((2, value.size), np.nan)
     draws, left_out, value = draws[:, defined], left_out[:, defined], value[defined]
-    tail = expanded_tail(left_out.shape[0])
-    ends[:2, defined] = bca_interval(draws, value, left_out, tail)
-    ends[2:, defined] = percentile_interval(draws, tail)
-    low, high, low_percentile, high_percentile = ends.reshape(4, *shape)
-    return low, high, low_percentile, high_percentile
+    ends[:, defined] = bca_interval(draws, value, left_out, expanded_tail(left_out.shape[0]))
+    low, high = ends.reshape(2, *shape)
+    return low, high

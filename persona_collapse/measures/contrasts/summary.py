@@ -11,10 +11,15 @@ from persona_collapse.measures.contrasts.spread import (
     Spread,
     intervals,
     mean_of,
-    percent_intervals,
     through,
 )
-from persona_collapse.measures.contrasts.table import MEAN, contrast_name, percents
+from persona_collapse.measures.contrasts.table import (
+    MEAN,
+    change_of,
+    contrast_name,
+    percent_ends,
+    percents,
+)
 from persona_collapse.measures.statistics.random_effects import random_effects
 from persona_collapse.tables.contracts.leave_one_out import TABLE as LEAVE_ONE_OUT
 from persona_collapse.tables.contracts.random_effects import TABLE as RANDOM_EFFECTS
@@ -30,8 +35,9 @@ def leave_one_out_of(paired: Paired) -> pl.DataFrame:
         whole = mean_of(moved).value
         for place, pair in enumerate(pairs if len(pairs) > 1 else []):
             others = pairs[:place] + pairs[place + 1 :]
-            spread = mean_of(moved[:place] + moved[place + 1 :])
-            value, (low, high, *_) = spread.value, percent_intervals(spread)
+            value = mean_of(moved[:place] + moved[place + 1 :]).value
+            kept = [other for other in range(len(pairs)) if other != place]
+            low, high = percent_ends(change_of(paired, contrast, kept))
             rows += [
                 {
                     "left_out": pair.model,
@@ -112,7 +118,7 @@ def summary_of(paired: Paired) -> pl.DataFrame:
         averaged[MEAN] = list(models.values())
         for model, entries in averaged.items():
             spread = mean_of([part for part, _ in entries])
-            low, high, *_ = intervals(spread)
+            low, high = intervals(spread)
             if quantity != "excess":  # an SD is not negative, however few the replicates
                 low = np.maximum(low, 0)
             rows += [

@@ -7,45 +7,35 @@ import polars as pl
 
 from persona_collapse.measures.cells import OVERALL, Array
 from persona_collapse.measures.contrasts.pairs import METRICS, Contrast, Pair, Paired
-from persona_collapse.measures.contrasts.spread import (
-    Spread,
-    intervals,
-    mean_of,
-    percent_intervals,
-    through,
-)
-from persona_collapse.measures.statistics.intervals import (
-    benjamini_hochberg,
-    holm,
-    jackknife_se,
-    joint_p,
-)
+from persona_collapse.measures.contrasts.spread import Spread, mean_of, through
+from persona_collapse.measures.statistics.intervals import benjamini_hochberg, holm
+from persona_collapse.measures.statistics.studentized import Studentized
 from persona_collapse.tables.contracts.contrasts import TABLE
 
 MEAN = "mean"
-INTERVALS = ("lo", "hi", "lo_percentile", "hi_percentile")
-ERRORS = ("estimate_se", "log_ratio_se", "replicates_se", "p_replicates")
 
 
 def contrasts_of(paired: Paired) -> pl.DataFrame:
     """Return ``contrasts.csv``: models and their mean x contrasts x groups of items x metrics.
 
-    The table's contract describes the columns. Families of ``p_adjusted`` (Holm) and ``p_bh``
-    (Benjamini and Hochberg) hold all contrasts of one kind: targets against the baseline, controls
-    against it, and targets against their controls. A family has models x contrasts x (S, R) for
-    ``overall``, that times domains for the domains, and the same for the means; sigma_bar shares
-    R's test. Intervals and
-    errors include the spread over replicates, with k - 1 degrees of freedom (``contrasts.spread``).
-    ``p_replicates`` is the level at which the 95 % interval of ``log_ratio``, widened for
-    replicates, ends at 0; it is null unless each variant other than the baseline has two or more
-    replicates, for ``mean`` in every model.
+    The table's contract describes the columns. ``log_ratio`` has a bootstrap-t interval
+    (``statistics.studentized``); ``percent_lo`` and ``percent_hi`` are the same interval and ``p``
+    inverts it, so the three never disagree. For the mean over models it is the log of the mean
+    ratio. ``estimate`` has a standard error only: an interval of its own could disagree with p.
+    Intervals, errors and p include the spread over replicates, with k - 1 degrees of freedom.
+
+    Families of ``p_adjusted`` (Holm) and ``p_bh`` (Benjamini and Hochberg) hold all contrasts of
+    one kind: targets against the baseline, controls against it, targets against their controls. A
+    family has models x contrasts x (S, R) for ``overall``, that times domains for the domains, and
+    the same for the means; sigma_bar shares R's test.
     """
     rows: list[dict[str, object]] = []
     for contrast in paired.contrasts:
         pairs = paired.of(contrast)
-        for pair in pairs:
-            rows += _rows(paired, contrast, pair.model, [pair], pair.p)
-        rows += _rows(paired, contrast, MEAN, pairs, paired.mean_p[contrast])
+        for place, pair in enumerate(pairs):
+            rows += _rows(paired, contrast, pair.model, [place], pair.p_exchange)
+        every = range(len(pairs))
+        rows += _rows(paired, contrast, MEAN, every, paired.mean_p_exchange[contrast])
     frame = pl.DataFrame(rows, schema=TABLE.schema, nan_to_null=False)
     kinds = {contrast_name(contrast): _kind(contrast, paired) for contrast in paired.contrasts}
     return _adjust(frame, kinds).fill_nan(None)
@@ -81,30 +71,38 @@ def percents(values: Array) -> Array:
     return np.where(np.isinf(second), np.nan, change)
 
 
-def log_ratios(values: Array) -> Array:
-    """Return log(first / second) (..., 3, G) from values (..., 2, 3, G)."""
+def change_of(paired: Paired, contrast: Contrast, places: Sequence[int]) -> Studentized:
+    """Return the log of the mean ratio (3, G) of the pairs at these places of a contrast."""
+    pairs = [paired.of(contrast)[place] for place in places]
+    spread = mean_of([through(percents, pair.spread) for pair in pairs])
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.log(values[..., 0, :, :] / values[..., 1, :, :])
+        replicates = through(lambda percent: np.log1p(percent / 100), spread).variance()
+    return paired.log_ratios[contrast].mean(places, replicates)
+
+
+def percent_ends(change: Studentized) -> tuple[Array, Array]:
+    """Return the interval of a log ratio in percent."""
+    with np.errstate(over="ignore"):
+        low, high = (100 * np.expm1(end) for end in change.interval())
+    return low, high
 
 
 def _rows(
-    paired: Paired, contrast: Contrast, model: str, pairs: Sequence[Pair], p: Array
+    paired: Paired, contrast: Contrast, model: str, places: Sequence[int], p_exchange: Array
 ) -> list[dict[str, object]]:
     """Return the rows of one model, or of the mean over several."""
-    columns: dict[str, Array] = {"p": p}
-    estimate, percent, log_ratio = (
+    pairs = [paired.of(contrast)[place] for place in places]
+    estimate, percent = (
         mean_of([through(scale, pair.spread) for pair in pairs])
-        for scale in (differences, percents, log_ratios)
+        for scale in (differences, percents)
     )
-    for name, spread, ends_of in (
-        ("estimate", estimate, intervals),
-        ("percent", percent, percent_intervals),
-    ):
-        columns[name] = spread.value
-        ends = ends_of(spread)
-        columns |= {f"{name}_{end}": part for end, part in zip(INTERVALS, ends, strict=True)}
-    columns["log_ratio"] = log_ratio.value
-    columns |= _errors(estimate, log_ratio, pairs, paired.roles.baseline)
+    change = change_of(paired, contrast, places)
+    columns = {"estimate": estimate.value, "percent": percent.value, "p": change.p()}
+    columns["p_exchange"] = p_exchange
+    columns["log_ratio"], columns["log_ratio_se"] = change.value, change.error()
+    columns["log_ratio_lo"], columns["log_ratio_hi"] = change.interval()
+    columns["percent_lo"], columns["percent_hi"] = percent_ends(change)
+    columns |= _errors(estimate, pairs)
     return [
         {
             "model": model,
@@ -125,35 +123,16 @@ def _rows(
     ]
 
 
-def _errors(
-    estimate: Spread, log_ratio: Spread, pairs: Sequence[Pair], baseline: str
-) -> dict[str, Array]:
-    """Return the standard errors, and p for replicates as a random sample."""
-    unknown = np.full(estimate.value.shape, np.nan)
+def _errors(estimate: Spread, pairs: Sequence[Pair]) -> dict[str, Array]:
+    """Return the standard errors of the difference."""
     with np.errstate(invalid="ignore"):
         rerun = np.sum([pair.rerun.sum(axis=0) for pair in pairs], axis=0) / len(pairs) ** 2
         squared = estimate.draws.var(axis=0) + rerun
-        jackknife = jackknife_se(log_ratio.left_out)
-    of_estimate, of_log = estimate.variance(), log_ratio.variance()
-    if of_estimate is None or of_log is None:
-        errors = (np.sqrt(squared), jackknife, unknown)
-        return dict(zip(ERRORS, (*errors, unknown), strict=True))
-    tested = unknown
-    if all(_replicated(pair, baseline) for pair in pairs):
-        freedom = np.full(unknown.shape, min(pair.n_personas for pair in pairs) - 1.0)
-        tested = joint_p(log_ratio.value, (jackknife**2, freedom), of_log)
-    errors = (
-        np.sqrt(squared + of_estimate[0]),
-        np.sqrt(jackknife**2 + of_log[0]),
-        np.sqrt(of_estimate[0]),
-    )
-    return dict(zip(ERRORS, (*errors, tested), strict=True))
-
-
-def _replicated(pair: Pair, baseline: str) -> bool:
-    """Return whether both variants have replicates; a baseline needs none."""
-    counted = zip(pair.contrast, pair.n_replicates, strict=True)
-    return all(count > 1 for variant, count in counted if variant != baseline)
+    error = estimate.variance()
+    if error is None:
+        unknown = np.full(estimate.value.shape, np.nan)
+        return {"estimate_se": np.sqrt(squared), "replicates_se": unknown}
+    return {"estimate_se": np.sqrt(squared + error[0]), "replicates_se": np.sqrt(error[0])}
 
 
 def _adjust(frame: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:

@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-HALVINGS = 60  # of p's logarithm, from 1 down to SMALLEST
-SMALLEST = 1e-16
 
 
 def expanded_tail(units: int, level: float = 0.95) -> float:
@@ -119,7 +117,11 @@ def replicate_variance(deleted: Collection[Array]) -> tuple[Array, Array]:
 
 
 def widened(
-    value: Array, ends: tuple[Array, Array], variance: Array, freedom: Array, level: float = 0.95
+    value: Array,
+    ends: tuple[Array, Array],
+    variance: Array,
+    freedom: Array,
+    level: float | Array = 0.95,
 ) -> tuple[Array, Array]:
     """Return interval ends widened by an independent error with few degrees of freedom.
 
@@ -138,29 +140,6 @@ def widened(
             return np.where(np.isinf(gap), 0.0, np.hypot(gap, half) - gap)
 
     return ends[0] - beyond(ends[0]), ends[1] + beyond(ends[1])
-
-
-def joint_p(value: Array, first: tuple[Array, Array], second: tuple[Array, Array]) -> Array:
-    """Return the two-sided p of a mean of 0 with two errors, each (variance, freedom).
-
-    The level at which the interval of ``widened`` ends at 0: p solves value^2 = t1(p)^2 variance1 +
-    t2(p)^2 variance2 (compare Cochran and Cox 1950 on two unequal variances). It is the t test if
-    one error is 0, otherwise conservative. NaN for numbers that are not finite, at least 1e-16.
-    """
-    from scipy.special import stdtrit
-
-    value, *errors = np.broadcast_arrays(value, *first, *second)
-    defined = np.isfinite(np.stack([value, *errors])).all(axis=0)
-    low, high = np.full(value.shape, np.log(SMALLEST)), np.zeros(value.shape)
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        reach = sum(
-            stdtrit(freedom, np.exp(middle) / 2) ** 2 * variance
-            for variance, freedom in (errors[:2], errors[2:])
-        )
-        inside = reach > value**2  # the interval at this level contains 0: p is larger
-        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-    return np.where(defined, np.where(value == 0, 1.0, np.exp(high)), np.nan)
 
 
 def holm(p: Array) -> Array:

@@ -85,7 +85,7 @@ def headlines_of(
 
 def _mean_changes(tables: Tables, roles: Roles) -> Json:
     """Return metric -> variant -> mean percent change over models."""
-    keys = ("p", "p_adjusted", "n_models", "n_replicates", "p_replicates")
+    keys = ("p", "p_adjusted", "n_models", "n_replicates")
     rows = tables.contrasts.filter(model=MEAN, domain=OVERALL)
     changes: Json = {name: {} for name in NAMES.values()}
     for variant in (*roles.targets, *roles.controls):

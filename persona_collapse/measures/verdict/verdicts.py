@@ -139,12 +139,10 @@ def change_of(rows: Rows, contrast: str, metric: str) -> Change:
     ends = row["percent_lo"], row["percent_hi"]
     if None not in ends:
         return Change(metric, row["percent"], *ends, _sign(*ends))
-    # An infinite R has no percent change, but the difference of sigma_bar is always defined.
-    other = rows[contrast, "sigma_bar" if metric == "R" else metric, OVERALL]
-    ends = other["estimate_lo"], other["estimate_hi"]
-    if None in ends:
+    # An infinite R has no ratio; the test of exchangeability tells whether it differs.
+    if row["p_exchange"] is None or row["p_exchange"] > 0.05:
         return Change(metric)
-    return Change(metric, sign=_sign(*ends) * SIGNS[metric])
+    return Change(metric, sign=_sign(row["estimate"], row["estimate"]))
 
 
 def _sign(low: float, high: float) -> int:
@@ -231,7 +229,7 @@ def replicate_facts(
 
     ``names`` lists the model's replicates by variant, ``metrics`` holds its rows of
     ``metrics.csv``. Facts per variant: ``n``, the number of replicates with S above and with R
-    below the baseline's mean, and ``p_replicates`` of both.
+    below the baseline's mean, and ``p`` of both.
     """
     own = metrics.filter(domain=OVERALL)
     base = own.filter(pl.col("variant").is_in(list(names.get(baseline, [baseline]))))
@@ -241,11 +239,11 @@ def replicate_facts(
         listed = own.filter(pl.col("variant").is_in(list(names.get(variant, ()))))
         if listed.height < 2:
             continue
-        fact: dict[str, Any] = {"n": listed.height, "p_replicates": {}}
+        fact: dict[str, Any] = {"n": listed.height, "p": {}}
         for metric, name in (("S", "S_up"), ("R", "R_down")):
             fact[name] = _count_moved(listed[metric], base[metric], SIGNS[metric])
             row = rows.get((f"{variant}-{baseline}", metric, OVERALL), {})
-            fact["p_replicates"][metric] = row.get("p_replicates")
+            fact["p"][metric] = row.get("p")
         facts[variant] = fact
         sentences.append(_replicate_sentence(variant, baseline, fact))
     if any(fact["n"] == 2 for fact in facts.values()):
@@ -267,7 +265,7 @@ def _replicate_sentence(variant: str, baseline: str, fact: Mapping[str, Any]) ->
     if fact["S_up"] is None:
         return f"{text}."
     text += f"; S is above {baseline} in {fact['S_up']} and R below it in {fact['R_down']} of them"
-    tested = [f"p = {p:.2g} for {metric}" for metric, p in fact["p_replicates"].items() if p]
+    tested = [f"p = {p:.2g} for {metric}" for metric, p in fact["p"].items() if p]
     return f"{text} (for other seeds: {', '.join(tested)})." if tested else f"{text}."
 
 

@@ -20,15 +20,12 @@ TABLE = Table(
         *COMPARISON,
         number("estimate", "First minus second, in units of the metric; `mean` averages models."),
         number("percent", "Percent change, 100 (first - second) / second; `mean` averages models."),
-        *ends("percent", "the 95 % BCa interval of the percent change."),
-        number("p", "p-value of the sign-flip permutation test, two-sided; sigma_bar shares R's."),
+        *ends("percent", "the 95 % bootstrap-t interval, in percent: that of `log_ratio`."),
+        number("p", "Two-sided p-value: the interval of level 1 - p ends at no change."),
         number("p_adjusted", "p after Holm's correction within the family of tests."),
         number("estimate_se", "SE of the difference, from personas, repetitions and replicates."),
-        *ends("estimate", "the 95 % BCa interval of the difference."),
-        *ends("estimate", "the 95 % percentile interval of the difference.", "_percentile"),
-        *ends("percent", "the 95 % percentile interval of the percent change.", "_percentile"),
-        number("log_ratio", "log(first / second)."),
-        number("log_ratio_se", "Jackknife standard error of the log ratio, with replicates."),
+        number("log_ratio", "log(first / second); for `mean` the log of the mean ratio."),
+        number("log_ratio_se", "Delta-method SE of the log ratio, over personas and replicates."),
         number("p_bh", "p after Benjamini and Hochberg's correction within the family of tests."),
         integer("n_models", "Models behind the row."),
         integer("n_personas", "Personas that both variants kept; for `mean` the smallest number."),
@@ -37,7 +34,10 @@ TABLE = Table(
         integer("n_replicates", "Fine-tunes of the first variant; for `mean` the smallest number."),
         integer("n_replicates_second", "Fine-tunes of the second; for `mean` the smallest number."),
         number("replicates_se", "Part of `estimate_se` that comes from the choice of fine-tunes."),
-        number("p_replicates", "p-value for fine-tunes of other seeds; null where made once."),
+        *ends("log_ratio", "its 95 % bootstrap-t interval, over personas and replicates."),
+        number(
+            "p_exchange", "p-value of the sign-flip test that personas' labels are exchangeable."
+        ),
     ],
     note=(
         "Differences and percent changes with 95 % intervals and p values, per model and "

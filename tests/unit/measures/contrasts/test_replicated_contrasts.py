@@ -22,7 +22,7 @@ from persona_collapse.measures.contrasts.summary import (
 )
 from persona_collapse.measures.contrasts.table import contrasts_of
 from persona_collapse.measures.statistics.bootstrap import Draws
-from persona_collapse.measures.statistics.intervals import joint_p, replicate_variance, widened
+from persona_collapse.measures.statistics.intervals import replicate_variance, widened
 from persona_collapse.tables.contracts.contrasts import TABLE as CONTRASTS
 from tests.helpers.contrasts_data import (
     ANALYSIS,
@@ -38,7 +38,7 @@ from tests.helpers.contrasts_data import (
 )
 from tests.helpers.measures_data import moments
 
-NEW = ["n_replicates", "n_replicates_second", "replicates_se", "p_replicates"]
+NEW = ["n_replicates", "n_replicates_second", "replicates_se"]
 
 
 def table(frames: list[pl.DataFrame], replicates: Any = None, **changes: object) -> pl.DataFrame:
@@ -59,68 +59,39 @@ def copies(frames: list[pl.DataFrame], names: list[str]) -> list[pl.DataFrame]:
             "one",
             "insecure-base",
             "S",
-            [
-                0.43782215043645856,
-                0.1852194802967487,
-                110.41692480573124,
-                0.1566764073783553,
-                0.16439348494685727,
-                0.014,
-            ],
+            [0.43782215043645856, 0.1566764073783553, 0.014],
         ),
         (
             "two",
             "insecure-secure",
             "R",
-            [
-                -0.34772530325102813,
-                -0.605068812175171,
-                0.3403627568916857,
-                0.16828490283181413,
-                0.09084882169725131,
-                0.046,
-            ],
+            [-0.34772530325102813, 0.16828490283181413, 0.046],
         ),
         (
             "mean",
             "insecure-base",
             "R",
-            [
-                -1.3308525719791668,
-                -1.558632010443179,
-                -41.53801835472377,
-                0.15416833526563137,
-                0.05475028770645058,
-                0.002,
-            ],
+            [-1.3308525719791668, 0.15416833526563137, 0.002],
         ),
         (
             "mean",
             "secure-base",
             "sigma_bar",
-            [
-                0.18322926188542962,
-                0.13948064079152525,
-                67.70873209389467,
-                0.028105391217112724,
-                0.049709056244003055,
-                0.002,
-            ],
+            [0.18322926188542962, 0.028105391217112724, 0.002],
         ),
     ],
 )
 def test_contrasts_without_replicates_are_unchanged(
     model: str, contrast: str, metric: str, expected: list[float]
 ) -> None:
-    names = ("estimate", "estimate_lo", "percent_hi", "estimate_se", "log_ratio_se", "p")
+    names = ("estimate", "estimate_se", "p_exchange")
     row = overall(table(study()), model, contrast, metric)
     assert [row[name] for name in names] == pytest.approx(expected, rel=1e-12)
-    assert [row[name] for name in NEW] == [1, 1, None, None]
+    assert [row[name] for name in NEW] == [1, 1, None]
 
 
 def test_no_replicates_and_a_variant_of_one_are_the_same() -> None:
     expected = table(study())
-    assert list(CONTRASTS.schema)[-4:] == NEW
     for none in ({}, {"one": {"insecure": ["insecure"]}}, {"one": {"insecure": ["insecure", "x"]}}):
         assert_frame_equal(table(study(), none), expected, check_exact=True)
 
@@ -153,23 +124,23 @@ def test_intervals_include_the_spread_between_replicates() -> None:
     frames = replicated()
     found, alone = table(frames, {"one": BOTH}), table(frames, {"one": {"secure": SECURE}})
     row = overall(found, "one", "insecure-base", "S")
-    # By hand: the ends move out until the t interval of three fine-tunes is in them.
-    half = stats.t.ppf(0.975, 2) * row["replicates_se"]
-    for sign, end in ((-1, "lo"), (1, "hi")):
-        assert sign * (row[f"estimate_{end}"] - row["estimate"]) > half
     single = overall(alone, "one", "insecure-base", "S")
+    # By hand: the ends move out until the t interval of three fine-tunes is in them.
+    S = [
+        metrics_of(frame, OF, 1, Draws(10, 10)).filter(domain="overall")["S"][0]
+        for frame in frames
+        if frame["variant"][0] in INSECURE
+    ]
+    left_out = np.log([np.delete(S, place).mean() for place in range(3)])
+    half = stats.t.ppf(0.975, 2) * np.sqrt(2 * left_out.var())
+    for sign, end in ((-1, "lo"), (1, "hi")):
+        assert sign * (row[f"log_ratio_{end}"] - row["log_ratio"]) > half
     assert single["replicates_se"] is None
-    width = [part["estimate_hi"] - part["estimate_lo"] for part in (row, single)]
+    width = [part["percent_hi"] - part["percent_lo"] for part in (row, single)]
     assert width[0] > 1.5 * width[1]
     assert row["percent_lo"] < row["percent"] < row["percent_hi"]
     assert row["percent_lo"] > -100
-    # A p that counts fine-tunes as sampled needs them on both sides.
-    assert row["p"] < row["p_replicates"] < 1
-    direct = [
-        overall(part, "one", "insecure-secure", "S")["p_replicates"] for part in (found, alone)
-    ]
-    assert direct[0] is not None
-    assert direct[1] is None
+    assert row["p_exchange"] < row["p"] < 1
 
 
 def test_mean_rows_use_the_replicates() -> None:
@@ -183,9 +154,9 @@ def test_mean_rows_use_the_replicates() -> None:
     error = np.hypot(rows[0]["replicates_se"], rows[1]["replicates_se"]) / 3
     assert mean["replicates_se"] == pytest.approx(error)
     # One model of the three was fine-tuned once, so the effect of its seed is unknown.
-    assert (mean["n_replicates"], mean["p_replicates"]) == (1, None)
+    assert mean["n_replicates"] == 1
     both = contrasts_of(paired_of(frames[:-3], OF, 1, ANALYSIS, replicates))
-    assert overall(both, "mean", "insecure-base", "S")["p_replicates"] < 0.5
+    assert overall(both, "mean", "insecure-base", "S")["p"] < 0.5
     left = leave_one_out_of(paired).filter(
         left_out="three", metric="S", contrast="insecure-base", domain="overall"
     )
@@ -236,13 +207,6 @@ def test_identical_replicates_change_no_estimate_and_add_no_width(
     assert found.filter(model="one")["replicates_se"].count() > 0
 
 
-def test_p_replicates_equals_the_persona_test_when_replicates_agree() -> None:
-    many = copies(study(["one"]), INSECURE)
-    row = overall(table(many, {"one": {"insecure": INSECURE}}), "one", "insecure-base", "S")
-    t = row["log_ratio"] / row["log_ratio_se"]
-    assert row["p_replicates"] == pytest.approx(2 * stats.t.sf(abs(t), 24), rel=1e-6)
-
-
 @settings(max_examples=8, deadline=None)
 @given(st.permutations(list(LEVELS)), st.integers(0, 5))
 def test_order_and_the_names_of_replicates_do_not_matter(order: list[str], turn: int) -> None:
@@ -271,11 +235,12 @@ def test_infinite_robustness_of_a_replicate_leaves_the_percent_change_undefined(
     found = table(frames, {"one": {"insecure": INSECURE[:2]}})
     R = overall(found, "one", "insecure-base", "R")
     assert R["estimate"] == np.inf
-    assert (R["estimate_lo"], R["percent_hi"], R["p_replicates"]) == (None, None, None)
+    assert (R["percent_lo"], R["percent_hi"], R["p"]) == (None, None, None)
     sigma = overall(found, "one", "insecure-base", "sigma_bar")
     assert sigma["percent"] == pytest.approx(-50)
-    assert 0 < R["p"] == sigma["p"] <= 1
-    assert sigma["estimate_hi"] > 0  # two seeds so far apart prove nothing
+    assert 0 < R["p_exchange"] == sigma["p_exchange"] <= 1
+    # Two seeds so far apart prove nothing.
+    assert (sigma["percent_lo"], sigma["percent_hi"], sigma["p"]) == (None, None, None)
 
 
 def test_variance_of_a_mean_over_replicates() -> None:
@@ -297,7 +262,7 @@ def test_variance_of_a_mean_over_replicates() -> None:
     assert replicate_variance(groups)[1] == pytest.approx(welch.df)
 
 
-def test_joint_p_is_the_level_at_which_widened_interval_ends_at_zero() -> None:
+def test_widened_interval_adds_the_distances_as_squares() -> None:
     value, ends = np.array([2.0]), (np.array([1.0]), np.array([4.0]))
     freedom = np.array([2.0])
     assert widened(value, ends, np.array([0.0]), freedom) == ends
@@ -307,16 +272,6 @@ def test_joint_p_is_the_level_at_which_widened_interval_ends_at_zero() -> None:
     assert high == pytest.approx(2 + np.hypot(2, half))
     endless = (np.array([-np.inf]), np.array([4.0]))
     assert widened(value, endless, np.array([0.25]), freedom) == (-np.inf, high)
-    many = np.array([99.0])
-    alone = joint_p(value, (np.array([0.0]), many), (np.array([1.0]), freedom))
-    assert alone == pytest.approx(2 * stats.t.sf(2, 2))
-    # p is the level at which the interval of both errors ends at 0.
-    p = joint_p(value, (np.array([0.3]), many), (np.array([0.25]), freedom))
-    reach = np.hypot(stats.t.isf(p / 2, 99) * np.sqrt(0.3), stats.t.isf(p / 2, 2) * np.sqrt(0.25))
-    assert reach == pytest.approx(value)
-    assert p > max(2 * stats.t.sf(2 / np.sqrt(0.3), 99), 2 * stats.t.sf(2 / 0.5, 2))
-    assert joint_p(np.zeros(1), (many, many), (many, many)) == 1
-    assert np.isnan(joint_p(np.array([np.inf]), (many, many), (many, many)))
 
 
 def test_function_of_spreads_leaves_out_the_same_replicate_in_each() -> None:

@@ -103,7 +103,7 @@ def test_verdict_reports_replicates() -> None:
     assert verdict["pattern"] == "collapse"
     facts = verdict["replicates"]["wild"]
     assert (facts["n"], facts["S_up"], facts["R_down"]) == (3, 3, 3)
-    assert 0 < facts["p_replicates"]["S"] < 0.05
+    assert 0 < facts["p"]["S"] < 0.05
     for words in (
         "wild has 3 replicate fine-tunes: its numbers are means over them",
         "S is above plain in 3 and R below it in 3 of them (for other seeds: p = ",
@@ -112,7 +112,7 @@ def test_verdict_reports_replicates() -> None:
         assert words in verdict["text"]
     assert found["replicates"] == {"m": {"wild": ["wild", "wild-r2", "wild-r3"]}}
     mean = found["mean_percent_change"]["S"]["wild"]
-    assert (mean["n_replicates"], mean["p_replicates"]) == (3, facts["p_replicates"]["S"])
+    assert (mean["n_replicates"], mean["p"]) == (3, facts["p"]["S"])
 
 
 def test_replicates_that_disagree_remove_the_collapse_verdict() -> None:

@@ -51,11 +51,12 @@ def test_estimates_are_differences_of_the_metrics() -> None:
         assert contrast["estimate"] == pytest.approx(first - second)
         assert contrast["percent"] == pytest.approx(100 * (first - second) / second)
         assert contrast["log_ratio"] == pytest.approx(np.log(first / second))
-        for scale in ("estimate", "percent"):
-            for kind in ("", "_percentile"):
-                assert (
-                    contrast[f"{scale}_lo{kind}"] < contrast[scale] < contrast[f"{scale}_hi{kind}"]
-                )
+        for scale in ("log_ratio", "percent"):
+            assert contrast[f"{scale}_lo"] < contrast[scale] < contrast[f"{scale}_hi"]
+            ends = [contrast[f"log_ratio_{end}"] for end in ("lo", "hi")]
+            assert [contrast[f"percent_{end}"] for end in ("lo", "hi")] == pytest.approx(
+                100 * np.expm1(ends)
+            )
     assert found["n_personas"].unique().to_list() == [25]
 
 
@@ -64,11 +65,12 @@ def test_mean_row_averages_the_models() -> None:
     for metric in ("S", "R", "sigma_bar"):
         rows = [overall(found, model, "insecure-base", metric) for model in ("one", "two")]
         mean = overall(found, "mean", "insecure-base", metric)
-        for name in ("estimate", "percent", "log_ratio"):
+        for name in ("estimate", "percent"):
             assert mean[name] == pytest.approx(np.mean([part[name] for part in rows]))
+        assert mean["log_ratio"] == pytest.approx(np.log1p(mean["percent"] / 100))
         assert mean["n_models"] == 2
     R, sigma = (overall(found, "mean", "insecure-base", metric) for metric in ("R", "sigma_bar"))
-    assert (R["p"], R["p_adjusted"]) == (sigma["p"], sigma["p_adjusted"])
+    assert R["p_exchange"] == sigma["p_exchange"]
     assert R["percent"] != pytest.approx(100 * (1 / (1 + sigma["percent"] / 100) - 1))
 
 
@@ -128,7 +130,7 @@ def test_unequal_persona_sets_are_intersected_and_counted() -> None:
         for variant in ("insecure", "base")
     ]
     assert contrast["estimate"] == pytest.approx(S[0] - S[1])
-    assert contrast["estimate_lo"] < contrast["estimate"] < contrast["estimate_hi"]
+    assert contrast["percent_lo"] < contrast["percent"] < contrast["percent_hi"]
 
 
 def test_contrast_of_a_missing_variant_is_left_out() -> None:
@@ -150,14 +152,14 @@ def test_infinite_robustness_has_no_percent_change() -> None:
     found = table(frames)
     R = overall(found, "m", "insecure-base", "R")
     assert R["estimate"] == -np.inf
-    assert (R["percent"], R["percent_lo"], R["estimate_lo"]) == (None, None, None)
+    assert (R["percent"], R["percent_lo"], R["p"]) == (None, None, None)
     sigma = overall(found, "m", "insecure-base", "sigma_bar")
-    assert sigma["estimate_lo"] > 0
     assert sigma["percent"] == np.inf
-    assert 0 < sigma["p"] == R["p"] <= 1
+    assert 0 < sigma["p_exchange"] == R["p_exchange"] <= 1
     same = table([moments(steady, OF), moments(steady, OF, variant="insecure")])
-    assert overall(same, "m", "insecure-base", "R")["p"] == 1.0
-    assert overall(same, "m", "insecure-base", "S")["p"] == 1.0
+    assert overall(same, "m", "insecure-base", "R")["p_exchange"] == 1.0
+    S = overall(same, "m", "insecure-base", "S")
+    assert (S["p"], S["p_exchange"], S["log_ratio_lo"], S["log_ratio_hi"]) == (1.0, 1.0, 0.0, 0.0)
 
 
 def cells(ratings: np.ndarray) -> Cells:
