@@ -54,7 +54,7 @@ def rating_law(alternatives: Alternatives | None, scale: Scale) -> RatingLaw:
 
 
 def scaled(found: Mapping[int, float], least: float, scale: Scale) -> RatingLaw:
-    """Return the distribution from the known probabilities of ratings (docs/measures.md).
+    """Return the distribution from the known probabilities of ratings (docs/reading.md).
 
     A rating that is not among them gets ``least``, the smallest probability that the server
     returned.

@@ -1,4 +1,4 @@
-"""The rule by which a reply holds a rating; docs/measures.md, "Reading a reply", states it."""
+"""The rule by which a reply holds a rating; docs/reading.md states it."""
 
 import re
 from dataclasses import dataclass

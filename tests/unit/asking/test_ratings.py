@@ -1,4 +1,4 @@
-"""Reading a rating out of a reply; docs/measures.md, "Reading a reply", states the rule."""
+"""Reading a rating out of a reply; docs/reading.md states the rule."""
 
 from __future__ import annotations
 
