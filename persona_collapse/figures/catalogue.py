@@ -122,6 +122,18 @@ _FIGURES = [
         "averages the percentages of the models.",
     ),
     Figure(
+        "multiverse.specification_curve",
+        tables=("multiverse",),
+        section="verdict",
+        title="Whether the verdict depends on choices of the analysis",
+        alt="One row per model: changes of S and of R under every specification of the analysis, "
+        "sorted, with 95 % intervals; filled where the verdict is the reported one.",
+        caption="Changes of S and R, target against baseline, under other definitions of S and R, "
+        "without each domain, without some personas and with other handling of failed answers, "
+        "each sorted by value, with 95 % intervals. Open points lead to another verdict. Below one "
+        "or two curves, marks show which choices each specification makes.",
+    ),
+    Figure(
         "trajectory.trajectory",
         tables=("trajectory",),
         section="verdict",

@@ -54,17 +54,20 @@ class Cells:
         return replace(self, **kept, counts=self.counts[keep])
 
 
-def cells_from_moments(moments: pl.DataFrame, instrument: Instrument) -> Cells:
+def cells_from_moments(
+    moments: pl.DataFrame, instrument: Instrument, *, incomplete: bool = False
+) -> Cells:
     """Return the cells of ``moments``, whose rows may be in any order.
 
-    A persona with an empty cell is dropped.
+    A persona with an empty cell is dropped. With ``incomplete`` it is kept, and the cell's mean and
+    SD are NaN.
     """
     moments = moments.sort("persona_id", "item_id")
     items = moments.select("item_id", "domain").unique(maintain_order=True).sort("item_id")
     persona_ids = moments["persona_id"].fill_null(0).unique(maintain_order=True).to_numpy()
     shape = (len(persona_ids), items.height)
     n = moments["n"].to_numpy().astype(np.int64).reshape(shape)
-    complete = np.flatnonzero((n > 0).all(axis=1))
+    complete = np.flatnonzero((n > 0).all(axis=1) | incomplete)
     counts = moments["counts"].list.explode().to_numpy().reshape(*shape, -1)
     return Cells(
         persona_ids=persona_ids[complete].astype(np.int64),

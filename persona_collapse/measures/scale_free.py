@@ -96,7 +96,7 @@ def normal_spread(cells: Cells, weights: Array) -> Array:
     shares = shares_of(cells)
     personas, items, ratings = shares.shape
     count = weights.sum(axis=1)
-    scores = _normal_scores(weights @ shares.mean(axis=1) / count[:, None])
+    scores = normal_scores(weights @ shares.mean(axis=1) / count[:, None])
     means = (weights @ shares.reshape(personas, -1) / count[:, None]).reshape(-1, items, ratings)
     products = (shares[..., None] * shares[..., None, :]).reshape(personas, -1)
     squares = (weights @ products / count[:, None]).reshape(-1, items, ratings, ratings)
@@ -106,7 +106,7 @@ def normal_spread(cells: Cells, weights: Array) -> Array:
     return spread
 
 
-def _normal_scores(use: Array) -> Array:
+def normal_scores(use: Array) -> Array:
     """Return the mean normal score of each rating (B, K) from the ratings' shares."""
     from scipy.special import ndtri
 

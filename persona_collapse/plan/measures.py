@@ -22,6 +22,8 @@ class Measures:
         self.analysis = {k: v for k, v in self.study.analysis.items() if k != "power"}
         self.units = list(layout.shards)
         self.persona_units = [unit for unit in self.units if self.study.has_personas(unit.probe)]
+        roleplay = self.analysis["roleplay_probe"]
+        self.roleplay_units = [unit for unit in self.persona_units if unit.probe == roleplay]
         self.logprob_units = [u for u in self.persona_units if layout.method(u) == "logprobs"]
         # Unconditioned units with a baseline to compare with, which may be themselves.
         bare = self.analysis["unconditioned_probe"]

@@ -8,6 +8,7 @@ import polars as pl
 
 from persona_collapse.figures.marks import Row
 from persona_collapse.tables.contracts.losses import TABLE as LOSSES
+from persona_collapse.tables.contracts.multiverse import TABLE as MULTIVERSE
 from persona_collapse.tables.contracts.novelty import TABLE as NOVELTY
 from tests.helpers.figures_data import DOMAINS, VARIANTS, metrics_of
 
@@ -272,3 +273,29 @@ def trajectory_table(models: int, unit: int = 1, saturated: bool = True) -> pl.D
                 row |= dict.fromkeys(("saturation", "saturation_lo", "saturation_hi"))
             rows += [row, {**row, "domain": "Harm/Care", "S": 9.0}]
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def multiverse_table(models: int, domains: int = 5, targets: int = 1) -> pl.DataFrame:
+    """Specifications of every model and target; R of the last model is undefined."""
+    draw = random.Random(11)
+    choices = [
+        *(("published", "all", who, "dropped") for who in ("all", "first_half", "second_half")),
+        *(("gini_difference", f"without {d}", "all", "dropped") for d in DOMAINS[:domains]),
+        *(("published", "all", "all", how) for how in ("missing", "no_fallback")),
+    ]
+    rows = []
+    for model in range(models):
+        for target in VARIANTS[2 : 2 + targets]:
+            for place, choice in enumerate(choices):
+                S, R = 60 * draw.random() - 10, -60 * draw.random()
+                row: Row = dict(
+                    zip(("definition", "items", "personas", "failures"), choice, strict=True)
+                )
+                row |= {"model": f"m{model}", "target": target, "control": "secure"}
+                row |= {"S_target": S, "S_target_lo": S - 15, "S_target_hi": S + 20}
+                if model < models - 1 or models == 1:
+                    row |= {"R_target": R, "R_target_lo": R - 5, "R_target_hi": R + 9}
+                same = place == 0 or S > 10
+                row |= {"label": "collapse" if same else "R_only", "same_label": same}
+                rows.append({**row, "distinct": choice[3] != "missing", "simulated": True})
+    return pl.DataFrame(rows, schema=MULTIVERSE.schema)

@@ -192,6 +192,31 @@ rule table_contrasts:
         "../scripts/table_contrasts.py"
 
 
+rule table_multiverse:
+    """Compute S, R and the verdict under other choices of the analysis."""
+    input:
+        moments=MEASURES.files("moments", MEASURES.roleplay_units),
+        answers=MEASURES.files("answers", MEASURES.roleplay_units),
+        contrasts=f"{RESULTS}/tables/contrasts.csv",
+        instrument=MEASURES.roleplay_instrument,
+    output:
+        report(f"{RESULTS}/tables/multiverse.csv", **OUTPUTS.in_report("multiverse")),
+    log:
+        f"{RESULTS}/logs/tables/multiverse.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        designs=[MEASURES.design(unit) for unit in MEASURES.roleplay_units],
+        analysis=ANALYSIS,
+        replicates=MEASURES.replicates,
+        input_order=MEASURES.files("moments", MEASURES.roleplay_units),
+        mixed=MIXED,
+        code=code_of("table_multiverse"),
+    script:
+        "../scripts/table_multiverse.py"
+
+
 rule table_replicates:
     """Compare replicate fine-tunes: is an effect larger than that of another training seed?"""
     input:

@@ -23,7 +23,7 @@ EXTRAS: dict[str, Any] = {"scale": (0, 5), "aims": (20, 30)}
 BESIDE = {
     *("rating_distributions", "persona_fidelity", "variance_components", "toxic_distances"),
     *("temperature_curves", "power_curves", "band_distribution", "collapse_bars", "novelty_bars"),
-    "identification_curves",
+    *("identification_curves", "specification_curve"),
 }
 ORIGIN = {"SIMULATED RESPONDENTS", "† MIXED BACKENDS"}
 
@@ -52,6 +52,7 @@ def table(name: str, models: int, variants: int, domains: int) -> pl.DataFrame:
         "trajectory": lambda: more.trajectory_table(models),
         "misalignment": lambda: more.misalignment_of(models, variants),
         "coherence_loss": lambda: more.loss_of(models),
+        "multiverse": lambda: more.multiverse_table(models, domains),
     }
     return made[name]()
 
