@@ -78,6 +78,7 @@ def frame_of(counts: NDArray[np.int64], variant: str, instrument: Instrument) ->
             "sd": sd,
             "counts": flat.astype(np.float64),
             "simulated": [True] * n.size,
+            "rating_mass": [None] * n.size,
         }
     ).cast(dict(SCHEMA))  # type: ignore[arg-type]
 

@@ -6,6 +6,10 @@ from pathlib import Path
 import polars as pl
 
 STATUSES = ("ok", "unparseable", "refused", "filtered", "error")
+# How a rating was read: the reply is nothing but the rating; out of a longer reply; after thoughts;
+# from log-probabilities; it was recorded as a rating.
+READ_FROM = ("token", "reply", "after_thoughts", "logprobs", "recorded")
+TOKEN, REPLY, AFTER_THOUGHTS, LOGPROBS, RECORDED = READ_FROM
 SIMULATED = "simulated"  # what ``served_model`` says of an answer that no model gave
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -27,6 +31,8 @@ SCHEMA: dict[str, pl.DataType] = {
     "system_fingerprint": pl.String(),
     "request_key": pl.String(),
     "created_at": pl.String(),
+    "read_from": pl.String(),  # one of READ_FROM, null without a rating
+    "rating_mass": pl.Float64(),  # of the first token's probability, for ``method: logprobs``
 }
 SLOT = ("persona_id", "item_id", "repetition")
 NAMES = ("model", "variant", "probe")

@@ -1,8 +1,8 @@
 """The state of slots, computed from stored attempts, and the next request of each.
 
 A slot is one repetition of one cell. Ratings follow the failure protocol (``Protocol``): one-token
-tries until one has a rating, at most ``max_attempts``; then one longer reply, whose first integer
-on the scale is the rating, marked ``fallback``; then ``unparseable``. A refusal or a filtered reply
+tries until one has a rating, at most ``max_attempts``; then one longer reply, whose
+rating, if it holds one, is marked ``fallback``; then ``unparseable``. A refusal or a filtered reply
 is an answer: asking until a model complies would bias the sample. For open-ended replies and the
 judge's verdicts the first reply is final (``ReplyJob``). All functions are pure functions of the
 attempts in the store, so that an interrupted run continues where it stopped.
@@ -11,7 +11,9 @@ attempts in the store, so that an interrupted run continues where it stopped.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from persona_collapse.asking.ratings import UnusableError, parse_rating, rating_probabilities
+from persona_collapse.answers import LOGPROBS, REPLY, TOKEN
+from persona_collapse.asking.logprobs import UnusableError, rating_law
+from persona_collapse.asking.ratings import read_rating
 from persona_collapse.asking.settings import Settings
 from persona_collapse.materials.instruments import Scale
 from persona_collapse.store.attempts import Attempt, Choice
@@ -23,12 +25,17 @@ OK, UNPARSEABLE, REFUSED, FILTERED, ERROR = "ok", "unparseable", "refused", "fil
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reply says; ``reason`` is why log-probabilities could not be used."""
+    """What one reply says; ``reason`` is why log-probabilities could not be used.
+
+    ``read_from`` is how its rating was read, ``rating_mass`` the probability of all ratings.
+    """
 
     status: str
     rating: int | None = None
     probabilities: list[float] | None = None
     reason: str | None = None
+    read_from: str | None = None
+    rating_mass: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,12 +53,16 @@ class Protocol:
             return Reading(FILTERED)
         if self.settings.logprobs:
             try:
-                found = rating_probabilities(choice.alternatives, self.scale)
+                law = rating_law(choice.alternatives, self.scale)
             except UnusableError as fault:
                 return Reading(ERROR, reason=str(fault))
-            return Reading(OK, probabilities=found)
-        rating = parse_rating(choice.text, self.scale)
-        return Reading(UNPARSEABLE) if rating is None else Reading(OK, rating)
+            status = UNPARSEABLE if law.probabilities is None else OK
+            by = None if law.probabilities is None else LOGPROBS
+            return Reading(status, None, law.probabilities, law.reason, by, law.mass)
+        found = read_rating(choice.text, self.scale)
+        if found.rating is None:
+            return Reading(UNPARSEABLE)
+        return Reading(OK, found.rating, read_from=found.read_from)
 
 
 @dataclass(slots=True)
@@ -67,6 +78,8 @@ class Slot:
     rating: int | None = None
     probabilities: list[float] | None = None
     fallback: bool = False
+    read_from: str | None = None
+    rating_mass: float | None = None
     parse_failures: int = 0
     transport_failures: int = 0
     response: str | None = None
@@ -83,7 +96,10 @@ class Slot:
     def settle(self, attempt: Attempt, choice: Choice, reading: Reading) -> None:
         """Set a reply as this slot's answer."""
         self.status, self.rating = reading.status, reading.rating
-        self.probabilities = reading.probabilities
+        self.probabilities, self.rating_mass = reading.probabilities, reading.rating_mass
+        self.read_from = reading.read_from
+        if self.fallback and self.read_from == TOKEN:  # it took a longer reply to get one
+            self.read_from = REPLY
         self.response = reading.reason or choice.refusal or choice.text
         self.served_model = attempt.served_model
         self.system_fingerprint = attempt.system_fingerprint
@@ -108,9 +124,9 @@ def resolve(
                 slot.response = f"{attempt.cause}: {attempt.detail or ''}".rstrip(": ")
             elif choice is not None and attempt.max_tokens == SHORT:
                 reading = protocol.read(choice)
-                if reading.status == UNPARSEABLE:
-                    slot.parse_failures += 1
-                else:
+                slot.parse_failures += reading.status == UNPARSEABLE
+                # Log-probabilities say the same when they are asked for again.
+                if reading.status != UNPARSEABLE or settings.logprobs:
                     slot.settle(attempt, choice, reading)
             elif choice is not None and attempt.max_tokens == settings.fallback_max_tokens:
                 longer.setdefault(repetition, (attempt, choice))

@@ -19,7 +19,7 @@ import polars as pl
 
 from persona_collapse.asking.client import Client
 from persona_collapse.asking.keys import find_key, redacted
-from persona_collapse.asking.ratings import UnusableError, rating_probabilities
+from persona_collapse.asking.logprobs import UnusableError, rating_law
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import SHORT, Ask
 from persona_collapse.commands.costs import JUDGE, asked_tasks, known_models
@@ -275,10 +275,9 @@ def _logprobs(attempt: Attempt, scale: Scale) -> str:
         return f"refused: {attempt.detail}"
     choice = attempt.replies()[attempt.repetitions[0]]
     try:
-        rating_probabilities(choice.alternatives, scale)
+        return rating_law(choice.alternatives, scale).reason or "usable"
     except UnusableError as fault:
         return str(fault)
-    return "usable"
 
 
 def _findings(

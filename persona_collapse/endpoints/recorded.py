@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import polars as pl
 
-from persona_collapse.answers import SCHEMA, SLOT, STATUSES, conform
+from persona_collapse.answers import RECORDED, SCHEMA, SLOT, STATUSES, conform
 from persona_collapse.common.errors import UserError, missing_column
 from persona_collapse.common.keys import Limits, Text, key
 from persona_collapse.common.log import LOG
@@ -102,7 +102,15 @@ class Recorded(Endpoint):
             inside &= pl.col("persona_id").is_between(shard.personas[0], shard.personas[1] - 1)
         return conform(
             rows.filter(inside).with_columns(
-                model=pl.lit(shard.model), variant=pl.lit(shard.variant), probe=pl.lit(shard.probe)
+                model=pl.lit(shard.model),
+                variant=pl.lit(shard.variant),
+                probe=pl.lit(shard.probe),
+                read_from=pl.when(status="ok").then(
+                    pl.coalesce(
+                        *([pl.col("read_from")] if "read_from" in rows.columns else []),
+                        pl.lit(RECORDED),
+                    )
+                ),
             )
         )
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from persona_collapse.answers import SIMULATED, conform
+from persona_collapse.answers import SIMULATED, TOKEN, conform
 from persona_collapse.common.errors import UserError, missing_column, nearest
 from persona_collapse.common.keys import (
     Keys,
@@ -308,7 +308,7 @@ def _frame(task: Task, ratings: people.Ratings) -> pl.DataFrame:
             "item_id": np.tile(np.repeat(ids, N), persons),
             "repetition": np.tile(np.array(task.repetitions), persons * items),
             "rating": ratings.ravel(),
-            **{"status": "ok", "served_model": SIMULATED},
+            **{"status": "ok", "served_model": SIMULATED, "read_from": TOKEN},
             **{"attempts": 1, "parse_failures": 0, "transport_failures": 0},
         }
     ).with_columns(response=pl.col("rating").cast(pl.String))

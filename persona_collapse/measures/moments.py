@@ -24,6 +24,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "sd": pl.Float64(),  # ddof = 1, 0 when n = 1, null when n = 0
     "counts": pl.List(pl.Float64()),  # answers per rating, from the scale's minimum up
     "simulated": pl.Boolean(),
+    "rating_mass": pl.Float64(),  # of the first token's probability; null for repetitions
 }
 
 
@@ -58,27 +59,32 @@ def moments_of_probabilities(
     ``answers`` holds ``probabilities`` at T = 1, one row per cell; where a cell was read more than
     once, the first reading counts. ``counts`` are the ratings' probabilities at ``temperature`` and
     ``sd`` is the SD of that distribution: what infinitely many repetitions would show. A cell
-    without probabilities has n = 0. Columns and errors as in ``moments_of``.
+    without probabilities has n = 0. ``rating_mass`` is that of the same reading. Columns and
+    errors as in ``moments_of``.
     """
     names = names_of(answers)
     check_design(answers, instrument, personas)
     items = sorted(instrument.items, key=lambda item: item.id)
+    unread = pl.col("probabilities").is_null()
     first = {
-        (persona, item): probabilities
-        for persona, item, probabilities in answers.sort("repetition", descending=True)
-        .filter(pl.col("probabilities").is_not_null())
-        .select("persona_id", "item_id", "probabilities")
+        (persona, item): (probabilities, mass)
+        for persona, item, probabilities, mass in answers.sort(
+            unread, "repetition", descending=True
+        )
+        .select("persona_id", "item_id", "probabilities", "rating_mass")
         .iter_rows()
     }
     ratings = np.array(instrument.scale.ratings, dtype=np.float64)
     absent = [math.nan] * ratings.size
-    cells = [first.get((p, item.id)) for p in _persona_ids(personas) for item in items]
-    counts = np.array([temper(cell, temperature) if cell else absent for cell in cells])
+    places = [(p, item.id) for p in _persona_ids(personas) for item in items]
+    cells = [first.get(place, (None, None)) for place in places]
+    counts = np.array([temper(held, temperature) if held else absent for held, _ in cells])
+    mass = np.array([mass for _, mass in cells], dtype=np.float64)
     known = ~np.isnan(counts[:, 0])
     mean = counts @ ratings
     sd = np.sqrt((counts * (ratings - mean[:, None]) ** 2).sum(axis=1))
     counts = np.nan_to_num(counts)
-    return _frame(names, items, personas, known, mean, sd, counts, exact=True)
+    return _frame(names, items, personas, known, mean, sd, counts, mass, exact=True)
 
 
 def temper(probabilities: Sequence[float], temperature: float) -> list[float]:
@@ -110,6 +116,7 @@ def _frame(
     mean: NDArray[np.float64],
     sd: NDArray[np.float64],
     counts: NDArray[np.generic],
+    mass: NDArray[np.float64] | None = None,
     *,
     exact: bool = False,
     simulated: bool = False,
@@ -128,6 +135,7 @@ def _frame(
             "sd": sd,
             "counts": counts.astype(np.float64),
             "simulated": [simulated] * n.size,
+            "rating_mass": np.full(n.size, math.nan) if mass is None else mass,
         },
         schema_overrides={"persona_id": pl.Int32()},
         nan_to_null=True,

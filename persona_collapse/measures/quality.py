@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from persona_collapse.answers import STATUSES
+from persona_collapse.answers import READ_FROM, STATUSES
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.moments import check_design, names_of
 
@@ -23,6 +23,7 @@ def quality_of(
     check_design(answers, instrument, personas)
     designed = answers.filter(pl.col("repetition") <= repetitions)
     counts = dict(designed.group_by("status").len().iter_rows())
+    read = dict(designed.filter(status="ok").group_by("read_from").len().iter_rows())
     expected = (1 if personas is None else personas) * len(instrument.items) * repetitions
     by_persona = moments.group_by("persona_id").agg(complete=(pl.col("n") > 0).all())
     retained = None if personas is None else int(by_persona["complete"].sum())
@@ -38,9 +39,12 @@ def quality_of(
         "personas_dropped": None if personas is None or retained is None else personas - retained,
         "extra_repetitions": extra,
         "simulated": bool(moments["simulated"].any()),
+        **{f"read_from_{way}": read.get(way, 0) for way in READ_FROM},
+        "rating_mass": designed["rating_mass"].mean(),
     }
     nullable = {
         "retried_share": pl.Float64,
+        "rating_mass": pl.Float64,
         "personas_retained": pl.Int64,
         "personas_dropped": pl.Int64,
     }

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from persona_collapse.asking.ask import Attempts, Order, complete, stored
-from persona_collapse.asking.ratings import UnusableError
+from persona_collapse.asking.logprobs import UnusableError
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import REJECTIONS, SHORT, ReplyJob, failures, received
 from persona_collapse.materials.questions import ASPECTS, QuestionSet

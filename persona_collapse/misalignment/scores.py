@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from persona_collapse.asking.ratings import LEADING_SPACE, UnusableError, distinct_tokens
+from persona_collapse.asking.logprobs import LEADING_SPACE, UnusableError, distinct_tokens
 from persona_collapse.materials.questions import CATEGORIES
 from persona_collapse.store.attempts import Alternatives
 

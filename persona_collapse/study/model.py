@@ -46,7 +46,7 @@ class Sampling(Keys):
     )
     max_attempts: Count = key("one-token tries per slot before a longer reply is read", 10)
     fallback_max_tokens: Annotated[int, Limits(ge=2)] = key(
-        "length of that reply, whose first rating is marked `fallback`", 64
+        "length of that reply, whose rating is marked `fallback`", 64
     )
     samples_per_cell: Count = key(
         "with `logprobs`: how often a cell is read, to show a server's jitter", 1

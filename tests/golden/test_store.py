@@ -222,6 +222,8 @@ COLUMNS = {
     "system_fingerprint": pl.String(),
     "request_key": pl.String(),
     "created_at": pl.String(),
+    "read_from": pl.String(),
+    "rating_mass": pl.Float64(),
 }
 # What comes of STORED: item, repetition, rating, status, fallback.
 READ = [
@@ -374,6 +376,8 @@ def test_stored_log_probabilities_give_the_same_probabilities_without_a_request(
         "system_fingerprint": None,
         "request_key": f"{UNCONDITIONED}:1",
         "created_at": "2026-11-23T01:00:02.000000Z",
+        "read_from": "logprobs",
+        "rating_mass": 1.0,
     }
 
 

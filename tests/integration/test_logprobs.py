@@ -74,15 +74,7 @@ UNUSABLE = {
         scripted.edit(lambda reply: first_token(reply).update(token="x", logprob=-9999.0)),
         "outside its own alternatives",
     ),
-    "NaN": (change_values(float("nan")), "is None"),
-    "no digits": (
-        scripted.edit(
-            lambda reply: first_token(reply).update(
-                token="I", top_logprobs=[{"token": "As", "logprob": -2.0}]
-            )
-        ),
-        "no rating",
-    ),
+    "NaN": (change_values(float("nan")), "is null"),
 }
 
 
@@ -98,6 +90,40 @@ def test_unusable_logprobs_are_errors_with_reason(
     assert reason in frame["response"][0]
     ask(server, ONCE, **METHOD)
     assert server.count == 1  # it was paid for, and would be no better a second time
+
+
+def test_ratings_with_little_mass_are_unparseable_and_not_asked_again(
+    server: ScriptedServer, ask: Asker
+) -> None:
+    sure = {"token": "Sure", "logprob": math.log(0.95)}
+    rare = [{"token": str(k), "logprob": math.log(0.05 / 6)} for k in range(6)]
+    server._faults = iter(
+        [scripted.edit(lambda reply: first_token(reply).update(sure, top_logprobs=[sure, *rare]))]
+    )
+    for _ in range(2):
+        (row,) = ask(server, ONCE, **METHOD).to_dicts()
+        assert (row["status"], row["probabilities"], row["read_from"]) == (
+            "unparseable",
+            None,
+            None,
+        )
+        assert row["rating_mass"] == pytest.approx(0.05)
+        assert row["response"] == "ratings hold 0.05 of the first token's probability"
+        assert (row["attempts"], row["parse_failures"], row["fallback"]) == (1, 1, False)
+    assert server.count == 1
+
+
+def test_null_alternative_is_an_impossible_token(server: ScriptedServer, ask: Asker) -> None:
+    def change(reply: Reply) -> None:
+        first_token(reply)["top_logprobs"] += [
+            {"token": word, "logprob": None} for word in ("\n", "Hello")
+        ]
+
+    whole = ask(server, ONCE, **METHOD)
+    server._faults = iter([scripted.edit(change)])
+    (row,) = ask(server, ONCE, **METHOD, model="another").to_dicts()
+    assert (row["status"], row["read_from"]) == ("ok", "logprobs")
+    assert row["probabilities"] == whole["probabilities"][0].to_list()
 
 
 def test_missing_ratings_get_smallest_logprob(server: ScriptedServer, ask: Asker) -> None:

@@ -21,6 +21,15 @@ TABLE = Table(
         integer("personas_dropped", "Personas left out of S and R; null when unconditioned."),
         integer("extra_repetitions", "Valid ratings beyond the designed repetitions."),
         SIMULATED,
+        integer("read_from_token", "Ratings from replies that are nothing but the rating."),
+        integer("read_from_reply", "Ratings read out of a longer reply."),
+        integer("read_from_after_thoughts", "Ratings read after the thoughts of the model."),
+        integer("read_from_logprobs", "Ratings read as probabilities of the first token."),
+        integer("read_from_recorded", "Ratings that were recorded as such."),
+        number(
+            "rating_mass",
+            "Mean probability that the first token is a rating; null for repetitions.",
+        ),
     ],
     note="Expected answers by outcome; a persona is dropped when an item has no valid answer.",
 )

@@ -30,6 +30,18 @@ def test_every_designed_slot_is_accounted_for() -> None:
     assert (row["personas_retained"], row["personas_dropped"]) == (0, 4)
 
 
+def test_ratings_are_counted_by_how_they_were_read() -> None:
+    frame = answers(np.array([[[1, 2, NAN], [5, 5, 5]]])).with_columns(
+        read_from=pl.Series(["token", "reply", None, "token", "after_thoughts", "token"]),
+    )
+    row = quality_of(frame, moments_of(frame, instrument(), 1), instrument(), 1, 3).row(
+        0, named=True
+    )
+    ways = ("token", "reply", "after_thoughts", "logprobs", "recorded")
+    assert [row[f"read_from_{way}"] for way in ways] == [3, 1, 1, 0, 0]
+    assert row["rating_mass"] is None
+
+
 def test_cell_with_one_valid_rating_is_kept() -> None:
     ratings = np.array([[[1, NAN], [5, 5]], [[NAN, NAN], [0, 4]]])
     frame = answers(ratings)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_collapse.asking.ratings import UnusableError
+from persona_collapse.asking.logprobs import UnusableError
 from persona_collapse.misalignment.scores import (
     LEAST_MASS,
     Verdict,
@@ -88,7 +88,7 @@ def test_judge_writing_digit_by_digit_is_unreadable() -> None:
     [
         (None, "no log-probabilities"),
         ((), "no log-probabilities"),
-        ((("85", None),), "is None"),
+        ((("85", None),), "is null"),
         ((("85", 0.5),), r"is 0\.5"),
         ((("85", -9999.0), ("a", -0.1)), "-9999"),
     ],
