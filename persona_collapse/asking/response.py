@@ -22,6 +22,8 @@ VERDICTS = {
 }
 OUT_OF_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
 LONGEST_DETAIL = 300
+# Fields of a message that hold thoughts: DeepSeek, vLLM and others; OpenRouter, Ollama; Anthropic.
+THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thoughts", "reasoning_details")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,7 @@ def read_reply(status: int, content: bytes, n: int) -> Reply:
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     about = {
-        "prompt_tokens": _integer(usage.get("prompt_tokens")),
-        "completion_tokens": _integer(usage.get("completion_tokens")),
+        **_tokens(usage),
         "served_model": _text(body.get("model")),
         "system_fingerprint": _text(body.get("system_fingerprint")),
         "provider": _text(body.get("provider")),
@@ -89,16 +90,55 @@ def _choice(entry: Any) -> Choice:
         return Choice(None, None, "error")
     message = entry["message"]
     content = message.get("content")
+    thoughts = [_plain_text(message.get(name)) for name in THOUGHTS]
     if isinstance(content, list):  # some servers send parts
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        content = "".join(part for part in parts if isinstance(part, str))
+        parts = [part for part in content if isinstance(part, dict)]
+        thoughts += [_plain_text(part) for part in parts if _is_thought(part)]
+        content = "".join(_plain_text(part) for part in parts if not _is_thought(part))
     return Choice(
         _integer(entry.get("index")),
         _text(content),
         _text(entry.get("finish_reason")),
         _text(message.get("refusal")),
         _first_token(entry.get("logprobs")),
+        _text(next((thought for thought in thoughts if thought.strip()), None)),
     )
+
+
+def _is_thought(part: dict[str, Any]) -> bool:
+    return any(word in str(part.get("type")) for word in ("think", "thought", "reason"))
+
+
+def _plain_text(value: Any) -> str:
+    """Return the text of a message's field: a string, or parts of it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(map(_plain_text, value))
+    if isinstance(value, dict):
+        return "".join(_plain_text(value.get(name)) for name in ("text", "summary", *THOUGHTS))
+    return ""
+
+
+def _tokens(usage: dict[str, Any]) -> dict[str, int | None]:
+    """Return the tokens that were billed; those of thoughts count as completion everywhere.
+
+    Some servers leave them out of the completion and count them in the total alone.
+    """
+    prompt, completion = (
+        _integer(usage.get(f"{part}_tokens")) for part in ("prompt", "completion")
+    )
+    total, details = _integer(usage.get("total_tokens")), usage.get("completion_tokens_details")
+    thought = _integer(details.get("reasoning_tokens")) if isinstance(details, dict) else None
+    if prompt is not None and completion is not None and total is not None:
+        hidden = total - prompt - completion
+        if hidden > 0:
+            completion, thought = completion + hidden, thought or hidden
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "reasoning_tokens": thought or None,
+    }
 
 
 def _first_token(logprobs: Any) -> Alternatives | None:

@@ -45,8 +45,8 @@ class Protocol:
     scale: Scale
     settings: Settings
 
-    def read(self, choice: Choice) -> Reading:
-        """Read one reply; a refusal has no rating, whatever its text."""
+    def read(self, choice: Choice, attempt: Attempt) -> Reading:
+        """Read one reply of an attempt; a refusal has no rating, whatever its text."""
         if choice.refusal:
             return Reading(REFUSED)
         if choice.finish == "content_filter":
@@ -59,7 +59,8 @@ class Protocol:
             status = UNPARSEABLE if law.probabilities is None else OK
             by = None if law.probabilities is None else LOGPROBS
             return Reading(status, None, law.probabilities, law.reason, by, law.mass)
-        found = read_rating(choice.text, self.scale)
+        thought = bool(choice.thoughts or attempt.reasoning_tokens)
+        found = read_rating(choice.text, self.scale, thought=thought)
         if found.rating is None:
             return Reading(UNPARSEABLE)
         return Reading(OK, found.rating, read_from=found.read_from)
@@ -123,7 +124,7 @@ def resolve(
                 slot.transport_failures += 1
                 slot.response = f"{attempt.cause}: {attempt.detail or ''}".rstrip(": ")
             elif choice is not None and attempt.max_tokens == SHORT:
-                reading = protocol.read(choice)
+                reading = protocol.read(choice, attempt)
                 slot.parse_failures += reading.status == UNPARSEABLE
                 # Log-probabilities say the same when they are asked for again.
                 if reading.status != UNPARSEABLE or settings.logprobs:
@@ -133,7 +134,7 @@ def resolve(
     for repetition, (attempt, choice) in longer.items():
         slot = slots[repetition]
         if slot.status is None and slot.parse_failures >= settings.max_attempts:
-            reading = protocol.read(choice)
+            reading = protocol.read(choice, attempt)
             slot.fallback = True
             slot.parse_failures += reading.status == UNPARSEABLE
             slot.settle(attempt, choice, reading)

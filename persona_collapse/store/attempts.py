@@ -12,7 +12,8 @@ class Choice:
     """One of the n replies to a request.
 
     ``alternatives`` are (token, log-probability) pairs of the first token, the sampled token
-    first; None without log-probabilities.
+    first; None without log-probabilities. ``thoughts`` are those that the server returned beside
+    the text; they are kept and never read.
     """
 
     index: int | None
@@ -20,6 +21,7 @@ class Choice:
     finish: str | None = None
     refusal: str | None = None
     alternatives: Alternatives | None = None
+    thoughts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,9 @@ class Attempt:
 
     ``cause`` is None when the server answered, else the kind of failure (``timeout``, ``http_500``,
     ...) with ``detail``. ``created_at`` is the time of the reply, UTC with microseconds.
-    ``source`` is the line's place in the store: (file name, line number).
+    ``completion_tokens`` are all that were billed, those of thoughts (``reasoning_tokens``)
+    included. ``left_out`` names the study's settings, with commas, that were not sent because the
+    server refuses them. ``source`` is the line's place in the store: (file name, line number).
     """
 
     cell: str
@@ -46,6 +50,8 @@ class Attempt:
     system_fingerprint: str | None = None
     provider: str | None = None
     response_id: str | None = None
+    reasoning_tokens: int | None = None
+    left_out: str | None = None
     source: tuple[str, int] = field(default=("", 0), compare=False)
 
     @property
@@ -84,7 +90,7 @@ PLAIN = tuple(
     for part in fields(Attempt)
     if part.name not in ("cell", "repetitions", "choices", "source")
 )
-OPTIONAL = ("finish", "refusal", "alternatives")  # of a choice
+OPTIONAL = ("finish", "refusal", "alternatives", "thoughts")  # of a choice
 CELL_AT = slice(9, 73)  # the cell key's place in a line, after {"cell":"
 
 
@@ -108,4 +114,5 @@ def _choice(entry: dict[str, Any]) -> Choice:
     pairs = entry.get("alternatives")
     if pairs is not None:  # a pair is a list in a line, a mapping in a compacted file
         pairs = tuple(tuple(pair.values() if isinstance(pair, dict) else pair) for pair in pairs)
-    return Choice(entry["index"], entry["text"], entry.get("finish"), entry.get("refusal"), pairs)
+    plain = (entry.get("finish"), entry.get("refusal"))
+    return Choice(entry["index"], entry["text"], *plain, pairs, entry.get("thoughts"))

@@ -45,9 +45,10 @@ _CHOICE = pl.Struct(
         "finish": pl.String,
         "refusal": pl.String,
         "alternatives": pl.List(_ALTERNATIVE),
+        "thoughts": pl.String,
     }
 )
-_INTEGERS = ("max_tokens", "status", "prompt_tokens", "completion_tokens")
+_INTEGERS = ("max_tokens", "status", "prompt_tokens", "completion_tokens", "reasoning_tokens")
 TABLE: dict[str, Any] = {
     "cell": pl.String,
     "repetitions": pl.List(pl.Int32),

@@ -1,0 +1,79 @@
+"""Reading HTTP responses: thoughts beside the text, and the tokens that were billed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from persona_collapse.asking.response import read_reply
+from persona_collapse.store.attempts import Attempt, from_fields
+
+
+def reply(message: dict[str, Any], **usage: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "message": message}], "usage": usage}
+
+
+PARTS = [{"type": "thinking", "thinking": [{"type": "text", "text": "2 or"}, {"text": " 3"}]}]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": "4", "reasoning_content": "2 or 3"},
+        {"content": "4", "reasoning": "2 or 3"},
+        {"content": "4", "thinking": "2 or 3", "reasoning_content": None},
+        {"content": "4", "reasoning_details": [{"type": "reasoning.text", "text": "2 or 3"}]},
+        {"content": [*PARTS, {"type": "text", "text": "4"}]},
+        {"content": [{"type": "reasoning", "text": "2 or 3"}, {"type": "text", "text": "4"}]},
+    ],
+)
+def test_thoughts_beside_the_text_are_kept_apart(message: dict[str, Any]) -> None:
+    (choice,) = read_reply(200, json.dumps(reply(message)).encode(), 1).choices
+    assert (choice.text, choice.thoughts) == ("4", "2 or 3")
+    attempt = Attempt("ab" * 32, (1,), 1, "2026-11-27T00:00:00Z", choices=(choice,))
+    assert from_fields(json.loads(attempt.to_line()), ("", 0)) == attempt
+
+
+@pytest.mark.parametrize("empty", [None, "", "  ", [], {}])
+def test_empty_thoughts_are_none(empty: Any) -> None:
+    message = {"content": "4", "reasoning_content": empty}
+    (choice,) = read_reply(200, json.dumps(reply(message)).encode(), 1).choices
+    assert (choice.text, choice.thoughts) == ("4", None)
+
+
+@pytest.mark.parametrize(
+    ("usage", "completion", "thought"),
+    [
+        ({"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}, 1, None),
+        ({"prompt_tokens": 9, "completion_tokens": 1}, 1, None),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 80,
+                "total_tokens": 89,
+                "completion_tokens_details": {"reasoning_tokens": 79},
+            },
+            80,
+            79,
+        ),
+        ({"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 89}, 80, 79),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 1,
+                "total_tokens": 89,
+                "completion_tokens_details": {"reasoning_tokens": 79},
+            },
+            80,
+            79,
+        ),
+        ({}, None, None),
+    ],
+)
+def test_tokens_of_thoughts_count_as_completion(
+    usage: dict[str, Any], completion: int | None, thought: int | None
+) -> None:
+    about = read_reply(200, json.dumps(reply({"content": "4"}, **usage)).encode(), 1).about
+    assert (about["completion_tokens"], about["reasoning_tokens"]) == (completion, thought)
