@@ -33,6 +33,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "created_at": pl.String(),
     "read_from": pl.String(),  # one of READ_FROM, null without a rating
     "rating_mass": pl.Float64(),  # of the first token's probability, for ``method: logprobs``
+    "left_out": pl.String(),  # settings of the study that the server refuses, with commas
 }
 SLOT = ("persona_id", "item_id", "repetition")
 NAMES = ("model", "variant", "probe")

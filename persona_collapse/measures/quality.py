@@ -41,10 +41,12 @@ def quality_of(
         "simulated": bool(moments["simulated"].any()),
         **{f"read_from_{way}": read.get(way, 0) for way in READ_FROM},
         "rating_mass": designed["rating_mass"].mean(),
+        "left_out": ", ".join(sorted({*answers["left_out"].drop_nulls()})) or None,
     }
     nullable = {
         "retried_share": pl.Float64,
         "rating_mass": pl.Float64,
+        "left_out": pl.String,
         "personas_retained": pl.Int64,
         "personas_dropped": pl.Int64,
     }
