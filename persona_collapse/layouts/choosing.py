@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.errors import UserError, missing_column, nearest
 from persona_collapse.layouts.tables import Records, texts
 
 # The columns that are read where a layout names no others: those of the published CSV, then those
@@ -20,6 +20,7 @@ USUAL: dict[str, tuple[str, ...]] = {
     "failures": ("failures", "parse_failures"),
     "collected_at": ("collected_at", "created_at"),
 }
+USUAL_NAMES = frozenset(name for names in USUAL.values() for name in names)
 # Words in a column's name that tell runs apart: answers under several values are not one variant.
 RUNS = {
     *("model", "models", "llm", "variant", "variants", "checkpoint", "adapter", "probe"),
@@ -59,16 +60,13 @@ def need(name: str, records: Records, key: str) -> None:
     """Refuse a column that a file does not have."""
     for path, columns in zip(records.paths, records.columns, strict=True):
         if name not in columns:
-            raise missing_column(str(path), name, columns, key)
+            raise lacking(str(path), name, columns, key)
 
 
-def missing_column(path: str, name: str, columns: Sequence[str], key: str) -> UserError:
-    """Return the fault of a file that lacks a column, with its key, the nearest and all names."""
-    shown = ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
-    return UserError(
-        f"{path}: the column {name!r} is missing{nearest(name, columns)}; name another with {key}; "
-        f"found: {shown}"
-    )
+def lacking(path: str, name: str, columns: Sequence[str], key: str) -> UserError:
+    """Return the fault of a file that lacks a column, with the key that names another."""
+    known = USUAL_NAMES if name in USUAL_NAMES else ()
+    return UserError(f"{path}: {missing_column(name, columns, known)}; {key} names the column")
 
 
 def kept_rows(records: Records, where: Mapping[str, Any], key: str = "layout.where") -> Records:

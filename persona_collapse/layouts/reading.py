@@ -15,7 +15,7 @@ from persona_collapse.layouts.checks import checked, distinct
 from persona_collapse.layouts.choosing import (
     columns_of,
     kept_rows,
-    missing_column,
+    lacking,
     refuse_several_runs,
     same_text,
 )
@@ -155,7 +155,7 @@ def _columns(
         needed.insert(0, "persona")
     for part in needed:
         if part not in columns:
-            raise missing_column(
+            raise lacking(
                 str(records.paths[0]),
                 _usual(part, records),
                 records.columns[0],
@@ -247,11 +247,11 @@ def _item_columns(
     if layout.items == WIDE:
         found = {name: items.exact(name) for name in free}
         wide = [name for name, item in found.items() if item is not None]
-        lacking = [item for item in design.instrument.items if item.id not in found.values()]
-        if not wide or (lacking and layout.unmatched == "refuse"):
+        absent = [item for item in design.instrument.items if item.id not in found.values()]
+        if not wide or (absent and layout.unmatched == "refuse"):
             raise UserError(
                 f"{records.paths[0]}: layout.items: wide: no column is the id, code or text of "
-                f"item {lacking[0].id} ({lacking[0].text[:50]!r}) and of {len(lacking) - 1} more; "
+                f"item {absent[0].id} ({absent[0].text[:50]!r}) and of {len(absent) - 1} more; "
                 "give items of the instrument a `code`, say what such columns are called (items: "
                 f"Q{ITEM}), or go without these items with layout.unmatched: drop; columns that "
                 f"are no item: {', '.join(n for n in free if n not in wide) or 'none'}"
@@ -261,9 +261,7 @@ def _item_columns(
     rule = re.compile(re.escape(before) + ".+" + re.escape(after))
     wide = [name for name in free if rule.fullmatch(name)]
     if not wide:
-        raise missing_column(
-            str(records.paths[0]), layout.items, records.columns[0], "layout.items"
-        )
+        raise lacking(str(records.paths[0]), layout.items, records.columns[0], "layout.items")
     return wide
 
 

@@ -55,6 +55,12 @@ class Plan:
             },
         }
 
+    @property
+    def spends(self) -> bool:
+        """Whether anything is asked of a model or ordered from a server."""
+        asked = self.answers.asked or self.misalignment.asked_endpoints()
+        return bool(asked or self.finetunes.on_servers())
+
     def slots(self) -> dict[str, int]:
         """Return the requests in flight that each asked endpoint grants over all jobs."""
         names = {self.answers.endpoint_name(unit) for unit in self.answers.asked}
