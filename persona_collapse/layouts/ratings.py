@@ -24,7 +24,10 @@ class Fields:
 
     def __init__(self, layout: Layout, scale: Scale, decimal_comma: bool) -> None:
         self.scale, self.means = scale, layout.rating == "mean"
-        self.words = {_word(word): value for word, value in (layout.values or {}).items()}
+        self.words = {
+            _word(word): value if value is None else float(value)
+            for word, value in (layout.values or {}).items()
+        }
         self.missing = {as_text(text).strip().casefold() for text in layout.missing} | {""}
         self.decimal_comma = decimal_comma
 
