@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from persona_collapse.answers import SCHEMA, SLOT, STATUSES
+from persona_collapse.answers import RECORDED, SCHEMA, SLOT, STATUSES
 from persona_collapse.common.errors import UserError
 from persona_collapse.layouts.tables import FILE, ROW, Records, texts
 from persona_collapse.materials.instruments import Scale
@@ -32,6 +32,9 @@ def checked(
         broke = response.fill_null("").str.starts_with("ERROR")
         unrated = pl.when(broke).then(pl.lit("error")).otherwise(pl.lit("unparseable"))
         rows = rows.with_columns(status=pl.when(answered).then(pl.lit("ok")).otherwise(unrated))
+    way = pl.col("read_from") if "read_from" in rows.columns else pl.lit(None, pl.String)
+    way = pl.coalesce(way, pl.lit(RECORDED))
+    rows = rows.with_columns(read_from=pl.when(status="ok").then(way))
     if "parse_failures" not in rows.columns:
         rows = rows.with_columns(parse_failures=pl.lit(None, pl.Int64))
     if "attempts" not in rows.columns:  # one more than the failures

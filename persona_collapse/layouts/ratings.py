@@ -4,6 +4,7 @@ import re
 
 import polars as pl
 
+from persona_collapse.answers import LEAST_MASS
 from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.layouts.choosing import as_text, need
 from persona_collapse.layouts.keys import RATING, Layout
@@ -123,8 +124,10 @@ def probabilities_in(
 ) -> pl.DataFrame:
     """Add ``probabilities`` (list per rating, sums to 1) and ``rating_mass``, their sum before.
 
-    Columns are ``template`` with each rating. Empty ones have probability 0; a row without any has
-    null in both. Raises ``UserError`` for a rating without a column and for impossible values.
+    Columns are ``template`` with each rating. Empty ones have probability 0. A row without any has
+    null in both, and one whose sum is below ``LEAST_MASS`` has no probabilities: the model would
+    rather have said something else. Raises ``UserError`` for a rating without a column and for
+    impossible values.
     """
     key = "layout.log_probabilities" if logarithms else "layout.probabilities"
     names = [template.replace(RATING, str(rating)) for rating in scale.ratings]
@@ -145,10 +148,11 @@ def probabilities_in(
     none = numbers.select(pl.all_horizontal(pl.col(names).is_null())).to_series()
     mass = weights.select(pl.sum_horizontal(names)).to_series()
     shares = weights.select(pl.concat_list(pl.col(names) / mass)).to_series()
-    known = ~none & (mass > 0)
     return rows.with_columns(
-        pl.select(pl.when(known).then(shares)).to_series().alias("probabilities"),
-        pl.select(pl.when(known).then(mass)).to_series().alias("rating_mass"),
+        pl.select(pl.when(~none & (mass >= LEAST_MASS)).then(shares))
+        .to_series()
+        .alias("probabilities"),
+        pl.select(pl.when(~none).then(mass)).to_series().alias("rating_mass"),
     )
 
 

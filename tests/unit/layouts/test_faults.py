@@ -9,10 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from persona_collapse.common.errors import UserError
 from persona_collapse.commands.recorded import outcome_table, outcomes
-from persona_collapse.endpoints.base import find
-from persona_collapse.tasks import task_of
+from persona_collapse.common.errors import UserError
 from tests.helpers.recorded_studies import (
     answers,
     instrument,
@@ -159,8 +157,8 @@ def csv(*rows: str, head: str = HEAD) -> str:
         (
             csv("0,2,3", "1,3,4", head="persona_id,kind,fare"),
             {"items": "wide"},
-            r"layout\.items: wide: no column is the id, code or text of item 2 \('Fairness counts'\)"
-            r".*columns that are no item: fare",
+            r"layout\.items: wide: no column is the id, code or text of item 2 "
+            r"\('Fairness counts'\).*columns that are no item: fare",
         ),
         (
             csv("0,2,3", "1,3,4", head="id,kind,fair"),
@@ -284,7 +282,7 @@ def test_words_and_missing_values_are_read_as_the_layout_says(tmp_path: Path) ->
     layout = {"values": {"Often": 3, "Skip": None}, "missing": [-9, "nan"]}
     frame = frame_of(tmp_path, text, layout)
     assert frame["rating"].to_list() == [3, None, None, None, None, 2]
-    assert frame["read_from"].unique().to_list() == ["recorded"]
+    assert frame["read_from"].to_list() == ["recorded", *[None] * 4, "recorded"]
 
 
 @pytest.mark.parametrize(
