@@ -63,6 +63,7 @@ def plan_study(
     settings: list[dict[str, Any]],
     finetunes: list[dict[str, Any]],
     budget: dict[str, Any],
+    notes: list[str],
     output: str,
     recorded: Sequence[dict[str, Any]] = (),
     check: dict[str, Any] | None = None,
@@ -70,9 +71,9 @@ def plan_study(
     """Print what recorded files hold, and the costs of a study, which are written as JSON, too.
 
     The first three lists go together, one entry per shard. ``recorded`` has one entry per unit that
-    is read from files (``Layout.recorded``), ``finetunes`` one per variant
-    that is fine-tuned on a server. ``check`` describes the misalignment check, empty or None where
-    none sends requests.
+    is read from files (``Layout.recorded``), ``finetunes`` one per variant that is fine-tuned on a
+    server. ``notes`` say what the study cannot give. ``check`` describes the misalignment check,
+    empty or None where none sends requests.
     """
     read = outcomes(recorded)
     if read:
@@ -84,6 +85,8 @@ def plan_study(
     rows += answer_rows(asked_tasks(shards, files, settings, models))
     if check:
         rows += check_rows(check, models)
+    for note in notes:
+        print(f"Note: {note}")
     if not rows:
         print("This study asks no model: its answers are recorded or simulated, and cost nothing.")
         return

@@ -21,6 +21,7 @@ rule plan:
         recorded=ANSWERS.recorded(),
         finetunes=FINETUNES.on_servers(),
         budget=STUDY.budget,
+        notes=PLAN.notes,
         check=CHECK.asked(),
         output=f"{RESULTS}/plan.json",
     script:

@@ -55,8 +55,8 @@ except UserError as fault:
     # To standard error, where --quiet does not reach. A WorkflowError would be followed by places
     # in this file, which say nothing to a user.
     sys.exit(f"persona-collapse: {fault}")
-if PLAN.warning:
-    logger.warning(PLAN.warning)
+for note in PLAN.notes:
+    logger.warning(f"Note: {note}")
 
 ANSWERS, FINETUNES, CHECK = PLAN.answers, PLAN.finetunes, PLAN.misalignment
 MEASURES, OUTPUTS = PLAN.measures, PLAN.outputs
