@@ -111,7 +111,7 @@ def metrics_of(
             "R_lo": reciprocal(sigma_ends[1]),
             "R_hi": reciprocal(sigma_ends[0]),
             "sigma_bar": values.sigma_bar,
-            "sigma_bar_se": sigma_se if personas else undefined,
+            "sigma_bar_se": np.where(np.isnan(values.sigma_bar), np.nan, sigma_se),
             "S_corrected": values.S_corrected,
             "n_personas": [personas] * len(groups),
             "n_items": [items.size for items in groups.values()],
