@@ -132,7 +132,7 @@ def infer(answers: dict[Key, pl.DataFrame], clock: Clock) -> dict[str, object]:
     )
     prior = pl.read_csv(ROOT / "resources/benchmarks/prior_models.csv")
     band, values = clock.part("band", lambda: (band_of(metrics, prior), band_values(prior)))
-    tables = Tables(metrics, contrasts, summary, left_out, random_effects, band, values, profiles)
+    tables = Tables(metrics, contrasts, summary, left_out, random_effects, profiles, band, values)
     headlines = clock.part("headlines", lambda: headlines_of(tables, ANALYSIS))
     clock.part(
         "diagnostics",

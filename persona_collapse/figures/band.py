@@ -62,22 +62,21 @@ _RANGE = (0, (2, 1.5))
 _OUTSIDE, _BASE = "chance\noutside", "p as\nbase"
 
 
-def counted(prior: pl.DataFrame, look: Look) -> list[str]:
-    """Return the earlier models of the band: those that the study lists, else the marked ones."""
-    listed = pl.col("model").is_in(list(look.band)) if look.band else pl.col("in_band")
-    return prior.filter(listed)["model"].to_list()
+def counted(prior: pl.DataFrame) -> list[str]:
+    """Return the earlier models that count for the band."""
+    return prior.filter("in_band")["model"].to_list()
 
 
 def prior_band(
     metrics: pl.DataFrame, band_values: pl.DataFrame, prior: pl.DataFrame, look: Look
 ) -> Figure:
-    """Return the figure: published models by family above, the study's models below.
+    """Return the figure: earlier models (``prior``) by family above, the study's models below.
 
     The band (``band_values``) is shaded and its ends are printed. Whiskers are 95 % intervals; of
-    published models 1.96 standard errors each way.
+    earlier models 1.96 standard errors each way.
     """
     band = rows_by(band_values, "metric")["S"]
-    members = counted(prior, look)
+    members = counted(prior)
     values = rows_by(metrics, "model", "variant", probe=look.roleplay, domain="overall")
     published = list(prior.sort("family", "S", "model").iter_rows(named=True))
     drawn = [variant for variant in look.variants if any(variant == v for _, v in values)]
@@ -88,21 +87,21 @@ def prior_band(
     heights = {m.key: max(len(drawn) * step, extent(labels[m.key])[1]) + _SPACE for m in models}
     entries = [
         *(Entry(name, look.paint(name), "point") for name in drawn),
-        *([Entry("published, in the band", _PRIOR, "point")] if members else []),
-        *([Entry("published, not in it", _PRIOR, "open")] if len(members) < prior.height else []),
+        *([Entry("earlier, in the band", _PRIOR, "point")] if members else []),
+        *([Entry("earlier, not in it", _PRIOR, "open")] if len(members) < prior.height else []),
     ]
     inner = ONE_COLUMN - 2 * MARGIN
     for_key = key_height(entries, inner)
     upper = len(published) * _ROW
     tall = upper + 2 * _HEAD + sum(heights.values())
     top = 0.26
-    sheet = Sheet(ONE_COLUMN, top + tall + 0.36 + for_key, look.notices(metrics))
+    sheet = Sheet(ONE_COLUMN, top + tall + 0.36 + for_key, look.notices(metrics, prior))
     axes = sheet.axes(MARGIN + room, top, inner - room - 0.1, tall, "S")
     axes.set_ylim(tall, 0)
     _susceptibility_axis(axes, published, list(values.values()), band)
     axes.set_xlabel(look.metric("S"))
     _shade(sheet, axes, band, (MARGIN + room, inner - room - 0.1))
-    sheet.text(MARGIN, top + _HEAD / 2, "Published base models", weight="bold")
+    sheet.text(MARGIN, top + _HEAD / 2, "Earlier base models", weight="bold")
     for place, row in enumerate(published):
         y = _HEAD + (place + 0.5) * _ROW
         sheet.text(MARGIN + room - 0.08, top + y, row["model"], ha="right")
@@ -178,16 +177,16 @@ def band_distribution(
     layout = Rows(look, points, _LABELS - 0.12)
     shown = [name for name in look.variants if any(name == variant for _, variant in points)]
     inner = TEXT_WIDTH - 2 * MARGIN
-    members = counted(prior, look)
+    members = counted(prior)
     entries = _entries(shown, look, len(members) < prior.height)
     top = key_height(entries, inner) + 0.62
     lanes = layout.tall if layout.lines else _LEAST
-    sheet = Sheet(TEXT_WIDTH, top + _CURVE + _RUG + lanes + 0.3, look.notices(metrics))
+    sheet = Sheet(TEXT_WIDTH, top + _CURVE + _RUG + lanes + 0.3, look.notices(metrics, prior))
     sheet.key(entries, MARGIN, 0.04, inner)
     layout.label(sheet, top + _CURVE + _RUG)
     width = (inner - _LABELS - _BETWEEN) / 2
     bands = rows_by(band_values, "metric")
-    for column, metric in enumerate(METRICS):
+    for column, metric in enumerate(metric for metric in METRICS if metric in bands):
         panel = _Panel(sheet, metric, bands[metric], points, placed, look)
         left = MARGIN + _LABELS + column * (width + _BETWEEN)
         panel.draw(layout.lines, prior, members, (left, top, width, lanes))
@@ -300,8 +299,9 @@ class _Panel:
     def _ticks(self, axes: Axes, prior: pl.DataFrame, members: Sequence[str]) -> None:
         counted = pl.col("model").is_in(list(members))
         for chosen, paint, name in ((counted, _COUNTED, "earlier"), (~counted, _OTHERS, "others")):
+            values = prior.filter(chosen)[self.metric].drop_nulls().to_list()
             axes.vlines(
-                prior.filter(chosen)[self.metric].to_list(), _CURVE + 0.02, _CURVE + 0.13,
+                values, _CURVE + 0.02, _CURVE + 0.13,
                 color=paint.colour, linewidth=0.9, label=f"{self.metric} {name}",
             )  # fmt: skip
         axes.axhline(_CURVE, color=FAINT, linewidth=0.6, zorder=0.4)

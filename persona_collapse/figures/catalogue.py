@@ -138,29 +138,29 @@ _FIGURES = [
         tables=("trajectory",),
         section="verdict",
         title="When S, R and saturation leave the baseline's level in training",
-        alt="One row per model: percent changes of S and R and saturation of its checkpoints over "
+        alt="One row per model: S, R on a logarithmic axis and saturation of its checkpoints over "
         "the training step, with 95 % intervals and a line at the baseline's level.",
-        caption="Changes of S and R against the baseline, on the personas that both have (n), and "
-        "saturation of every checkpoint over its training step, with 95 % intervals. The grey line "
-        "is the level of the baseline, which counts as step 0. "
+        caption="S, R and saturation of every checkpoint over its training step, with 95 % "
+        "intervals. The grey line is the level of the baseline, which counts as step 0. "
         "Saturation is that of the unconditioned profile: 1 means the top of the scale on every "
         "domain. ∞ marks a checkpoint that never varied its answer.",
         condition="steps",
     ),
     Figure(
         "band.prior_band",
-        tables=("metrics", "band_values", "prior_models"),
+        tables=("metrics", "band_values", "band_models"),
         section="susceptibility",
-        title="Which variants have an S outside the published band",
-        alt="Points of S with intervals: published base models above, this study's variants "
-        "below, and the shaded band of the published models.",
-        caption="S of every variant against published base models at T = 0.1 (arXiv 2511.08565), "
-        "with 95 % intervals. By default the band spans the 13 models of arXiv 2605.12850. Where "
-        "this study uses other items or personas, the band is no reference.",
+        title="Which variants have an S outside the range of earlier models",
+        alt="Points of S with intervals: earlier base models above, this study's variants "
+        "below, and the shaded range of the earlier models.",
+        caption="S of every variant against earlier base models that were asked the same items as "
+        "the same personas at the same temperature, with 95 % intervals. Shaded: the range of the "
+        "models that count for the band (filled); its ends are estimates, too.",
+        condition="band",
     ),
     Figure(
         "band.band_distribution",
-        tables=("metrics", "band", "band_values", "prior_models"),
+        tables=("metrics", "band", "band_values", "band_models"),
         section="susceptibility",
         title="How unusual each variant would be among base models",
         alt="Two panels, S and R on a logarithmic axis: above, the curve of the prediction for a "
@@ -169,8 +169,9 @@ _FIGURES = [
         caption="Above, where a new base model would lie: a t distribution predicted from the "
         "earlier models (ticks), with its middle 50 and 95 % shaded; dashed, their range. Below, "
         "every variant with its 95 % interval. Chance outside: the probability that its true "
-        "value lies outside the range. p as base: how often a new base model, measured with this "
-        "variant's error, would lie as far from the centre or farther.",
+        "value lies outside the range, by the errors of both. p as base: how often a new base "
+        "model, measured with this variant's error, would lie as far from the centre or farther.",
+        condition="band",
     ),
     Figure(
         "planes.robustness_map",

@@ -60,7 +60,6 @@ class Look:
     roleplay: str = "roleplay"
     unconditioned: str = "unconditioned"
     toxic: str = "toxic"
-    band: tuple[str, ...] = field(default=())
     domain_word: str = "domain"
     construct: str = ""
 
@@ -77,20 +76,17 @@ class Look:
         """Build a look from a rule's params.
 
         ``models`` are mappings with ``key``, ``label``, ``family`` and perhaps ``mixed_backends``;
-        ``analysis`` is the study file's, with its defaults. Its ``band`` lists published models to
-        use instead of the printed band.
+        ``analysis`` is the study file's, with its defaults.
         """
         probes = {
             probe: str(analysis[f"{probe}_probe"])
             for probe in ("roleplay", "unconditioned", "toxic")
         }
-        band = analysis.get("band") or ()
         return cls(
             models=tuple(_model(entry) for entry in models),
             variants=tuple(variants),
             baseline=analysis["baseline"],
             targets=analysis["targets"],
-            band=tuple(str(name) for name in band) if isinstance(band, list | tuple) else (),
             domain_word=domain_word,
             construct=construct,
             **probes,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 AGAIN = "-reanalysis"  # suffix of the study file in a bundle
 SUMS = "SHA256SUMS"
 JUDGED = "${study_folder}/judged"  # a bundle's verdicts on open replies
+BAND = "${study_folder}/tables/band_models.csv"  # the band that finished studies made
 
 
 def study_file(path: Path, folder: Path) -> Path:
@@ -129,6 +130,8 @@ def _reanalysis(layout: Layout, names: Mapping[str, Mapping[Path, str]]) -> dict
     for key in ("name", "budget", "datasets"):
         del document[key]
     document["endpoints"] = {"bundle": {"kind": "recorded", "root": "${study_folder}/answers"}}
+    if document["analysis"]["band"]:
+        document["analysis"] = {**document["analysis"], "band": [BAND], "band_models": None}
     document["misalignment"] = _check_again(study.misalignment)
     for key, model in document["models"].items():
         units = [unit for unit in layout.shards if unit.model == key]
@@ -146,6 +149,7 @@ def _reanalysis(layout: Layout, names: Mapping[str, Mapping[Path, str]]) -> dict
     document["models"] = {key: model for key, model in models.items() if model["variants"]}
     document["probes"] = {key: probe for key, probe in probes.items() if probe["variants"] != []}
     complete: dict[str, Any] = _without_none(document)
+    complete["analysis"]["targets"] = study.analysis["targets"]  # where null is "no control"
     return complete
 
 

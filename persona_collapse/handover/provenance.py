@@ -16,10 +16,16 @@ from persona_collapse.materials.questions import read_questions
 LIBRARIES = ("snakemake", "polars", "numpy", "scipy", "matplotlib", "openai")
 
 
-def provenance_of(study: dict[str, Any], files: Iterable[Path], root: Path) -> dict[str, Any]:
-    """Return what ``provenance.json`` holds; ``files`` are hashed, ``root`` is the checkout."""
+def provenance_of(
+    study: dict[str, Any], asked: dict[str, Any], files: Iterable[Path], root: Path
+) -> dict[str, Any]:
+    """Return what ``provenance.json`` holds; ``files`` are hashed, ``root`` is the checkout.
+
+    ``asked`` says by probe what was asked: digests of items and personas, and the temperature.
+    """
     return {
         "study": study,
+        "asked": asked,
         "code": {"persona_collapse": __version__, **git_state(root)},
         "versions": {
             "python": platform.python_version(),
@@ -30,17 +36,21 @@ def provenance_of(study: dict[str, Any], files: Iterable[Path], root: Path) -> d
 
 
 def write_provenance(
-    study: dict[str, Any], files: Iterable[Path], path: Path, questions: str | None = None
+    study: dict[str, Any],
+    asked: dict[str, Any],
+    files: Iterable[Path],
+    path: Path,
+    questions: str | None = None,
 ) -> None:
     """Write ``provenance.json``; ``questions`` is the file of open questions and judge prompts."""
-    content = provenance_of(study, files, Path(__file__).resolve().parents[2])
+    content = provenance_of(study, asked, files, Path(__file__).resolve().parents[2])
     if questions:
-        asked, document = read_questions(Path(questions)), read_yaml(Path(questions))
+        open_questions, document = read_questions(Path(questions)), read_yaml(Path(questions))
         content["judge"] = {
             **study["misalignment"]["judge"],
-            "questions": asked.name,
+            "questions": open_questions.name,
             "licence": document["licence"],
-            "prompts": asked.prompts,
+            "prompts": open_questions.prompts,
             "answers": "judged/<model>/<variant>.parquet",
         }
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -108,6 +108,10 @@ class ExternalKeys(Keys):
     files: Annotated[dict[FileName, FileKeys], Limits(min_length=1)] = key("what is fetched")
     literals: Literals = key("what is read from the files")
     content_sha256: Sha256 = key("digest of what was read")
+    texts: Annotated[str, Matches("^[0-9a-f]{16}$", "16 hex digits")] | None = key(
+        "digest of the texts as they are asked, by which a file of the same texts is recognised",
+        None,
+    )
     extracted: Annotated[dict[str, FileName], Limits(min_length=1)] | None = key(
         "files that a mirror may hold instead, with the literals read out", None
     )

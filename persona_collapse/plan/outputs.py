@@ -5,6 +5,7 @@ from typing import Any
 
 from persona_collapse.figures.catalogue import FIGURES, Figure, rules
 from persona_collapse.figures.look import Look
+from persona_collapse.plan.band import band_of_study
 from persona_collapse.plan.finetunes import MakingLayout
 from persona_collapse.plan.measures import Measures
 from persona_collapse.plan.misalignment import CheckLayout
@@ -13,7 +14,6 @@ from persona_collapse.tables.index import all_tables
 
 FORMATS = ("svg", "pdf", "png")
 PRINTED = ("metrics", "contrasts", "profiles", "quality", "misalignment", "coherence_loss")
-PRIOR_MODELS = "resources/benchmarks/prior_models.csv"
 
 
 class Outputs:
@@ -22,6 +22,7 @@ class Outputs:
     def __init__(self, measures: Measures, finetunes: MakingLayout, check: CheckLayout) -> None:
         self.measures, self.finetunes, self.check = measures, finetunes, check
         self.study, self.results = measures.study, measures.layout.results
+        self.band = band_of_study(measures.layout)
         # See ``tables.CONDITIONS``.
         self.conditions = {
             None: True,
@@ -35,7 +36,7 @@ class Outputs:
             # One model is one point, which shows no correlation.
             "coherence_models": check.has_loss and len(self.study.models) > 1,
             "made": bool(finetunes.orders),
-            "bundled": False,
+            "band": bool(self.band.rows),
         }
         found = all_tables().values()
         self.tables = [table.name for table in found if self.conditions[table.condition]]
@@ -44,6 +45,10 @@ class Outputs:
     def table_files(self) -> list[str]:
         """Return the CSV files of all tables."""
         return [f"{self.results}/tables/{name}.csv" for name in self.tables]
+
+    def made(self, names: Sequence[str]) -> list[str]:
+        """Return the CSV files of those of these tables that the study has."""
+        return [f"{self.results}/tables/{name}.csv" for name in names if name in self.tables]
 
     def printed_files(self) -> list[str]:
         """Return the tables that are printed as Markdown and LaTeX."""
@@ -114,7 +119,7 @@ class Outputs:
         """Return the CSV files of the tables that figures are drawn from, each once."""
         names = dict.fromkeys(name for figure in figures for name in figure.tables)
         own = f"{self.results}/tables"
-        return [PRIOR_MODELS if name == "prior_models" else f"{own}/{name}.csv" for name in names]
+        return [f"{own}/{name}.csv" for name in names]
 
     def figure_arguments(self, figures: Sequence[Figure]) -> dict[str, dict[str, Any]]:
         """Return what each figure's function takes: names of tables, and extras with values."""
@@ -140,7 +145,7 @@ class Outputs:
             study.path,
             *self.measures.instrument_files,
             *self.measures.persona_files,
-            PRIOR_MODELS,
+            *self.band.files,
             *(path for unit in self.measures.units for path in layout.endpoint_files(unit)),
             *self.finetunes.made_files(),
             *(data.path for data in self.finetunes.datasets.values()),

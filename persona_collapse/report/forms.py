@@ -223,15 +223,73 @@ def _band(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     groups = {
         name: (
             Column(name, "value", "error", f"${name}$"),
-            Column(f"Band of {name}", "band", "range", decimals=2),
+            Column(f"Range of {name}", "band", "range", decimals=2),
             Column(f"{name} lies", "position", "name"),
-            Column(f"Beyond, % ({name})", "beyond_percent", digits=1, decimals=0),
+            Column(f"Beyond, % ({name})", "beyond_percent", "interval", digits=1, decimals=0),
         )
         for name in ("S", "R")
         if name in frame["metric"]
     }
     layout = side_by_side(frame, look, (MODEL, VARIANT), "metric", groups)
-    return [_single(table, layout)]
+    labels = {model.key: model.label for model in look.models}
+    with_all = ""
+    if frame["position_all"].len() > frame["position_all"].null_count():
+        moved = [
+            f"{row['metric']} of {labels[row['model']]} {row['variant']} is {row['position_all']}, "
+            f"not {row['position']}"
+            for row in frame.filter(pl.col("position") != pl.col("position_all")).to_dicts()
+        ]
+        text = "; ".join(moved) or "no variant changes its place"
+        with_all = f" With the earlier models that the band leaves out: {text}."
+    return [_single(table, layout, f"{table.note}{with_all}")]
+
+
+def _band_values(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
+    columns = (
+        Column("Metric", "metric", "name"),
+        Column("Models", "n_models", decimals=0),
+        Column("Lowest", "lo", decimals=2),
+        Column("95% interval of lowest", "lo", "range", r"95\% interval", decimals=2),
+        Column("Highest", "hi", decimals=2),
+        Column("95% interval of highest", "hi", "range", r"95\% interval", decimals=2),
+        Column("Centre", "centre", decimals=2),
+        Column("95% of new base models", "prediction", "range", decimals=2),
+        Column("SD over models", "tau", decimals=2),
+        Column("Models with those left out", "n_all", decimals=0),
+        Column("Range with them", "all", "range", decimals=2),
+    )
+    return [_single(table, row_by_row(frame, look, columns), f"{table.note}{_left_out(frame)}")]
+
+
+def _left_out(frame: pl.DataFrame) -> str:
+    """Return which models the band leaves out, and what its ranges are with them."""
+    rows = frame.to_dicts()
+    if rows[0]["left_out"] is None:
+        return ""
+    ranges = [
+        f"that of {row['metric']} would be {row['all_lo']:.2f} to {row['all_hi']:.2f} instead of "
+        f"{row['lo']:.2f} to {row['hi']:.2f}"
+        if (row["lo"], row["hi"]) != (row["all_lo"], row["all_hi"])
+        else f"that of {row['metric']} stays"
+        for row in rows
+    ]
+    names = " and ".join(rows[0]["left_out"].rsplit("; ", 1)).replace("; ", ", ")
+    return (
+        f" The range leaves out {names}, which were asked the same at the same temperature; with "
+        f"them {', '.join(ranges)}."
+    )
+
+
+def _band_models(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
+    columns = (
+        Column("Model", "model", "name"),
+        Column("Family", "family", "name"),
+        Column("In band", "in_band", "name"),
+        Column("Source", "source", "name"),
+        Column("S", "S", "error", "$S$", decimals=2),
+        Column("R", "R", "error", "$R$", decimals=2),
+    )
+    return [_single(table, row_by_row(frame, look, columns), folded=frame.height > SHORT)]
 
 
 def _misalignment(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
@@ -308,6 +366,8 @@ FORMS: dict[str, Callable[[Table, pl.DataFrame, Look], list[PrintedTable]]] = {
     "quality": _quality,
     "diagnostics": diagnostics_form,
     "band": _band,
+    "band_values": _band_values,
+    "band_models": _band_models,
     "misalignment": _misalignment,
     "misalignment_questions": _misalignment,
     "coherence_loss": _coherence_loss,

@@ -112,19 +112,26 @@ def verdicts_of(
     spans all of theirs. Numbers without a table are left out. Without targets there is no verdict
     but S and R of every variant.
     """
-    levels, limits = _levels(look, metrics, band, replicates or {})
+    levels = _levels(look, metrics, band, replicates or {})
+    placed = [] if band is None else band.filter(probe=look.roleplay, metric="S").to_dicts()
     if not look.targets:
         return _described(look, metrics, levels)
     changes = {name: _changes(look, contrasts, name) for name in ("S", "R")}
     labels = {model.key: model.label for model in look.models}
     if contrasts is not None and len(labels) > 1:
         labels[MEAN] = "Mean of models"
+    same = {key: dict(names) for key, names in (replicates or {}).items()}
+
+    def of(row: Row, model: str, target: str) -> bool:
+        names = same.get(model, {}).get(target, [target])
+        return row["model"] == model and row["variant"] in names
+
     verdicts = []
     for key, label in labels.items():
         for target in look.targets:
             numbers = [
                 *(_change(look, changes[name], key, name, target) for name in changes),
-                _level(target, levels, key, limits, band),
+                _level(target, levels, key, [row for row in placed if of(row, key, target)]),
             ]
             known_numbers = tuple(number for number in numbers if number is not None)
             if known_numbers or (key, target) in words:
@@ -175,8 +182,8 @@ def _levels(
     metrics: pl.DataFrame,
     band: pl.DataFrame | None,
     replicates: Mapping[str, Mapping[str, Sequence[str]]],
-) -> tuple[_Measured, tuple[float, float] | None]:
-    """Return S of each variant by model, and the band."""
+) -> _Measured:
+    """Return S of each variant by model, on an axis with the band."""
     chosen = metrics.filter(probe=look.roleplay, domain=OVERALL)
     points: dict[str, list[_Point]] = {}
     for row in chosen.iter_rows(named=True):
@@ -185,11 +192,8 @@ def _levels(
     points = {
         model: _mean_of_replicates(own, replicates.get(model, {})) for model, own in points.items()
     }
-    limits = None
-    if band is not None:
-        ends = band.filter(metric="S").select("band_lo", "band_hi").rows()
-        limits = ends[0] if ends else None
-    return _Measured(points, list(limits or ())), limits
+    ends = [] if band is None else band.filter(metric="S").select("band_lo", "band_hi").rows()
+    return _Measured(points, list(ends[0]) if ends else [])
 
 
 def _point(variant: str, row: Row, name: str) -> _Point:
@@ -242,13 +246,8 @@ def _change(look: Look, measured: _Measured, model: str, metric: str, target: st
     return Number(label, value, interval, remark, measured.strip(shown, zero=True))
 
 
-def _level(
-    variant: str,
-    measured: _Measured,
-    model: str,
-    limits: tuple[float, float] | None,
-    band: pl.DataFrame | None,
-) -> Number | None:
+def _level(variant: str, measured: _Measured, model: str, placed: Sequence[Row]) -> Number | None:
+    """Return S of a variant; ``placed`` are the rows of ``band.csv`` of its replicates."""
     points = measured.points.get(model, [])
     target = _find(points, variant)
     if target is None:
@@ -259,11 +258,23 @@ def _level(
         name += (
             f", mean of {target.replicates} fine-tunes with the outermost ends of their intervals"
         )
-    if limits is None or band is None:
+    if not placed:
         return Number(name, value, interval, "", measured.strip(points))
-    ends = DASH.join(write(end, 2) for end in limits)
-    position = "below" if target.value < limits[0] else "inside"
-    position = "above" if target.value > limits[1] else position
-    label = f"{name}, against the band of {band['n_prior'][0]} earlier models"
+    limits = placed[0]["band_lo"], placed[0]["band_hi"]
+    label = f"{name}, against the range of {placed[0]['n_prior']} earlier models"
     strip = measured.strip(points, band=limits)
-    return Number(label, value, interval, f"{position} the band, {ends}", strip)
+    return Number(label, value, interval, _place(target.value, placed), strip)
+
+
+def _place(value: float, placed: Sequence[Row]) -> str:
+    """Return where S lies: its distance from the range with an interval, and the range."""
+    low, high = placed[0]["band_lo"], placed[0]["band_hi"]
+    where = "inside the range"
+    if value < low or value > high:
+        distance, side = (low - value, "below") if value < low else (value - high, "above")
+        ends = [row[end] for row in placed for end in ("beyond_lo", "beyond_hi") if known(row[end])]
+        interval = f" {write_interval(min(ends), max(ends), 2)}" if ends else ""
+        where = f"{write(distance, 2)}{interval} {side} the range"
+    predicted = DASH.join(write(placed[0][f"prediction_{end}"], 2) for end in ("lo", "hi"))
+    limits = DASH.join(write(end, 2) for end in (low, high))
+    return f"{where} {limits}; 95% of new base models: {predicted}"

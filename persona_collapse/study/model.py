@@ -152,11 +152,19 @@ class Analysis(Keys):
         None,
         type="path",
     )
-    band: Annotated[tuple[str, ...], Limits(min_length=2), Unique()] | None = key(
-        "which models of `resources/benchmarks/prior_models.csv` make the band",
+    band: Annotated[tuple[Text, ...], Limits(min_length=1), Unique()] | None = key(
+        "finished studies whose baselines make the band: folders of results, or tables with the "
+        "columns of `resources/benchmarks/prior_models.csv`; they must have asked the same items, "
+        "personas and temperature",
+        None,
+        type="list of paths",
+        shown="the earlier models of arXiv 2511.08565, where they were asked the same",
+    )
+    band_models: Annotated[tuple[Text, ...], Limits(min_length=2), Unique()] | None = key(
+        "which of these models count for the band, by name",
         None,
         type="list of models",
-        shown="the 13 of the paper",
+        shown="the 13 of the paper; all of your own",
     )
     power: Power = key("the designs that `power.csv` plans, below", Power(), shown="below")
 

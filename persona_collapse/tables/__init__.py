@@ -39,7 +39,7 @@ CONDITIONS = {
     "coherence_loss": "the misalignment check of baseline, a target and its control",
     "coherence_models": "this check in more than one model",
     "made": "variants that the study fine-tunes itself",
-    "bundled": "nothing: the file is bundled with the project",
+    "band": "a band: earlier models that were asked the same items as the same personas",
 }
 _TYPES = {pl.String: "string", pl.Boolean: "boolean", pl.Int64: "integer", pl.Float64: "number"}
 

@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.tables import read
-from persona_collapse.tables.contracts.prior_models import TABLE as PRIOR_MODELS
+from persona_collapse.tables.contracts.band_models import TABLE as BAND_MODELS
 
 DOMAINS = [
     "Harm/Care",
@@ -59,7 +59,7 @@ def look_of(models: int, variants: int) -> Look:
 
 def earlier_models() -> pl.DataFrame:
     """The published models that the project ships."""
-    return read(PRIOR_MODELS, Path("resources/benchmarks/prior_models.csv"))
+    return read(BAND_MODELS, Path("resources/benchmarks/prior_models.csv"))
 
 
 def metrics_of(

@@ -68,9 +68,9 @@ def headlines(
         summary_of(paired),
         leave_one_out_of(paired),
         random_effects_of(contrasts),
+        pl.concat(profiles),
         band_of(metrics, prior),
         band_values(prior),
-        pl.concat(profiles),
     )
     found = headlines_of(tables, analysis, {"m": "Model M"}, replicates)
     assert json.loads(json.dumps(found, allow_nan=False)) == found

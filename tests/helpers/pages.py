@@ -182,6 +182,7 @@ def _band(keys: list[str]) -> list[dict[str, Any]]:
             "value": S[variant], "se": 0.03, "band_lo": 0.663, "band_hi": 0.827,
             "position": "above" if S[variant] > 0.827 else "inside", "beyond": 0,
             "beyond_percent": 57.2 if variant == "insecure" else 0, "n_prior": 13,
+            "beyond_lo": 0.36, "beyond_hi": 0.58, "prediction_lo": 0.64, "prediction_hi": 0.86,
         }
         for key in keys
         for variant in VARIANTS
@@ -209,9 +210,7 @@ def _quality(keys: list[str]) -> list[dict[str, Any]]:
             "model": key, "variant": variant, "probe": "roleplay", "expected": 30000,
             "answered": 29996, "missing": 0, "unparseable": 1, "refused": 0, "filtered": 0,
             "error": 3, "retried_share": 0.0125, "personas_retained": 100,
-            "personas_dropped": 0, "extra_repetitions": 0, "read_from_token": 29996,
-            "read_from_reply": 0, "read_from_after_thoughts": 0, "read_from_logprobs": 0,
-            "read_from_recorded": 0,
+            "personas_dropped": 0, "extra_repetitions": 0,
         }
         for key in keys
         for variant in VARIANTS

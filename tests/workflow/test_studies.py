@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from pathlib import Path
@@ -264,6 +265,16 @@ def test_folder_of_answers_holds_every_answer_once(finished: Project) -> None:
     slots = ["model", "variant", "probe", "persona_id", "item_id", "repetition"]
     assert answers.height == 3 * (40 * 30 * 5 + 30 * 5)
     assert not answers.select(slots).is_duplicated().any()
+
+
+def test_study_of_other_items_than_earlier_models_shows_no_band(finished: Project) -> None:
+    folder = finished.root / "results" / "quick"
+    assert list((folder / "tables").glob("band*")) == []
+    assert list((folder / "figures").glob("*band*")) == []
+    page = (folder / "report" / "index.html").read_text(encoding="utf-8")
+    assert "earlier models" not in page
+    assert "new base model" not in page
+    assert json.loads((folder / "tables" / "headlines.json").read_text())["band"] == {}
 
 
 def test_page_of_tables_lists_every_table(finished: Project) -> None:

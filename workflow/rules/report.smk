@@ -39,6 +39,7 @@ rule provenance:
         "../../environment.yml"
     params:
         study=STUDY.resolved(),
+        asked=asked_by(ANSWERS),
         code=code_of("provenance"),
     script:
         "../scripts/provenance.py"

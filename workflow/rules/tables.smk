@@ -244,17 +244,18 @@ rule table_band:
     """Place every variant against the band of earlier models."""
     input:
         metrics=f"{RESULTS}/tables/metrics.csv",
-        prior="resources/benchmarks/prior_models.csv",
     output:
         band=report(f"{RESULTS}/tables/band.csv", **OUTPUTS.in_report("band")),
         values=f"{RESULTS}/tables/band_values.csv",
+        models=f"{RESULTS}/tables/band_models.csv",
     log:
         f"{RESULTS}/logs/tables/band.log",
     localrule: True
     conda:
         "../../environment.yml"
     params:
-        inclusion=ANALYSIS["band"],
+        earlier=OUTPUTS.band.rows,
+        probes=OUTPUTS.band.probes,
         mixed=MIXED,
         code=code_of("table_band"),
     script:
@@ -283,12 +284,10 @@ rule table_power:
 
 
 rule table_trajectory:
-    """Follow S, R and saturation over training steps, and compare them with the baseline."""
+    """Follow S, R and saturation over the training steps of checkpoints."""
     input:
-        metrics=f"{RESULTS}/tables/metrics.csv",
-        diagnostics=f"{RESULTS}/tables/diagnostics.csv",
-        moments=MEASURES.files("moments", MEASURES.checkpoint_units),
-        instrument=MEASURES.roleplay_instrument,
+        f"{RESULTS}/tables/metrics.csv",
+        f"{RESULTS}/tables/diagnostics.csv",
     output:
         f"{RESULTS}/tables/trajectory.csv",
     log:
@@ -299,11 +298,8 @@ rule table_trajectory:
     params:
         steps=STUDY.steps(),
         probes=[ANALYSIS["roleplay_probe"], ANALYSIS["unconditioned_probe"]],
-        baseline=ANALYSIS["baseline"],
-        seed=STUDY.seed,
-        draws=ANALYSIS["bootstrap_personas"],
         mixed=MIXED,
-        code=code_of("table_trajectory"),
+        code=code_of("table_trajectory", "metrics", "diagnostics"),
     script:
         "../scripts/table_trajectory.py"
 
@@ -336,7 +332,7 @@ HEADLINE_TABLES = (
 rule headlines:
     """Recompute the study's claims, each with an interval, and a verdict per model."""
     input:
-        [f"{RESULTS}/tables/{table}.csv" for table in HEADLINE_TABLES],
+        OUTPUTS.made(HEADLINE_TABLES),
     output:
         f"{RESULTS}/tables/headlines.json",
     log:

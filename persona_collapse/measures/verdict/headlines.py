@@ -30,9 +30,9 @@ class Tables:
     summary: pl.DataFrame
     leave_one_out: pl.DataFrame
     random_effects: pl.DataFrame
-    band: pl.DataFrame
-    band_values: pl.DataFrame
     profiles: pl.DataFrame
+    band: pl.DataFrame | None = None
+    band_values: pl.DataFrame | None = None
 
 
 def headlines_of(
@@ -141,6 +141,8 @@ def _population(table: pl.DataFrame, roles: Roles) -> Json:
 def _band(tables: Tables) -> Json:
     """Return metric -> the band of earlier models, and where each variant lies."""
     bands: Json = {}
+    if tables.band is None or tables.band_values is None:
+        return bands
     keys = ("model", "variant", "value", "se", "position", *BEYOND, "p_outside", "p_base")
     for values in tables.band_values.to_dicts():
         metric = values.pop("metric")

@@ -14,6 +14,7 @@ import polars as pl
 
 from persona_collapse.measures.cells import OVERALL
 from persona_collapse.measures.contrasts.pairs import Roles
+from persona_collapse.measures.verdict.band import band_sentences
 
 PATTERNS = {
     "collapse": "the collapse pattern is there",
@@ -71,14 +72,14 @@ def verdict_of(
     target: str,
     roles: Roles,
     contrasts: pl.DataFrame,
-    band: pl.DataFrame,
+    band: pl.DataFrame | None,
     metrics: pl.DataFrame,
     replicates: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     """Return one model's verdict on a target: pattern, facts, drivers and a text.
 
-    ``contrasts``, ``band`` and ``metrics`` are the study's tables; ``replicates`` lists the model's
-    replicate fine-tunes by variant. Unknown facts are None.
+    ``contrasts``, ``band`` (None without one) and ``metrics`` are the study's tables;
+    ``replicates`` lists the model's replicate fine-tunes by variant. Unknown facts are None.
     """
     own_metrics = metrics.filter(model=model)
     simulated = bool(own_metrics["simulated"].any())
@@ -97,7 +98,6 @@ def verdict_of(
     n_items = _n_items(metrics)
     drivers = {metric: drivers_of(rows, main, metric, n_items) for metric in ("S", "sigma_bar")}
     names = list(replicates.get(target, [target]))
-    placed = band.filter((pl.col("model") == model) & pl.col("variant").is_in(names))
     shown = (target, *([control] if control else []))
     facts, replicate_sentences = replicate_facts(
         roles.baseline, shown, replicates, rows, own_metrics
@@ -110,7 +110,9 @@ def verdict_of(
     if direct in known:
         sentences.append(_specificity(changes[direct], compared))
     sentences += _driver_sentences(changes[main], drivers)
-    sentences += band_sentences(placed, target)
+    if band is not None:
+        placed = band.filter((pl.col("model") == model) & pl.col("variant").is_in(names))
+        sentences += band_sentences(placed, target)
     if simulated:
         sentences.append("These are simulated respondents: this says nothing about a real model.")
     return {
@@ -267,25 +269,6 @@ def _replicate_sentence(variant: str, baseline: str, fact: Mapping[str, Any]) ->
     text += f"; S is above {baseline} in {fact['S_up']} and R below it in {fact['R_down']} of them"
     tested = [f"p = {p:.2g} for {metric}" for metric, p in fact["p"].items() if p]
     return f"{text} (for other seeds: {', '.join(tested)})." if tested else f"{text}."
-
-
-def band_sentences(rows: pl.DataFrame, variant: str) -> list[str]:
-    """Return where S of a variant lies against the band; ``rows`` are those of its replicates."""
-    rows = rows.filter(metric="S")
-    if rows.is_empty():
-        return []
-    low, high, models = rows.select("band_lo", "band_hi", "n_prior").row(0)
-    value = float(rows["value"].to_numpy().mean())
-    several = f" on average over {rows.height} replicates" if rows.height > 1 else ""
-    place = "is inside"
-    if value < low:
-        place = f"is {low - value:.2f} below"
-    elif value > high:
-        place = f"is {value - high:.2f} above"
-    return [
-        f"With S = {value:.2f}{several}, {variant} {place} the range {low:.2f} to {high:.2f} of "
-        f"{models} models."
-    ]
 
 
 def _driver_sentences(

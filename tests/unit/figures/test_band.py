@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,7 +12,6 @@ from matplotlib.patches import Rectangle
 from scipy import stats
 
 from persona_collapse.figures.band import Prediction, band_distribution, prior_band, probability
-from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.figures.marks import round_values
 from persona_collapse.measures.verdict.band import band_of, band_values
 from tests.helpers.figures_data import (
@@ -39,17 +37,13 @@ def metrics() -> pl.DataFrame:
     return metrics_of(4, 3)
 
 
-PRIOR = Path("resources/benchmarks/prior_models.csv")
-
-
 Tables = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
 
 
-def tables_of(metrics: pl.DataFrame, inclusion: list[str] | None = None) -> Tables:
+def tables_of(metrics: pl.DataFrame, earlier: pl.DataFrame | None = None) -> Tables:
     """Metrics, their place against the band, the band, and the earlier models."""
-    earlier = pl.read_csv(PRIOR)
-    placed, values = band_of(metrics, earlier, inclusion), band_values(earlier, inclusion)
-    return metrics, placed, values, earlier_models()
+    earlier = earlier_models() if earlier is None else earlier
+    return metrics, band_of(metrics, earlier), band_values(earlier), earlier
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +112,7 @@ def test_curve_is_the_t_distribution_of_the_table(
 
 @pytest.mark.parametrize("metric", ["S", "R"])
 def test_every_earlier_model_has_a_tick(panels: dict[str, Axes], metric: str) -> None:
-    prior = pl.read_csv(PRIOR)
+    prior = earlier_models()
     ticks = {found.get_label(): found for found in panels[metric].collections}
     for name, counts in ((f"{metric} earlier", True), (f"{metric} others", False)):
         drawn = sorted(segment[0][0] for segment in ticks[name].get_segments())
@@ -185,16 +179,21 @@ def test_range_and_prediction_are_printed(tables: Tables) -> None:
     assert "left out" in words
 
 
-def test_band_of_the_study_selects_the_earlier_models() -> None:
-    names = pl.read_csv(PRIOR)["model"].to_list()
-    found = tables_of(metrics_of(1, 3), names)
-    look = Look((ModelLook("m0", "M", "F"),), ("base", "secure", "insecure"), band=tuple(names))
-    figure = band_distribution(*found, look)
+def test_every_model_can_count_for_the_band() -> None:
+    everyone = earlier_models().with_columns(in_band=pl.lit(True))
+    figure = band_distribution(*tables_of(metrics_of(1, 3), everyone), look_of(1, 3))
     ticks = {found.get_label(): found for found in axes_of(figure, "S").collections}
     assert len(ticks["S earlier"].get_segments()) == 15
     words = words_of(figure)
     assert "15 earlier models: 0.66–1.04" in words
     assert "left out" not in words
+
+
+def test_band_without_r_is_drawn_of_s_alone() -> None:
+    no_r = earlier_models().with_columns(R=pl.lit(None, pl.Float64))
+    figure = band_distribution(*tables_of(metrics_of(1, 3), no_r), look_of(1, 3))
+    assert faults_of(figure) == []
+    assert [axes.get_label() for axes in figure.axes if axes.get_label() in ("S", "R")] == ["S"]
 
 
 def test_band_is_drawn_without_answers() -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,15 @@ def test_reanalysis_resolves_to_the_same_study(name: str, tmp_path: Path) -> Non
         assert Layout(second).method(unit) == layout.method(unit)
         file = tmp_path / "answers" / unit.model / unit.variant / f"{unit.probe}.parquet"
         assert Layout(second).endpoint_files(unit) == [str(file)]
+
+
+def test_band_of_finished_studies_is_read_from_the_bundles_own_table() -> None:
+    study = load_study(find_study("quick"), SETTINGS)
+    chosen = {"band": ["results/one", "results/two"], "band_models": ["a", "b"]}
+    reanalysis = bundle_of(Layout(replace(study, analysis={**study.analysis, **chosen})))
+    analysis = reanalysis["reanalysis"]["analysis"]
+    assert analysis["band"] == ["${study_folder}/tables/band_models.csv"]
+    assert "band_models" not in analysis
 
 
 def written(tmp_path: Path, name: str, change: dict[str, Any]) -> Path:

@@ -24,7 +24,7 @@ def test_resolved_study_is_plain_and_complete() -> None:
 def test_provenance_hashes_every_file(tmp_path: Path) -> None:
     answers = tmp_path / "answers.csv"
     answers.write_bytes(b"some answers\n")
-    write_provenance({"name": "x"}, [answers, answers], tmp_path / "provenance.json")
+    write_provenance({"name": "x"}, {"r": {}}, [answers, answers], tmp_path / "provenance.json")
     found = json.loads((tmp_path / "provenance.json").read_text(encoding="utf-8"))
     assert found["files"] == {str(answers): hashlib.sha256(b"some answers\n").hexdigest()}
     assert found["versions"].keys() >= {"python", "polars", "snakemake"}

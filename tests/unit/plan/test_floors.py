@@ -9,7 +9,7 @@ from persona_collapse.plan.code import PACKAGE, ROOT
 
 FLOORS = [
     {"common", "answers"},
-    {"tables", "materials", "store", "layouts"},
+    {"tables", "materials", "store"},
     {"figures"},
     {"asking", "tasks", "measures", "report"},
     {"endpoints", "misalignment"},

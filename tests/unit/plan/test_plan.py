@@ -33,7 +33,7 @@ def test_tables_of_a_study_are_those_it_has_data_for(
     outputs = plan_of(name).outputs
     assert present <= set(outputs.tables)
     assert not absent & set(outputs.tables)
-    assert "prior_models" not in outputs.tables
+    assert "band" not in outputs.tables  # no earlier model was asked moral30
     assert set(outputs.table_files()) == {f"results/some/tables/{n}.csv" for n in outputs.tables}
 
 

@@ -109,8 +109,8 @@ def test_verdict_shows_values_of_the_tables(tmp_path: Path) -> None:
     assert "secure: −6% [−12, +1]" in text
     assert "−70% [−76, −63]" in text
     assert "1.30 [1.24, 1.36]" in text
-    assert "S of insecure, against the band of 13 earlier models" in text
-    assert "above the band, 0.66–0.83" in text
+    assert "S of insecure, against the range of 13 earlier models" in text
+    assert "0.47 [0.36, 0.58] above the range 0.66–0.83; 95% of new base models: 0.64–0.86" in text
     assert "Mean of models" in text
     assert "S rose by 60%." in text
 
@@ -133,7 +133,7 @@ def test_verdict_shows_the_mean_of_replicates(tmp_path: Path) -> None:
     # 1.30 and 0.80, whose intervals reach 0.06 to either side.
     assert "1.05 [0.74, 1.36]" in page.text
     assert "S of insecure, mean of 2 fine-tunes with the outermost ends of their" in page.text
-    assert "above the band, 0.66–0.83" in page.text
+    assert "above the range 0.66–0.83" in page.text
 
 
 def test_strips_of_all_models_share_one_axis(tmp_path: Path) -> None:

@@ -72,7 +72,6 @@ def test_study_has_defaults_where_the_file_is_silent(tmp_path: Path) -> None:
             {"analysis": {"target": "insecur"}},
             r"analysis\.target: no model has a variant 'insecur' \(did you mean 'insecure'\?\)",
         ),
-        ({"analysis": {"band": ["GPT-4o", "Grok 5"]}}, r"band\[1\]: .* \(did you mean 'Grok 4'"),
         ({"analysis": {"toxic_probe": "roleply"}}, r"toxic_probe: .* \(did you mean 'roleplay'"),
         (
             {"models/m1/variants/insecure/files/roleplya": "b.csv"},
@@ -129,5 +128,5 @@ def test_studies_are_found_by_name_and_by_path(tmp_path: Path) -> None:
 def test_shipped_study_loads(name: str) -> None:
     study = load_study(find_study(name), {"published_root": "anywhere"})
     layout = Layout(study)
-    assert check_size(layout) == []
+    assert check_size(layout) is None
     assert sum(len(shards) for shards in layout.shards.values()) > 0

@@ -153,7 +153,7 @@ def test_table_not_about_the_study_has_no_mixed_column(tmp_path: Path) -> None:
 
 def test_all_contracts_load_and_sort_by_section() -> None:
     tables = all_tables()
-    assert {"metrics", "contrasts", "prior_models"} <= set(tables)
+    assert {"metrics", "contrasts", "band_models"} <= set(tables)
     assert next(iter(tables.values())).section == "verdict"
 
 

@@ -17,7 +17,6 @@ from scipy import stats
 from persona_collapse.measures.collapse import metrics_of
 from persona_collapse.measures.contrasts.replicates import replicates_table
 from persona_collapse.measures.statistics.bootstrap import Draws
-from persona_collapse.measures.verdict.verdicts import band_sentences
 from persona_collapse.tables.contracts.replicates import TABLE
 from tests.helpers.contrasts_data import BOTH, INSECURE, OF, replicated
 from tests.helpers.headlines_data import ANALYSIS, COLLAPSE, headlines
@@ -124,23 +123,6 @@ def test_replicates_that_disagree_remove_the_collapse_verdict() -> None:
     assert verdict["pattern"] != "collapse"
     assert verdict["replicates"]["wild"]["S_up"] == 1
     assert "Two fine-tunes say little about a third" in verdict["text"]
-
-
-def test_band_sentence_uses_the_mean_over_replicates() -> None:
-    def rows(*values: float) -> pl.DataFrame:
-        return pl.DataFrame(
-            {"metric": "S", "value": values, "band_lo": 0.5, "band_hi": 1.0, "n_prior": 13}
-        )
-
-    (text,) = band_sentences(rows(0.9, 1.5), "wild")
-    assert text.startswith("With S = 1.20 on average over 2 replicates, wild is 0.20 above")
-    assert band_sentences(rows(0.25), "wild")[0].startswith(
-        "With S = 0.25, wild is 0.25 below the range"
-    )
-    assert (
-        "is inside the range 0.50 to 1.00 of 13 models" in band_sentences(rows(0.4, 0.8), "wild")[0]
-    )
-    assert band_sentences(rows(1).clear(), "wild") == []
 
 
 def test_script_writes_probe_by_probe(tmp_path: Path) -> None:
