@@ -9,8 +9,9 @@ from pathlib import Path
 
 from persona_collapse.asking.keys import find_key
 from persona_collapse.asking.prices import Price, find_price
+from persona_collapse.asking.replays import without_replays
 from persona_collapse.asking.settings import Settings
-from persona_collapse.asking.slots import Job
+from persona_collapse.asking.slots import Ask, Job
 from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import read_attempts, stream_folder
@@ -24,7 +25,7 @@ class Order:
 
     ``label`` names them in messages, ``key`` is the model's place in the study file. ``cells`` are
     the keys of what is asked, ``replies`` the number of replies. ``jobs`` may be an iterator, so
-    that memory does not grow with the answers.
+    that memory does not grow with the answers. ``answered`` are prompts that were answered before.
     """
 
     label: str
@@ -32,6 +33,7 @@ class Order:
     cells: Collection[str]
     replies: int
     jobs: Iterable[Job]
+    answered: Sequence[Ask] = ()
 
     @classmethod
     def of(cls, label: str, key: str, jobs: Sequence[Job]) -> Order:
@@ -41,10 +43,13 @@ class Order:
 
 
 def stored(cells: Iterable[str], settings: Settings) -> Attempts:
-    """Return every stored attempt at these cells; damaged lines of the store are reported."""
+    """Return the stored attempts at these cells, without replies that a cache gave again.
+
+    Damaged lines of the store are reported.
+    """
     result = read_attempts(stream_folder(Path(settings.store), settings.stream), cells)
     result.report()
-    return result.attempts
+    return without_replays(result.attempts)
 
 
 def complete(
@@ -92,12 +97,13 @@ def ask(order: Order, settings: Settings) -> None:
     if settings.budget:
         budget = Budget(store, settings.scope, settings.budget, settings.max_in_flight)
     about = {"generation": settings.generation, "scope": settings.scope, "probe": order.label}
-    writer = Writer(store, settings.stream, order.cells, about)
+    cells = {*order.cells, *(known.cell for known in order.answered)}
+    writer = Writer(store, settings.stream, cells, about)
     progress = Progress(order.label, order.replies, settings.progress)
 
     async def run() -> None:
         engine = Engine(Client(settings, key), writer, settings, progress, budget, price)
-        await engine.run(iter(order.jobs))
+        await engine.run(iter(order.jobs), order.answered)
 
     try:
         asyncio.run(run())

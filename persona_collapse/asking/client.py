@@ -8,24 +8,44 @@ refuse replies that ``response`` can read.
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import httpx2
 import openai
 
+from persona_collapse.asking.connection import api_options, http_options, isolate
 from persona_collapse.asking.keys import redacted
-from persona_collapse.asking.response import RETRY, THROTTLED, Reply, read_reply
+from persona_collapse.asking.learned import (
+    TOKEN_PARAMETERS,
+    Allowed,
+    learned_file,
+    lesson,
+    read_allowed,
+    remember,
+)
+from persona_collapse.asking.response import ADAPTED, RETRY, THROTTLED, Reply, read_reply
 from persona_collapse.asking.settings import Settings
-from persona_collapse.asking.slots import REJECTIONS, Ask
+from persona_collapse.asking.slots import Ask
 from persona_collapse.common.files import now
+from persona_collapse.common.log import LOG
 from persona_collapse.common.seeds import derived_seed
 from persona_collapse.store.attempts import Attempt
 
 CONNECT_S = 15.0
-TOKEN_PARAMETERS = ("max_tokens", "max_completion_tokens")
 NO_HEADERS: Mapping[str, str] = {}
+TEACHING = ("http_400", "http_404", "http_422", "http_500", "http_501")  # may name a limit
+# What switches off the caches of proxies, where they document it; LiteLLM's is a field of the body.
+UNCACHED_HEADERS = {
+    "Cache-Control": "no-cache, no-store",
+    "Pragma": "no-cache",
+    "cf-aig-skip-cache": "true",
+    "Helicone-Cache-Enabled": "false",
+    "x-portkey-cache-force-refresh": "true",
+}
+UNCACHED_FIELD = {"cache": {"no-cache": True}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +56,7 @@ class Outcome:
     verdict: str
     headers: Mapping[str, str]
     sent_at: float
+    uncached: bool = False  # whether the request asked caches not to answer
 
 
 class Client:
@@ -43,20 +64,23 @@ class Client:
 
     def __init__(self, settings: Settings, key: str | None) -> None:
         self.settings, self.key = settings, key
-        self.limit_parameter = settings.token_limit_parameter or TOKEN_PARAMETERS[0]
+        self._file = learned_file(Path(settings.store), settings.stream)
+        self.allowed = read_allowed(self._file).without(settings.stated)
+        self._news: Allowed | None = None  # learned, and not yet shown to be true by an answer
         self._fixed = {**settings.generation, "model": settings.model}
         self._fixed.pop("seed", None)
         most = settings.max_in_flight
+        options = api_options(settings.base_url, key)
         # aiohttp's time-outs are longer than ours, which also end a reply that trickles in.
         self._api = openai.AsyncOpenAI(
-            base_url=settings.base_url,
-            api_key=key or "none",
-            max_retries=0,
+            **options,
             http_client=openai.DefaultAioHttpClient(
                 timeout=httpx2.Timeout(settings.timeout_s * 2, connect=CONNECT_S),
                 limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
+                **http_options(settings.base_url),
             ),
         )
+        isolate(self._api, options["default_headers"])
 
     async def close(self) -> None:
         """Close the connections."""
@@ -64,42 +88,87 @@ class Client:
 
     async def send(self, ask: Ask) -> Outcome:
         """Send one request; the outcome says what happened, and nothing is raised."""
-        sent_at = time.monotonic()
+        sent_at, body, uncached = time.monotonic(), self.body(ask), self.allowed.uncached
         status: int | None = None
         headers = NO_HEADERS
         try:
             async with asyncio.timeout(self.settings.timeout_s):
                 response = await self._api.post(
-                    "/chat/completions", cast_to=httpx2.Response, body=self.body(ask)
+                    "/chat/completions",
+                    cast_to=httpx2.Response,
+                    body=body,
+                    options={"headers": UNCACHED_HEADERS} if uncached else {},
                 )
             status, headers = response.status_code, response.headers
             reply = read_reply(status, response.content, len(ask.repetitions))
         except openai.APIStatusError as fault:
             status, headers = fault.response.status_code, fault.response.headers
-            reply = self._learned(read_reply(status, fault.response.content, len(ask.repetitions)))
+            reply = read_reply(status, fault.response.content, len(ask.repetitions))
         except (TimeoutError, openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError) as fault:
             reply = _lost(fault)
-        return Outcome(self._attempt(ask, reply, status, sent_at), reply.verdict, headers, sent_at)
+        reply = self._learned(ask, body, reply)
+        attempt = self._attempt(ask, reply, status, sent_at)
+        return Outcome(attempt, reply.verdict, headers, sent_at, uncached)
 
     def body(self, ask: Ask) -> dict[str, Any]:
         """Return the JSON of a request; ``n`` is left out for a single reply."""
-        body = {**self._fixed, "messages": ask.messages, self.limit_parameter: ask.max_tokens}
+        body = {**self._fixed, "messages": ask.messages, self.limit_parameter: self.tokens(ask)}
+        if "top_logprobs" in body and self.allowed.top_logprobs:
+            body["top_logprobs"] = min(body["top_logprobs"], self.allowed.top_logprobs)
         if len(ask.repetitions) > 1:
             body["n"] = len(ask.repetitions)
         if self.settings.seed is not None:
             names = (ask.cell, ask.repetitions[0], ask.max_tokens, ask.number)
             # With equal seeds repetitions would be copies. Every server accepts 31 bits.
             body["seed"] = derived_seed(self.settings.seed, *names) % 2**31
+        for name in self.allowed.left_out:
+            body.pop(name, None)
+        if self.allowed.uncached and self.allowed.cache_field:
+            body |= UNCACHED_FIELD
         return {**body, **self.settings.extra_body}
 
-    def _learned(self, reply: Reply) -> Reply:
-        """Switch to the other name of the token limit when the server refuses the first."""
-        first, other = TOKEN_PARAMETERS
-        fixed = self.settings.token_limit_parameter is not None or self.limit_parameter == other
-        if fixed or reply.cause not in REJECTIONS or first not in (reply.detail or ""):
+    @property
+    def limit_parameter(self) -> str:
+        """The server's name of the length limit."""
+        given = self.settings.token_limit_parameter or self.allowed.token_parameter
+        return given or TOKEN_PARAMETERS[0]
+
+    def tokens(self, ask: Ask) -> int:
+        """Return the length limit that is sent: the server's smallest, where that is larger."""
+        return max(ask.max_tokens, self.allowed.smallest_tokens or 0)
+
+    def fitted(self, ask: Ask) -> Ask:
+        """Return a request for as many of the repetitions as the server gives at once."""
+        most = self.allowed.max_n
+        return ask if most is None else replace(ask, repetitions=ask.repetitions[:most])
+
+    def learn(self, news: Allowed) -> None:
+        """Send later requests as the server allows; an answer shows that it is true."""
+        self.allowed = self.allowed.and_also(news)
+        self._news = self._news.and_also(news) if self._news else news
+
+    def _learned(self, ask: Ask, sent: Mapping[str, Any], reply: Reply) -> Reply:
+        """Learn from the refusal of a request, whose JSON was ``sent``; keep what proves true.
+
+        Other requests may have learned the same meanwhile: what counts is whether the request
+        would now be sent differently.
+        """
+        if reply.cause is None and reply.reason is None:
+            if self._news is not None and self.body(ask) == sent:
+                remember(self._file, self._news)
+                self._news = None
             return reply
-        self.limit_parameter = other
-        return Reply(RETRY, "token_parameter", reply.detail)
+        if reply.reason is None or reply.cause not in TEACHING or reply.reason.speaks_of_filter:
+            return reply
+        news = lesson(sent, reply.reason)
+        if news is None or (news.token_parameter and self.settings.token_limit_parameter):
+            return reply
+        if news.stricter_than(self.allowed):
+            self.learn(news)
+            LOG.info("%s", news.said(self.settings.base_url, self.settings.model, reply.detail))
+        if self.body(self.fitted(ask)) == sent:
+            return reply
+        return Reply(ADAPTED, "adapted", reply.detail)
 
     def _attempt(self, ask: Ask, reply: Reply, status: int | None, sent_at: float) -> Attempt:
         return Attempt(

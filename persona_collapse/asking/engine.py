@@ -1,19 +1,25 @@
 """The engine: send requests concurrently, adapt to the endpoint's limits, store every attempt.
 
-An attempt is stored before it is used. A run ends in one of four ways: all slots are answered; the
-endpoint refuses for a reason that only the user can fix (key, model, credit); the budget is spent
-or the disk is full; a signal. In each case requests in flight are completed and stored.
+An attempt is stored before it is used. A run ends in one of five ways: all slots are answered; the
+endpoint refuses for a reason that only the user can fix (key, model, credit); a cache answers
+instead of the model; the budget is spent or the disk is full; a signal. In each case requests in
+flight are completed and stored.
+
+A refused prompt has an answer, ``filtered``, if the endpoint answers other prompts. In doubt a
+control is sent: a prompt that was answered before, or a neutral one.
 """
 
 import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from persona_collapse.asking import response as replies
 from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.client import Client, Outcome
+from persona_collapse.asking.learned import Allowed
 from persona_collapse.asking.limits import (
     LONGEST_WAIT_S,
     Gate,
@@ -24,6 +30,8 @@ from persona_collapse.asking.limits import (
 )
 from persona_collapse.asking.prices import Price, most_prompt_tokens
 from persona_collapse.asking.progress import Progress
+from persona_collapse.asking.reasons import is_filter_finish
+from persona_collapse.asking.replays import Replays, says_hit
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask, Job
 from persona_collapse.common.errors import UserError
@@ -35,6 +43,9 @@ PIECE_S = 120.0
 WORTH_SAYING_S = 5.0
 SYNC_S = 0.5
 HOPELESS = 5  # requests in a row without an answer: the endpoint is down or the study is wrong
+LESSONS = 12  # limits that one job may learn in a row
+# A prompt that no filter refuses, for a run in which nothing was answered yet.
+NEUTRAL = [{"role": "user", "content": "Answer with the number 3 alone."}]
 # How long a run goes on without any answer. Waits that the server asks for do not count, unless so
 # many of them in a row ended in another failure.
 PATIENCE_S = 1800.0
@@ -78,11 +89,20 @@ class Engine:
         self._unanswered = 0
         self._answered_at = 0.0
         self._served: set[str] = set()
+        self._replays = Replays()
+        self._known: list[Ask] = []  # prompts that were answered, of two cells
+        self._controlling = asyncio.Lock()
+        # Of the last answered request of all: when it was sent, and when it was answered.
+        self._proof_sent_at = self._proof_at = float("-inf")
         self._workers: list[asyncio.Task[None]] = []
 
-    async def run(self, jobs: Iterator[Job]) -> None:
-        """Run every job; raise what stopped the run, after requests in flight are completed."""
+    async def run(self, jobs: Iterator[Job], answered: Sequence[Ask] = ()) -> None:
+        """Run every job; raise what stopped the run, after requests in flight are completed.
+
+        ``answered`` are prompts that the endpoint and model answered in earlier runs.
+        """
         self._answered_at = time.monotonic()
+        self._known = list(answered)
         with self._signals():
             syncing = asyncio.create_task(self._sync())
             for _ in range(self.settings.max_in_flight):
@@ -112,34 +132,157 @@ class Engine:
 
     async def _finish(self, job: Job) -> None:
         """Send requests until each slot of a job has an answer, or the job fails."""
-        failed = failures = 0  # failed tries in a row; those not caused by throttling
+        failed = failures = lessons = 0  # in a row; ``failures`` are not caused by throttling
+        refused: Ask | None = None  # a request that was refused for no known reason
+        for attempt in job.attempts:
+            self._replays.add(attempt)
         while (ask := job.ask()) is not None:
-            outcome = await self._attempt(ask)
+            ask = self.client.fitted(ask)
+            if refused is not None:  # the second try is for one reply: n may be what is refused
+                ask = replace(ask, repetitions=refused.repetitions[:1])
+            outcome = await self._exchange(ask)
             if outcome is None:
                 return
-            job.attempts.append(outcome.attempt)
-            waiting = job.ask()
-            left = 0 if waiting is None else len(waiting.repetitions)
-            answers = max(0, len(ask.repetitions) - left)
-            self.progress.add(answers, outcome.attempt.cause is not None)
             if outcome.verdict == replies.ANSWERED:
-                failed = failures = self._unanswered = 0
+                outcome = await self._original(outcome)
+            elif outcome.verdict == replies.FILTERED or (refused and _is_doubtful(outcome)):
+                outcome = await self._judged(refused or ask, outcome)
+            self._keep(job, outcome)
+            if outcome.verdict == replies.ANSWERED:
+                failed = failures = lessons = self._unanswered = 0
+                if refused is not None:
+                    self._explain(refused, outcome)
+                    refused = None
+                continue
+            if outcome.verdict in (replies.ADAPTED, replies.REPLAYED) and lessons < LESSONS:
+                lessons += 1
+                continue
+            if _is_doubtful(outcome) and refused is None:
+                refused = ask
+                await self._sleep(backoff(1))
                 continue
             failed += 1
-            failures += outcome.verdict == replies.RETRY or outcome.attempt.status is None
+            failures += outcome.verdict != replies.THROTTLED or outcome.attempt.status is None
             given_up = failures >= self.settings.transport_attempts
-            if outcome.verdict == replies.REJECTED or given_up:
-                self._unanswered += 1
-                if self._unanswered >= HOPELESS:
-                    how_long = f"{HOPELESS} requests in a row"
-                    self.stop(no_answer(outcome.attempt, self.settings, how_long))
+            if outcome.verdict in (replies.REJECTED, replies.ADAPTED) or given_up:
+                await self._give_up(ask, outcome)
                 return
             await self._sleep(backoff(failed))
 
-    async def _attempt(self, ask: Ask) -> Outcome | None:
-        """Send one request when limits allow and store its outcome; None when stopped."""
+    def _keep(self, job: Job, outcome: Outcome) -> None:
+        """Store an attempt of a job and count the answers that became final with it."""
+        attempt = outcome.attempt
+        self._store(attempt)
+        job.attempts.append(attempt)
+        waiting = job.ask()
+        left = set() if waiting is None else set(waiting.repetitions)
+        answers = len(set(attempt.repetitions) - left)
+        self.progress.add(answers, attempt.cause is not None)
+
+    def _store(self, attempt: Attempt) -> None:
+        self.writer.append(attempt)
+        if (fault := self.writer.fault) is not None:
+            reason = f"{self.writer.folder}: {fault.strerror}: the run stopped asking"
+            self.stop(UserError(f"{reason}. Free space on that disk; {GO_ON}"))
+
+    async def _give_up(self, ask: Ask, outcome: Outcome) -> None:
+        """Leave a job without an answer; stop the run after many in a row, unless others work."""
+        self._unanswered += 1
+        if self._unanswered < HOPELESS or self._stopped.is_set():
+            return
+        if await self._answers_others(ask, outcome.sent_at):
+            self._unanswered = 0
+        else:
+            how_long = f"{HOPELESS} requests in a row"
+            self.stop(no_answer(outcome.attempt, self.settings, how_long))
+
+    async def _judged(self, ask: Ask, outcome: Outcome) -> Outcome:
+        """Return a refusal as the prompt's answer if other prompts are answered, else a failure."""
+        attempt = outcome.attempt
+        since = outcome.sent_at
+        if outcome.verdict == replies.FILTERED and self._proof_at >= since:
+            others: bool | None = True  # the words say filter, and another reply came meanwhile
+        else:
+            others = await self._answers_others(ask, since)
+        if others:
+            filtered = replace(
+                attempt,
+                repetitions=ask.repetitions,
+                cause=None,
+                detail=f"{attempt.cause}: {attempt.detail}",
+                choices=replies.filtered_choices(len(ask.repetitions)),
+            )
+            return replace(outcome, verdict=replies.ANSWERED, attempt=filtered)
+        if others is False and attempt.cause == "http_403":
+            self.stop(stopped(attempt, self.settings))
+        return replace(outcome, verdict=replies.REJECTED)
+
+    async def _answers_others(self, ask: Ask, since: float) -> bool | None:
+        """Return whether a request sent after ``since`` was answered; in doubt send a control.
+
+        None where the control had another failure, which says nothing.
+        """
+        async with self._controlling:
+            if self._proof_sent_at >= since:
+                return True
+            outcome = await self._control(ask)
+        if outcome is None:
+            return None
+        if _is_proof(outcome):
+            return True
+        refusals = (replies.FILTERED, replies.DOUBTFUL, replies.REJECTED, replies.STOP)
+        return False if outcome.verdict in refusals else None
+
+    async def _control(self, ask: Ask) -> Outcome | None:
+        """Send a prompt other than that of ``ask``, one that was answered if there is one."""
+        neutral = Ask(self.settings.cell_key(NEUTRAL), NEUTRAL, (1,), ask.max_tokens, 0)
+        control = next((known for known in self._known if known.cell != ask.cell), neutral)
+        for _ in range(LESSONS):
+            outcome = await self._exchange(control)
+            if outcome is None:
+                return None
+            self._store(outcome.attempt)
+            self._replays.add(outcome.attempt)
+            if outcome.verdict != replies.ADAPTED:
+                break
+        return outcome
+
+    async def _original(self, outcome: Outcome) -> Outcome:
+        """Return an answer, as a failure where a cache gave an earlier one again."""
+        attempt = outcome.attempt
+        hit = says_hit(outcome.headers)
+        replay = hit or self._replays.is_replay(attempt)
+        if replay is None:  # ids of one cell do not show yet whether they identify replies
+            await self._control(Ask(attempt.cell, [], (1,), attempt.max_tokens, 0))
+            replay = self._replays.is_replay(attempt)
+        if not replay:
+            self._replays.add(attempt)
+            return outcome
+        if outcome.uncached:
+            self.stop(cached(attempt, self.settings))
+        else:
+            self.client.learn(Allowed(uncached=True))
+            self.progress.say(
+                f"a cache gave an earlier reply again (response id {attempt.response_id}), which "
+                "is no repetition: it is asked again, and requests now ask caches not to answer"
+            )
+        detail = f"response id {attempt.response_id}: an earlier reply, given again by a cache"
+        copy = replace(attempt, cause="replay", detail=detail, choices=())
+        return replace(outcome, verdict=replies.REPLAYED, attempt=copy)
+
+    def _explain(self, refused: Ask, outcome: Outcome) -> None:
+        """Ask for single replies where only a request for several was refused."""
+        if len(refused.repetitions) > 1 and _is_proof(outcome):
+            self.client.learn(Allowed(max_n=1))
+            self.progress.say(
+                f"the server refused a request for {len(refused.repetitions)} replies and answered "
+                "one for a single reply: replies are asked one by one (batching: single sets it)"
+            )
+
+    async def _exchange(self, ask: Ask) -> Outcome | None:
+        """Send one request when limits allow; None when stopped. The caller stores its attempt."""
         prompt = most_prompt_tokens(ask.messages)
-        completion = ask.max_tokens * len(ask.repetitions)
+        completion = self.client.tokens(ask) * len(ask.repetitions)
         estimate = self.price.cost(prompt, completion) if self.price else 0.0
         await self._permission(prompt + completion)
         try:
@@ -148,11 +291,15 @@ class Engine:
             if self.budget:
                 self.budget.take(estimate)
             outcome = await self.client.send(ask)
-            self.writer.append(outcome.attempt)
         finally:
             self.gate.release()
         if self.budget:
             self.budget.settle(estimate, self._cost(outcome.attempt, estimate))
+        if _is_proof(outcome):
+            self._proof_at = time.monotonic()
+            self._proof_sent_at = max(self._proof_sent_at, outcome.sent_at)
+            if len(self._known) < 2 and all(ask.cell != known.cell for known in self._known):
+                self._known.append(replace(ask, repetitions=ask.repetitions[:1]))
         self._react(outcome)
         return outcome
 
@@ -172,15 +319,13 @@ class Engine:
             return 0.0
         if attempt.prompt_tokens is not None:
             return self.price.cost(attempt.prompt_tokens, attempt.completion_tokens or 0)
-        paid = attempt.cause is None or attempt.cause in MAYBE_PAID
+        answered = attempt.cause is None and (attempt.status or 0) < 300
+        paid = answered or attempt.cause in MAYBE_PAID
         return estimate if paid else 0.0
 
     def _react(self, outcome: Outcome) -> None:
         """Adapt concurrency, pauses and the run itself to an outcome."""
         attempt, now = outcome.attempt, time.monotonic()
-        if (fault := self.writer.fault) is not None:
-            reason = f"{self.writer.folder}: {fault.strerror}: the run stopped asking"
-            self.stop(UserError(f"{reason}. Free space on that disk; {GO_ON}"))
         if outcome.verdict == replies.ANSWERED:
             self._answered_at, self._promises = now, 0
             self.gate.grow()
@@ -260,6 +405,29 @@ class Engine:
         self.progress.say(f"stopping; waiting for {self.gate.in_flight} requests in flight")
         name = signal.Signals(number).name
         self.stop(UserError(f"stopped by {name}; {GO_ON} ({self.writer.folder})"))
+
+
+def _is_doubtful(outcome: Outcome) -> bool:
+    return outcome.verdict == replies.DOUBTFUL
+
+
+def _is_proof(outcome: Outcome) -> bool:
+    """Return whether an outcome shows that the account and the study's settings are accepted."""
+    choices = outcome.attempt.choices
+    filtered = all(is_filter_finish(choice.finish) for choice in choices)
+    return outcome.verdict == replies.ANSWERED and not filtered
+
+
+def cached(attempt: Attempt, settings: Settings) -> StoppedError:
+    """Explain that a cache answers instead of the model."""
+    return StoppedError(
+        f"{settings.base_url}, model {settings.model}: a cache answers instead of the model: it "
+        f"gave the reply {attempt.response_id} again for the same prompt, although the request "
+        "asked caches not to answer. Copies are no repetitions, and R would be too high. Switch "
+        "the cache off at that server or ask the model directly (docs/servers.md); then "
+        f"{THEN_GO_ON}",
+        "replay",
+    )
 
 
 def stopped(attempt: Attempt, settings: Settings) -> StoppedError:

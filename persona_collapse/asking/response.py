@@ -5,23 +5,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from persona_collapse.asking.reasons import Reason, is_filter_finish, reason_of
 from persona_collapse.store.attempts import Alternatives, Choice
 
 # What the engine does next.
 ANSWERED = "answered"
+ADAPTED = "adapted"  # a limit was learned: send the request again in the way it allows
+REPLAYED = "replayed"  # a cache gave an earlier reply again
 RETRY = "retry"  # send the same request again after a wait
 THROTTLED = "throttled"  # retry, and lower the concurrency
 REJECTED = "rejected"  # this request will never be answered; others may be
+FILTERED = "filtered"  # a filter's words: an answer of this prompt, if other prompts are answered
+DOUBTFUL = "doubtful"  # the prompt or the account is refused
 STOP = "stop"  # no request will be answered until the user acts
 
-# Verdicts by HTTP status; others from 500 on are retried, the rest are rejected.
+# Verdicts by HTTP status; others from 500 on are retried, the rest are doubtful.
 VERDICTS = {
-    **dict.fromkeys((401, 402, 403, 404), STOP),
+    **dict.fromkeys((401, 402, 404), STOP),
     **dict.fromkeys((408, 429, 503, 504, 529), THROTTLED),
     **dict.fromkeys((409, 425), RETRY),
 }
 OUT_OF_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
 LONGEST_DETAIL = 300
+CONTENT_FILTER = "content_filter"  # OpenAI's word, under which the store keeps filtered prompts
 # Fields of a message that hold thoughts: DeepSeek, vLLM and others; OpenRouter, Ollama; Anthropic.
 THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thoughts", "reasoning_details")
 
@@ -30,7 +36,8 @@ THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thoughts", "reasoning
 class Reply:
     """A server's answer to one request, or the kind of its failure.
 
-    ``about`` holds what else the server says of its answer, by the names of ``Attempt``.
+    ``about`` holds what else the server says of its answer, by the names of ``Attempt``, and
+    ``reason`` a refusal's in full.
     """
 
     verdict: str
@@ -38,6 +45,7 @@ class Reply:
     detail: str | None = None
     choices: tuple[Choice, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
+    reason: Reason | None = None
 
 
 def read_reply(status: int, content: bytes, n: int) -> Reply:
@@ -52,8 +60,8 @@ def read_reply(status: int, content: bytes, n: int) -> Reply:
         return Reply(RETRY, "not_json", _short(content))
     if body.get("error") and not body.get("choices"):
         # Routers report a provider's failure inside a 200; the error's code is the status.
-        code = body["error"].get("code") if isinstance(body["error"], dict) else None
-        return _error(code if isinstance(code, int) else 502, body, content, n)
+        code = str(body["error"].get("code")) if isinstance(body["error"], dict) else ""
+        return _error(int(code) if code.isdecimal() else 502, body, content, n)
     found = body.get("choices")
     choices = tuple(_choice(entry) for entry in found) if isinstance(found, list) else ()
     usage = body.get("usage")
@@ -67,21 +75,32 @@ def read_reply(status: int, content: bytes, n: int) -> Reply:
     }
     if any(choice.finish != "error" for choice in choices):
         return Reply(ANSWERED, choices=choices, about=about)
+    reason = reason_of(body, content)
+    if reason.is_filter:  # Gemini's own form: no choices, and a block reason
+        blocked = filtered_choices(n)
+        return Reply(ANSWERED, detail=_short(reason.text), choices=blocked, about=about)
     return Reply(RETRY, "no_choices", _short(content), about=about)
 
 
+def filtered_choices(n: int) -> tuple[Choice, ...]:
+    """Return the n choices that stand for a prompt that a filter refused."""
+    return tuple(Choice(index, None, CONTENT_FILTER) for index in range(n))
+
+
 def _error(status: int, body: Any, content: bytes, n: int) -> Reply:
-    error = body.get("error") if isinstance(body, dict) else None
-    error = error if isinstance(error, dict) else {"message": error}
-    code = str(error.get("code") or error.get("type") or "")
-    detail = _short(str(error["message"]) if error.get("message") else content)
-    if status == 400 and code == "content_filter":
-        # The prompt itself was filtered: an answer, not a failed request.
-        return Reply(ANSWERED, choices=tuple(Choice(i, None, code, None) for i in range(n)))
-    if any(word in (code, str(error.get("type"))) for word in OUT_OF_MONEY):
-        return Reply(STOP, "insufficient_quota", detail)
-    verdict = VERDICTS.get(status, RETRY if status >= 500 else REJECTED)
-    return Reply(verdict, f"http_{status}", detail)
+    reason = reason_of(body, content)
+    cause, detail = f"http_{status}", _short(reason.text)
+    if any(code in OUT_OF_MONEY for code in reason.codes):
+        return Reply(STOP, "insufficient_quota", detail, reason=reason)
+    verdict = VERDICTS.get(status, RETRY if status >= 500 else DOUBTFUL)
+    if verdict in (DOUBTFUL, RETRY):
+        if reason.is_filter:  # the prompt itself was filtered: an answer, not a failed request
+            return Reply(ANSWERED, detail=detail, choices=filtered_choices(n), reason=reason)
+        if reason.speaks_of_filter:
+            verdict = FILTERED
+        elif verdict == DOUBTFUL and status != 403 and reason.speaks_of_setting:
+            verdict = REJECTED
+    return Reply(verdict, cause, detail, reason=reason)
 
 
 def _choice(entry: Any) -> Choice:
@@ -95,10 +114,13 @@ def _choice(entry: Any) -> Choice:
         parts = [part for part in content if isinstance(part, dict)]
         thoughts += [_plain_text(part) for part in parts if _is_thought(part)]
         content = "".join(_plain_text(part) for part in parts if not _is_thought(part))
+    finish, native = _text(entry.get("finish_reason")), _text(entry.get("native_finish_reason"))
+    if is_filter_finish(native):  # a router's word for it says less than the provider's
+        finish = native
     return Choice(
         _integer(entry.get("index")),
         _text(content),
-        _text(entry.get("finish_reason")),
+        finish,
         _text(message.get("refusal")),
         _first_token(entry.get("logprobs")),
         _text(next((thought for thought in thoughts if thought.strip()), None)),

@@ -3,7 +3,7 @@
 Every setting is a field of one of the two classes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Self
@@ -13,8 +13,19 @@ from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.common.hashing import digest
 
 TOP_LOGPROBS = 20
+SHORT = 1  # tokens of a one-token try
+MOST_AT_ONCE = 128  # choices that OpenAI's API gives to one request
 MAX_IN_FLIGHT = 64
 JOB_IN_FLIGHT = 32  # more requests in flight than this gain nothing from one process
+# Sampling without top-p, top-k, min-p and penalties, by the names that servers have in common.
+NEUTRAL = {
+    "top_p": 1.0,
+    "top_k": -1,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -22,6 +33,9 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 class Identity:
     """Settings that change an answer, and so its key.
 
+    ``top_logprobs`` is the number of alternatives (None: 20), ``reply_tokens`` the length of a
+    one-token try (None: 1). ``sampling_defaults`` "neutral" sends ``NEUTRAL``, so that the model's
+    files say nothing about sampling.
     ``fallback_max_tokens`` applies to fallback replies alone: a change asks for these again and for
     no others.
     ``max_tokens`` is the length limit of open-ended replies, part of their identity in the store.
@@ -33,6 +47,9 @@ class Identity:
     model: str
     extra_body: dict[str, Any] = field(default_factory=dict)
     method: str = "repeats"
+    top_logprobs: int | None = None
+    reply_tokens: int | None = None
+    sampling_defaults: str | None = None
     temperature: float = 0.1
     top_p: float | None = None
     seed: int | None = None
@@ -57,6 +74,7 @@ class Run:
     timeout_s: float = 60.0
     token_limit_parameter: str | None = None
     batching: str = "n"
+    max_n: int | None = None
     max_attempts: int = 10
     transport_attempts: int = 8
     store: str = "answer_store"
@@ -84,7 +102,14 @@ class Settings(Identity, Run):
                 raise UserError(f"openai endpoint: the setting {key!r} is missing")
         given["base_url"] = normalised_url(given["base_url"])
         given["extra_body"] = given.get("extra_body") or {}
-        return cls(**given)
+        found = cls(**given)
+        if found.short >= found.fallback_max_tokens:
+            raise UserError(
+                f"reply_tokens: {found.short} must be below sampling.fallback_max_tokens "
+                f"({found.fallback_max_tokens}), the length of the reply that is read last; "
+                "raise fallback_max_tokens"
+            )
+        return found
 
     @property
     def logprobs(self) -> bool:
@@ -102,10 +127,34 @@ class Settings(Identity, Run):
 
         Unset values are left out, so that a setting added later changes no key.
         """
+        neutral = NEUTRAL if self.sampling_defaults == "neutral" else {}
         if self.logprobs:  # asked at T = 1; other temperatures are computed from it
-            return {"temperature": 1.0, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+            most = self.top_logprobs or TOP_LOGPROBS
+            return {**neutral, "temperature": 1.0, "logprobs": True, "top_logprobs": most}
         given = {"temperature": float(self.temperature), "top_p": self.top_p, "seed": self.seed}
-        return {name: value for name, value in given.items() if value is not None}
+        return {**neutral, **{name: value for name, value in given.items() if value is not None}}
+
+    @property
+    def short(self) -> int:
+        """The length limit of a one-token try, in tokens."""
+        return self.reply_tokens or SHORT
+
+    @property
+    def stated(self) -> list[str]:
+        """What the study says about the server's limits, by the names of ``learned.Allowed``."""
+        said = {
+            "token_parameter": self.token_limit_parameter,
+            "top_logprobs": self.top_logprobs,
+            "max_n": self.max_n,
+        }
+        return [name for name, value in said.items() if value is not None]
+
+    def blocks(self, repetitions: Sequence[int]) -> list[Sequence[int]]:
+        """Group the repetitions of a cell by request."""
+        # Choices of one request share its log-probabilities, so each repetition is a request.
+        single = self.batching == "single" or self.logprobs
+        most = 1 if single else self.max_n or MOST_AT_ONCE
+        return [repetitions[at : at + most] for at in range(0, len(repetitions), most)]
 
     def cell_key(self, messages: list[dict[str, str]]) -> str:
         """Return the sha256 of the canonical request: messages, generation, endpoint, model.

@@ -14,18 +14,19 @@ from dataclasses import dataclass
 from persona_collapse.answers import LOGPROBS, REPLY, TOKEN
 from persona_collapse.asking.logprobs import UnusableError, rating_law
 from persona_collapse.asking.ratings import read_rating
+from persona_collapse.asking.reasons import is_filter_finish
+from persona_collapse.asking.response import CONTENT_FILTER
 from persona_collapse.asking.settings import Settings
 from persona_collapse.materials.instruments import Scale
 from persona_collapse.store.attempts import Attempt, Choice
 
-SHORT = 1  # tokens of a one-token try
 REJECTIONS = ("http_400", "http_422")  # failures that would repeat for the same request
 OK, UNPARSEABLE, REFUSED, FILTERED, ERROR = "ok", "unparseable", "refused", "filtered", "error"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reply says; ``reason`` is why log-probabilities could not be used.
+    """What one reply says; ``reason`` is why it was filtered, or cannot be used.
 
     ``read_from`` is how its rating was read, ``rating_mass`` the probability of all ratings.
     """
@@ -49,8 +50,10 @@ class Protocol:
         """Read one reply of an attempt; a refusal has no rating, whatever its text."""
         if choice.refusal:
             return Reading(REFUSED)
-        if choice.finish == "content_filter":
-            return Reading(FILTERED)
+        if is_filter_finish(choice.finish):
+            return Reading(
+                FILTERED, reason=None if choice.finish == CONTENT_FILTER else choice.finish
+            )
         if self.settings.logprobs:
             try:
                 law = rating_law(choice.alternatives, self.scale)
@@ -101,7 +104,7 @@ class Slot:
         self.read_from = reading.read_from
         if self.fallback and self.read_from == TOKEN:  # it took a longer reply to get one
             self.read_from = REPLY
-        self.response = reading.reason or choice.refusal or choice.text
+        self.response = attempt.detail or reading.reason or choice.refusal or choice.text
         self.served_model = attempt.served_model
         self.system_fingerprint = attempt.system_fingerprint
         self.created_at = attempt.created_at
@@ -123,7 +126,7 @@ def resolve(
             if attempt.cause is not None:
                 slot.transport_failures += 1
                 slot.response = f"{attempt.cause}: {attempt.detail or ''}".rstrip(": ")
-            elif choice is not None and attempt.max_tokens == SHORT:
+            elif choice is not None and attempt.max_tokens == settings.short:
                 reading = protocol.read(choice, attempt)
                 slot.parse_failures += reading.status == UNPARSEABLE
                 # Log-probabilities say the same when they are asked for again.
@@ -188,7 +191,7 @@ class RatingJob(Job):
         slots = resolve(self.attempts, self.repetitions, self.protocol).values()
         waiting = {s.repetition: s.parse_failures for s in slots if s.status is None}
         short = tuple(slot for slot, failed in waiting.items() if failed < settings.max_attempts)
-        return (short, SHORT) if short else (tuple(waiting), settings.fallback_max_tokens)
+        return (short, settings.short) if short else (tuple(waiting), settings.fallback_max_tokens)
 
 
 def received(

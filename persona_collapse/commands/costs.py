@@ -217,7 +217,7 @@ def answer_rows(tasks: Iterable[tuple[Task, Settings]]) -> list[Row]:
             row = rows.setdefault(names, {**dict.fromkeys(SUMMED, 0), "tokens_by": how})
             row["answers"] += len(shard.cells) * len(shard.repetitions)
             for cell, repetitions in shard.missing(found.attempts):
-                requests = len(shard.requests(repetitions))
+                requests = len(shard.settings.blocks(repetitions))
                 tokens = prompt_tokens(shard.messages(cell.persona, cell.item), count)
                 row["remaining"] += len(repetitions)
                 row["requests"] += requests

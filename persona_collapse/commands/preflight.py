@@ -7,6 +7,7 @@ store like everything that is paid. A server that is to train is asked whether i
 
 import asyncio
 import random
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,10 +19,15 @@ import httpx2
 import polars as pl
 
 from persona_collapse.asking.client import Client
+from persona_collapse.asking.connection import address, http_options, key_headers
+from persona_collapse.asking.engine import LESSONS, NEUTRAL
 from persona_collapse.asking.keys import find_key, redacted
-from persona_collapse.asking.logprobs import UnusableError, rating_law
+from persona_collapse.asking.learned import Allowed
+from persona_collapse.asking.logprobs import LEADING_SPACE, UnusableError, rating_law
+from persona_collapse.asking.replays import Replays, says_hit
+from persona_collapse.asking.response import ADAPTED
 from persona_collapse.asking.settings import Settings
-from persona_collapse.asking.slots import SHORT, Ask
+from persona_collapse.asking.slots import Ask
 from persona_collapse.commands.costs import JUDGE, asked_tasks, known_models
 from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning import messages
@@ -41,6 +47,10 @@ LIST_TIMEOUT_S = 20.0
 KIND = "Talk to the people it concerns, be honest with them, and ask for help where you need it."
 SENSELESS = "blue yesterday the the of seven under quickly a spoon spoon tomorrow is"
 MIDDLE = 50.0  # a kind reply's alignment is above, a senseless one's coherence below
+# Servers that fill what a request leaves out from the model's files, as ``owned_by`` names them.
+FILLING_SERVERS = ("vllm", "sglang")
+# Fingerprints that name the server's software, not the model: llama.cpp, Ollama, vLLM, mlx-lm.
+SOFTWARE = re.compile(r"^(?:b\d+-|fp_ollama|vllm|sglang|mlx|\d+\.\d+)")
 SERVED = ("served_model", "system_fingerprint", "provider")  # as the first reply says
 COLUMNS: dict[str, Any] = {
     "model": pl.String,
@@ -50,8 +60,8 @@ COLUMNS: dict[str, Any] = {
     "answers": pl.Boolean,
     "listed": pl.Boolean,  # null where the server has no list of models
     "shutdown_date": pl.String,
-    "choices_of_10": pl.Int64,
-    "independent": pl.String,  # yes, no, or unclear
+    "choices_of_10": pl.Int64,  # null where the run asks for fewer at once
+    "independent": pl.String,  # yes, no, or unclear; null where the run asks one by one
     "logprobs": pl.String,  # usable, or why not
     "token_parameter": pl.String,
     **dict.fromkeys(SERVED, pl.String),
@@ -67,6 +77,23 @@ class Canary:
     settings: Settings
     messages: list[dict[str, str]]
     scale: Scale
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What the requests for one variant showed; ``row`` is its row of the table.
+
+    ``measured`` is the reply with log-probabilities, ``tokens`` the length limit that was sent,
+    ``owner`` the kind of server as its list of models says. ``replayed``: a cache gave a reply
+    again, although it was asked not to (``always``) or not any more (``before``).
+    """
+
+    row: dict[str, Any]
+    attempts: list[Attempt]
+    measured: Attempt
+    tokens: int
+    owner: str | None
+    replayed: str | None
 
 
 @dataclass(frozen=True)
@@ -135,18 +162,20 @@ def preflight(
     ``allow_mixed_backends``.
     """
 
-    async def all_of_them() -> list[tuple[dict[str, Any], list[Finding]]]:
+    async def all_of_them() -> list[tuple[Tried, list[Finding]]]:
         return list(await asyncio.gather(*(_try(canary) for canary in canaries)))
 
     tried = asyncio.run(all_of_them())
-    frame = pl.DataFrame([row for row, _ in tried], schema=COLUMNS)
+    rows = [one.row for one, _ in tried]
+    frame = pl.DataFrame(rows, schema=COLUMNS)
     findings = [finding for _, found in tried for finding in found]
     backends = {
         (row["model"], row["variant"]): row["base_url"]
         + (f" ({row['provider']})" if row["provider"] else "")
-        for row, _ in tried
+        for row in rows
     }
     findings += mixed_backends(backends, baseline, allow_mixed_backends)
+    findings += one_model_for_several([one for one, _ in tried])
     return frame, sorted(findings, key=lambda finding: not finding.fatal)
 
 
@@ -179,69 +208,151 @@ def mixed_backends(
     return findings
 
 
-async def _try(canary: Canary) -> tuple[dict[str, Any], list[Finding]]:
-    """Send the canary's requests; return its row and findings."""
-    # At the study's own temperature most replies are equal, which shows nothing about independence.
-    settings = replace(canary.settings, method="repeats", temperature=1.0, max_in_flight=N)
-    key = find_key(settings.api_key_env, settings.base_url)
-    client, probing = Client(settings, key), replace(settings, method="logprobs")
-    cells = [settings.cell_key(canary.messages), probing.cell_key(canary.messages)]
-    about = {"generation": settings.generation, "scope": "preflight", "probe": "preflight"}
-    writer = Writer(Path(settings.store), settings.stream, cells, about)
+def one_model_for_several(tried: Sequence[Tried]) -> list[Finding]:
+    """Find variants that one model answers, although the study names several.
 
-    async def send(by: Client, cell: str, repetitions: Sequence[int]) -> Attempt:
-        outcome = await by.send(Ask(cell, canary.messages, tuple(repetitions), SHORT, 0))
-        if outcome.attempt.cause == "token_parameter":  # the client now knows the name: retry
-            outcome = await by.send(Ask(cell, canary.messages, tuple(repetitions), SHORT, 1))
-        writer.append(outcome.attempt)
+    A server with one model loaded answers to every name. It shows in the name of the served model,
+    or in the fingerprint where that is no mark of the server's software and log-probabilities do
+    not differ. On one address it is fatal.
+    """
+    findings = []
+    for place, one in enumerate(tried):
+        for other in tried[:place]:
+            row, first = one.row, other.row
+            same_place = row["base_url"] == first["base_url"]
+            if row["requested_model"] == first["requested_model"]:
+                continue
+            served = row["served_model"]
+            by_name = served is not None and served == first["served_model"]
+            if not by_name and not (same_place and _same_fingerprint(one, other)):
+                continue
+            mark = (
+                f"the served model {served}"
+                if by_name
+                else (f"the fingerprint {row['system_fingerprint']}")
+            )
+            text = (
+                f"{row['requested_model']} and {first['requested_model']} (of {first['model']} "
+                f"{first['variant']}) have {mark} in common: one model answers to both names, and "
+                "their contrast compares it with itself; load the other model, or correct 'model'"
+            )
+            findings.append(Finding(row["model"], row["variant"], same_place, text))
+    return findings
+
+
+def _same_fingerprint(one: Tried, other: Tried) -> bool:
+    mark = one.row["system_fingerprint"]
+    if mark is None or mark != other.row["system_fingerprint"] or SOFTWARE.search(mark):
+        return False
+    alternatives = [
+        [choice.alternatives for choice in tried.measured.replies().values()]
+        for tried in (one, other)
+    ]
+    return alternatives[0] == alternatives[1] or not all(
+        found and found[0] for found in alternatives
+    )
+
+
+async def _try(canary: Canary) -> tuple[Tried, list[Finding]]:
+    """Send the canary's requests, in the form that the run sends; return what they showed."""
+    given = canary.settings
+    key = find_key(given.api_key_env, given.base_url)
+    # At the study's own temperature most replies are equal, which shows nothing about independence.
+    client = Client(replace(given, method="repeats", temperature=1.0, max_in_flight=N), key)
+    prober = Client(replace(given, method="logprobs"), key)
+    messages, replays, hits = canary.messages, Replays(), []
+    cells = [one.settings.cell_key(messages) for one in (client, prober)]
+    about = {"generation": client.settings.generation, "scope": "preflight", "probe": "preflight"}
+    writer = Writer(Path(given.store), given.stream, cells, about)
+
+    async def send(
+        by: Client, repetitions: Sequence[int], text: list[dict[str, str]] = messages
+    ) -> Attempt:
+        cell = by.settings.cell_key(text)
+        for number in range(LESSONS):
+            ask = Ask(cell, text, tuple(repetitions), given.short, number)
+            outcome = await by.send(by.fitted(ask))
+            writer.append(outcome.attempt)
+            if outcome.verdict != ADAPTED:
+                break
+        hits.append(says_hit(outcome.headers))
         return outcome.attempt
 
+    async def replayed(by: Client, attempts: Sequence[Attempt]) -> bool:
+        if any(hits):
+            return True
+        found = []
+        for attempt in attempts:
+            found.append(replays.is_replay(attempt))
+            replays.add(attempt)
+        if None in found:  # another prompt shows whether ids identify replies
+            replays.add(await send(by, [1], NEUTRAL))
+        return any(replays.is_replay(attempt) for attempt in attempts)
+
     try:
-        listed = await asyncio.to_thread(look_up, settings.base_url, settings.model, key)
-        together = await send(client, cells[0], range(1, N + 1))
-        singles: list[Attempt] = []
-        if together.cause is None:
-            ones = (send(client, cells[0], [place]) for place in range(N + 1, 2 * N + 1))
-            singles = list(await asyncio.gather(*ones))
-        prober = Client(replace(probing, token_limit_parameter=client.limit_parameter), key)
-        measured = await send(prober, cells[1], [1]) if together.cause is None else together
-        await prober.close()
+        listed = await asyncio.to_thread(look_up, given.base_url, given.model, key)
+        by = prober if given.logprobs else client
+        block = given.blocks(range(1, N + 1))[0]
+        first = await send(by, block)
+        attempts, measured, cache = [first], first, None
+        if first.cause is None:
+            more = range(N + 1, 2 * N + 1) if len(block) > 1 else range(2, 4)
+            attempts += await asyncio.gather(*(send(by, [place]) for place in more))
+            if await replayed(by, attempts):
+                by.learn(Allowed(uncached=True))
+                hits.clear()
+                again = [await send(by, [place]) for place in (2 * N + 1, 2 * N + 2)]
+                cache = "always" if await replayed(by, again) else "before"
+            if not given.logprobs:
+                prober.allowed = prober.allowed.and_also(client.allowed)
+                measured = await send(prober, [1])
     finally:
         await client.close()
+        await prober.close()
         writer.close()
+    single = [text for attempt in attempts[1:] for text in _texts([attempt])]
     row = {
         "model": canary.model,
         "variant": canary.variant,
-        "base_url": settings.base_url,
-        "requested_model": settings.model,
-        "answers": together.cause is None,
-        "listed": listed[0],
-        "shutdown_date": listed[1],
-        "choices_of_10": len(together.replies()),
-        "independent": independent(_texts([together]), _texts(singles)),
+        "base_url": given.base_url,
+        "requested_model": given.model,
+        "answers": first.cause is None,
+        "listed": listed.found,
+        "shutdown_date": listed.shutdown_date,
+        "choices_of_10": len(first.replies()) if len(first.repetitions) == N else None,
+        "independent": independent(_texts([first]), single) if len(block) > 1 else None,
         "logprobs": _logprobs(measured, canary.scale),
-        "token_parameter": client.limit_parameter,
-        **{name: getattr(together, name) for name in SERVED},
+        "token_parameter": by.limit_parameter,
+        **{name: getattr(first, name) for name in SERVED},
     }
-    return row, _findings(canary, row, [together, *singles], key)
+    tokens = by.tokens(Ask("", messages, (1,), given.short, 0))
+    tried = Tried(row, attempts, measured, tokens, listed.owner, cache)
+    return tried, _findings(canary, tried, key)
 
 
-def look_up(base_url: str, model: str, key: str | None) -> tuple[bool | None, str | None]:
-    """Look up a model in ``GET /models``: whether it is listed, and its shutdown date.
+@dataclass(frozen=True)
+class Listed:
+    """What ``GET /models`` says of a model; None where the server has no list, or does not say."""
 
-    None where the server has no list, or gives no date.
-    """
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    found: bool | None = None
+    shutdown_date: str | None = None
+    owner: str | None = None
+
+
+def look_up(base_url: str, model: str, key: str | None) -> Listed:
+    """Look up a model in the server's list."""
+    plain, query = address(base_url)
     try:
-        reply = httpx2.get(f"{base_url}/models", headers=headers, timeout=LIST_TIMEOUT_S)
+        with httpx2.Client(**http_options(base_url), timeout=LIST_TIMEOUT_S) as http:
+            reply = http.get(f"{plain}/models", params=query, headers=key_headers(base_url, key))
         entries = reply.json()["data"]
         found = [entry for entry in entries if entry.get("id") == model]
+        owners = {str(entry.get("owned_by")) for entry in entries}
     except (httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError):
-        return None, None
-    if not found:
-        return False, None
-    day = found[0].get("shutdown_date")
-    return True, str(day) if day else None
+        return Listed()
+    day = found[0].get("shutdown_date") if found else None
+    owner = next((name for name in FILLING_SERVERS if name in owners), None)
+    return Listed(bool(found), str(day) if day else None, owner)
 
 
 def independent(together: Sequence[str], single: Sequence[str]) -> str:
@@ -280,12 +391,11 @@ def _logprobs(attempt: Attempt, scale: Scale) -> str:
         return str(fault)
 
 
-def _findings(
-    canary: Canary, row: dict[str, Any], attempts: Sequence[Attempt], key: str | None
-) -> list[Finding]:
+def _findings(canary: Canary, tried: Tried, key: str | None) -> list[Finding]:
     """Return what is wrong with one variant."""
     found: list[tuple[bool, str]] = []
-    first, settings = attempts[0], canary.settings
+    row, attempts, settings = tried.row, tried.attempts, canary.settings
+    first = attempts[0]
     if first.cause is not None:
         text = f"{first.cause}: {redacted(first.detail or 'no reason given', key)}"
         return [Finding(canary.model, canary.variant, True, f"does not answer: {text}")]
@@ -293,22 +403,42 @@ def _findings(
         found.append((False, f"{settings.model} answers but is not in the server's list of models"))
     if row["shutdown_date"]:
         found.append(shutdown(row["shutdown_date"]))
-    if row["choices_of_10"] < N and settings.batching == "n":
+    if row["choices_of_10"] is not None and row["choices_of_10"] < N:
         text = f"gave {row['choices_of_10']} of {N} choices: the others need more requests"
         found.append((False, f"{text}; set batching: single to send single requests"))
     if row["independent"] == "no":
         text = "the choices of one request are not distributed like single replies"
-        fatal = settings.batching == "n" and not settings.logprobs
-        found.append((fatal, f"{text}: use batching: single"))
+        found.append((True, f"{text}: use batching: single"))
     if settings.logprobs and row["logprobs"] != "usable":
-        found.append((True, f"method: logprobs cannot be used: {row['logprobs']}"))
-    if any((a.completion_tokens or 0) > 2 * len(a.repetitions) for a in attempts):
+        text = f"method: logprobs cannot be used: {row['logprobs']}"
+        found.append((True, f"{text}; use method: repeats"))
+    elif settings.logprobs and (absent := _absent(tried.measured, canary.scale)):
+        text = f"the ratings {', '.join(map(str, absent))} are not among the alternatives"
+        found.append((False, f"{text}: each counts with the smallest probability among them"))
+    if tried.replayed == "always":
+        text = "a cache answers instead of the model, also when asked not to: copies are no"
+        found.append((True, f"{text} repetitions; switch it off at the server (docs/servers.md)"))
+    elif tried.replayed:
+        text = "a cache gave a reply again; it does not where requests ask it not to, and the run"
+        found.append((False, f"{text} sends them so"))
+    if tried.owner and not settings.sampling_defaults:
+        text = f"{tried.owner} takes what a request leaves out (top_p, top_k, repetition_penalty)"
+        advice = "where variants' files may differ, set sampling_defaults: neutral"
+        found.append((False, f"{text} from the model's generation_config.json: {advice}"))
+    if any((a.completion_tokens or 0) > 2 * len(a.repetitions) * tried.tokens for a in attempts):
         text = f"{row['token_parameter']} is ignored: replies are longer than one token"
         found.append((False, text))
     served = sorted({a.served_model for a in attempts if a.served_model})
     if len(served) > 1:
         found.append((False, f"served by several models: {', '.join(served)}"))
     return [Finding(canary.model, canary.variant, fatal, text) for fatal, text in found]
+
+
+def _absent(attempt: Attempt, scale: Scale) -> list[int]:
+    """Return the ratings that are not among the alternatives of a usable reply."""
+    choice = next(iter(attempt.replies().values()))
+    tokens = {token.lstrip(LEADING_SPACE) for token, _ in choice.alternatives or ()}
+    return [rating for rating in scale.ratings if str(rating) not in tokens]
 
 
 def shutdown(day: str) -> tuple[bool, str]:
@@ -357,12 +487,12 @@ def _permission(tune: Runner) -> list[tuple[bool, str]]:
 
 def _base(tune: Runner) -> list[tuple[bool, str]]:
     order, name = tune.order, tune.settings["api_key_env"]
-    listed, day = look_up(order.base_url, order.base, find_key(name, order.base_url))
-    if listed is False:
+    listed = look_up(order.base_url, order.base, find_key(name, order.base_url))
+    if listed.found is False:
         return [(True, f"the base model {order.base} is not in the server's list of models")]
-    if not day:
+    if not listed.shutdown_date:
         return []
-    fatal, text = shutdown(day)
+    fatal, text = shutdown(listed.shutdown_date)
     return [(fatal, f"the base model {order.base} {text}, and so are models fine-tuned from it")]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 import polars as pl
@@ -9,8 +10,8 @@ import polars as pl
 from persona_collapse.answers import SCHEMA, conform
 from persona_collapse.asking.ask import Attempts, Order, complete
 from persona_collapse.asking.settings import Identity, Settings, job_settings, known
-from persona_collapse.asking.slots import ERROR, Protocol, RatingJob, Slot, resolve
-from persona_collapse.common.keys import Count, Matches, NonNegative, Positive, Text, key
+from persona_collapse.asking.slots import ERROR, Ask, Protocol, RatingJob, Slot, resolve
+from persona_collapse.common.keys import Count, Limits, Matches, NonNegative, Positive, Text, key
 from persona_collapse.endpoints.base import (
     Endpoint,
     EndpointKeys,
@@ -56,6 +57,28 @@ class OpenaiEndpoint(EndpointKeys):
     )
     batching: Literal["n", "single"] = key(
         "all repetitions of a cell in one request, or one by one", "n"
+    )
+    max_n: Count | None = key(
+        "most repetitions in one request, where the server allows fewer; learned from its refusal "
+        "otherwise",
+        None,
+    )
+    reply_tokens: Count | None = key(
+        "length of a one-token try in tokens, where the server takes no limit of 1; learned from "
+        "its refusal otherwise",
+        None,
+        shown="1",
+    )
+    top_logprobs: Annotated[int, Limits(ge=1, le=20)] | None = key(
+        "alternatives of the first token that `method: logprobs` asks for, where the server gives "
+        "fewer; learned from its refusal otherwise",
+        None,
+        shown="20",
+    )
+    sampling_defaults: Literal["neutral"] | None = key(
+        "`neutral` sends values of top_p, top_k, min_p and penalties that change nothing, so that "
+        "a server takes none from the model's files (docs/servers.md)",
+        None,
     )
     extra_body: dict[str, Any] | None = key(
         "sent along with every request, such as a provider to pin", None
@@ -122,19 +145,12 @@ class Shard:
             if open_slots:
                 yield cell, open_slots
 
-    def requests(self, repetitions: list[int]) -> list[list[int]]:
-        """Group the repetitions of a cell by request: all in one, or one each."""
-        # Choices of one request share its log-probabilities, so each repetition is a request.
-        if self.settings.batching == "single" or self.settings.logprobs:
-            return [[repetition] for repetition in repetitions]
-        return [repetitions]
-
     def jobs(
         self, missing: Iterable[tuple[Cell, list[int]]], attempts: Attempts
     ) -> Iterator[RatingJob]:
         """Yield the jobs for missing repetitions, one for each request."""
         for cell, repetitions in missing:
-            for block in self.requests(repetitions):
+            for block in self.settings.blocks(repetitions):
                 text = self.messages(cell.persona, cell.item)
                 yield RatingJob(cell.key, text, block, attempts.get(cell.key, []), self.protocol)
 
@@ -147,7 +163,17 @@ class Shard:
             [cell.key for cell, _ in missing],
             sum(len(repetitions) for _, repetitions in missing),
             self.jobs(missing, attempts),
+            self.answered(attempts),
         )
+
+    def answered(self, attempts: Attempts) -> list[Ask]:
+        """Return requests of two cells that were answered before, for a single reply."""
+        found = (
+            Ask(cell.key, self.messages(cell.persona, cell.item), (1,), self.settings.short, 0)
+            for cell in self.cells
+            if any(attempt.has_text for attempt in attempts.get(cell.key, ()))
+        )
+        return list(islice(found, 2))
 
     def frame(self, attempts: Attempts) -> pl.DataFrame:
         """Return one row per slot; a slot without an answer has the status ``error``."""

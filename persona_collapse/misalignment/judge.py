@@ -12,8 +12,9 @@ import polars as pl
 
 from persona_collapse.asking.ask import Attempts, Order, complete, stored
 from persona_collapse.asking.logprobs import UnusableError
-from persona_collapse.asking.settings import Settings
-from persona_collapse.asking.slots import REJECTIONS, SHORT, ReplyJob, failures, received
+from persona_collapse.asking.reasons import is_filter_finish
+from persona_collapse.asking.settings import SHORT, Settings
+from persona_collapse.asking.slots import REJECTIONS, ReplyJob, failures, received
 from persona_collapse.materials.questions import ASPECTS, QuestionSet
 from persona_collapse.misalignment.columns import OK
 from persona_collapse.misalignment.scores import Verdict, verdict_of_logprobs, verdict_of_text
@@ -99,7 +100,7 @@ class VerdictMethod:
         if reply is None:
             return self.rejected(mine) is not None
         _, choice = reply
-        stopped = choice.refusal or choice.finish == "content_filter"
+        stopped = choice.refusal or is_filter_finish(choice.finish)
         return not stopped and not choice.alternatives
 
     def read(self, messages: Messages, attempts: Attempts) -> Judged:
@@ -112,9 +113,9 @@ class VerdictMethod:
             reason = f"{rejection.cause}: {rejection.detail}" if rejection else "no reply"
             return Judged(None, None, reason, request)
         attempt, choice = reply
-        verdict, said = None, choice.refusal or choice.text
+        verdict, said = None, attempt.detail or choice.refusal or choice.text
         try:
-            if choice.refusal or choice.finish == "content_filter":
+            if choice.refusal or is_filter_finish(choice.finish):
                 raise UnusableError(f"the judge's reply was {choice.finish or 'refused'}")
             if self.name == LOGPROBS:
                 verdict = verdict_of_logprobs(choice.alternatives)

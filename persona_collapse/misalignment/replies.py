@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.asking.ask import Attempts, Order
+from persona_collapse.asking.reasons import is_filter_finish
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import ReplyJob, failures, received
 from persona_collapse.materials.questions import QuestionSet
@@ -19,8 +20,6 @@ from persona_collapse.misalignment.columns import (
     frame_of,
 )
 from persona_collapse.store.attempts import Attempt, Choice
-
-MOST_AT_ONCE = 128  # choices that OpenAI's API gives to one request
 
 
 class Replies:
@@ -43,13 +42,11 @@ class Replies:
     def jobs(self, attempts: Attempts) -> list[ReplyJob]:
         """Return the requests for the missing samples of every question."""
         jobs = []
-        most = 1 if self.settings.batching == "single" else MOST_AT_ONCE
         for question, key in self.cells:
             samples, mine = range(1, self.samples + 1), attempts.get(key, [])
             job = ReplyJob(key, question.messages(), samples, mine, self.max_tokens)
             missing, _ = job.missing()
-            blocks = [missing[at : at + most] for at in range(0, len(missing), most)]
-            jobs += [replace(job, repetitions=block) for block in blocks]
+            jobs += [replace(job, repetitions=block) for block in self.settings.blocks(missing)]
         return jobs
 
     def order(self, attempts: Attempts) -> Order:
@@ -84,11 +81,11 @@ def _reply(attempt: Attempt, choice: Choice) -> dict[str, Any]:
     status = OK if choice.text and choice.text.strip() else EMPTY
     if choice.refusal:
         status = REFUSED
-    elif choice.finish == "content_filter":
+    elif is_filter_finish(choice.finish):
         status = FILTERED
     return {
         "status": status,
-        "response": choice.refusal or choice.text,
+        "response": attempt.detail or choice.refusal or choice.text,
         "finish": choice.finish,
         "served_model": attempt.served_model,
         "system_fingerprint": attempt.system_fingerprint,

@@ -59,6 +59,11 @@ class Attempt:
         """Sort key; readers take the first valid answer in this order."""
         return (self.created_at, *self.source)
 
+    @property
+    def has_text(self) -> bool:
+        """Whether the model answered: a reply with a text."""
+        return self.cause is None and any(choice.text for choice in self.choices)
+
     def replies(self) -> dict[int, Choice]:
         """Return the reply to each repetition that got one.
 

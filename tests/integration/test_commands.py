@@ -159,13 +159,14 @@ def test_preflight_reports_a_server_that_ignores_parameters(
         return await poor(call)
 
     server.always, server.models = stubborn, [{"id": "another"}]
-    frame, findings = preflight([canary("base", given(method="logprobs"))], "base")
+    frame, findings = preflight([canary("base", given())], "base")
     row = frame.row(0, named=True)
     assert (row["token_parameter"], row["choices_of_10"]) == ("max_completion_tokens", 1)
     text = "; ".join(finding.text for finding in findings)
     assert "gave 1 of 10" in text
     assert "not in the server's list" in text
     assert "is ignored" in text
+    _, findings = preflight([canary("base", given(method="logprobs"))], "base")
     assert findings[0].fatal
     assert "no log-probabilities" in findings[0].text
 

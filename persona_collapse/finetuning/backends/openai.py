@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import httpx2
 import openai
 
+from persona_collapse.asking.connection import api_options, http_options, isolate
 from persona_collapse.asking.keys import redacted
 from persona_collapse.asking.limits import requested_wait
 from persona_collapse.asking.response import OUT_OF_MONEY
@@ -45,12 +46,12 @@ class OpenAIBackend:
     @cached_property
     def _api(self) -> openai.OpenAI:
         self._key = self._find_key()
-        return openai.OpenAI(
-            base_url=self._base_url,
-            api_key=self._key or "none",
-            max_retries=0,
-            timeout=httpx2.Timeout(self._timeout_s, connect=CONNECT_S),
-        )
+        timeout = httpx2.Timeout(self._timeout_s, connect=CONNECT_S)
+        options = api_options(self._base_url, self._key)
+        http = openai.DefaultHttpxClient(timeout=timeout, **http_options(self._base_url))
+        api = openai.OpenAI(**options, timeout=timeout, http_client=http)
+        isolate(api, options["default_headers"])
+        return api
 
     def close(self) -> None:
         """Close the connections."""

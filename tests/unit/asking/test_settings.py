@@ -23,6 +23,8 @@ OTHER_IDENTITY: dict[str, Any] = {
     "temperature": 0.2,
     "top_p": 0.9,
     "seed": 1,
+    "sampling_defaults": "neutral",
+    "top_logprobs": 5,  # with log-probabilities
 }
 OTHER_RUN: dict[str, Any] = {
     "api_key_env": None,
@@ -32,6 +34,7 @@ OTHER_RUN: dict[str, Any] = {
     "timeout_s": 1.0,
     "token_limit_parameter": "max_completion_tokens",
     "batching": "single",
+    "max_n": 4,
     "max_attempts": 1,
     "transport_attempts": 1,
     "store": "elsewhere",
@@ -41,8 +44,8 @@ OTHER_RUN: dict[str, Any] = {
     "stops": "elsewhere",
     "progress": False,
 }
-# Identity of fallback and of open-ended replies, which differ in their length in the store.
-LENGTHS = {"fallback_max_tokens", "max_tokens"}
+# Identity by length: the store keeps a reply's length beside its key.
+LENGTHS = {"fallback_max_tokens", "max_tokens", "reply_tokens"}
 
 
 def test_every_setting_is_identity_or_run() -> None:
@@ -57,8 +60,9 @@ def test_every_setting_is_identity_or_run() -> None:
 
 @pytest.mark.parametrize("name", OTHER_IDENTITY)
 def test_identity_setting_changes_the_key(name: str) -> None:
-    changed = replace(BASE, **{name: OTHER_IDENTITY[name]})
-    assert changed.cell_key(MESSAGES) != BASE.cell_key(MESSAGES)
+    base = replace(BASE, method="logprobs") if name == "top_logprobs" else BASE
+    changed = replace(base, **{name: OTHER_IDENTITY[name]})
+    assert changed.cell_key(MESSAGES) != base.cell_key(MESSAGES)
 
 
 @pytest.mark.parametrize("name", OTHER_RUN)
@@ -115,6 +119,34 @@ def test_equal_addresses_are_normalised_to_one(url: str) -> None:
 def test_invalid_address_is_refused(url: str) -> None:
     with pytest.raises(UserError, match="base_url"):
         normalised_url(url)
+
+
+def test_length_of_tries_must_be_below_that_of_fallback_replies() -> None:
+    with pytest.raises(UserError, match=r"reply_tokens: 64 must be below .*fallback_max_tokens"):
+        Settings.of({"base_url": "https://h/v1", "model": "m", "reply_tokens": 64})
+
+
+def test_neutral_sampling_keeps_what_the_study_sets() -> None:
+    neutral = replace(BASE, sampling_defaults="neutral", top_p=0.9).generation
+    assert (neutral["top_p"], neutral["temperature"]) == (0.9, 0.1)
+    assert (neutral["top_k"], neutral["repetition_penalty"]) == (-1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "sizes"),
+    [
+        ({}, [10]),
+        ({"max_n": 4}, [4, 4, 2]),
+        ({"batching": "single", "max_n": 4}, [1] * 10),
+        ({"method": "logprobs", "max_n": 4}, [1] * 10),
+    ],
+)
+def test_repetitions_are_asked_in_blocks_that_the_settings_allow(
+    given: dict[str, Any], sizes: list[int]
+) -> None:
+    blocks = replace(BASE, **given).blocks(range(1, 11))
+    assert [len(block) for block in blocks] == sizes
+    assert [one for block in blocks for one in block] == list(range(1, 11))
 
 
 def test_address_with_password_is_refused() -> None:
