@@ -16,7 +16,7 @@ import aiohttp
 import httpx2
 import openai
 
-from persona_collapse.asking.connection import api_options, http_options, isolate
+from persona_collapse.asking.connection import api_options, http_options, isolate, request_headers
 from persona_collapse.asking.keys import redacted
 from persona_collapse.asking.learned import (
     TOKEN_PARAMETERS,
@@ -70,17 +70,17 @@ class Client:
         self._fixed = {**settings.generation, "model": settings.model}
         self._fixed.pop("seed", None)
         most = settings.max_in_flight
-        options = api_options(settings.base_url, key)
+        self._headers = request_headers(settings.base_url, key)
         # aiohttp's time-outs are longer than ours, which also end a reply that trickles in.
         self._api = openai.AsyncOpenAI(
-            **options,
+            **api_options(settings.base_url, key),
             http_client=openai.DefaultAioHttpClient(
                 timeout=httpx2.Timeout(settings.timeout_s * 2, connect=CONNECT_S),
                 limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
                 **http_options(settings.base_url),
             ),
         )
-        isolate(self._api, options["default_headers"])
+        isolate(self._api)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -89,6 +89,7 @@ class Client:
     async def send(self, ask: Ask) -> Outcome:
         """Send one request; the outcome says what happened, and nothing is raised."""
         sent_at, body, uncached = time.monotonic(), self.body(ask), self.allowed.uncached
+        sent = {**self._headers, **UNCACHED_HEADERS} if uncached else self._headers
         status: int | None = None
         headers = NO_HEADERS
         try:
@@ -97,7 +98,7 @@ class Client:
                     "/chat/completions",
                     cast_to=httpx2.Response,
                     body=body,
-                    options={"headers": UNCACHED_HEADERS} if uncached else {},
+                    options={"headers": sent},
                 )
             status, headers = response.status_code, response.headers
             reply = read_reply(status, response.content, len(ask.repetitions))

@@ -7,7 +7,6 @@ of the study.
 
 import os
 import ssl
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -43,22 +42,26 @@ def key_headers(base_url: str, key: str | None) -> dict[str, str]:
 def api_options(base_url: str, key: str | None) -> dict[str, Any]:
     """Return the arguments of an ``openai`` client that say whom it asks, and by which key."""
     plain, query = address(base_url)
-    headers: dict[str, Any] = key_headers(base_url, key)
-    if "Authorization" not in headers:
-        headers["Authorization"] = openai.Omit() if key else "Bearer none"
     return {
         "base_url": plain,
         "default_query": query,
-        "default_headers": headers,
         "api_key": key or "none",
         "max_retries": 0,
     }
 
 
-def isolate(api: openai.OpenAI | openai.AsyncOpenAI, headers: Mapping[str, Any]) -> None:
+def isolate(api: openai.OpenAI | openai.AsyncOpenAI) -> None:
     """Remove from a client what it took from the environment beside its arguments."""
     api.organization = api.project = api.admin_api_key = None
-    api._custom_headers = dict(headers)
+    api._custom_headers = {}
+
+
+def request_headers(base_url: str, key: str | None) -> dict[str, Any]:
+    """Return the headers of a request through an ``openai`` client beside its own."""
+    headers = key_headers(base_url, key)
+    return (
+        {} if "Authorization" in headers or not key else {**headers, "Authorization": openai.Omit()}
+    )
 
 
 def http_options(base_url: str) -> dict[str, Any]:

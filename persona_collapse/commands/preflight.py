@@ -226,15 +226,11 @@ def one_model_for_several(tried: Sequence[Tried]) -> list[Finding]:
             by_name = served is not None and served == first["served_model"]
             if not by_name and not (same_place and _same_fingerprint(one, other)):
                 continue
-            mark = (
-                f"the served model {served}"
-                if by_name
-                else (f"the fingerprint {row['system_fingerprint']}")
-            )
+            mark = served if by_name else f"fingerprint {row['system_fingerprint']}"
             text = (
                 f"{row['requested_model']} and {first['requested_model']} (of {first['model']} "
-                f"{first['variant']}) have {mark} in common: one model answers to both names, and "
-                "their contrast compares it with itself; load the other model, or correct 'model'"
+                f"{first['variant']}) are answered by the same model ({mark}): a contrast would "
+                "compare it with itself; load the other model, or correct the key 'model'"
             )
             findings.append(Finding(row["model"], row["variant"], same_place, text))
     return findings

@@ -47,10 +47,11 @@ class OpenAIBackend:
     def _api(self) -> openai.OpenAI:
         self._key = self._find_key()
         timeout = httpx2.Timeout(self._timeout_s, connect=CONNECT_S)
-        options = api_options(self._base_url, self._key)
         http = openai.DefaultHttpxClient(timeout=timeout, **http_options(self._base_url))
-        api = openai.OpenAI(**options, timeout=timeout, http_client=http)
-        isolate(api, options["default_headers"])
+        api = openai.OpenAI(
+            **api_options(self._base_url, self._key), timeout=timeout, http_client=http
+        )
+        isolate(api)
         return api
 
     def close(self) -> None:
