@@ -11,6 +11,9 @@ STATUSES = ("ok", "unparseable", "refused", "filtered", "error")
 READ_FROM = ("token", "reply", "after_thoughts", "logprobs", "recorded")
 TOKEN, REPLY, AFTER_THOUGHTS, LOGPROBS, RECORDED = READ_FROM
 SIMULATED = "simulated"  # what ``served_model`` says of an answer that no model gave
+# Of the first token's probability; below it, ratings are not what the model would say
+# (as for the judge of Betley et al., arXiv 2502.17424).
+LEAST_MASS = 0.25
 
 SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(),
@@ -33,6 +36,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "created_at": pl.String(),
     "read_from": pl.String(),  # one of READ_FROM, null without a rating
     "rating_mass": pl.Float64(),  # of the first token's probability, for ``method: logprobs``
+    "left_out": pl.String(),  # settings of the study that the server refuses, with commas
 }
 SLOT = ("persona_id", "item_id", "repetition")
 NAMES = ("model", "variant", "probe")

@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from persona_collapse.answers import LEAST_MASS
 from persona_collapse.materials.instruments import Scale
 from persona_collapse.store.attempts import Alternatives
 
 OUTSIDE_TOP = -9999.0  # what servers report for a token outside the top 20
 LEADING_SPACE = " \u2581\u0120"  # a space as decoded, in SentencePiece and in byte-level BPE
 ROUNDING = 1e-3  # a log-probability a little above 0 is a rounding error
-LEAST_MASS = 0.25  # as for the judge of Betley et al. (arXiv 2502.17424)
 
 
 class UnusableError(Exception):

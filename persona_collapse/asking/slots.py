@@ -90,6 +90,7 @@ class Slot:
     served_model: str | None = None
     system_fingerprint: str | None = None
     created_at: str | None = None
+    left_out: str | None = None
 
     @property
     def attempts(self) -> int:
@@ -107,7 +108,7 @@ class Slot:
         self.response = attempt.detail or reading.reason or choice.refusal or choice.text
         self.served_model = attempt.served_model
         self.system_fingerprint = attempt.system_fingerprint
-        self.created_at = attempt.created_at
+        self.created_at, self.left_out = attempt.created_at, attempt.left_out
 
 
 def resolve(

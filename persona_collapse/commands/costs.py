@@ -16,6 +16,7 @@ import polars as pl
 from persona_collapse.asking.ask import is_placeholder, stored
 from persona_collapse.asking.prices import find_price, prompt_tokens, token_counter
 from persona_collapse.asking.settings import Settings
+from persona_collapse.commands.recorded import outcome_table, outcomes
 from persona_collapse.endpoints.openai import Shard
 from persona_collapse.finetuning.data import check_dataset, read_examples
 from persona_collapse.finetuning.journal import FAILED, FINISHED, ending, known_id, open_intent
@@ -62,15 +63,21 @@ def plan_study(
     settings: list[dict[str, Any]],
     finetunes: list[dict[str, Any]],
     budget: dict[str, Any],
+    notes: list[str],
     output: str,
+    recorded: Sequence[dict[str, Any]] = (),
     check: dict[str, Any] | None = None,
 ) -> None:
-    """Print the costs of a study and write them as JSON.
+    """Print what recorded files hold, and the costs of a study, which are written as JSON, too.
 
-    The first three lists go together, one entry per shard. ``finetunes`` has one entry per variant
-    that is fine-tuned on a server. ``check`` describes the misalignment check, empty or None where
-    none sends requests.
+    The first three lists go together, one entry per shard. ``recorded`` has one entry per unit that
+    is read from files (``Layout.recorded``), ``finetunes`` one per variant that is fine-tuned on a
+    server. ``notes`` say what the study cannot give. ``check`` describes the misalignment check,
+    empty or None where none sends requests.
     """
+    read = outcomes(recorded)
+    if read:
+        print(outcome_table(read))
     check_training_data(finetunes)
     tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in finetunes]
     rows = [training_row(tune, Path(m["made"])) for tune, m in zip(tunes, finetunes, strict=True)]
@@ -78,6 +85,8 @@ def plan_study(
     rows += answer_rows(asked_tasks(shards, files, settings, models))
     if check:
         rows += check_rows(check, models)
+    for note in notes:
+        print(f"Note: {note}")
     if not rows:
         print("This study asks no model: its answers are recorded or simulated, and cost nothing.")
         return

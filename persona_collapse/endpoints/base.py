@@ -89,21 +89,25 @@ class UnitSettings:
     """What a study says about one model x variant x probe.
 
     ``where`` is the variant's place in the study file, for messages. ``endpoint`` and ``variant``
-    hold their keys of the file, ``name`` is the endpoint's. ``sampling`` is the study's, with the
-    unit's own ``method``. ``role`` is the probe's: ``roleplay``, ``unconditioned`` or ``toxic``.
-    ``domains`` returns those of the instrument. ``budget`` and ``scope`` (the study's name)
-    say what may be spent.
+    hold their keys of the file, ``name`` is the endpoint's. ``names`` are the unit's: ``model``,
+    ``variant`` and ``probe``. ``sampling`` is the study's, with the unit's own ``method``. ``role``
+    is the probe's: ``roleplay``, ``unconditioned`` or ``toxic``.
+    ``domains`` returns those of the instrument, ``scale`` its lowest and highest rating.
+    ``results`` is the study's folder. ``budget`` and ``scope`` (the study's name) say what may be
+    spent.
     """
 
     where: str
     name: str
     endpoint: Mapping[str, Any]
     variant: Mapping[str, Any]
-    probe: str
+    names: Mapping[str, str]
     role: str
     repetitions: int
     sampling: Mapping[str, Any]
     domains: Callable[[], Sequence[str]]
+    scale: Callable[[], tuple[int, int]]
+    results: str
     budget: Mapping[str, Any] | None
     scope: str
 
@@ -144,6 +148,14 @@ class Endpoint:
     def inputs(self, unit: UnitSettings) -> list[str]:
         """Return the files that answers are read from, besides instrument and persona set."""
         return []
+
+    def outcome(self, task: Task, settings: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what became of the rows of a unit's files, by name; None where there are none.
+
+        ``snakemake plan`` shows it. ``task`` is any shard of the unit; raises ``UserError`` for
+        files that cannot be used.
+        """
+        return None
 
     def answer(self, task: Task, settings: dict[str, Any]) -> pl.DataFrame:
         """Return the answers of a shard, one row per slot, columns of ``answers.SCHEMA``.

@@ -11,6 +11,7 @@ from persona_collapse.answers import SCHEMA, conform
 from persona_collapse.asking.ask import Attempts, Order, complete
 from persona_collapse.asking.settings import Identity, Settings, job_settings, known
 from persona_collapse.asking.slots import ERROR, Ask, Protocol, RatingJob, Slot, resolve
+from persona_collapse.common.errors import UserError
 from persona_collapse.common.keys import Count, Limits, Matches, NonNegative, Positive, Text, key
 from persona_collapse.endpoints.base import (
     Endpoint,
@@ -22,6 +23,7 @@ from persona_collapse.endpoints.base import (
 from persona_collapse.materials.instruments import Item
 from persona_collapse.tasks import Task
 
+HIGHEST = 9  # ratings of one digit are one token
 Url = Annotated[str, Matches("^https?://", "a URL that starts with http:// or https://")]
 
 
@@ -210,6 +212,7 @@ class OpenAI(Endpoint):
 
         ``max_attempts`` is one: more attempts may turn an unparseable answer into a rating.
         """
+        _refuse_wide_scale(unit)
         named = {entry.name for entry in fields(Identity)} | {"max_attempts"}
         return {name: value for name, value in sorted(_all(unit).items()) if name in named}
 
@@ -228,6 +231,22 @@ class OpenAI(Endpoint):
         shard = Shard(task, Settings.of(settings))
         keys = [cell.key for cell in shard.cells]
         return shard.frame(complete(keys, shard.settings, shard.order))
+
+
+def _refuse_wide_scale(unit: UnitSettings) -> None:
+    """Refuse a scale whose ratings are not one token each."""
+    low, high = unit.scale()
+    if high > HIGHEST:
+        how = (
+            "log-probabilities of the first token"
+            if unit.sampling["method"] == "logprobs"
+            else ("one-token replies")
+        )
+        raise UserError(
+            f"{unit.where}: the scale of probe {unit.names['probe']!r} is {low} to {high}, and "
+            f"{how} can express ratings of one digit only (0 to {HIGHEST}); ask with a shorter "
+            "scale, or read recorded answers"
+        )
 
 
 def _all(unit: UnitSettings) -> dict[str, Any]:

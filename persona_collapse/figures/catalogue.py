@@ -138,10 +138,11 @@ _FIGURES = [
         tables=("trajectory",),
         section="verdict",
         title="When S, R and saturation leave the baseline's level in training",
-        alt="One row per model: S, R on a logarithmic axis and saturation of its checkpoints over "
+        alt="One row per model: percent changes of S and R and saturation of its checkpoints over "
         "the training step, with 95 % intervals and a line at the baseline's level.",
-        caption="S, R and saturation of every checkpoint over its training step, with 95 % "
-        "intervals. The grey line is the level of the baseline, which counts as step 0. "
+        caption="Changes of S and R against the baseline, on the personas that both have (n), and "
+        "saturation of every checkpoint over its training step, with 95 % intervals. The grey line "
+        "is the level of the baseline, which counts as step 0. "
         "Saturation is that of the unconditioned profile: 1 means the top of the scale on every "
         "domain. ∞ marks a checkpoint that never varied its answer.",
         condition="steps",

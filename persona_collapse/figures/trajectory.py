@@ -7,23 +7,27 @@ from dataclasses import dataclass
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
+    DASH,
     INFINITY,
+    MINUS,
     Row,
     finite,
     interval,
     point,
     round_ticks,
-    round_values,
     whiskers,
 )
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, key_height, widest, wrap
 from persona_collapse.figures.style import GRID, PAINTS, TEXT_WIDTH
 
-PANELS = {"S": "Susceptibility S", "R": "Robustness R (log scale)", "saturation": "Saturation"}
+PANELS = {
+    "S_percent": "Change of S, %",
+    "R_percent": "Change of R, %",
+    "saturation": "Saturation",
+}
 _LABELS = 0.95  # inches for the models' names
 _BETWEEN = 0.14
 _HEIGHTS = ((1, 1.7), (4, 1.15), (8, 0.85))  # up to so many models: inches per row
@@ -32,10 +36,10 @@ _CHECKPOINT = PAINTS["target"][0]
 
 
 def trajectory(table: pl.DataFrame, look: Look) -> Figure:
-    """Return the figure: one row per model with checkpoints; S, R and saturation side by side.
+    """Return the figure: a row per model; changes of S and R, and saturation side by side.
 
     Points have 95 % intervals, those of a column share their axis; a grey line keeps the level of
-    the baseline. An infinite R is drawn at the top edge; what was never measured has no panel.
+    the baseline. An infinite change is drawn at the top edge; what was never measured has no panel.
     """
     overall = table.filter(pl.col("domain") == "overall")
     tracks = {
@@ -43,7 +47,7 @@ def trajectory(table: pl.DataFrame, look: Look) -> Figure:
         for model in look.models
     }
     models = [model for model in look.models if tracks[model.key]]
-    panels = [name for name in PANELS if overall[name].is_not_null().any()] or ["S", "R"]
+    panels = [name for name in PANELS if overall[name].is_not_null().any()] or list(PANELS)[:2]
     tall = next((height for most, height in _HEIGHTS if len(models) <= most), _LOWEST)
     entries = [Entry("checkpoint", _CHECKPOINT, "line")]
     if look.baseline in overall["variant"]:
@@ -70,8 +74,18 @@ def trajectory(table: pl.DataFrame, look: Look) -> Figure:
         sheet.text(middle, height - 0.09, "Training step", ha="center")
     for place, model in enumerate(models):
         middle = top + place * tall + (tall - 0.12) / 2
-        sheet.text(MARGIN, middle, wrap(model.label, _LABELS - 0.08))
+        label = f"{model.label}{_counted(tracks[model.key])}"
+        sheet.text(MARGIN, middle, wrap(label, _LABELS - 0.08))
     return sheet.figure
+
+
+def _counted(track: Sequence[Row]) -> str:
+    """Return the numbers of personas that checkpoints share with the baseline: ", n = 38-40"."""
+    counts = [row["n_personas"] for row in track if row["n_personas"] is not None]
+    if not counts:
+        return ""
+    least, most = min(counts), max(counts)
+    return f", n = {most}" if least == most else f", n = {least}{DASH}{most}"
 
 
 @dataclass
@@ -87,43 +101,26 @@ class _Column:
         found = [row[self.name] for row in rows if row[self.name] is not None]
         ends = [value for value in found if math.isfinite(value)]
         ends += [end for row in rows for end in interval(row, self.name) or ()]
-        ends = [end for end in ends if math.isfinite(end) and (self.name != "R" or end > 0)] or [1]
+        ends = [end for end in ends if math.isfinite(end)] or [1]
         self.last = max((row["step"] for row in rows), default=0.0) or 1.0
-        self.low, self.high = self._padded(min(ends), max(ends))
-        self.ticks = [(tick, f"{tick:g}") for tick in self._round()]
+        pad = 0.08 * (max(ends) - min(ends)) or 0.05
+        self.low, self.high = min(ends) - pad, max(ends) + pad
+        most = max(2, int(self.tall / 0.3))  # as many as the height has room for
+        self.ticks = [
+            (tick, f"{tick:g}".replace("-", MINUS))
+            for tick in round_ticks(self.low, self.high, most)
+        ]
         self.edge = math.inf
         if any(math.isinf(value) for value in found):
             self.edge = self.high
-            self.high = self._scaled(1.2)
-            self.ticks = [t for t in self.ticks if t[0] < self._scaled(0.75)]
+            room = 0.2 * (self.high - self.low)
+            self.high = self.edge + room
+            self.ticks = [tick for tick in self.ticks if tick[0] < self.edge - room]
             self.ticks.append((self.edge, INFINITY))
-
-    def _padded(self, low: float, high: float) -> tuple[float, float]:
-        if self.name == "R":
-            pad = max((high / low) ** 0.08, 1.05)
-            return low / pad, high * pad
-        pad = 0.08 * (high - low) or 0.05
-        return low - pad, high + pad
-
-    def _scaled(self, share: float) -> float:
-        """Return the value at a share of the axis' height."""
-        if self.name == "R":
-            return float(self.low * (self.high / self.low) ** share)
-        return self.low + share * (self.high - self.low)
-
-    def _round(self) -> list[float]:
-        """Return round ticks, as many as the height has room for."""
-        most = max(2, int(self.tall / 0.3))
-        if self.name == "R":
-            return round_values(self.low, self.high, most)
-        return round_ticks(self.low, self.high, most)
 
     def draw(self, axes: Axes, track: Sequence[Row], look: Look, key: str) -> None:
         """Draw one model: its checkpoints joined, and the level of its baseline."""
-        axes.set_yscale("log" if self.name == "R" else "linear")
         axes.set_ylim(self.low, self.high)
-        axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_yticks([tick for tick, _ in self.ticks], [text for _, text in self.ticks])
         axes.set_xlim(-0.04 * self.last, 1.04 * self.last)
         axes.set_xticks(*_steps(self.last, axes.bbox.width / axes.figure.dpi))

@@ -23,8 +23,10 @@ Fault = tuple[tuple[str | int, ...], str]  # the path of a key, and what is wron
 class Scale(Keys):
     """An integer rating scale, both ends included."""
 
-    minimum: Annotated[int, Limits(ge=0, le=9)] = key("the lowest rating")
-    maximum: Annotated[int, Limits(ge=1, le=9)] = key("the highest rating")
+    minimum: Annotated[int, Limits(ge=0, le=99)] = key("the lowest rating")
+    maximum: Annotated[int, Limits(ge=1, le=100)] = key(
+        "the highest rating; models are asked up to 9"
+    )
 
     @property
     def ratings(self) -> tuple[int, ...]:
@@ -43,6 +45,7 @@ class Item(Keys):
     section: str = key("the section, which gives the wording around the item")
     domain: str = key("the domain that the item measures")
     text: Text = key("the item")
+    code: Text | None = key("what files of recorded answers call it, such as Q1", None)
 
 
 @dataclass(frozen=True)
@@ -105,9 +108,10 @@ class Instrument(Resource):
         return len(self.items)
 
     def digest(self, start: int, stop: int) -> str:
-        """Digest everything that items ``start:stop`` (positions) put into a prompt."""
+        """Digest what items ``start:stop`` (positions) put into a prompt, and their codes."""
         parts = [f"{self.scale.minimum}-{self.scale.maximum}", self.prompts.persona]
         parts += [f"{item.id}\x1f{self.question(item)}" for item in self.items[start:stop]]
+        parts += [f"{item.id}={item.code}" for item in self.items[start:stop] if item.code]
         return digest(parts)
 
     def faults(self) -> Iterator[Fault]:
@@ -122,17 +126,24 @@ class Instrument(Resource):
             if name in self.domains[:place]:
                 yield ("domains", place), f"{name!r} is listed twice"
         seen: set[int] = set()
+        codes: set[str | None] = set()
         for place, item in enumerate(self.items):
             at = ("items", place)
             if item.id in seen:
                 yield at, f"item id {item.id} is used twice; ids must be unique"
             seen.add(item.id)
+            if item.code is not None and item.code in codes:
+                yield at, f"code {item.code!r} is used twice; codes must be unique"
+            codes.add(item.code)
             if item.domain not in self.domains:
                 hint = nearest(item.domain, self.domains)
                 yield at, f"domain {item.domain!r} is not listed{hint}"
             if item.section not in self.prompts.sections:
                 hint = nearest(item.section, self.prompts.sections)
                 yield at, f"section {item.section!r} has no wording{hint}"
+        for place, item in enumerate(self.items):
+            if (item.code or "").isdecimal() and int(item.code or 0) in seen - {item.id}:
+                yield ("items", place), f"code {item.code!r} is another item's id"
         used = {item.domain for item in self.items}
         for name in self.domains:
             if name not in used:

@@ -54,13 +54,25 @@ class Cells:
         return replace(self, **kept, counts=self.counts[keep])
 
 
+def filled(values: Array) -> Array:
+    """Return values (P, Q) with the mean of the column, or of all, where one is NaN."""
+    known = ~np.isnan(values)
+    if known.all():
+        return values
+    overall = values[known].mean() if known.any() else np.nan
+    counted = known.sum(axis=0)
+    column = np.where(counted > 0, np.nansum(values, axis=0) / np.maximum(counted, 1), overall)
+    return np.where(known, values, column)
+
+
 def cells_from_moments(
     moments: pl.DataFrame, instrument: Instrument, *, incomplete: bool = False
 ) -> Cells:
     """Return the cells of ``moments``, whose rows may be in any order.
 
     A persona with an empty cell is dropped. With ``incomplete`` it is kept, and the cell's mean and
-    SD are NaN.
+    SD are NaN. One answer shows no SD: such a cell takes the mean SD of its item's other cells, or
+    of all others; NaN where no cell has two answers.
     """
     moments = moments.sort("persona_id", "item_id")
     items = moments.select("item_id", "domain").unique(maintain_order=True).sort("item_id")
@@ -68,13 +80,14 @@ def cells_from_moments(
     shape = (len(persona_ids), items.height)
     n = moments["n"].to_numpy().astype(np.int64).reshape(shape)
     complete = np.flatnonzero((n > 0).all(axis=1) | incomplete)
+    sd = np.where(n > 0, filled(moments["sd"].to_numpy().reshape(shape)), np.nan)
     counts = moments["counts"].list.explode().to_numpy().reshape(*shape, -1)
     return Cells(
         persona_ids=persona_ids[complete].astype(np.int64),
         item_ids=items["item_id"].to_numpy().astype(np.int64),
         domains=tuple(items["domain"]),
         mean=moments["mean"].to_numpy().reshape(shape)[complete],
-        sd=moments["sd"].to_numpy().reshape(shape)[complete],
+        sd=sd[complete],
         n=n[complete],
         counts=counts[complete],
         minimum=instrument.scale.minimum,

@@ -49,7 +49,8 @@ def collapse_of(cells: Cells, by_group: Array) -> Collapse:
     """Return S, sigma_bar and S_corrected per group of items.
 
     ``by_group`` (Q, G) averages items (``bootstrap.averages``). S is NaN with fewer than two
-    personas, everything is NaN with none. S_corrected subtracts repetition noise, the personas'
+    personas, everything is NaN with none, sigma_bar and S_corrected where every cell has one
+    answer. S_corrected subtracts repetition noise, the personas'
     mean of sd^2 / n, from each item's variance across personas (at least 0); moments from
     log-probabilities have none.
     """
@@ -63,7 +64,7 @@ def collapse_of(cells: Cells, by_group: Array) -> Collapse:
     variance = cells.mean.var(axis=0, ddof=1)
     noise = 0.0 if cells.exact else (cells.sd**2 / cells.n).mean(axis=0)
     # A difference within rounding is 0: its root would be a million times as large.
-    rest = np.where(variance - noise > ROUNDING * variance, variance - noise, 0)
+    rest = np.where(variance - noise <= ROUNDING * variance, 0, variance - noise)
     corrected = np.sqrt(rest)
     return Collapse(np.sqrt(variance) @ by_group, sigma_bar, corrected @ by_group)
 
@@ -75,8 +76,8 @@ def metrics_of(
 
     Standard errors are sqrt(SE_persona^2 + SE_rerun^2), from both bootstraps. 95 % intervals are
     for personas alone on the log scale (``log_t_interval``): personas' means already contain
-    repetition noise. With one persona S and intervals are null; SE and interval of an infinite R
-    are null.
+    repetition noise. With one persona S and intervals are null; R and sigma_bar are where every
+    cell has one answer; SE and interval of an infinite R are.
     """
     cells = cells_from_moments(moments, instrument)
     names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
@@ -110,7 +111,7 @@ def metrics_of(
             "R_lo": reciprocal(sigma_ends[1]),
             "R_hi": reciprocal(sigma_ends[0]),
             "sigma_bar": values.sigma_bar,
-            "sigma_bar_se": sigma_se if personas else undefined,
+            "sigma_bar_se": np.where(np.isnan(values.sigma_bar), np.nan, sigma_se),
             "S_corrected": values.S_corrected,
             "n_personas": [personas] * len(groups),
             "n_items": [items.size for items in groups.values()],

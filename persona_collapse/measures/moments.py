@@ -21,7 +21,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "n": pl.Int32(),  # valid repetitions
     "exact": pl.Boolean(),  # from log-probabilities: no repetition noise
     "mean": pl.Float64(),  # null when n = 0
-    "sd": pl.Float64(),  # ddof = 1, 0 when n = 1, null when n = 0
+    "sd": pl.Float64(),  # ddof = 1, null when n < 2 (from log-probabilities: when n = 0)
     "counts": pl.List(pl.Float64()),  # answers per rating, from the scale's minimum up
     "simulated": pl.Boolean(),
     "rating_mass": pl.Float64(),  # of the first token's probability; null for repetitions
@@ -147,15 +147,15 @@ def moments_of_counts(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return n, mean and SD (ddof = 1) of cells from their answers per rating, (cells, K).
 
-    Sums are integers, so a constant cell has an SD of exactly 0. An empty cell has mean and SD NaN,
-    a cell with one answer SD 0.
+    Sums are integers, so a constant cell has an SD of exactly 0. An empty cell has mean NaN, a
+    cell with fewer than two answers has SD NaN.
     """
     steps = np.arange(counts.shape[1])
     n = counts.sum(axis=1)
     total, squares = counts @ steps, counts @ steps**2
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = minimum + total / n
-        sd = np.sqrt((n * squares - total**2) / (n * np.maximum(n - 1, 1)))
+        sd = np.sqrt((n * squares - total**2) / (n * (n - 1)))
     return n, mean, sd
 
 

@@ -18,6 +18,7 @@ def quality_of(
 
     ``expected`` = answered + missing + unparseable + refused + filtered + error: missing slots have
     no row, the others a ``status``. A persona is dropped if one of its items has no valid rating.
+    ``undefined`` says which of S and R cannot be computed, and why.
     """
     names = names_of(answers)
     check_design(answers, instrument, personas)
@@ -41,11 +42,29 @@ def quality_of(
         "simulated": bool(moments["simulated"].any()),
         **{f"read_from_{way}": read.get(way, 0) for way in READ_FROM},
         "rating_mass": designed["rating_mass"].mean(),
+        "left_out": ", ".join(sorted({*answers["left_out"].drop_nulls()})) or None,
+        "cells_with_one_answer": moments.filter(pl.col("n") == 1, ~pl.col("exact")).height,
+        "undefined": None if retained is None else _undefined(moments, retained),
     }
     nullable = {
         "retried_share": pl.Float64,
         "rating_mass": pl.Float64,
+        "left_out": pl.String,
         "personas_retained": pl.Int64,
         "personas_dropped": pl.Int64,
+        "undefined": pl.String,
     }
     return pl.DataFrame([row], schema_overrides=nullable)
+
+
+def _undefined(moments: pl.DataFrame, retained: int) -> str | None:
+    """Return what S and R lack; None where both are defined."""
+    if retained == 0:
+        return "S and R: no persona has a valid rating of every item"
+    reasons = []
+    if retained == 1:
+        reasons.append("S: needs two personas with a valid rating of every item, and there is one")
+    kept = moments.filter((pl.col("n") > 0).all().over("persona_id"))
+    if kept["sd"].is_null().all():
+        reasons.append("R: needs two answers to the same persona and item, and there is one")
+    return "; ".join(reasons) or None

@@ -146,6 +146,20 @@ class Layout:
             "settings": [self.run_settings(unit_of(shard)) for shard in shards],
         }
 
+    def recorded(self) -> list[dict[str, Any]]:
+        """Return a shard of every unit that is read from files, with all that it is read by."""
+        units = [unit for unit in self.shards if not self.endpoint(unit).sends_requests]
+        return [
+            {
+                "shard": self.shard_params(self.shards[unit][0]),
+                "texts": self.shard_inputs(unit),
+                "settings": self.run_settings(unit),
+                "inputs": files,
+            }
+            for unit in units
+            if (files := self.endpoint_files(unit))
+        ]
+
     def run_settings(self, unit: Unit) -> dict[str, Any]:
         """Return how one job answers a unit: what its endpoint says, which changes no answer.
 
@@ -202,11 +216,13 @@ class Layout:
             name=variant.endpoint.name,
             endpoint=variant.endpoint.settings,
             variant=self.variant_settings(unit.model, unit.variant),
-            probe=unit.probe,
+            names={"model": unit.model, "variant": unit.variant, "probe": unit.probe},
             role=self.role(unit.probe),
             repetitions=study.probes[unit.probe].repetitions,
             sampling={**study.sampling, "method": self.method(unit)},
             domains=self.instruments[unit.probe].domains,
+            scale=self.instruments[unit.probe].scale,
+            results=self.results,
             budget=study.budget,
             scope=study.name,
         )

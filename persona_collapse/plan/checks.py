@@ -10,11 +10,11 @@ WARN_SHARDS = 5_000
 MOST_SHARDS = 20_000
 
 
-def check_size(layout: Layout) -> str | None:
-    """Refuse a study of too many shards; return a warning for one of many, else None."""
+def check_size(layout: Layout) -> list[str]:
+    """Refuse a study of too many shards; return a warning for one of many, else nothing."""
     count = _number(layout, layout.study.blocks)  # counted, not listed: there may be millions
     if count <= WARN_SHARDS:
-        return None
+        return []
     blocks = dict(layout.study.blocks)
     axes = ("personas", "repetitions", "items")
     while _number(layout, blocks) > WARN_SHARDS:
@@ -29,7 +29,7 @@ def check_size(layout: Layout) -> str | None:
     )
     if count > MOST_SHARDS:
         raise UserError(f"{text} (more than {MOST_SHARDS} are refused)")
-    return f"{text} (planning takes long beyond {WARN_SHARDS})"
+    return [f"{text} (planning takes long beyond {WARN_SHARDS})"]
 
 
 def _filled(layout: Layout, axis: str, blocks: dict[str, int]) -> bool:
@@ -63,6 +63,45 @@ def check_inputs(layout: Layout) -> None:
             f"  {shown}{more}\n"
             f"{endpoint.inputs_advice}{narrow if present else ''}"
         )
+
+
+def undefined_values(layout: Layout) -> list[str]:
+    """Return what the study as planned cannot give, and the key that would change it."""
+    study, notes = layout.study, []
+    baseline, targets = study.analysis["baseline"], study.analysis["targets"]
+    for name in study.probes:
+        units = [unit for unit in layout.shards if unit.probe == name]
+        if layout.persona_count(name) is None or not units:
+            continue
+        once = [u for u in units if layout.method(u) == "repeats" and layout.repetitions(u) < 2]
+        if once:
+            read = any(layout.endpoint_files(unit) for unit in once)
+            unless = " where the recorded answers hold no more" if read else ""
+            notes.append(
+                f"probes.{name}.repetitions: 1: R stays empty{unless}: it needs two answers to the "
+                "same persona and item, or method: logprobs; no verdict is possible without R"
+            )
+        if layout.persona_count(name) == 1:
+            notes.append(f"probes.{name}: S stays empty: it needs two personas or more")
+    if not targets:
+        notes.append(
+            "analysis.targets: no variant is a target, so the page describes what was measured and "
+            "gives no verdict; a verdict needs a target, by default a variant called 'insecure', "
+            "and its control, by default 'secure'"
+        )
+    for target, control in targets.items():
+        if control is None:
+            notes.append(
+                f"analysis.targets.{target}: it has no control, so its change cannot be told apart "
+                "from that of any fine-tune"
+            )
+    for key, model in study.models.items():
+        if baseline not in model.variants:
+            notes.append(
+                f"models.{key}: it has no variant {baseline!r}, the baseline, so nothing of it is "
+                "compared"
+            )
+    return notes
 
 
 def _number(layout: Layout, blocks: dict[str, int]) -> int:

@@ -26,6 +26,10 @@ class Measures:
         self.persona_units = [unit for unit in self.units if self.study.has_personas(unit.probe)]
         roleplay = self.analysis["roleplay_probe"]
         self.roleplay_units = [unit for unit in self.persona_units if unit.probe == roleplay]
+        checkpoints = {(model, variant) for model, variant, _ in self.study.steps()}
+        self.checkpoint_units = [
+            unit for unit in self.roleplay_units if (unit.model, unit.variant) in checkpoints
+        ]
         self.logprob_units = [u for u in self.persona_units if layout.method(u) == "logprobs"]
         # Unconditioned units with a baseline to compare with, which may be themselves.
         bare = self.analysis["unconditioned_probe"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from persona_collapse.asking.settings import slots
 from persona_collapse.plan.answers import Layout, Places
-from persona_collapse.plan.checks import check_inputs, check_size
+from persona_collapse.plan.checks import check_inputs, check_size, undefined_values
 from persona_collapse.plan.finetunes import MakingLayout
 from persona_collapse.plan.measures import Measures
 from persona_collapse.plan.misalignment import CheckLayout
@@ -15,7 +15,7 @@ from persona_collapse.study.model import Study
 
 
 class Plan:
-    """A study cut into jobs, by stage; ``warning`` is about its size, None where it is usual.
+    """A study cut into jobs, by stage; ``notes`` say what to know before anything is asked.
 
     Raises ``UserError`` for a study that cannot run: too many shards, files that are missing,
     variants that cannot be simulated or fine-tuned as it says.
@@ -23,7 +23,7 @@ class Plan:
 
     def __init__(self, study: Study, places: Places) -> None:
         self.answers, self.endpoints = Layout(study, places), study.endpoints
-        self.warning = check_size(self.answers)
+        self.notes = [*check_size(self.answers), *undefined_values(self.answers)]
         check_inputs(self.answers)
         self.answers.check_endpoints()
         self.misalignment = CheckLayout(self.answers)
@@ -54,6 +54,12 @@ class Plan:
                 for names in self.finetunes.orders
             },
         }
+
+    @property
+    def spends(self) -> bool:
+        """Whether anything is asked of a model or ordered from a server."""
+        asked = self.answers.asked or self.misalignment.asked_endpoints()
+        return bool(asked or self.finetunes.on_servers())
 
     def slots(self) -> dict[str, int]:
         """Return the requests in flight that each asked endpoint grants over all jobs."""

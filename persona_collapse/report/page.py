@@ -10,6 +10,7 @@ from typing import Any
 from persona_collapse.common.embedding import embedded
 from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look
+from persona_collapse.report.cautions import cautions_of
 from persona_collapse.report.explorer import explorer_of, marks_of
 from persona_collapse.report.forms import FORMS, printed_tables
 from persona_collapse.report.methods import BIBTEX, methods_of
@@ -77,6 +78,7 @@ def build_page(
         marks=marks_of(look),
         simulated=simulated,
         mixed=MIXED if mixed else "",
+        cautions=cautions_of(frames.get("quality"), look),
         patterns=PATTERNS,
         verdicts=verdicts_of(look, frames["metrics"], contrasts, band, words, replicates),
         banded=band is not None,

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.keys import keys_of
 from persona_collapse.study.model import ASKING, READING, Analysis, Misalignment, Study
 
 
@@ -76,25 +77,33 @@ def _check_steps(study: Study) -> None:
 
 
 def _check_files(study: Study) -> None:
-    """Check that recorded variants name one file for each of their probes."""
+    """Check that recorded variants have one file, or pattern, for each of their probes."""
     for unit in study.units():
-        files = study.variant(unit).settings.get("files")
-        if files is not None and unit.probe not in files:
+        variant = study.variant(unit)
+        if "files" not in keys_of(variant.endpoint.behaviour.VariantSettings):
+            continue
+        own, shared = variant.settings.get("files"), variant.endpoint.settings.get("files")
+        files = {**(shared or {}), **(own or {})}
+        if unit.probe not in files:
             strays = [name for name in files if name not in study.probes]
             raise UserError(
                 f"{study.path}: models.{unit.model}.variants.{unit.variant}.files: no file is "
                 f"named for the probe {unit.probe!r}{nearest(unit.probe, strays)}; add it, or "
                 f"leave the variant out with probes.{unit.probe}.variants"
             )
-    for key, model in study.models.items():
-        for name, variant in model.variants.items():
-            for probe in variant.settings.get("files", {}):
-                if probe not in study.probes:
-                    raise UserError(
-                        f"{study.path}: models.{key}.variants.{name}.files.{probe}: no probe is "
-                        f"called {probe!r}{nearest(probe, study.probes)}; known: "
-                        f"{', '.join(study.probes)}"
-                    )
+    places = {f"endpoints.{name}": entry.settings for name, entry in study.endpoints.items()}
+    places |= {
+        f"models.{key}.variants.{name}": variant.settings
+        for key, model in study.models.items()
+        for name, variant in model.variants.items()
+    }
+    for place, settings in places.items():
+        for probe in settings.get("files") or {}:
+            if probe not in study.probes:
+                raise UserError(
+                    f"{study.path}: {place}.files.{probe}: no probe is called {probe!r}"
+                    f"{nearest(probe, study.probes)}; known: {', '.join(study.probes)}"
+                )
 
 
 def check_misalignment(study: Study, given: Mapping[str, Any]) -> None:

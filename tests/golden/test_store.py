@@ -224,6 +224,7 @@ COLUMNS = {
     "created_at": pl.String(),
     "read_from": pl.String(),
     "rating_mass": pl.Float64(),
+    "left_out": pl.String(),
 }
 # What comes of STORED: item, repetition, rating, status, fallback.
 READ = [
@@ -378,6 +379,7 @@ def test_stored_log_probabilities_give_the_same_probabilities_without_a_request(
         "created_at": "2026-11-23T01:00:02.000000Z",
         "read_from": "logprobs",
         "rating_mass": 1.0,
+        "left_out": None,
     }
 
 

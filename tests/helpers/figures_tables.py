@@ -261,17 +261,18 @@ def trajectory_table(models: int, unit: int = 1, saturated: bool = True) -> pl.D
     rows = []
     for model in range(models):
         for place, step in enumerate([0, 50, 100, 200, 400, 800]):
-            s, r, near = 0.6 + 0.1 * place + 0.02 * model, 16 / (1 + place), 0.5 + 0.08 * place
+            S, R, near = 16.0 * place + 2 * model, -15.0 * place, 0.5 + 0.08 * place
             row = {
                 **{"model": f"m{model}", "variant": f"step-{step}" if step else "base"},
                 **{"step": float(step * unit), "domain": "overall", "simulated": True},
-                **{"S": s, "S_lo": s - 0.05, "S_hi": s + 0.06},
-                **{"R": r, "R_lo": r * 0.85, "R_hi": r * 1.2},
+                **{"S_percent": S, "S_percent_lo": S - 5, "S_percent_hi": S + 6},
+                **{"R_percent": R, "R_percent_lo": R - 3, "R_percent_hi": R + 5},
+                **{"n_personas": 40 - place},
                 **{"saturation": near, "saturation_lo": near - 0.05, "saturation_hi": near + 0.04},
             }
             if not saturated:
                 row |= dict.fromkeys(("saturation", "saturation_lo", "saturation_hi"))
-            rows += [row, {**row, "domain": "Harm/Care", "S": 9.0}]
+            rows += [row, {**row, "domain": "Harm/Care", "S_percent": 900.0}]
     return pl.DataFrame(rows, infer_schema_length=None)
 
 

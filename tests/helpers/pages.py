@@ -210,7 +210,9 @@ def _quality(keys: list[str]) -> list[dict[str, Any]]:
             "model": key, "variant": variant, "probe": "roleplay", "expected": 30000,
             "answered": 29996, "missing": 0, "unparseable": 1, "refused": 0, "filtered": 0,
             "error": 3, "retried_share": 0.0125, "personas_retained": 100,
-            "personas_dropped": 0, "extra_repetitions": 0,
+            "personas_dropped": 0, "extra_repetitions": 0, "read_from_token": 29996,
+            "read_from_reply": 0, "read_from_after_thoughts": 0, "read_from_logprobs": 0,
+            "read_from_recorded": 0,
         }
         for key in keys
         for variant in VARIANTS

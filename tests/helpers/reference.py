@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from persona_collapse.common.keys import Keys, Limits, keys_of
 from persona_collapse.endpoints import base
 from persona_collapse.endpoints.simulated import PlantedKeys
+from persona_collapse.layouts.keys import Columns, First, Layout
 from persona_collapse.study import model
 
 # Kinds of other packages are left out: the generated files are those of this project.
@@ -32,6 +33,9 @@ TABLES: dict[str, tuple[type[Keys], str]] = {
     **{f"{kind} variant": (found.VariantSettings, "") for kind, found in ENDPOINTS.items()},
     "endpoint": (base.EndpointKeys, ""),
     "variant": (base.VariantKeys, ""),
+    "layout": (Layout, "layout."),
+    "layout: columns": (Columns, "layout.columns."),
+    "layout: first": (First, "layout.first."),
     "planted": (PlantedKeys, "planted."),
     "finetune": (base.FinetuneKeys, "finetune."),
     "datasets": (model.DatasetKeys, ""),

@@ -4,7 +4,7 @@
 
 
 rule plan:
-    """Print what the study will ask and cost: requests, answers, tokens, dollars; spends nothing."""
+    """Print what the study will ask and cost, and what its recorded files hold; spends nothing."""
     input:
         MEASURES.instrument_files,
         MEASURES.persona_files,
@@ -18,8 +18,10 @@ rule plan:
         "../../environment.yml"
     params:
         **ANSWERS.asked_shards(),
+        recorded=ANSWERS.recorded(),
         finetunes=FINETUNES.on_servers(),
         budget=STUDY.budget,
+        notes=PLAN.notes,
         check=CHECK.asked(),
         output=f"{RESULTS}/plan.json",
     script:

@@ -11,6 +11,7 @@ from pathlib import Path
 from snakemake.logging import logger
 
 from persona_collapse.handover.bundle import bundle_of, study_file
+from persona_collapse.commands.recorded import outcomes
 from persona_collapse.common.faults import check
 from persona_collapse.common.errors import UserError
 from persona_collapse.figures.catalogue import rules as figure_rules
@@ -49,12 +50,14 @@ try:
     PRICES = config.get("prices", "resources/prices.yaml")
     STOPS = f"{RESULTS}/logs/stops/{os.environ[RUN]}" if RUN in os.environ else None
     PLAN = Plan(STUDY, Places(RESULTS, STORE, PRICES, STOPS))
+    if workflow.is_main_process and PLAN.spends:
+        outcomes(PLAN.answers.recorded())  # faults of recorded files, before anything is asked
 except UserError as fault:
     # To standard error, where --quiet does not reach. A WorkflowError would be followed by places
     # in this file, which say nothing to a user.
     sys.exit(f"persona-collapse: {fault}")
-if PLAN.warning:
-    logger.warning(PLAN.warning)
+for note in PLAN.notes:
+    logger.warning(f"Note: {note}")
 
 ANSWERS, FINETUNES, CHECK = PLAN.answers, PLAN.finetunes, PLAN.misalignment
 MEASURES, OUTPUTS = PLAN.measures, PLAN.outputs

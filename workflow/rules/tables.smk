@@ -284,10 +284,12 @@ rule table_power:
 
 
 rule table_trajectory:
-    """Follow S, R and saturation over the training steps of checkpoints."""
+    """Follow S, R and saturation over training steps, and compare them with the baseline."""
     input:
-        f"{RESULTS}/tables/metrics.csv",
-        f"{RESULTS}/tables/diagnostics.csv",
+        metrics=f"{RESULTS}/tables/metrics.csv",
+        diagnostics=f"{RESULTS}/tables/diagnostics.csv",
+        moments=MEASURES.files("moments", MEASURES.checkpoint_units),
+        instrument=MEASURES.roleplay_instrument,
     output:
         f"{RESULTS}/tables/trajectory.csv",
     log:
@@ -298,8 +300,11 @@ rule table_trajectory:
     params:
         steps=STUDY.steps(),
         probes=[ANALYSIS["roleplay_probe"], ANALYSIS["unconditioned_probe"]],
+        baseline=ANALYSIS["baseline"],
+        seed=STUDY.seed,
+        draws=ANALYSIS["bootstrap_personas"],
         mixed=MIXED,
-        code=code_of("table_trajectory", "metrics", "diagnostics"),
+        code=code_of("table_trajectory"),
     script:
         "../scripts/table_trajectory.py"
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from persona_collapse.measures.cells import OVERALL, Array, Cells
+from persona_collapse.measures.cells import OVERALL, Array, Cells, filled
 from persona_collapse.measures.diagnostics.rows import (
     NO_INTERVAL,
     Row,
@@ -31,13 +31,7 @@ def answer_variance(cells: Cells) -> Array:
     where every cell has one answer.
     """
     seen = np.where(cells.exact | (cells.n > 1), cells.sd**2, np.nan)
-    if not np.isnan(seen).any():
-        return seen
-    known = ~np.isnan(seen)
-    overall = seen[known].mean() if known.any() else np.nan
-    counted = known.sum(axis=0)
-    item = np.where(counted > 0, np.nansum(seen, axis=0) / np.maximum(counted, 1), overall)
-    return np.where(known, seen, item)
+    return filled(seen)
 
 
 def noise_variance(cells: Cells) -> Array:

@@ -1,6 +1,6 @@
 """Contract of ``quality.csv``."""
 
-from persona_collapse.tables import SIMULATED, UNIT, Table, integer, number
+from persona_collapse.tables import SIMULATED, UNIT, Table, integer, number, text
 
 TABLE = Table(
     "quality",
@@ -30,6 +30,12 @@ TABLE = Table(
             "rating_mass",
             "Mean probability that the first token is a rating; null for repetitions.",
         ),
+        text("left_out", "Settings of the study that the server refuses; null where it took all."),
+        integer(
+            "cells_with_one_answer",
+            "Cells with one valid rating, which shows no SD: R takes the item's mean SD for them.",
+        ),
+        text("undefined", "Which of S and R cannot be computed, and why; null where both can."),
     ],
     note="Expected answers by outcome; a persona is dropped when an item has no valid answer.",
 )

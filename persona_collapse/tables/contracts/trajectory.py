@@ -31,6 +31,11 @@ TABLE = Table(
         number("saturation", "Saturation of the unconditioned profile, 0 to 1; rows of `overall`."),
         *ends("saturation", "the 95 % interval of saturation."),
         SIMULATED,
+        number("S_percent", "Percent change of S against the baseline, on common personas."),
+        *ends("S_percent", "the 95 % interval of the percent change of S."),
+        number("R_percent", "Percent change of R against the baseline, on common personas."),
+        *ends("R_percent", "the 95 % interval of the percent change of R."),
+        integer("n_personas", "Personas that checkpoint and baseline have in common."),
     ],
     condition="steps",
 )

@@ -26,10 +26,10 @@ def spoilt(table: pl.DataFrame) -> pl.DataFrame:
     endless, unknown = own & (pl.col("step") == 50), own & (pl.col("step") == 200)
     ends = [
         pl.when(endless | unknown).then(None).otherwise(pl.col(name)).alias(name)
-        for name in ("R_lo", "R_hi")
+        for name in ("R_percent_lo", "R_percent_hi")
     ]
-    value = pl.when(endless).then(math.inf).when(unknown).then(None).otherwise(pl.col("R"))
-    return table.with_columns(*ends, R=value)
+    value = pl.when(endless).then(math.inf).when(unknown).then(None).otherwise(pl.col("R_percent"))
+    return table.with_columns(*ends, R_percent=value)
 
 
 @pytest.mark.parametrize("models", [1, 4, 12])
@@ -54,31 +54,32 @@ def test_trajectory_points_and_whiskers_are_those_of_the_table() -> None:
     table = trajectory_table(2)
     figure = trajectory(table, look_of(2))
     for row in table.filter(pl.col("domain") == "overall").iter_rows(named=True):
-        for name in ("S", "R", "saturation"):
+        for name in ("S_percent", "R_percent", "saturation"):
             panel, label = f"{row['model']} {name}", f"{row['model']} {row['variant']} {name}"
             assert points(figure, panel)[label] == (row["step"], row[name])
             ((_, low, _, high),) = whiskers_of(axes_of(figure, panel), label)
             assert (low, high) == pytest.approx((row[f"{name}_lo"], row[f"{name}_hi"]))
-    assert axes_of(figure, "m0 R").get_yscale() == "log"
-    assert axes_of(figure, "m0 S").get_ylim() == axes_of(figure, "m1 S").get_ylim()
+    limits = [axes_of(figure, f"{model} S_percent").get_ylim() for model in ("m0", "m1")]
+    assert limits[0] == limits[1]
+    assert any("n = 35–40" in word.replace("\n", " ") for word in words_of(figure))
     assert "SIMULATED RESPONDENTS" in words_of(figure)
 
 
 def test_infinite_r_is_at_the_edge_and_unknown_r_a_gap() -> None:
     figure = trajectory(spoilt(trajectory_table(1)), look_of(1))
-    axes, found = axes_of(figure, "m0 R"), points(figure, "m0 R")
+    axes, found = axes_of(figure, "m0 R_percent"), points(figure, "m0 R_percent")
     finite = [y for label, (_, y) in found.items() if "step-50 " not in label]
-    assert max(finite) < found["m0 step-50 R"][1] < axes.get_ylim()[1]
+    assert max(finite) < found["m0 step-50 R_percent"][1] < axes.get_ylim()[1]
     assert "∞" in words_of(figure)
-    assert "m0 step-200 R" not in found
-    (line,) = (line for line in axes.lines if line.get_label() == "m0 R")
+    assert "m0 step-200 R_percent" not in found
+    (line,) = (line for line in axes.lines if line.get_label() == "m0 R_percent")
     assert [math.isnan(y) for y in line.get_ydata()] == [False, False, False, True, False, False]
 
 
 def test_unmeasured_saturation_has_no_panel() -> None:
     figure = trajectory(trajectory_table(1, saturated=False), look_of(1))
     labels = {axes.get_label() for axes in figure.axes}
-    assert labels == {"paper", "m0 S", "m0 R"}
+    assert labels == {"paper", "m0 S_percent", "m0 R_percent"}
     assert "Saturation" not in words_of(figure)
 
 

@@ -42,7 +42,7 @@ def test_every_designed_cell_has_a_row_with_its_moments() -> None:
 def test_one_answer_has_no_spread_and_extra_repetitions_are_used() -> None:
     ratings = np.array([[4], [4]])
     frame = moments_of(answers(ratings), instrument(), None)
-    assert frame["sd"].to_list() == [0.0, 0.0]
+    assert frame["sd"].to_list() == [None, None]
     assert frame["persona_id"].to_list() == [None, None]
     surplus = answers(np.array([[0, 2]])).with_columns(pl.col("repetition") + 10)
     frame = moments_of(surplus, instrument(["Care"]), None)

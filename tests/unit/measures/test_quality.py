@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pytest
 
 from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.quality import quality_of
@@ -49,6 +50,34 @@ def test_cell_with_one_valid_rating_is_kept() -> None:
         0, named=True
     )
     assert (row["personas_retained"], row["personas_dropped"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "undefined"),
+    [
+        ([[[1, 2], [3, 3]], [[4, 4], [5, 5]]], None),
+        (
+            [[[1, NAN], [3, NAN]], [[NAN, 4], [5, NAN]]],
+            "R: needs two answers to the same persona and item, and there is one",
+        ),
+        (
+            [[[1, 2], [3, NAN]], [[NAN, NAN], [5, 5]]],
+            "S: needs two personas with a valid rating of every item, and there is one",
+        ),
+        (
+            [[[NAN, NAN], [3, 3]], [[NAN, NAN], [5, 5]]],
+            "S and R: no persona has a valid rating of every item",
+        ),
+    ],
+)
+def test_quality_says_which_of_susceptibility_and_robustness_is_undefined_and_why(
+    ratings: list[list[list[float]]], undefined: str | None
+) -> None:
+    frame = answers(np.array(ratings))
+    found = quality_of(frame, moments_of(frame, instrument(), 2), instrument(), 2, 2)
+    assert found["undefined"].item() == undefined
+    single = np.array([[np.sum(~np.isnan(cell)) == 1 for cell in person] for person in ratings])
+    assert found["cells_with_one_answer"].item() == single.sum()
 
 
 def test_unconditioned_probe_has_no_dropped_personas() -> None:

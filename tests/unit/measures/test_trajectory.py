@@ -10,13 +10,17 @@ import pytest
 import yaml
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.measures.trajectory import trajectory_of
+from persona_collapse.measures.contrasts.pairs import paired_of
+from persona_collapse.measures.contrasts.table import contrasts_of
+from persona_collapse.measures.trajectory import changes_of, trajectory_of
 from persona_collapse.plan.answers import Layout
 from persona_collapse.study.load import find_study, load_study
 from persona_collapse.study.model import Study, Unit
 from persona_collapse.tables.contracts.diagnostics import TABLE as DIAGNOSTICS
 from persona_collapse.tables.contracts.metrics import TABLE as METRICS
 from persona_collapse.tables.contracts.trajectory import TABLE
+from tests.helpers import contrasts_data
+from tests.helpers.contrasts_data import OF
 
 STEPS = [("m", "base", 0), ("m", "late", 50), ("m", "early", 400)]
 
@@ -85,6 +89,7 @@ def table_of(metrics: list[dict], diagnostics: list[dict]) -> pl.DataFrame:
     return trajectory_of(
         pl.DataFrame(metrics, schema=METRICS.schema),
         pl.DataFrame(diagnostics, schema=schema),
+        changes_of({}, OF, "base", 1, 10),
         STEPS,
         "roleplay",
         "unconditioned",
@@ -122,3 +127,44 @@ def test_a_checkpoint_without_personas_keeps_its_saturation() -> None:
     assert (late["step"], late["domain"], late["S"], late["saturation"]) == (
         50, "overall", None, 0.7,
     )  # fmt: skip
+
+
+def test_changes_are_those_of_contrasts_with_the_baseline() -> None:
+    frames = {frame["variant"][0]: frame for frame in contrasts_data.study(["m"])}
+    moments = {("m", name): frame for name, frame in frames.items()}
+    found = changes_of(moments, OF, "base", 7, 200)
+    paired = paired_of(list(frames.values()), OF, 7, contrasts_data.ANALYSIS)
+    for row in contrasts_of(paired).filter(model="m").iter_rows(named=True):
+        variant, _, second = row["contrast"].partition("-")
+        if second == "base" and row["metric"] != "sigma_bar":
+            own = found.row(
+                by_predicate=(pl.col("variant") == variant) & (pl.col("domain") == row["domain"]),
+                named=True,
+            )
+            for end in ("", "_lo", "_hi"):
+                named = f"{row['metric']}_percent{end}"
+                assert own[named] == pytest.approx(row[f"percent{end}"], rel=1e-9)
+
+
+def test_changes_are_of_the_personas_that_a_checkpoint_shares_with_its_baseline() -> None:
+    frames = {frame["variant"][0]: frame for frame in contrasts_data.study(["m"], personas=12)}
+    lost = pl.col("persona_id") < 3
+    late = frames["insecure"].with_columns(
+        n=pl.when(lost & (pl.col("item_id") == 1)).then(0).otherwise(pl.col("n")).cast(pl.Int32)
+    )
+    moments = {("m", "base"): frames["base"], ("m", "late"): late, ("x", "late"): late}
+    found = changes_of(moments, OF, "base", 7, 50)
+    assert dict(found.group_by("variant").agg(pl.col("n_personas").first()).iter_rows()) == {
+        "base": 12,
+        "late": 9,
+    }
+    kept = {
+        ("m", name): frame.filter(~lost)
+        for name, frame in (("base", frames["base"]), ("late", frames["insecure"]))
+    }
+    alone = changes_of(kept, OF, "base", 7, 50).filter(variant="late")
+    assert found.filter(variant="late")["S_percent"].to_list() == pytest.approx(
+        alone["S_percent"].to_list()
+    )
+    base = found.filter(variant="base", domain="overall").row(0, named=True)
+    assert (base["S_percent"], base["R_percent"], base["S_percent_lo"]) == (0, 0, None)

@@ -40,8 +40,7 @@ def test_unknown_resources_are_refused(
 
 def test_many_shards_give_a_warning_and_too_many_are_refused(tmp_path: Path) -> None:
     fine = {"shards": {"personas": 1, "items": 3, "repetitions": 3}}  # 100 x 10 x 4 x 3 units
-    warning = check_size(Layout(load(tmp_path, fine)))
-    assert warning is not None
+    (warning,) = check_size(Layout(load(tmp_path, fine)))
     assert "12000 shards would be planned" in warning
     finer = {"shards": {"personas": 1, "items": 1, "repetitions": 1}}
     with pytest.raises(
@@ -49,7 +48,7 @@ def test_many_shards_give_a_warning_and_too_many_are_refused(tmp_path: Path) -> 
     ) as fault:
         check_size(Layout(load(tmp_path, finer)))
     advice = yaml.safe_load(str(fault.value).split("shards: ")[-1].split(" (more")[0])
-    assert check_size(Layout(load(tmp_path, {"shards": advice}))) is None
+    assert check_size(Layout(load(tmp_path, {"shards": advice}))) == []
 
 
 def test_shards_are_counted_without_listing_them(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from persona_collapse.plan.code import PACKAGE, ROOT
 
 FLOORS = [
     {"common", "answers"},
-    {"tables", "materials", "store"},
+    {"tables", "materials", "store", "layouts"},
     {"figures"},
     {"asking", "tasks", "measures", "report"},
     {"endpoints", "misalignment"},

@@ -128,5 +128,5 @@ def test_studies_are_found_by_name_and_by_path(tmp_path: Path) -> None:
 def test_shipped_study_loads(name: str) -> None:
     study = load_study(find_study(name), {"published_root": "anywhere"})
     layout = Layout(study)
-    assert check_size(layout) is None
+    assert check_size(layout) == []
     assert sum(len(shards) for shards in layout.shards.values()) > 0

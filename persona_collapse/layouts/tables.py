@@ -1,0 +1,325 @@
+"""Read tables of records from CSV, TSV, JSON, JSON Lines and Parquet, each also as ``.gz``."""
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import polars as pl
+
+from persona_collapse.common.errors import UserError
+
+FILE, ROW = "\tfile", "\trow"  # of a record: its file's place in ``Records.paths``, its number
+CHUNK = 50_000
+SEPARATORS = ",;\t|"
+BLANK = ""  # the header of an index column, which pandas and R write without a name
+INDEX = "Unnamed: 0"
+
+
+@dataclass(frozen=True)
+class Records:
+    """Records of one or several files, in order.
+
+    ``frame`` has the columns of all files, ``FILE`` and ``ROW``; fields of CSV are texts.
+    ``columns`` are those of each file; ``decimal_comma`` says whether a semicolon separates fields.
+    """
+
+    frame: pl.DataFrame
+    paths: tuple[Path, ...]
+    columns: tuple[tuple[str, ...], ...]
+    decimal_comma: bool = False
+
+    def place(self, file: int, row: int) -> str:
+        """Return a record's file and row, for messages."""
+        return f"{self.paths[file]}, row {row}"
+
+
+def read_tables(paths: Sequence[Path]) -> Records:
+    """Read files of one layout; the suffix says how each is read."""
+    frames, columns, comma = [], [], False
+    for place, path in enumerate(paths):
+        frame, semicolons = _read(path)
+        comma |= semicolons
+        columns.append(tuple(name for name in frame.columns if name != ROW))
+        frames.append(frame.with_columns(pl.lit(place, pl.UInt32).alias(FILE)))
+    try:
+        whole = pl.concat(frames, how="diagonal_relaxed")
+    except pl.exceptions.PolarsError:  # a column of numbers in one file and of texts in another
+        whole = pl.concat([_as_texts(frame) for frame in frames], how="diagonal_relaxed")
+    return Records(whole, tuple(paths), tuple(columns), comma)
+
+
+def _as_texts(frame: pl.DataFrame) -> pl.DataFrame:
+    kept = (FILE, ROW)
+    return frame.with_columns(texts(frame[n]).alias(n) for n in frame.columns if n not in kept)
+
+
+def texts(column: pl.Series) -> pl.Series:
+    """Return a column as texts: 3.0 is "3", NaN is null, truth is "true" or "false"."""
+    if column.dtype == pl.String:
+        return column
+    if column.dtype.is_float():
+        exact = column.cast(pl.Float64).fill_nan(None)
+        whole = exact.cast(pl.Int64, strict=False)
+        is_whole = (whole.cast(pl.Float64) == exact).fill_null(False)
+        return pl.select(
+            pl.when(is_whole).then(whole.cast(pl.String)).otherwise(exact.cast(pl.String))
+        ).to_series()
+    if column.dtype.is_nested():
+        return pl.Series([None if v is None else json.dumps(v) for v in column.to_list()])
+    return column.cast(pl.String)
+
+
+def _read(path: Path) -> tuple[pl.DataFrame, bool]:
+    """Return the records of one file, and whether semicolons separate its fields."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    kind = suffixes[-2:-1] if suffixes[-1:] == [".gz"] else suffixes[-1:]
+    readers: Mapping[str, Any] = {
+        ".csv": _csv,
+        ".tsv": _csv,
+        ".json": _json,
+        ".jsonl": _jsonl,
+        ".ndjson": _jsonl,
+        ".parquet": _parquet,
+    }
+    reader = readers.get(kind[0] if kind else "")
+    if reader is None:
+        raise UserError(
+            f"{path}: its name ends in none of .csv, .tsv, .json, .jsonl and .parquet (each also "
+            "with .gz), so the format is unknown; rename or convert the file"
+        )
+    try:
+        with _opened(path) as file:
+            frame, semicolons = reader(file, path, kind[0])
+    except (OSError, EOFError, zlib.error) as fault:
+        reason = getattr(fault, "strerror", None) or fault
+        raise UserError(f"{path}: cannot be read: {reason}") from None
+    if frame.is_empty():
+        raise UserError(f"{path}: has no answers")
+    return frame, semicolons
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def _text(file: IO[bytes], path: Path) -> io.TextIOWrapper:
+    """Return a file as text: UTF-8, or UTF-16 with its mark."""
+    head = file.read(4)
+    file.seek(0)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return io.TextIOWrapper(file, encoding="utf-16", newline="")
+    if b"\0" in head:
+        raise UserError(f"{path}: seems to be UTF-16 without a mark; save the file as UTF-8")
+    return io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+
+
+def _not_utf8(path: Path) -> UserError:
+    """Return the fault of a file that is not UTF-8, with the line."""
+    with _opened(path) as file:
+        good = 0
+        for line in file:
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                break
+            good += 1
+    return UserError(f"{path}, line {good + 1}: is not UTF-8; save the file as UTF-8")
+
+
+def _csv(file: IO[bytes], path: Path, kind: str) -> tuple[pl.DataFrame, bool]:
+    """Read a CSV with a header; blank lines and columns without a name are passed over.
+
+    Quoting is that of RFC 4180. The separator is the most frequent of comma, semicolon, tab and |
+    in the header, or what a first line such as ``sep=;`` says.
+    """
+    csv.field_size_limit(sys.maxsize)
+    try:
+        return _csv_records(_text(file, path), path, "\t" if kind == ".tsv" else None)
+    except UnicodeDecodeError:
+        raise _not_utf8(path) from None
+
+
+def _csv_records(
+    text: io.TextIOWrapper, path: Path, separator: str | None
+) -> tuple[pl.DataFrame, bool]:
+    ends = _Ends(text)
+    lines = iter(ends)
+    first = next((line for line in lines if line.strip()), "")
+    if not first:
+        raise UserError(f"{path}: is empty; expected a header and one row per answer")
+    if first.lower().startswith("sep=") and len(first.strip()) == 5:
+        separator, first = first[4], next(lines, "")
+    if separator is None:
+        bare = '"'.join(first.split('"')[::2])  # without what is in quotes
+        separator = max(SEPARATORS, key=bare.count)
+    reader = csv.reader(_chained(first, lines), strict=True, delimiter=separator)
+    frames: list[pl.DataFrame] = []
+    number = 1  # the header is row 1
+    chunk: list[list[str]] = []
+    try:
+        header = [name.strip() for name in next(reader)]
+        kept = _named(header, path)
+        while True:
+            chunk.extend(islice(reader, CHUNK))  # keeps what came before a fault
+            records = [record for record in chunk if any(record)]
+            if not chunk:
+                break
+            chunk = []
+            for place, record in enumerate(records, start=number + 1):
+                if len(record) != len(header):
+                    last = record is records[-1] and next(reader, None) is None
+                    raise UserError(
+                        f"{path}, row {place}: {len(record)} fields where the header has "
+                        f"{len(header)}{'; the file may have been cut off' if last else ''}"
+                    )
+            fields = list(zip(*records, strict=True)) or [()] * len(header)
+            columns = {header[place]: fields[place] for place in kept}
+            frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+            frames.append(frame.with_row_index(ROW, number + 1))
+            number += len(records)
+    except csv.Error as fault:
+        raise UserError(
+            f"{path}, row {number + len(chunk) + 1}: broken quoting ({fault}); the file may have "
+            "been cut off"
+        ) from None
+    if number == 1:
+        raise UserError(f"{path}: has a header but no answers")
+    if not ends.last.endswith(("\n", "\r")):
+        raise UserError(
+            f"{path}, row {number}: the last row has no line break, so it may have been "
+            "cut off; fetch the file again, or end it with a line break if it is complete"
+        )
+    return pl.concat(frames, rechunk=True), separator == ";"
+
+
+def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from lines
+
+
+class _Ends:
+    """The lines of a text, which remembers the last one."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self.text, self.last = text, ""
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self.text:
+            self.last = line
+            yield line
+
+
+def _named(header: Sequence[str], path: Path) -> list[int]:
+    """Return the places of columns that have a name; refuse a name that occurs twice."""
+    kept = [place for place, name in enumerate(header) if name not in (BLANK, INDEX)]
+    names = [header[place] for place in kept]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise UserError(f"{path}, row 1: the column {name!r} occurs twice; rename one")
+    return kept
+
+
+def _parquet(file: IO[bytes], path: Path, kind: str) -> tuple[pl.DataFrame, bool]:
+    try:
+        frame = pl.read_parquet(io.BytesIO(file.read()))
+    except (OSError, pl.exceptions.PolarsError) as fault:
+        reason = str(fault).splitlines()[0]
+        raise UserError(f"{path}: cannot be read as Parquet: {reason}") from None
+    kept = [name for name in frame.columns if name not in (BLANK, "__index_level_0__")]
+    return frame.select(kept).with_row_index(ROW, 1), False
+
+
+def _json(file: IO[bytes], path: Path, kind: str) -> tuple[pl.DataFrame, bool]:
+    """Read a JSON document: a list of records, one record, or a record that holds one list."""
+    try:
+        document = json.load(_text(file, path))
+    except UnicodeDecodeError:
+        raise _not_utf8(path) from None
+    except ValueError as fault:
+        raise UserError(f"{path}: is not valid JSON ({fault}); it may have been cut off") from None
+    if isinstance(document, dict):
+        lists = [v for v in document.values() if _is_records(v)]
+        document = lists[0] if len(lists) == 1 else [document]
+    if not _is_records(document):
+        raise UserError(f"{path}: expected a list of records with keys, or one such record")
+    return _records(document), False
+
+
+def _is_records(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
+def _jsonl(file: IO[bytes], path: Path, kind: str) -> tuple[pl.DataFrame, bool]:
+    """Read one JSON record per line; blank lines are passed over."""
+    frames: list[pl.DataFrame] = []
+    records: list[dict[str, Any]] = []
+    try:
+        for number, line in enumerate(_text(file, path), start=1):
+            if not line.strip():
+                continue
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise UserError(f"{path}, row {number}: expected a record with keys")
+            records.append(record)
+            if len(records) == CHUNK:
+                frames.append(_records(records))
+                records = []
+    except UnicodeDecodeError:
+        raise _not_utf8(path) from None
+    except ValueError as fault:
+        raise UserError(
+            f"{path}, row {number}: is not valid JSON ({fault}); the file may have been cut off"
+        ) from None
+    frames += [_records(records)] if records else []
+    if not frames:
+        raise UserError(f"{path}: is empty; expected one record per line")
+    try:
+        whole = pl.concat(frames, how="diagonal_relaxed")
+    except pl.exceptions.PolarsError:
+        whole = pl.concat([_as_texts(frame) for frame in frames], how="diagonal_relaxed")
+    return whole.drop(ROW).with_row_index(ROW, 1), False
+
+
+def _records(records: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Return records as a frame; nested keys are joined by dots."""
+    flat = [dict(_flat(record)) for record in records]
+    names = dict.fromkeys(name for record in flat for name in record)
+    columns = [_column(name, [record.get(name) for record in flat]) for name in names]
+    return pl.DataFrame(columns).with_row_index(ROW, 1)
+
+
+def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in record.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _column(name: str, values: Sequence[Any]) -> pl.Series:
+    """Return values as numbers where all are, else as texts."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds <= {int, float} and kinds:
+        kind = pl.Int64() if kinds == {int} else pl.Float64()
+        try:
+            return pl.Series(name, values, dtype=kind, strict=False)
+        except (OverflowError, pl.exceptions.PolarsError):
+            pass
+    shown = [
+        value if value is None or isinstance(value, str) else _shown(value) for value in values
+    ]
+    return pl.Series(name, shown, dtype=pl.String)
+
+
+def _shown(value: Any) -> str:
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if whole else json.dumps(value, ensure_ascii=False)

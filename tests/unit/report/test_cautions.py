@@ -1,0 +1,83 @@
+"""What the page says where answers of variants were not given or read alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from persona_collapse.figures.look import Look, ModelLook
+from persona_collapse.report.cautions import cautions_of
+
+LOOK = Look((ModelLook("m", "Model M", "M"),), ("base", "secure", "insecure"))
+COUNTS = ("token", "reply", "after_thoughts", "logprobs", "recorded")
+
+
+def row(variant: str, left_out: str | None = None, **read: int) -> dict[str, Any]:
+    counts = {f"read_from_{way}": read.get(way, 0) for way in COUNTS}
+    unit = {"model": "m", "variant": variant, "probe": "roleplay", "answered": sum(read.values())}
+    return {**unit, **counts, "left_out": left_out}
+
+
+def quality(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema_overrides={"left_out": pl.String})
+
+
+def test_page_warns_where_variants_are_read_in_different_ways() -> None:
+    frame = quality(
+        row("base", token=1000), row("secure", token=990, reply=10), row("insecure", reply=1000)
+    )
+    assert cautions_of(frame, LOOK) == [
+        "Model M, roleplay: 100% of the ratings of base are replies of nothing but the rating, and "
+        "0% of those of insecure. A difference between them may come from the way in which they "
+        "answer."
+    ]
+
+
+@pytest.mark.parametrize(("reply", "warned"), [(30, False), (31, True), (0, False)])
+def test_page_warns_of_a_difference_above_three_points(reply: int, warned: bool) -> None:
+    frame = quality(row("base", token=1000), row("insecure", token=1000 - reply, reply=reply))
+    assert bool(cautions_of(frame, LOOK)) is warned
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row("base", token=10)],
+        [row("base", token=10), row("insecure", recorded=10)],
+        [row("base", recorded=10), row("insecure", recorded=10)],
+        [row("base", token=10), row("insecure")],
+        [row("base"), row("insecure")],
+    ],
+)
+def test_what_cannot_be_compared_has_no_caution(rows: list[dict[str, Any]]) -> None:
+    assert cautions_of(quality(*rows), LOOK) == []
+
+
+def test_models_and_probes_are_compared_apart() -> None:
+    frame = pl.concat(
+        [
+            quality(row("base", token=10), row("insecure", token=10)),
+            quality(row("base", reply=10), row("insecure", reply=10)).with_columns(
+                probe=pl.lit("other")
+            ),
+        ]
+    )
+    assert cautions_of(frame, LOOK) == []
+
+
+def test_settings_that_the_server_refuses_are_named_with_the_variants() -> None:
+    left_out = "temperature, top_p"
+    frame = quality(
+        row("base", left_out, token=10), row("secure", token=10), row("insecure", left_out, token=9)
+    )
+    assert cautions_of(frame, LOOK) == [
+        "Model M, roleplay: the server takes no temperature and top_p; base, insecure answered at "
+        "the server's own. This is another study than one with the values that the study file "
+        "gives."
+    ]
+
+
+def test_study_without_the_table_has_no_cautions() -> None:
+    assert cautions_of(None, LOOK) == []
