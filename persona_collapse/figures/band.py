@@ -19,6 +19,7 @@ from persona_collapse.figures.marks import (
     FINE,
     NORMAL,
     Row,
+    blank,
     finite,
     interval,
     log_axis,
@@ -78,6 +79,8 @@ def prior_band(
     band = rows_by(band_values, "metric")["S"]
     members = counted(prior)
     values = rows_by(metrics, "model", "variant", probe=look.roleplay, domain="overall")
+    if not any(finite(row["S"]) for row in values.values()):
+        return blank("No comparison with earlier models: no variant has an S.")
     published = list(prior.sort("family", "S", "model").iter_rows(named=True))
     drawn = [variant for variant in look.variants if any(variant == v for _, v in values)]
     models = [m for m in look.models if any((m.key, v) in values for v in drawn)]
@@ -174,6 +177,8 @@ def band_distribution(
     """
     points = rows_by(metrics, "model", "variant", probe=look.roleplay, domain="overall")
     placed = rows_by(band, "model", "variant", "metric", probe=look.roleplay)
+    if not placed:
+        return blank("No comparison with earlier models: no variant has an S or R.")
     layout = Rows(look, points, _LABELS - 0.12)
     shown = [name for name in look.variants if any(name == variant for _, variant in points)]
     inner = TEXT_WIDTH - 2 * MARGIN

@@ -72,6 +72,8 @@ def collapse_bars(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look) ->
     changes = rows_by(
         contrasts, "model", "contrast", "metric", probe=look.roleplay, domain="overall"
     )
+    if not any(row["S"] is not None or row["R"] is not None for row in values.values()):
+        return blank("No S and R: no persona has a valid rating of every item, or there is one.")
     layout = Rows(look, values, _LABELS - 0.12)
     tall = layout.tall
     averages = _averages(changes, look, tall + 0.3) if len(layout.groups) > 1 else []
@@ -176,6 +178,8 @@ def quality_bars(quality: pl.DataFrame, look: Look) -> Figure:
     Bars are percent of the designed answers, stacked by cause; the number beside a bar counts them.
     """
     found = rows_by(quality, "model", "variant", "probe")
+    if not found:
+        return blank("No answers to count: the study asks for none.")
     probes = quality["probe"].unique(maintain_order=True).to_list()
     layout = Rows(look, {(model, variant) for model, variant, _ in found}, 0.95)
     lines, tall = layout.lines, layout.tall

@@ -15,6 +15,7 @@ from matplotlib.ticker import AutoMinorLocator, FixedLocator, FuncFormatter
 from persona_collapse.figures.look import METRICS, Look
 from persona_collapse.figures.marks import (
     Row,
+    blank,
     change,
     finite,
     point,
@@ -63,6 +64,8 @@ def noise_change(contrasts: pl.DataFrame, look: Look) -> Figure:
         for variant in look.changed
         if contrast == f"{variant}-{look.baseline}"
     }
+    if not any(finite(row["percent"]) for row in changes.values()):
+        return blank(_unchanged(look, "1/R"))
     layout = Rows(look, changes, _NAMES, mean="Mean change")
     lines, tall = layout.lines, layout.tall
     entries = [
@@ -92,6 +95,14 @@ def noise_change(contrasts: pl.DataFrame, look: Look) -> Figure:
     axes.set_ylim(tall, 0)
     axes.set_xlabel(f"Change of 1/R against {look.baseline}, %")
     return sheet.figure
+
+
+def _unchanged(look: Look, name: str) -> str:
+    """Return why no percent change can be drawn."""
+    return (
+        f"No change of {name}: no variant is compared with {look.baseline}, or the values have no "
+        "percent change."
+    )
 
 
 def _dot(axes: Axes, row: Row, y: float, look: Look, variant: str, name: str) -> None:
@@ -142,6 +153,8 @@ def domain_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
     changes, domains = _changes(contrasts, look)
     variants = _compared(changes, look)
     models = _models(changes, look)
+    if not any(finite(row["percent"]) for row in changes.values()):
+        return blank(_unchanged(look, "S and R"))
     labels = {key: wrap(text, _LABELS - 0.1) for key, text in models}
     heights = [max(_CELL, extent(labels[key])[1] + 0.03) for key, _ in models]
     tall = sum(heights)
@@ -195,6 +208,8 @@ def domain_dots(contrasts: pl.DataFrame, look: Look) -> Figure:
     Whiskers are 95 % intervals; the panels of one metric share their axis.
     """
     changes, domains = _changes(contrasts, look)
+    if not any(finite(row["percent"]) for row in changes.values()):
+        return blank(_unchanged(look, "S and R"))
     models = _models(changes, look)
     variants = [v for v in look.changed if any(v == key[1] for key in changes)]
     labels = {key: wrap(text, _LABELS - 0.1) for key, text in models}

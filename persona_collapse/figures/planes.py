@@ -24,6 +24,7 @@ from persona_collapse.figures.marks import (
     NORMAL,
     Reach,
     Row,
+    blank,
     finite,
     interval,
     log_axis,
@@ -77,6 +78,8 @@ def robustness_map(metrics: pl.DataFrame, look: Look) -> Figure:
         for key, row in values.items()
         if finite(row["S"]) and row["R"] is not None and row["R"] > 0
     }
+    if not known:
+        return blank("No R-S map: no variant has both an S and an R.")
 
     def draw(axes: Axes) -> tuple[list[Spot], list[Segment]]:
         edge = _map_axes(axes, list(known.values()))
@@ -104,6 +107,8 @@ def alignment_coherence(misalignment: pl.DataFrame, look: Look) -> Figure:
         for key, row in values.items()
         if finite(row["alignment"]) and finite(row["coherence"])
     }
+    if not known:
+        return blank("No alignment and coherence: no variant has judged replies.")
 
     def draw(axes: Axes) -> tuple[list[Spot], list[Segment]]:
         lines = _region(axes)
@@ -331,6 +336,8 @@ def coherence_loss(loss: pl.DataFrame, look: Look) -> Figure:
         for target in targets
         if (row := rows.get((m.key, target))) and finite(row[ACROSS]) and finite(row[UPWARDS])
     }
+    if not spots:
+        return blank("No losses to compare: no target has R and coherence beside its control's.")
     drawn = {m: [spot for (key, _), spot in spots.items() if key == m.key] for m in models}
     alike = Entry(
         wrap("both change alike", _WORDS - SWATCH),

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from persona_collapse.figures.look import Look, ModelLook
-from persona_collapse.figures.marks import MINUS, finite, point, rows_by, short_names
+from persona_collapse.figures.marks import MINUS, blank, finite, point, rows_by, short_names
 from persona_collapse.figures.panels import Frame, Grid
 from persona_collapse.figures.sheet import Entry, Sheet, extent, widest, wrap
 from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, SMALL, TOXIC, Paint
@@ -81,6 +81,8 @@ def _figure(
     else:
         note = f"Whiskers: {note}"
     models = [m for m in look.models if any(key[0] == m.key for key in found)]
+    if not any(finite(row["mean"]) for row in found.values()):
+        return blank("No profiles: nothing was answered without a persona.")
     entries = [Entry(name, paint, "line") for name, _, _, _, paint in shown]
     for_dots = 0.85 + max(len(domains), 1) * max(0.35, 0.14 * len(shown))
     heights = (2.5, 2.15, 1.95) if polygons else (for_dots,) * 3

@@ -14,6 +14,7 @@ from persona_collapse.figures.marks import (
     INFINITY,
     MINUS,
     Row,
+    blank,
     finite,
     interval,
     point,
@@ -47,6 +48,8 @@ def trajectory(table: pl.DataFrame, look: Look) -> Figure:
         for model in look.models
     }
     models = [model for model in look.models if tracks[model.key]]
+    if not models:
+        return blank("No trajectory: no checkpoint was measured.")
     panels = [name for name in PANELS if overall[name].is_not_null().any()] or list(PANELS)[:2]
     tall = next((height for most, height in _HEIGHTS if len(models) <= most), _LOWEST)
     entries = [Entry("checkpoint", _CHECKPOINT, "line")]
