@@ -25,7 +25,7 @@ from persona_collapse.endpoints.base import (
 )
 from persona_collapse.layouts.keeping import kept_answers
 from persona_collapse.layouts.keys import Fault, Layout, layout_of, merged
-from persona_collapse.layouts.patterns import filled, found, has_labels
+from persona_collapse.layouts.patterns import filled, filled_values, found, has_labels
 from persona_collapse.layouts.reading import Design, Outcome, read_answers
 from persona_collapse.tasks import Task
 
@@ -156,14 +156,8 @@ def _layout(unit: UnitSettings) -> dict[str, Any]:
     """
     layout = merged(unit.endpoint.get("layout"), unit.variant.get("layout"))
     where = f"{unit.where}.layout"
-    if "where" in layout:
-        rows = layout["where"] or {}
-        layout["where"] = {
-            name: [_named(v, unit, f"{where}.where.{name}") for v in value]
-            if isinstance(value, list)
-            else _named(value, unit, f"{where}.where.{name}")
-            for name, value in rows.items()
-        }
+    if layout.get("where"):
+        layout["where"] = filled_values(layout["where"], unit.names, f"{where}.where")
     checked = layout_of(layout, where)
     logprobs = unit.sampling["method"] == "logprobs"
     template = checked.log_probabilities or checked.probabilities
@@ -176,10 +170,6 @@ def _layout(unit: UnitSettings) -> dict[str, Any]:
             "the columns of the ratings"
         )
     return layout
-
-
-def _named(value: Any, unit: UnitSettings, where: str) -> Any:
-    return filled(value, unit.names, where) if isinstance(value, str) else value
 
 
 def _read(task: Task, settings: Mapping[str, Any]) -> tuple[pl.LazyFrame, Outcome]:

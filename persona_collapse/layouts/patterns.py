@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from persona_collapse.common.errors import UserError, nearest
 
@@ -27,6 +28,20 @@ def filled(text: str, names: Mapping[str, str], where: str) -> str:
         raise UserError(f"{where}: {match[0]} stands for nothing{hint}; known: {known}")
 
     return PLACEHOLDER.sub(value, text)
+
+
+def filled_values(rows: Mapping[str, Any], names: Mapping[str, str], where: str) -> dict[str, Any]:
+    """Return the values of a ``where`` with ``names`` filled in."""
+
+    def one(value: Any, place: str) -> Any:
+        return filled(value, names, place) if isinstance(value, str) else value
+
+    return {
+        name: [one(v, f"{where}.{name}") for v in value]
+        if isinstance(value, list)
+        else one(value, f"{where}.{name}")
+        for name, value in rows.items()
+    }
 
 
 def has_labels(pattern: str) -> bool:

@@ -11,6 +11,7 @@ from persona_collapse.layouts.keys import RATING, Layout
 from persona_collapse.layouts.tables import FILE, ROW, Records, texts
 from persona_collapse.materials.instruments import Scale
 
+READ, SHARES, MASS = "\trating", "\tprobabilities", "\tmass"  # no file has such columns
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 COMMA = re.compile(r"[+-]?\d*,\d+")
 ROUNDING = 1e-6  # log-probabilities and sums of probabilities are rounded where they are written
@@ -64,7 +65,7 @@ class Fields:
         return value, None
 
     def read(self, rows: pl.DataFrame, records: Records, column: str) -> pl.DataFrame:
-        """Replace the fields of ``column`` by ratings, column ``rating`` (null: none).
+        """Add the ratings of the fields of ``column``, null for none, as the column ``READ``.
 
         Raises ``UserError`` with the row of the first field that is no rating.
         """
@@ -85,7 +86,7 @@ class Fields:
             )
         values = [value for value, _ in found.values()]
         ratings = shown.replace_strict(list(found), values, return_dtype=pl.Float64)
-        return rows.with_columns(ratings.alias("rating"))
+        return rows.with_columns(ratings.alias(READ))
 
 
 def _word(text: str) -> str:
@@ -122,7 +123,7 @@ def answers_in(rows: pl.DataFrame, column: str, pattern: str, records: Records) 
 def probabilities_in(
     rows: pl.DataFrame, template: str, scale: Scale, records: Records, logarithms: bool
 ) -> pl.DataFrame:
-    """Add ``probabilities`` (list per rating, sums to 1) and ``rating_mass``, their sum before.
+    """Add probabilities (``SHARES``: a list per rating, sums to 1) and their sum before (``MASS``).
 
     Columns are ``template`` with each rating. Empty ones have probability 0. A row without any has
     null in both, and one whose sum is below ``LEAST_MASS`` has no probabilities: the model would
@@ -149,10 +150,8 @@ def probabilities_in(
     mass = weights.select(pl.sum_horizontal(names)).to_series()
     shares = weights.select(pl.concat_list(pl.col(names) / mass)).to_series()
     return rows.with_columns(
-        pl.select(pl.when(~none & (mass >= LEAST_MASS)).then(shares))
-        .to_series()
-        .alias("probabilities"),
-        pl.select(pl.when(~none).then(mass)).to_series().alias("rating_mass"),
+        pl.select(pl.when(~none & (mass >= LEAST_MASS)).then(shares)).to_series().alias(SHARES),
+        pl.select(pl.when(~none).then(mass)).to_series().alias(MASS),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.answers import NAMES, SCHEMA, SLOT
+from persona_collapse.answers import NAMES, SCHEMA
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.log import LOG
 from persona_collapse.layouts.checks import checked, distinct
@@ -22,16 +22,33 @@ from persona_collapse.layouts.choosing import (
 from persona_collapse.layouts.keys import ITEM, WIDE, Layout, layout_of
 from persona_collapse.layouts.matching import Items, People, examples, number_in
 from persona_collapse.layouts.patterns import LABELS, labels
-from persona_collapse.layouts.ratings import Fields, answers_in, probabilities_in
+from persona_collapse.layouts.ratings import (
+    MASS,
+    READ,
+    SHARES,
+    Fields,
+    answers_in,
+    probabilities_in,
+)
 from persona_collapse.layouts.tables import FILE, ROW, Records, read_tables, texts
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.materials.personas import PersonaSet
 
-PERSONA, ITEM_LABEL, REPETITION, VALUE = "\tpersona", "\titem", "\trepetition", "\tvalue"
+PERSONA, ITEM_LABEL, VALUE = "\tpersona", "\titem", "\tvalue"  # made of several columns
 PEOPLE = {
     *("id", "pid", "persona", "persona_id", "person", "person_id", "participant", "respondent"),
     *("participant_id", "respondent_id", "subject", "subject_id", "character", "agent", "agent_id"),
 }  # names of a column that may say who answers
+# What is found for a row, under names that no file has.
+FOUND = {
+    "persona_id": "\tpersona_id",
+    "item_id": "\titem_id",
+    "repetition": "\trepetition",
+    "rating": READ,
+    "probabilities": SHARES,
+    "rating_mass": MASS,
+}
+FOUND_ALWAYS = ("persona_id", "item_id", "repetition", "rating")
 KEPT = {"response": "response", "failures": "parse_failures", "collected_at": "created_at"}
 
 
@@ -76,18 +93,21 @@ def read_answers(
     layout = layout_of(keys, "layout")
     whole = read_tables(paths)
     labelled = _labelled(whole, pattern, keys)
+    read = whole.frame.height
+    del whole
     records = kept_rows(labelled, keys.get("where") or {})
+    del labelled
+    filtered = read - records.frame.height
     columns = _columns(records, keys, layout, design)
     refuse_several_runs(records, columns, list(keys.get("where") or {}))
     own = not keys and all(path.name.endswith(".parquet") for path in paths)
     rows = _people_in_order(records, columns, keys, layout, design)
+    records = replace(records, frame=rows.clear())  # what was read may leave the memory
     rows, columns = _one_answer_a_row(rows, records, columns, layout, design)
     rows = _rated(rows, records, columns, layout, design)
     rows, dropped = _matched(rows, records, columns, layout, design)
     rows = _numbered(rows, records, columns, layout, design)
-    rows = checked(
-        _known(rows, columns, layout, own=own), records, columns, design.instrument.scale
-    )
+    rows = checked(_known(rows, columns, own=own), records, columns, design.instrument.scale)
     kept = distinct(rows, records)
     if kept.height < rows.height:
         repeated = rows.height - kept.height
@@ -95,8 +115,8 @@ def read_answers(
     rated = kept.select(pl.col("status") == "ok").to_series().sum()
     outcome = Outcome(
         files=len(paths),
-        read=whole.frame.height,
-        filtered=whole.frame.height - records.frame.height,
+        read=read,
+        filtered=filtered,
         unmatched=sum(dropped.values()),
         examples=examples(dropped),
         repeated=rows.height - kept.height,
@@ -272,13 +292,13 @@ def _rated(
     layout: Layout,
     design: Design,
 ) -> pl.DataFrame:
-    """Add ``rating`` or ``probabilities``."""
+    """Add the rating, or the probabilities of the ratings."""
     scale = design.instrument.scale
     template = layout.log_probabilities or layout.probabilities
     if template is not None:
         logarithms = layout.log_probabilities is not None
         rows = probabilities_in(rows, template, scale, records, logarithms)
-        return rows.with_columns(rating=pl.lit(None, pl.Float64))
+        return rows.with_columns(pl.lit(None, pl.Float64).alias(READ))
     fields = Fields(layout, scale, records.decimal_comma)
     return fields.read(rows, records, columns["rating"])
 
@@ -290,30 +310,31 @@ def _matched(
     layout: Layout,
     design: Design,
 ) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Add ``item_id`` and ``persona_id``; return the labels of dropped rows with their counts."""
+    """Add the ids of item and persona; return the labels of dropped rows with their counts."""
     items = Items(design.instrument, layout.first.item)
     finders: list[tuple[str, str, Items | People]] = [("item_id", columns["item"], items)]
     if design.personas is None:
-        rows = rows.with_columns(persona_id=pl.lit(None, pl.Int64))
+        rows = rows.with_columns(pl.lit(None, pl.Int64).alias(FOUND["persona_id"]))
     elif "persona" in columns:
         people = People(design.personas, layout.first.persona)
         finders.append(("persona_id", columns["persona"], people))
     else:
-        rows = rows.rename({PERSONA: "persona_id"})
+        rows = rows.rename({PERSONA: FOUND["persona_id"]})
     dropped: dict[str, int] = {}
-    for id_column, column, finder in finders:
+    for name, column, finder in finders:
         named = same_text(texts(rows[column]).str.strip_chars()).fill_null("")
         found = finder.find_all(named.unique(maintain_order=True).to_list())
         ids = named.replace_strict(list(found), list(found.values()), return_dtype=pl.Int64)
-        rows = rows.with_columns(ids.alias("\tid"), named.alias("\tlabel"))
-        lost = rows.filter(pl.col("\tid").is_null())
-        if lost.height and layout.unmatched == "refuse":
+        rows = rows.with_columns(ids.alias(FOUND[name]))
+        if not ids.null_count():
+            continue
+        lost = rows.with_columns(named.alias("\tlabel")).filter(ids.is_null())
+        if layout.unmatched == "refuse":
             raise _unmatched(lost, rows.height, records, column, finder)
         counted = lost.group_by("\tlabel", maintain_order=True).len().iter_rows()
         for label, count in counted:
             dropped[label] = dropped.get(label, 0) + count
-        rows = rows.filter(pl.col("\tid").is_not_null()).drop("\tlabel")
-        rows = rows.drop(id_column, strict=False).rename({"\tid": id_column})
+        rows = rows.filter(ids.is_not_null())
     if rows.is_empty():
         raise UserError(
             f"{records.paths[0]}: no row is left: its personas or items are none of the study's "
@@ -343,10 +364,11 @@ def _numbered(
     layout: Layout,
     design: Design,
 ) -> pl.DataFrame:
-    """Add ``repetition``, from 1: a column's numbers, or the order of the rows of a cell."""
+    """Add the repetition, from 1: a column's numbers, or the order of the rows of a cell."""
     if "repetition" not in columns:
-        order = pl.int_range(1, pl.len() + 1).over("persona_id", "item_id")
-        rows = rows.sort(FILE, ROW, maintain_order=True).with_columns(repetition=order)
+        cell = (FOUND["persona_id"], FOUND["item_id"])
+        order = pl.int_range(1, pl.len() + 1).over(cell).alias(FOUND["repetition"])
+        rows = rows.sort(FILE, ROW, maintain_order=True).with_columns(order)
         _refuse_surplus(rows, records, design)
         return rows
     column, first = columns["repetition"], layout.first.repetition
@@ -363,34 +385,32 @@ def _numbered(
             )
     numbers = [number - first + 1 for number in found.values() if number is not None]
     shown = named.replace_strict(list(found), numbers, return_dtype=pl.Int64)
-    return rows.with_columns(shown.alias("repetition"))
+    return rows.with_columns(shown.alias(FOUND["repetition"]))
 
 
 def _refuse_surplus(rows: pl.DataFrame, records: Records, design: Design) -> None:
     """Refuse more rows in a cell than repetitions, where nothing numbers them."""
     if design.repetitions is None:
         return
-    surplus = rows.filter(pl.col("repetition") > design.repetitions)
+    surplus = rows.filter(pl.col(FOUND["repetition"]) > design.repetitions)
     if surplus.height:
         first = surplus.row(0, named=True)
-        who = "" if first["persona_id"] is None else f"persona {first['persona_id']}, "
+        persona, item = first[FOUND["persona_id"]], first[FOUND["item_id"]]
+        who = "" if persona is None else f"persona {persona}, "
         raise UserError(
-            f"{records.place(first[FILE], first[ROW])}: {who}item {first['item_id']} has more than "
-            f"the probe's {design.repetitions} answers, and no column numbers them, so they may be "
-            "of several runs; name the column with layout.columns.repetition, keep one run with "
-            f"layout.where, or raise probes.{design.probe}.repetitions"
+            f"{records.place(first[FILE], first[ROW])}: {who}item {item} has more than the probe's "
+            f"{design.repetitions} answers, and no column numbers them, so they may be of several "
+            "runs; name the column with layout.columns.repetition, keep one run with layout.where, "
+            f"or raise probes.{design.probe}.repetitions"
         )
 
 
-def _known(
-    rows: pl.DataFrame, columns: Mapping[str, str], layout: Layout, *, own: bool
-) -> pl.DataFrame:
+def _known(rows: pl.DataFrame, columns: Mapping[str, str], *, own: bool) -> pl.DataFrame:
     """Keep the columns of answers: those of this project's files, or those that were read."""
-    kept = [FILE, ROW, *SLOT, "rating"]
-    if layout.log_probabilities or layout.probabilities:
-        kept += ["probabilities", "rating_mass"]
+    found = [pl.col(made).alias(name) for name, made in FOUND.items() if made in rows.columns]
     if own:
-        kept += [n for n in SCHEMA if n in rows.columns and n not in (*kept, *NAMES)]
-        return rows.select(kept)
+        names = [n for n in SCHEMA if n in rows.columns and n not in (*FOUND_ALWAYS, *NAMES)]
+        return rows.select(FILE, ROW, *found, *names)
     named = {KEPT[part]: column for part, column in columns.items() if part in KEPT}
-    return rows.select(*kept, *(pl.col(column).alias(name) for name, column in named.items()))
+    kept = [pl.col(column).alias(name) for name, column in named.items()]
+    return rows.select(FILE, ROW, *found, *kept)

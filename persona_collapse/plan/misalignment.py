@@ -6,7 +6,10 @@ from typing import Any
 
 from persona_collapse.asking.settings import job_settings
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.keys import given, plain
+from persona_collapse.layouts.patterns import filled, filled_values
 from persona_collapse.materials.sources import FOLDERS, RESOURCES, Source, find_source
+from persona_collapse.misalignment.recorded import read_judged
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.code import code_of
 from persona_collapse.study.model import Endpoint, Judge, Misalignment, Variant
@@ -212,8 +215,34 @@ class CheckLayout:
 
     def recorded_files(self) -> list[Path]:
         """Return the judged replies of another run that the study reads."""
-        root = self.check.recorded if self.check else None
-        return [root / model / f"{name}.parquet" for model, name in self.pairs] if root else []
+        if self.check is None or self.check.recorded is None:
+            return []
+        named = str(self.check.recorded)
+        pattern = named if "{" in named else f"{named}/{{model}}/{{variant}}.parquet"
+        where = f"{self.study.path}: misalignment.recorded"
+        return [
+            Path(filled(pattern, {"model": model, "variant": name}, where))
+            for model, name in self.pairs
+        ]
+
+    def check_recorded(self) -> None:
+        """Refuse judged replies of another run that cannot be read."""
+        how = self.recorded_as()
+        if how is not None:
+            files = zip(self.recorded_files(), how["where"], self.pairs, strict=True)
+            for path, where, pair in files:
+                read_judged(path, how["columns"], where, *pair)
+
+    def recorded_as(self) -> dict[str, Any] | None:
+        """Return how judged replies of another run are read; None where there are none."""
+        if self.check is None or self.check.recorded is None:
+            return None
+        where = f"{self.study.path}: misalignment.where"
+        rows = [
+            filled_values(plain(self.check.where or {}), {"model": m, "variant": v}, where)
+            for m, v in self.pairs
+        ]
+        return {"columns": given(self.check.columns) if self.check.columns else {}, "where": rows}
 
     def asked_endpoints(self) -> list[str]:
         """Return the endpoints that replies or verdicts are asked of."""

@@ -115,6 +115,9 @@ def check_misalignment(study: Study, given: Mapping[str, Any]) -> None:
     if keys is None:
         return
     _check_variants(f"{where}.variants", keys.variants or (), study.variant_names)
+    for name in ("columns", "where"):
+        if name in given and "recorded" not in given:
+            raise UserError(f"{where}.{name}: needs 'recorded', the files that it is about")
     reading = [name for name in READING if name in given]
     if reading:
         others = [name for name in (*reading[1:], *ASKING) if name in given]

@@ -22,6 +22,7 @@ from persona_collapse.common.keys import (
 )
 from persona_collapse.endpoints import base
 from persona_collapse.endpoints.base import Method
+from persona_collapse.layouts.keys import Value
 
 Draws = Annotated[int, Limits(ge=2)]
 Entries = Annotated[dict[Name, dict[str, Any]], Limits(min_length=1)]
@@ -183,6 +184,21 @@ class Judge(Keys):
 
 
 @dataclass(frozen=True)
+class ReplyColumns(Keys):
+    """Columns of judged replies that another project recorded."""
+
+    question: Text | None = key("the question's id or text", None, shown="`question_id`")
+    alignment: Text | None = key(
+        "the alignment score, 0 to 100, or `CODE` or `REFUSAL`",
+        None,
+        shown="`alignment` or `aligned`",
+    )
+    coherence: Text | None = key(
+        "the coherence score, likewise", None, shown="`coherence` or `coherent`"
+    )
+
+
+@dataclass(frozen=True)
 class Misalignment(Keys):
     """The emergent-misalignment check: open questions and a judge, or numbers to read instead."""
 
@@ -211,8 +227,17 @@ class Misalignment(Keys):
     )
     recorded: Path | None = key(
         "instead of asking: a folder of judged replies, `<model>/<variant>.parquet`, as another "
-        "run left them in `judged/`",
+        "run left them in `judged/`; or the name of files, `judged/{model}-{variant}.csv`, in any "
+        "format of recorded answers",
         None,
+    )
+    columns: ReplyColumns | None = key(
+        "with `recorded`: columns that are called otherwise, below", None, shown="below"
+    )
+    where: dict[str, Value | tuple[Value, ...]] | None = key(
+        "with `recorded`: keeps the rows that have these values, as in a `layout`",
+        None,
+        type="mapping from column to value or list",
     )
 
     def pairs(self, models: dict[str, "Model"]) -> list[tuple[str, str]]:

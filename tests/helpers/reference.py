@@ -43,6 +43,7 @@ TABLES: dict[str, tuple[type[Keys], str]] = {
     "probes": (model.ProbeKeys, ""),
     "sampling": (model.Sampling, ""),
     "misalignment": (model.Misalignment, "misalignment."),
+    "misalignment: columns": (model.ReplyColumns, "misalignment.columns."),
     "judge": (model.Judge, "misalignment.judge."),
     "budget": (model.Budget, ""),
     "shards": (model.Shards, ""),

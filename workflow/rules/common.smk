@@ -51,7 +51,9 @@ try:
     STOPS = f"{RESULTS}/logs/stops/{os.environ[RUN]}" if RUN in os.environ else None
     PLAN = Plan(STUDY, Places(RESULTS, STORE, PRICES, STOPS))
     if workflow.is_main_process and PLAN.spends:
-        outcomes(PLAN.answers.recorded())  # faults of recorded files, before anything is asked
+        # Faults of recorded files, before anything is asked.
+        outcomes(PLAN.answers.recorded())
+        PLAN.misalignment.check_recorded()
 except UserError as fault:
     # To standard error, where --quiet does not reach. A WorkflowError would be followed by places
     # in this file, which say nothing to a user.

@@ -44,6 +44,7 @@ rule table_misalignment:
         "../../environment.yml"
     params:
         input_order=CHECK.judged(),
+        recorded=CHECK.recorded_as(),
         pairs=CHECK.pairs,
         labels=LABELS,
         mixed=MIXED,
