@@ -79,10 +79,10 @@ def recorded(root: Path, stem: str, name: str) -> Finite:
     case: 100 personas, and a few of them can account for most of the spread.
     """
     items = pl.read_csv(root / "resources/mfq30_items.csv")
-    domains = tuple(items["domain"].unique(maintain_order=True))
+    domains = tuple(items["foundation"].unique(maintain_order=True))
     questions = tuple(
         Item(number, "s", domain, "")
-        for number, domain in items.select("item_id", "domain").iter_rows()
+        for number, domain in items.select("item_id", "foundation").iter_rows()
     )
     prompts = Prompts("", {"s": "{item}"})
     instrument = Instrument("mfq30", "MFQ-30", Scale(0, 5), domains, prompts, questions)
