@@ -29,6 +29,7 @@ from benchmarks.calibration_worlds import (
     REPETITIONS,
     ROOT,
     Array,
+    Carried,
     Respondents,
     Smooth,
     Truth,
@@ -47,14 +48,14 @@ from persona_collapse.measures.statistics.bootstrap import Draws, averages
 SEED, PERSONAS, PERSONA_DRAWS, PERMUTATIONS = 20260512, 100, 1000, 999
 RESULTS = ROOT / "benchmarks/results/calibration.csv"
 ROLES = {"baseline": "base", "targets": {"insecure": "secure"}}
-# Intervals of single variants use the jackknife, so these draws would change standard errors only.
-FEW = Draws(personas=2, reruns=2)
+FEW = Draws(personas=PERSONA_DRAWS, reruns=2)  # reruns would change standard errors only
 CORRECTED = 5  # the corrected R takes longest, so only every fifth study computes it
 ANALYSIS = {
     "bootstrap_personas": PERSONA_DRAWS,
     "bootstrap_reruns": FEW.reruns,
     "permutations": PERMUTATIONS,
 }
+TESTS = ("p", "p_exchange")
 Found = tuple[str, str, str, float]  # check, name, domain, value
 COLUMNS = ("world", "check", "name", "domain", "studies", "value", "se", "low", "high")
 ASKED = {"coverage": (93.0, 97.0), "rejection": (3.5, 6.5)}  # percent
@@ -171,10 +172,11 @@ def _of_contrasts(
             yield "coverage", f"{metric} {row['contrast']}, percent", group, float(holds)
     roles = {**ROLES, "targets": {"twin": None}}
     same = paired_of([frames["base"], frames["twin"]], world.instrument, seed, roles | ANALYSIS)
-    (pair,) = same.pairs
-    for row_of, metric in enumerate(("S", "R")):
-        for group, at in places.items():
-            yield "rejection", metric, group, float(pair.p_exchange[row_of, at] <= 0.05)
+    rows = contrasts_of(same).filter(pl.col("model") != "mean", pl.col("metric") != "sigma_bar")
+    for row in rows.iter_rows(named=True):
+        for test in TESTS:
+            rejects = float(row[test] <= 0.05)
+            yield "rejection", f"{row['metric']}, {test}", row["domain"], rejects
 
 
 def summary_of(world: str, studies: Sequence[list[Found]]) -> pl.DataFrame:
@@ -213,7 +215,7 @@ def summary_of(world: str, studies: Sequence[list[Found]]) -> pl.DataFrame:
 
 def worlds_of(published: Path | None) -> list[World]:
     """Return the worlds to simulate; the recorded ones need the published answers."""
-    worlds: list[World] = [Smooth(), Respondents(), of_logits()]
+    worlds: list[World] = [Smooth(), Respondents(), of_logits(), Carried()]
     if published is not None:
         worlds += [
             recorded(published, stem, f"recorded {label}")

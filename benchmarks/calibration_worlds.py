@@ -251,3 +251,83 @@ class Smooth:
             )
             found[variant] = self._law(variant, traits, nervousness)
         return found
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Normal traits whose spread, in all variants but base, is carried by 5 % of the personas.
+
+    All items lie at the middle of the scale and a persona moves all items of a domain together.
+    ``secure`` and ``twin`` have base's S and R, ``insecure`` an S higher by 30 %. The carriers are
+    the same personas in all variants.
+    """
+
+    name: str = "5 % carry the spread"
+    share: float = 0.05
+    amplitude: float = 0.35  # of base
+    others: float = 0.15  # of the 95 % in the other variants
+    noise: float = 0.3
+
+    instrument: Instrument = SMOOTH_INSTRUMENT
+
+    def _law(self, amplitude: Array, noise: float, traits: Array) -> Array:
+        """Return the probabilities (P, Q, 6), ``amplitude`` (P, 1)."""
+        from scipy.special import ndtr
+
+        z = (np.arange(0.5, 5) - (2.5 + amplitude * traits)[..., None]) / noise
+        return np.diff(ndtr(z), axis=-1, prepend=0.0, append=1.0)
+
+    @cached_property
+    def settings(self) -> dict[str, tuple[float, float]]:
+        """Each variant's amplitude of the carriers, and noise, so that S and R are as planned."""
+        from scipy.optimize import root
+
+        base = self._truth(self.amplitude, self.noise, False)
+        found = {}
+        for variant, ratio in (("secure", 1.0), ("insecure", 1.3)):
+            wanted = np.array([ratio * base.S[0], base.sigma[0]])
+
+            def missed(at: Array, wanted: Array = wanted) -> Array:
+                truth = self._truth(*np.exp(at), True)
+                return np.log([truth.S[0], truth.sigma[0]] / wanted)
+
+            solved = root(missed, np.log([self.amplitude / np.sqrt(self.share), self.noise]))
+            if np.abs(missed(solved.x)).max() > 1e-6:
+                raise SystemExit(f"{self.name}: no amplitude gives {variant} its S")
+            found[variant] = tuple(np.exp(solved.x))
+        return {"base": (self.amplitude, self.noise), **found, "twin": found["secure"]}
+
+    def _truth(self, amplitude: float, noise: float, carried: bool) -> Truth:
+        z, weights = normal_nodes(5, 0.1)
+        traits = z[:, None]
+        parts = [(1.0, amplitude)]
+        if carried:
+            parts = [(self.share, amplitude), (1 - self.share, self.others)]
+        laws = [self._law(np.full(traits.shape, size), noise, traits) for _, size in parts]
+        joint = np.concatenate([part * weights for part, _ in parts])
+        return truth_of(np.concatenate(laws), joint, REPETITIONS)
+
+    @cached_property
+    def truths(self) -> Mapping[str, Truth]:
+        """The true values of every variant; all items are alike."""
+        items = len(self.instrument.items)
+        return {
+            variant: Truth(
+                *(
+                    np.repeat(part, items)
+                    for part in vars(self._truth(*at, variant != "base")).values()
+                )
+            )
+            for variant, at in self.settings.items()
+        }
+
+    def probabilities(self, study: int, personas: int) -> dict[str, Array]:
+        """Return the answer probabilities of freshly drawn personas."""
+        rng = np.random.default_rng((study, 3))
+        carrier = rng.random((personas, 1)) < self.share
+        found = {}
+        for variant, (amplitude, noise) in self.settings.items():
+            traits = rng.normal(size=(personas, 5))[:, np.arange(30) % 5]
+            size = np.where(carrier | (variant == "base"), amplitude, self.others)
+            found[variant] = self._law(size, noise, traits)
+        return found

@@ -17,10 +17,17 @@ from persona_collapse.measures.statistics.bootstrap import (
     jackknife,
     persona_weights,
     rerun_variances,
+    sample_and_draws,
     steady_variance,
     weighted,
 )
-from persona_collapse.measures.statistics.intervals import log_t_interval
+from persona_collapse.measures.statistics.intervals import jackknife_se
+from persona_collapse.measures.statistics.linearized import (
+    Linearized,
+    logs_left_out,
+    standard_errors,
+)
+from persona_collapse.measures.statistics.studentized import Studentized, studentized
 
 ROUNDING = 1e-12  # relative: smaller differences of two variances are rounding errors
 
@@ -75,9 +82,9 @@ def metrics_of(
     """Return the rows of ``metrics.csv`` of one model x variant x probe.
 
     Standard errors are sqrt(SE_persona^2 + SE_rerun^2), from both bootstraps. 95 % intervals are
-    for personas alone on the log scale (``log_t_interval``): personas' means already contain
-    repetition noise. With one persona S and intervals are null; R and sigma_bar are where every
-    cell has one answer; SE and interval of an infinite R are.
+    bootstrap-t intervals of the logs over personas alone (``logs_of``): personas' means already
+    contain repetition noise. With one persona S and intervals are null, and with two the interval
+    of S; R and sigma_bar are where every cell has one answer; SE and interval of an infinite R are.
     """
     cells = cells_from_moments(moments, instrument)
     names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
@@ -88,13 +95,11 @@ def metrics_of(
     rerun = rerun_variances(cells, by_group, rng, draws.reruns)
     undefined = np.full(len(groups), np.nan)
     S_persona, sigma_persona = undefined, np.zeros(len(groups))
-    S_ends = sigma_ends = (undefined, undefined)
+    ends = np.full((2, 3, len(groups)), np.nan)
     personas = cells.mean.shape[0]
     if personas > 1:
         S_persona, sigma_persona = persona_variances(cells, by_group, seed, names["probe"], draws)
-        S_left_out, sigma_left_out = jackknife(cells, by_group)
-        S_ends = log_t_interval(values.S, S_left_out)
-        sigma_ends = log_t_interval(values.sigma_bar, sigma_left_out)
+        ends = np.exp(logs_of(cells, by_group, seed, names["probe"], draws.personas).interval())
     sigma_se = np.sqrt(sigma_persona + rerun[1])
     varies = values.sigma_bar > 0
     R_se = np.divide(sigma_se, values.sigma_bar**2, out=undefined.copy(), where=varies)
@@ -104,12 +109,12 @@ def metrics_of(
             "domain": list(groups),
             "S": values.S,
             "S_se": np.sqrt(S_persona + rerun[0]),
-            "S_lo": S_ends[0],
-            "S_hi": S_ends[1],
+            "S_lo": ends[0, 0],
+            "S_hi": ends[1, 0],
             "R": values.R,
             "R_se": R_se,
-            "R_lo": reciprocal(sigma_ends[1]),
-            "R_hi": reciprocal(sigma_ends[0]),
+            "R_lo": ends[0, 1],
+            "R_hi": ends[1, 1],
             "sigma_bar": values.sigma_bar,
             "sigma_bar_se": np.where(np.isnan(values.sigma_bar), np.nan, sigma_se),
             "S_corrected": values.S_corrected,
@@ -120,6 +125,20 @@ def metrics_of(
         },
         nan_to_null=True,
     )
+
+
+def logs_of(cells: Cells, by_group: Array, seed: int, probe: str, draws: int) -> Studentized:
+    """Return log S, log R and log sigma_bar (3, G) of two personas or more, studentized."""
+    personas = cells.mean.shape[0]
+    variant = Linearized([cells], by_group)
+    logs, errors = [], []
+    for weights in sample_and_draws(seed, probe, personas, draws):
+        log, terms = variant.of(weights)
+        logs.append(log)
+        errors.append(standard_errors(terms, weights))
+    with np.errstate(invalid="ignore"):
+        se = jackknife_se(logs_left_out(cells, by_group))
+    return studentized(np.concatenate(logs), np.concatenate(errors)[1:], se, personas - 1)
 
 
 def persona_variances(

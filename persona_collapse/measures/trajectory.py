@@ -1,18 +1,16 @@
 """Trajectories: S, R and saturation of checkpoints, and their changes against the baseline."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil
 
 import numpy as np
 import polars as pl
 
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import OVERALL
-from persona_collapse.measures.contrasts.log_ratios import Drawing
+from persona_collapse.measures.contrasts.log_ratios import log_ratio_of
 from persona_collapse.measures.contrasts.table import percent_ends
 from persona_collapse.measures.pairs import pair_of
-from persona_collapse.measures.statistics.bootstrap import CHUNK, averages
-from persona_collapse.measures.statistics.linearized import Linearized
+from persona_collapse.measures.statistics.bootstrap import averages
 from persona_collapse.tables.contracts.trajectory import TABLE
 
 _KEYS = ("model", "variant", "domain")
@@ -86,11 +84,7 @@ def changes_of(
             values[:, 1:] = np.nan
         else:
             by_group = averages(groups, pair.base.item_ids.size)
-            sides = Linearized([pair.other], by_group), Linearized([pair.base], by_group)
-            drawing = Drawing([(np.arange(pair.personas), *sides)], pair.personas)
-            for weights in np.array_split(pair.weights, ceil(pair.weights.size / CHUNK)):
-                drawing.add(weights)
-            change = drawing.log_ratios().mean([0])
+            change = log_ratio_of(pair.other, pair.base, by_group, pair.weights)
             with np.errstate(over="ignore"):
                 percent = 100 * np.expm1(change.value)
             values = np.stack([percent, *percent_ends(change)], axis=1)[:2]

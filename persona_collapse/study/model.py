@@ -114,7 +114,7 @@ class Power(Keys):
 class Analysis(Keys):
     """Numbers of draws, and the roles of variants and probes."""
 
-    bootstrap_personas: Draws = key("bootstrap draws over personas", 2000)
+    bootstrap_personas: Draws = key("bootstrap draws over personas", 4000)
     bootstrap_reruns: Draws = key("bootstrap draws over repetitions within cells", 400)
     bootstrap_diagnostics: Draws = key("bootstrap draws for the intervals of diagnostics", 1000)
     permutations: Annotated[int, Limits(ge=99)] = key(

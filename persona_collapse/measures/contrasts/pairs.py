@@ -20,8 +20,8 @@ from persona_collapse.measures.contrasts.spread import Spread, over_replicates
 from persona_collapse.measures.statistics.bootstrap import (
     averages,
     jackknife,
-    persona_weights,
     rerun_variances,
+    sample_and_draws,
     weighted,
 )
 from persona_collapse.measures.statistics.linearized import Linearized
@@ -264,36 +264,31 @@ def _draws(
 
     All pairs see the same persona draws.
     """
+    sides: dict[tuple[object, ...], tuple[NDArray[np.intp], Linearized]] = {}
+    joined: dict[Contrast, list[tuple[NDArray[np.intp], Linearized, Linearized]]] = {}
+    for common in commons:
+        both = []
+        for names, cells in zip(common.names, common.cells, strict=True):
+            key = (common.model, names, common.places.tobytes())
+            if key not in sides:
+                sides[key] = common.places, Linearized(cells, by_group)
+            both.append(sides[key][1])
+        joined.setdefault(common.contrast, []).append((common.places, both[0], both[1]))
+    drawings = {contrast: Drawing(pairs, personas) for contrast, pairs in joined.items()}
     parts: list[list[Array]] = [[] for _ in commons]
-    drawings = {
-        contrast: Drawing(
-            [
-                (
-                    common.places,
-                    Linearized(common.cells[0], by_group),
-                    Linearized(common.cells[1], by_group),
-                )
-                for common in commons
-                if common.contrast == contrast
-            ],
-            personas,
-        )
-        for contrast in dict.fromkeys(common.contrast for common in commons)
-    }
-    for drawing in drawings.values():
-        drawing.add(np.ones((1, personas)))  # the sample itself
-    for weights in persona_weights(seed, probe, personas, analysis["bootstrap_personas"]):
+    for weights in sample_and_draws(seed, probe, personas, analysis["bootstrap_personas"]):
+        measured = {side: side.of(weights[:, places]) for places, side in sides.values()}
+        for drawing in drawings.values():
+            drawing.add(weights, measured)
         for common, kept in zip(commons, parts, strict=True):
             drawn = weights[:, common.places]
-            both = [
+            values = [
                 [_metrics(*weighted(part, by_group, drawn)) for part in side]
                 for side in common.cells
             ]
-            kept.append(np.stack([over_replicates(side) for side in both], axis=1))
-        for drawing in drawings.values():
-            drawing.add(weights)
+            kept.append(np.stack([over_replicates(side) for side in values], axis=1))
     found = {contrast: drawing.log_ratios() for contrast, drawing in drawings.items()}
-    return [np.concatenate(kept) for kept in parts], found
+    return [np.concatenate(kept[1:]) for kept in parts], found
 
 
 def _metrics(S: Array, sigma_bar: Array) -> Array:

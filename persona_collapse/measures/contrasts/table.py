@@ -8,7 +8,11 @@ import polars as pl
 from persona_collapse.measures.cells import OVERALL, Array
 from persona_collapse.measures.contrasts.pairs import METRICS, Contrast, Pair, Paired
 from persona_collapse.measures.contrasts.spread import Spread, mean_of, through
-from persona_collapse.measures.statistics.intervals import benjamini_hochberg, holm
+from persona_collapse.measures.statistics.intervals import (
+    benjamini_hochberg,
+    holm,
+    jackknife_se,
+)
 from persona_collapse.measures.statistics.studentized import Studentized
 from persona_collapse.tables.contracts.contrasts import TABLE
 
@@ -76,8 +80,9 @@ def change_of(paired: Paired, contrast: Contrast, places: Sequence[int]) -> Stud
     pairs = [paired.of(contrast)[place] for place in places]
     spread = mean_of([through(percents, pair.spread) for pair in pairs])
     with np.errstate(invalid="ignore", divide="ignore"):
-        replicates = through(lambda percent: np.log1p(percent / 100), spread).variance()
-    return paired.log_ratios[contrast].mean(places, replicates)
+        log = through(lambda percent: np.log1p(percent / 100), spread)
+        error = jackknife_se(log.left_out)
+    return paired.log_ratios[contrast].mean(places, error, log.variance())
 
 
 def percent_ends(change: Studentized) -> tuple[Array, Array]:

@@ -44,6 +44,12 @@ def persona_weights(seed: int, probe: str, personas: int, draws: int) -> Iterato
         yield counted.reshape(rows, personas).astype(np.float64)
 
 
+def sample_and_draws(seed: int, probe: str, personas: int, draws: int) -> Iterator[Array]:
+    """Yield weights in chunks (b, P): first of the sample, one each, then ``persona_weights``."""
+    yield np.ones((1, personas))
+    yield from persona_weights(seed, probe, personas, draws)
+
+
 def weighted(cells: Cells, by_group: Array, weights: Array) -> tuple[Array, Array]:
     """Return S and sigma_bar, (b, G) each, of weighted personas.
 

@@ -23,12 +23,6 @@ def expanded_tail(units: int, level: float = 0.95) -> float:
     return float(ndtr(-wide))
 
 
-def percentile_interval(draws: Array, tail: float) -> tuple[Array, Array]:
-    """Return the percentile interval of each column of ``draws`` (B, G): two arrays (G,)."""
-    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
-    return low, high
-
-
 def bca_interval(
     draws: Array, estimate: Array, jackknife: Array, tail: float
 ) -> tuple[Array, Array]:
@@ -121,7 +115,7 @@ def widened(
     ends: tuple[Array, Array],
     variance: Array,
     freedom: Array,
-    level: float | Array = 0.95,
+    tail: float | Array = 0.025,
 ) -> tuple[Array, Array]:
     """Return interval ends widened by an independent error with few degrees of freedom.
 
@@ -131,7 +125,7 @@ def widened(
     """
     from scipy.special import stdtrit
 
-    half = stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance)
+    half = -stdtrit(freedom, tail) * np.sqrt(variance)
 
     def beyond(end: Array) -> Array:
         with np.errstate(invalid="ignore"):

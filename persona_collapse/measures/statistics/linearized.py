@@ -12,16 +12,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from persona_collapse.measures.cells import Array, Cells
+from persona_collapse.measures.statistics.bootstrap import jackknife
 
 ROUNDING = 1e-12  # relative: a smaller variance of an item is a rounding error
 Term = tuple[Array, Array]  # features (P, F) and coefficients (b, F) of the influences (b, P)
+Measured = tuple[Array, list[list[Term]]]
 
 
 class Linearized:
     """A variant's S, R and sigma_bar, as means over its replicates, in samples of its personas."""
 
     def __init__(self, replicates: Sequence[Cells], by_group: Array) -> None:
-        self.by_group, self.count = by_group, len(replicates)
+        self.count = len(replicates)
         centred = [cells.mean - cells.mean.mean(axis=0) for cells in replicates]
         self.means = np.hstack(centred)
         self.squares = self.means**2
@@ -35,11 +37,10 @@ class Linearized:
         ]
         self.sigma_features = [np.hstack([part.T, one]) for part in self.sigmas.transpose(2, 0, 1)]
 
-    def of(self, weights: Array) -> tuple[Array, list[list[Term]]]:
+    def of(self, weights: Array) -> Measured:
         """Return the logs of S, R and sigma_bar (b, 3, G) of samples with weights (b, P).
 
-        Also their influences, as terms by [metric][group], divided by sqrt(n (n - 1)). S of fewer
-        than three personas has no error: each is as far from their mean as the other.
+        Also their influences, as terms by [metric][group], divided by sqrt(n (n - 1)).
         """
         n = weights.sum(axis=1, keepdims=True)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -47,8 +48,6 @@ class Linearized:
             spread, of_spread = self._spread(weights, n)
             sigma, of_robustness, of_sigma = self._sigma(weights, n)
             logs = np.stack([spread, *sigma], axis=1)
-            if self.means.shape[0] < 3:
-                of_spread = [(features, part * np.nan) for features, part in of_spread]
             terms = [
                 [(features, part * scale) for features, part in metric]
                 for metric in (of_spread, of_robustness, of_sigma)
@@ -97,6 +96,29 @@ def influences(term: Term) -> Array:
     with np.errstate(invalid="ignore"):
         found: Array = coefficients @ features.T
     return found
+
+
+def standard_errors(terms: Sequence[Sequence[Term]], weights: Array) -> Array:
+    """Return the standard errors (b, M, G) of terms by [metric][group]."""
+    errors = [
+        [np.sqrt(weighted_products(weights, part, part)) for part in map(influences, metric)]
+        for metric in terms
+    ]
+    return np.array(errors).transpose(2, 0, 1)
+
+
+def weighted_products(weights: Array, first: Array, second: Array) -> Array:
+    """Return sum_p w first second (b,) of influences (b, P)."""
+    with np.errstate(invalid="ignore"):
+        found: Array = np.einsum("bp,bp->b", weights * first, second)
+    return found
+
+
+def logs_left_out(cells: Cells, by_group: Array) -> Array:
+    """Return the logs of S, R and sigma_bar (P, 3, G) with one persona left out each."""
+    with np.errstate(divide="ignore"):
+        S, sigma_bar = (np.log(part) for part in jackknife(cells, by_group))
+    return np.stack([S, -sigma_bar, sigma_bar], axis=1)
 
 
 def contrasted(first: Term, second: Term) -> Term:

@@ -10,8 +10,10 @@ from persona_collapse.measures.cells import Array
 from persona_collapse.measures.statistics.intervals import widened
 
 FEW = 10  # personas: below, draws repeat a few samples, and Student's t replaces their law
-ANCHOR = 0.01  # tail probability beyond which Student's t continues the law of the draws
-HALVINGS = 60  # of p's logarithm, from 1 down to SMALLEST
+# Student's t continues the law of the draws beyond this tail probability, and where fewer than ten
+# draws lie beyond it.
+ANCHOR, OUTERMOST = 0.01, 10
+HALVINGS = 50  # of p's logarithm, from 1 down to SMALLEST
 SMALLEST = 1e-16
 EXACT = 1e-10  # on the log scale: smaller errors are rounding
 
@@ -50,7 +52,7 @@ class Studentized:
             ends = self._cut(np.exp(middle) / 2)
             inside = (ends[0] <= 0) & (ends[1] >= 0)
             low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-        return np.where(self._known, np.where(self.value == 0, 1.0, np.exp(high)), np.nan)
+        return np.where(self._known, np.exp(high), np.nan)
 
     def error(self) -> Array:
         """Return the standard error, with that from replicates."""
@@ -79,7 +81,7 @@ class Studentized:
                 for upper in (True, False)
             )
         if self.replicates is not None:
-            low, high = widened(self.value, (low, high), *self.replicates, 1 - 2 * tail)
+            low, high = widened(self.value, (low, high), *self.replicates, tail)
         return np.where(self._known, low, np.nan), np.where(self._known, high, np.nan)
 
     def _quantile(self, tail: Array, upper: bool) -> Array:
@@ -91,36 +93,42 @@ class Studentized:
         if self.freedom + 1 < FEW:
             few: Array = sign * student
             return few
-        near = np.maximum(tail, ANCHOR)
+        anchor = np.clip(OUTERMOST / (self._count + 1), ANCHOR, 0.25)
+        near = np.maximum(tail, anchor)
         place = np.clip(near * (self._count + 1) - 1, 0, np.maximum(self._count - 1, 0))
         place = self._count - 1 - place if upper else place
         below = np.floor(np.maximum(place, 0)).astype(np.intp)
         above = np.minimum(below + 1, np.maximum(self._count - 1, 0))
-        first, second = (np.take_along_axis(self.t, at[None], axis=0)[0] for at in (below, above))
+        law, columns = self.t.ravel(), np.arange(self.value.size).reshape(self.value.shape)
+        first, second = (law[at * self.value.size + columns] for at in (below, above))
         with np.errstate(invalid="ignore"):
-            t = np.where(first == second, first, first + (place - below) * (second - first))
+            between = first + (place - below) * (second - first)
+            t = np.where(np.isfinite(between), between, second if upper else first)
             # Student's t continues the tail, scaled to meet it.
             start = -stdtrit(self.freedom, near)
             further = sign * np.abs(t) * (student / start - 1)
-            found: Array = np.where(tail < ANCHOR, t + further, t)
+            found: Array = np.where(tail < anchor, t + further, t)
             return found
 
 
 def studentized(
-    value: Array,
+    values: Array,
+    errors: Array,
     se: Array,
     freedom: int,
     replicates: tuple[Array, Array] | None = None,
 ) -> Studentized:
-    """Return the studentized form of values (1 + B, ...) and their standard errors.
+    """Return the studentized form of ``values`` (1 + B, ...): of the sample, and of its draws.
 
-    Row 0 is the sample, the others are draws. A draw without an error of its own (all its personas
-    are alike) is infinitely far out, unless it equals the sample.
+    ``errors`` (B, ...) are the draws' own standard errors, from the delta method. ``se`` (...) is
+    that of the sample, from the jackknife: where a few personas carry a spread, it is larger and
+    covers better. A draw without an error (all its personas are alike) is infinitely far out,
+    unless it equals the sample.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        error = value[1:] - value[0]
+        error = values[1:] - values[0]
         error = np.where(np.abs(error) < EXACT, 0.0, error)
-        spread = np.where(se[1:] < EXACT, 0.0, se[1:])
+        spread = np.where(errors < EXACT, 0.0, errors)
         t = np.where(np.isinf(error) | (error == 0), error, error / spread)
-    own = np.where(se[0] < EXACT, 0.0, se[0])
-    return Studentized(value[0], own, np.sort(t, axis=0), freedom, replicates)
+    own = np.where(se < EXACT, 0.0, se)
+    return Studentized(values[0], own, np.sort(t, axis=0), freedom, replicates)

@@ -17,7 +17,7 @@ def test_resolved_study_is_plain_and_complete() -> None:
     assert json.loads(json.dumps(study)) == study
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert list(study["models"]) == list(written["models"])
-    assert study["analysis"]["bootstrap_personas"] == 2000
+    assert study["analysis"]["bootstrap_personas"] == 4000
     assert study["models"]["gpt-4o"]["variants"]["insecure"]["fidelity"] == 0.5
 
 

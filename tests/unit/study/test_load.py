@@ -30,7 +30,7 @@ def test_study_has_defaults_where_the_file_is_silent(tmp_path: Path) -> None:
     assert study.sampling["method"] == "repeats"
     assert study.sampling["max_attempts"] == 10
     assert study.blocks == {"personas": 25, "items": 30, "repetitions": 10}
-    assert study.analysis["bootstrap_personas"] == 2000
+    assert study.analysis["bootstrap_personas"] == 4000
     assert study.variant_names == ["base", "secure", "insecure"]
     assert study.models["m1"].family == "Model One"
     assert study.endpoints["files"].settings["root"] == str(tmp_path)

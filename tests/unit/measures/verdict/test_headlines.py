@@ -85,7 +85,7 @@ def test_drivers_are_exact_shares() -> None:
     rng = np.random.default_rng(3)
     plain = simulated_ratings(rng, (40, 6, 6), 0.6, 0.3)
     wild = plain.copy()
-    wild[:, 3:] = simulated_ratings(rng, (40, 6, 6), 1.5, 0.9)[:, 3:]
+    wild[:, 3:] = simulated_ratings(rng, (40, 6, 6), 2.0, 0.9)[:, 3:]
     frames = [moments(plain, OF, variant="plain"), moments(wild, OF, variant="wild")]
     found = headlines({}, frames=frames)["verdicts"][0]
     for metric in ("S", "1/R"):
