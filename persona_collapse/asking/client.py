@@ -29,6 +29,7 @@ from persona_collapse.asking.learned import (
 from persona_collapse.asking.response import ADAPTED, RETRY, THROTTLED, Reply, read_reply
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask
+from persona_collapse.asking.thinking import requested
 from persona_collapse.common.files import now
 from persona_collapse.common.log import LOG
 from persona_collapse.common.seeds import derived_seed
@@ -69,6 +70,9 @@ class Client:
         self._news: Allowed | None = None  # learned, and not yet shown to be true by an answer
         self._fixed = {**settings.generation, "model": settings.model}
         self._fixed.pop("seed", None)
+        self._fixed |= requested(self._fixed.pop("thinking", None), settings.base_url)
+        named = ("temperature", "top_p", "seed")
+        self._sampling = [name for name in named if getattr(settings, name) is not None]
         most = settings.max_in_flight
         self._headers = request_headers(settings.base_url, key)
         # aiohttp's time-outs are longer than ours, which also end a reply that trickles in.
@@ -182,6 +186,7 @@ class Client:
             cause=reply.cause,
             detail=redacted(reply.detail, self.key) if reply.detail else None,
             choices=reply.choices,
+            left_out=", ".join(n for n in self._sampling if n in self.allowed.left_out) or None,
             **reply.about,
         )
 

@@ -46,6 +46,20 @@ MINIMUM = re.compile(
 TOO_LONG = re.compile(r"context|exceed|too (?:large|long)")
 LONGEST = 4096  # no server wants a longer limit than this for a short reply
 # Neutral values of parameters that a server without them refuses: it has no such default either.
+SAMPLING = ("temperature", "top_p", "seed")  # of the study; models that think often refuse them
+# How servers say that a parameter is not taken at all, or at the default alone.
+NOT_TAKEN = re.compile(
+    rf"{UNSUPPORTED.pattern}|only (?:the )?default|only be (?:set to )?(?:1\b|the default|unset)"
+    r"|must (?:be|equal) (?:set to )?1(?:\.0)?\b(?! and)|(?:cannot|can't|can not) be (?:set|used|"
+    r"specified|changed|modified)|not (?:available|applicable|compatible)|incompatible|is fixed"
+    r"|be unset|or unset|only [\d.]+ is (?:allowed|supported)|no longer",
+    re.IGNORECASE,
+)
+# Another value is wanted, or one of two parameters.
+ANOTHER_VALUE = re.compile(
+    r"between|range|positive|non-?negative|\bboth\b|one of|greater than|less than|at (?:least|most)"
+    r"|[<>≤≥]"
+)
 OMITTABLE = ("top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty")
 
 
@@ -150,6 +164,7 @@ def lesson(sent: Mapping[str, Any], reason: Reason) -> Allowed | None:
     """
     text = reason.text.lower()
     named = {name.lower() for name in reason.parameters}
+    words = set(re.findall(r"\w+", text))
     length = next((name for name in TOKEN_PARAMETERS if name in sent), None)
     if length is not None and _speaks_of(LENGTHS, text, named):
         found = _length(sent[length], length, text)
@@ -162,12 +177,25 @@ def lesson(sent: Mapping[str, Any], reason: Reason) -> Allowed | None:
         return None if most is None else Allowed(top_logprobs=most)
     if "n" in sent and ("n" in named or _speaks_of(CHOICES, text, named) or LONE_N.search(text)):
         return Allowed(max_n=_fewer(int(sent["n"]), text, 1) or 1)
+    for name in SAMPLING:
+        if name in sent and name in (*named, *words) and _is_not_taken(name, sent, text):
+            return Allowed(left_out=(name,))
     for name in OMITTABLE:
         if name in sent and (name in named or name in text):
             return Allowed(left_out=(name,))
     if "cache" in sent and ("cache" in named or "cache" in text):
         return Allowed(cache_field=False)
     return None
+
+
+def _is_not_taken(name: str, sent: Mapping[str, Any], text: str) -> bool:
+    """Return whether a refusal says that the server takes no value of a sampling parameter.
+
+    Log-probabilities are those at T = 1, so they are not asked for without it.
+    """
+    if "logprobs" in sent or not NOT_TAKEN.search(text):
+        return False
+    return not ANOTHER_VALUE.search(text) or "unset" in text or "default" in text
 
 
 def _length(sent: int, name: str, text: str) -> Allowed | None:

@@ -9,12 +9,14 @@ from functools import cached_property
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
+from persona_collapse.asking import thinking as thoughts
 from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.common.hashing import digest
 
 TOP_LOGPROBS = 20
 SHORT = 1  # tokens of a one-token try
 MOST_AT_ONCE = 128  # choices that OpenAI's API gives to one request
+TIMEOUT_S = 60.0
 MAX_IN_FLIGHT = 64
 JOB_IN_FLIGHT = 32  # more requests in flight than this gain nothing from one process
 # Sampling without top-p, top-k, min-p and penalties, by the names that servers have in common.
@@ -26,6 +28,11 @@ NEUTRAL = {
     "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
 }
+NO_LOGPROBS = (
+    "thinking: the first token of a model that thinks is no rating, so it has no log-probabilities "
+    "to read: ask it with method: repeats (sampling.method, or a probe's method), or leave "
+    "thinking out"
+)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -39,6 +46,8 @@ class Identity:
     ``fallback_max_tokens`` applies to fallback replies alone: a change asks for these again and for
     no others.
     ``max_tokens`` is the length limit of open-ended replies, part of their identity in the store.
+    ``thinking`` lets the model think before it answers: ``max_tokens`` for thoughts and answer
+    together, and ``effort``, None for the model's own. ``temperature`` None is the server's own.
     ``seed`` None leaves sampling to the server; else each request gets its own seed, derived from
     it.
     """
@@ -50,7 +59,8 @@ class Identity:
     top_logprobs: int | None = None
     reply_tokens: int | None = None
     sampling_defaults: str | None = None
-    temperature: float = 0.1
+    thinking: dict[str, Any] | None = None
+    temperature: float | None = 0.1
     top_p: float | None = None
     seed: int | None = None
     fallback_max_tokens: int = 64
@@ -71,7 +81,7 @@ class Run:
     max_in_flight: int = MAX_IN_FLIGHT
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
-    timeout_s: float = 60.0
+    timeout_s: float = TIMEOUT_S
     token_limit_parameter: str | None = None
     batching: str = "n"
     max_n: int | None = None
@@ -102,8 +112,12 @@ class Settings(Identity, Run):
                 raise UserError(f"openai endpoint: the setting {key!r} is missing")
         given["base_url"] = normalised_url(given["base_url"])
         given["extra_body"] = given.get("extra_body") or {}
+        if given.get("timeout_s") is None:
+            given["timeout_s"] = thoughts.TIMEOUT_S if given.get("thinking") else TIMEOUT_S
         found = cls(**given)
-        if found.short >= found.fallback_max_tokens:
+        if found.thinking and found.logprobs:
+            raise UserError(NO_LOGPROBS)
+        if not found.thinking and found.short >= found.fallback_max_tokens:
             raise UserError(
                 f"reply_tokens: {found.short} must be below sampling.fallback_max_tokens "
                 f"({found.fallback_max_tokens}), the length of the reply that is read last; "
@@ -131,13 +145,23 @@ class Settings(Identity, Run):
         if self.logprobs:  # asked at T = 1; other temperatures are computed from it
             most = self.top_logprobs or TOP_LOGPROBS
             return {**neutral, "temperature": 1.0, "logprobs": True, "top_logprobs": most}
-        given = {"temperature": float(self.temperature), "top_p": self.top_p, "seed": self.seed}
-        return {**neutral, **{name: value for name, value in given.items() if value is not None}}
+        given = {
+            "temperature": None if self.temperature is None else float(self.temperature),
+            "top_p": self.top_p,
+            "seed": self.seed,
+            "thinking": _given(self.thinking or {}) or None,
+        }
+        return {**neutral, **_given(given)}
 
     @property
     def short(self) -> int:
-        """The length limit of a one-token try, in tokens."""
-        return self.reply_tokens or SHORT
+        """The length limit of a first try in tokens: one, or enough for thoughts."""
+        return self.thinking["max_tokens"] if self.thinking else self.reply_tokens or SHORT
+
+    @property
+    def tries(self) -> int:
+        """How many first tries a slot has."""
+        return min(self.max_attempts, thoughts.TRIES) if self.thinking else self.max_attempts
 
     @property
     def stated(self) -> list[str]:
@@ -163,6 +187,10 @@ class Settings(Identity, Run):
         repetitions is one line.
         """
         return digest({"messages": messages, "generation": self.generation, **self.stream})
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def known(given: Mapping[str, Any]) -> dict[str, Any]:

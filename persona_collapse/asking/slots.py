@@ -2,7 +2,8 @@
 
 A slot is one repetition of one cell. Ratings follow the failure protocol (``Protocol``): one-token
 tries until one has a rating, at most ``max_attempts``; then one longer reply, whose
-rating, if it holds one, is marked ``fallback``; then ``unparseable``. A refusal or a filtered reply
+rating, if it holds one, is marked ``fallback``; then ``unparseable``. A model that thinks has a few
+tries of full length instead, and no fallback. A refusal or a filtered reply
 is an answer: asking until a model complies would bias the sample. For open-ended replies and the
 judge's verdicts the first reply is final (``ReplyJob``). All functions are pure functions of the
 attempts in the store, so that an interrupted run continues where it stopped.
@@ -21,6 +22,7 @@ from persona_collapse.materials.instruments import Scale
 from persona_collapse.store.attempts import Attempt, Choice
 
 REJECTIONS = ("http_400", "http_422")  # failures that would repeat for the same request
+NO_ANSWER = "thoughts without an answer after them: the length limit may be too small"
 OK, UNPARSEABLE, REFUSED, FILTERED, ERROR = "ok", "unparseable", "refused", "filtered", "error"
 
 
@@ -65,8 +67,15 @@ class Protocol:
         thought = bool(choice.thoughts or attempt.reasoning_tokens)
         found = read_rating(choice.text, self.scale, thought=thought)
         if found.rating is None:
-            return Reading(UNPARSEABLE)
+            silent = thought and not (choice.text or "").strip()
+            return Reading(UNPARSEABLE, reason=NO_ANSWER if silent else None)
         return Reading(OK, found.rating, read_from=found.read_from)
+
+    def is_final(self, slot: "Slot") -> bool:
+        """Return whether a slot without a rating is not tried again, nor with a longer reply."""
+        # Log-probabilities say the same when they are asked for again.
+        spent = self.settings.thinking is not None and slot.parse_failures >= self.settings.tries
+        return self.settings.logprobs or spent
 
 
 @dataclass(slots=True)
@@ -130,8 +139,7 @@ def resolve(
             elif choice is not None and attempt.max_tokens == settings.short:
                 reading = protocol.read(choice, attempt)
                 slot.parse_failures += reading.status == UNPARSEABLE
-                # Log-probabilities say the same when they are asked for again.
-                if reading.status != UNPARSEABLE or settings.logprobs:
+                if reading.status != UNPARSEABLE or protocol.is_final(slot):
                     slot.settle(attempt, choice, reading)
             elif choice is not None and attempt.max_tokens == settings.fallback_max_tokens:
                 longer.setdefault(repetition, (attempt, choice))
@@ -191,7 +199,7 @@ class RatingJob(Job):
         settings = self.protocol.settings
         slots = resolve(self.attempts, self.repetitions, self.protocol).values()
         waiting = {s.repetition: s.parse_failures for s in slots if s.status is None}
-        short = tuple(slot for slot, failed in waiting.items() if failed < settings.max_attempts)
+        short = tuple(slot for slot, failed in waiting.items() if failed < settings.tries)
         return (short, settings.short) if short else (tuple(waiting), settings.fallback_max_tokens)
 
 

@@ -1,7 +1,8 @@
 """Costs of a study before it runs: requests, tokens, dollars and hours by variant and stage.
 
 Completion tokens of answers are exact (one per answer) as long as every reply can be read:
-unreadable replies are requested again. Prompt tokens are counted or estimated; the column
+unreadable replies are requested again. Those of models that think are the most that they may take,
+or the mean of what the store holds. Prompt tokens are counted or estimated; the column
 ``tokens_by`` says which. Nothing here sends a request.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.asking.ask import is_placeholder, stored
+from persona_collapse.asking.ask import Attempts, is_placeholder, stored
 from persona_collapse.asking.prices import find_price, prompt_tokens, token_counter
 from persona_collapse.asking.settings import Settings
 from persona_collapse.commands.recorded import outcome_table, outcomes
@@ -23,7 +24,7 @@ from persona_collapse.finetuning.journal import FAILED, FINISHED, ending, known_
 from persona_collapse.finetuning.runner import Runner
 from persona_collapse.materials.questions import ASPECTS, read_questions
 from persona_collapse.misalignment.columns import ERROR
-from persona_collapse.misalignment.judge import TEXT, TEXT_TOKENS, Judge
+from persona_collapse.misalignment.judge import TEXT, Judge
 from persona_collapse.misalignment.replies import Replies
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import read_attempts, stream_folder
@@ -225,16 +226,38 @@ def answer_rows(tasks: Iterable[tuple[Task, Settings]]) -> list[Row]:
             asked.setdefault(names, settings)
             row = rows.setdefault(names, {**dict.fromkeys(SUMMED, 0), "tokens_by": how})
             row["answers"] += len(shard.cells) * len(shard.repetitions)
+            length = answer_length(found.attempts, shard.settings)
             for cell, repetitions in shard.missing(found.attempts):
                 requests = len(shard.settings.blocks(repetitions))
                 tokens = prompt_tokens(shard.messages(cell.persona, cell.item), count)
                 row["remaining"] += len(repetitions)
                 row["requests"] += requests
                 row["prompt_tokens"] += requests * tokens
+                row["completion_tokens"] += round(len(repetitions) * length)
     for row in rows.values():
         row["stored"] = row["answers"] - row["remaining"]
-        row["completion_tokens"] = row["remaining"]
-    return [_sampled(names, ANSWERS, row, asked[names]) for names, row in rows.items()]
+    return [_answers(names, row, asked[names]) for names, row in rows.items()]
+
+
+def _answers(names: tuple[str, str], counts: Row, settings: Settings) -> Row:
+    """Return the row of a variant's answers; those of a model that thinks take longer."""
+    if not settings.thinking:
+        return _sampled(names, ANSWERS, counts, settings)
+    row = _sampled(names, ANSWERS, counts, settings, REPLY_SECONDS)
+    most = settings.thinking["max_tokens"]
+    row["note"] = row["note"] or (
+        f"thinks before it answers: {most} tokens a reply, the most that it may take, until the "
+        f"store holds replies; {REPLY_SECONDS:g} s each"
+    )
+    return row
+
+
+def answer_length(attempts: Attempts, settings: Settings) -> float:
+    """Return the completion tokens of an answer: one, or those of thoughts and answer."""
+    if not settings.thinking:
+        return 1.0
+    made = [attempt for cell in attempts.values() for attempt in cell]
+    return reply_length(made, settings.short, assumed=settings.short)
 
 
 def _sampled(
@@ -300,7 +323,7 @@ def check_rows(check: Mapping[str, Any], made: Mapping[tuple[str, str], str]) ->
     return rows
 
 
-def reply_length(attempts: list[Attempt], max_tokens: int) -> float:
+def reply_length(attempts: list[Attempt], max_tokens: int, assumed: int = REPLY_TOKENS) -> float:
     """Return the completion tokens of a reply: the mean of stored ones, else the assumption."""
     counted = [
         a for a in attempts if a.max_tokens == max_tokens and a.completion_tokens is not None
@@ -308,7 +331,7 @@ def reply_length(attempts: list[Attempt], max_tokens: int) -> float:
     choices = sum(len(attempt.replies()) for attempt in counted)
     if choices:
         return sum(attempt.completion_tokens or 0 for attempt in counted) / choices
-    return float(min(REPLY_TOKENS, max_tokens))
+    return float(min(assumed, max_tokens))
 
 
 def _judge_counts(judge: Judge, replies: pl.DataFrame, coming: int, length: float) -> Row:
@@ -321,7 +344,7 @@ def _judge_counts(judge: Judge, replies: pl.DataFrame, coming: int, length: floa
         for question in judge.questions.questions
         for aspect in ASPECTS
     ]
-    per_call = TEXT_TOKENS if judge.method == TEXT else 1
+    per_call = judge.text.max_tokens if judge.method == TEXT else 1
     prompts = sum(prompt_tokens(text, count) for text, _ in unpaid)
     later = len(ASPECTS) * coming
     return {

@@ -9,7 +9,7 @@ import asyncio
 import random
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,10 +24,12 @@ from persona_collapse.asking.engine import LESSONS, NEUTRAL
 from persona_collapse.asking.keys import find_key, redacted
 from persona_collapse.asking.learned import Allowed
 from persona_collapse.asking.logprobs import LEADING_SPACE, UnusableError, rating_law
+from persona_collapse.asking.ratings import read_rating
 from persona_collapse.asking.replays import Replays, says_hit
 from persona_collapse.asking.response import ADAPTED
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask
+from persona_collapse.asking.thoughts import part
 from persona_collapse.commands.costs import JUDGE, asked_tasks, known_models
 from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning import messages
@@ -51,6 +53,11 @@ MIDDLE = 50.0  # a kind reply's alignment is above, a senseless one's coherence 
 FILLING_SERVERS = ("vllm", "sglang")
 # Fingerprints that name the server's software, not the model: llama.cpp, Ollama, vLLM, mlx-lm.
 SOFTWARE = re.compile(r"^(?:b\d+-|fp_ollama|vllm|sglang|mlx|\d+\.\d+)")
+# The first token of thoughts, and OpenAI's refusal where they take the whole length limit.
+THOUGHTS_BEGIN = re.compile(
+    r"\s*(?:<\|?(?:channel|think|thought|reason)|\[THINK|◁think|analysis\b)"
+)
+THOUGHTS_CUT = re.compile(r"max_tokens or model output limit was reached|reasoning", re.IGNORECASE)
 SERVED = ("served_model", "system_fingerprint", "provider")  # as the first reply says
 COLUMNS: dict[str, Any] = {
     "model": pl.String,
@@ -83,13 +90,15 @@ class Canary:
 class Tried:
     """What the requests for one variant showed; ``row`` is its row of the table.
 
-    ``measured`` is the reply with log-probabilities, ``tokens`` the length limit that was sent,
+    ``longer`` is a longer reply, asked for where the others hold no rating. ``measured`` is the
+    reply with log-probabilities, ``tokens`` the length limit that was sent,
     ``owner`` the kind of server as its list of models says. ``replayed``: a cache gave a reply
     again, although it was asked not to (``always``) or not any more (``before``).
     """
 
     row: dict[str, Any]
     attempts: list[Attempt]
+    longer: Attempt | None
     measured: Attempt
     tokens: int
     owner: str | None
@@ -254,7 +263,9 @@ async def _try(canary: Canary) -> tuple[Tried, list[Finding]]:
     given = canary.settings
     key = find_key(given.api_key_env, given.base_url)
     # At the study's own temperature most replies are equal, which shows nothing about independence.
-    client = Client(replace(given, method="repeats", temperature=1.0, max_in_flight=N), key)
+    own = given.thinking or given.temperature is None
+    temperature = given.temperature if own else 1.0
+    client = Client(replace(given, method="repeats", temperature=temperature, max_in_flight=N), key)
     prober = Client(replace(given, method="logprobs"), key)
     messages, replays, hits = canary.messages, Replays(), []
     cells = [one.settings.cell_key(messages) for one in (client, prober)]
@@ -262,11 +273,14 @@ async def _try(canary: Canary) -> tuple[Tried, list[Finding]]:
     writer = Writer(Path(given.store), given.stream, cells, about)
 
     async def send(
-        by: Client, repetitions: Sequence[int], text: list[dict[str, str]] = messages
+        by: Client,
+        repetitions: Sequence[int],
+        text: list[dict[str, str]] = messages,
+        tokens: int = given.short,
     ) -> Attempt:
         cell = by.settings.cell_key(text)
         for number in range(LESSONS):
-            ask = Ask(cell, text, tuple(repetitions), given.short, number)
+            ask = Ask(cell, text, tuple(repetitions), tokens, number)
             outcome = await by.send(by.fitted(ask))
             writer.append(outcome.attempt)
             if outcome.verdict != ADAPTED:
@@ -288,18 +302,22 @@ async def _try(canary: Canary) -> tuple[Tried, list[Finding]]:
     try:
         listed = await asyncio.to_thread(look_up, given.base_url, given.model, key)
         by = prober if given.logprobs else client
-        block = given.blocks(range(1, N + 1))[0]
+        # Replies with thoughts are long: two tell what the run needs to know.
+        block = given.blocks(range(1, (2 if given.thinking else N) + 1))[0]
         first = await send(by, block)
-        attempts, measured, cache = [first], first, None
+        attempts, measured, cache, longer = [first], first, None, None
         if first.cause is None:
-            more = range(N + 1, 2 * N + 1) if len(block) > 1 else range(2, 4)
+            later = range(N + 1, 2 * N + 1) if len(block) > 1 else range(2, 4)
+            more = later[:1] if given.thinking else later
             attempts += await asyncio.gather(*(send(by, [place]) for place in more))
             if await replayed(by, attempts):
                 by.learn(Allowed(uncached=True))
                 hits.clear()
                 again = [await send(by, [place]) for place in (2 * N + 1, 2 * N + 2)]
                 cache = "always" if await replayed(by, again) else "before"
-            if not given.logprobs:
+            if not given.thinking and not _ratings(attempts, canary.scale):
+                longer = await send(client, [3 * N], tokens=given.fallback_max_tokens)
+            if not given.logprobs and not given.thinking:
                 prober.allowed = prober.allowed.and_also(client.allowed)
                 measured = await send(prober, [1])
     finally:
@@ -316,13 +334,13 @@ async def _try(canary: Canary) -> tuple[Tried, list[Finding]]:
         "listed": listed.found,
         "shutdown_date": listed.shutdown_date,
         "choices_of_10": len(first.replies()) if len(first.repetitions) == N else None,
-        "independent": independent(_texts([first]), single) if len(block) > 1 else None,
-        "logprobs": _logprobs(measured, canary.scale),
+        "independent": independent(_texts([first]), single) if len(block) == N else None,
+        "logprobs": "not asked: it thinks" if given.thinking else _logprobs(measured, canary.scale),
         "token_parameter": by.limit_parameter,
         **{name: getattr(first, name) for name in SERVED},
     }
     tokens = by.tokens(Ask("", messages, (1,), given.short, 0))
-    tried = Tried(row, attempts, measured, tokens, listed.owner, cache)
+    tried = Tried(row, attempts, longer, measured, tokens, listed.owner, cache)
     return tried, _findings(canary, tried, key)
 
 
@@ -394,7 +412,14 @@ def _findings(canary: Canary, tried: Tried, key: str | None) -> list[Finding]:
     first = attempts[0]
     if first.cause is not None:
         text = f"{first.cause}: {redacted(first.detail or 'no reason given', key)}"
+        if THOUGHTS_CUT.search(text) and not settings.thinking:
+            return [Finding(canary.model, canary.variant, True, f"{_thinks(settings)}: {text}")]
         return [Finding(canary.model, canary.variant, True, f"does not answer: {text}")]
+    found += _thinking(tried, settings, canary.scale)
+    if first.left_out:
+        text = f"the server takes no {first.left_out}: it is left out, and answers are given at the"
+        advice = "(temperature: null asks for that on purpose)"
+        found.append((False, f"{text} server's own, which is another study {advice}"))
     if row["listed"] is False:
         found.append((False, f"{settings.model} answers but is not in the server's list of models"))
     if row["shutdown_date"]:
@@ -428,6 +453,55 @@ def _findings(canary: Canary, tried: Tried, key: str | None) -> list[Finding]:
     if len(served) > 1:
         found.append((False, f"served by several models: {', '.join(served)}"))
     return [Finding(canary.model, canary.variant, fatal, text) for fatal, text in found]
+
+
+def _ratings(attempts: Sequence[Attempt], scale: Scale) -> int:
+    """Return how many replies hold a rating."""
+    return sum(read_rating(text, scale).rating is not None for text in _texts(attempts))
+
+
+def _thinking(tried: Tried, settings: Settings, scale: Scale) -> list[tuple[bool, str]]:
+    """Return findings on a model that thinks, or that should."""
+    attempts = [*tried.attempts, *([tried.longer] if tried.longer else [])]
+    signs = sorted({sign for attempt in attempts for sign in _signs(attempt)})
+    readable = _ratings(tried.attempts, scale)
+    if settings.thinking:
+        if not readable:
+            most = settings.thinking["max_tokens"]
+            said = next((text for text in _texts(attempts) if text.strip()), "nothing")
+            text = f"no reply of up to {most} tokens holds a rating; the first says {said[-80:]!r}"
+            return [(True, f"{text}: raise thinking.max_tokens, or lower thinking.effort")]
+        return [] if signs else [(False, "shows no thoughts, although the study has thinking")]
+    if signs:
+        text = f"{_thinks(settings)} ({', '.join(signs)})"
+        return [(not readable, text)]
+    if not readable and not settings.logprobs:
+        said = next((text for text in _texts(attempts) if text.strip()), "")
+        return [(False, f"no reply holds a rating; the first says {said[:80]!r}")]
+    return []
+
+
+def _thinks(settings: Settings) -> str:
+    method = " and method: repeats" if settings.logprobs else ""
+    return (
+        "thinks before it answers, so that a short reply holds no rating: set thinking: "
+        f"{{max_tokens: 4096}}{method} on the endpoint or the variant, or switch its thinking off "
+        "in extra_body (docs/reading.md)"
+    )
+
+
+def _signs(attempt: Attempt) -> Iterator[str]:
+    """Yield the signs of thoughts in a reply."""
+    if attempt.reasoning_tokens:
+        yield "its usage counts tokens of thought"
+    for choice in attempt.replies().values():
+        text = choice.text or ""
+        if choice.thoughts:
+            yield "thoughts beside the reply"
+        if part(text).has_thoughts or THOUGHTS_BEGIN.match(text):
+            yield "thoughts in the reply"
+        if not text and not choice.refusal and choice.finish == "length":
+            yield "an empty reply that took all its tokens"
 
 
 def _absent(attempt: Attempt, scale: Scale) -> list[int]:

@@ -9,10 +9,25 @@ import polars as pl
 
 from persona_collapse.answers import SCHEMA, conform
 from persona_collapse.asking.ask import Attempts, Order, complete
-from persona_collapse.asking.settings import Identity, Settings, job_settings, known
+from persona_collapse.asking.settings import (
+    NO_LOGPROBS,
+    Identity,
+    Settings,
+    job_settings,
+    known,
+)
 from persona_collapse.asking.slots import ERROR, Ask, Protocol, RatingJob, Slot, resolve
 from persona_collapse.common.errors import UserError
-from persona_collapse.common.keys import Count, Limits, Matches, NonNegative, Positive, Text, key
+from persona_collapse.common.keys import (
+    Count,
+    Keys,
+    Limits,
+    Matches,
+    NonNegative,
+    Positive,
+    Text,
+    key,
+)
 from persona_collapse.endpoints.base import (
     Endpoint,
     EndpointKeys,
@@ -25,6 +40,16 @@ from persona_collapse.tasks import Task
 
 HIGHEST = 9  # ratings of one digit are one token
 Url = Annotated[str, Matches("^https?://", "a URL that starts with http:// or https://")]
+
+
+@dataclass(frozen=True)
+class Thinking(Keys):
+    """How a model thinks before it answers; the rating is read from its final answer."""
+
+    max_tokens: Annotated[int, Limits(ge=16)] = key("length limit of thoughts and answer together")
+    effort: Text | None = key(
+        "how much it thinks, in the server's words, such as `low`", None, shown="the model's own"
+    )
 
 
 @dataclass(frozen=True)
@@ -47,7 +72,9 @@ class OpenaiEndpoint(EndpointKeys):
         "requests of the whole endpoint in a minute, where the account has limits", None
     )
     tokens_per_minute: Count | None = key("likewise tokens", None)
-    timeout_s: Positive = key("time allowed for one attempt, in seconds", 60)
+    timeout_s: Positive | None = key(
+        "time allowed for one attempt, in seconds", None, shown="60; 600 with `thinking`"
+    )
     token_limit_parameter: Literal["max_tokens", "max_completion_tokens"] | None = key(
         "the server's name for the length limit; null tries `max_tokens` and changes over once if "
         "that is refused",
@@ -85,6 +112,9 @@ class OpenaiEndpoint(EndpointKeys):
     extra_body: dict[str, Any] | None = key(
         "sent along with every request, such as a provider to pin", None
     )
+    thinking: Thinking | None = key(
+        "the models think before they answer, below; a variant can have it, too", None
+    )
     poll_s: Positive = key("how often a fine-tuning job is looked at, in seconds", 15)
     settle_s: NonNegative = key(
         "how long a request to begin something that got no reply may still be heard, before it is "
@@ -99,6 +129,9 @@ class OpenaiVariant(VariantKeys):
 
     model: Text | None = key("the name that the server knows", None, shown="or `finetune`")
     finetune: FinetuneKeys | None = key("how the model is made", None, shown="or `model`")
+    thinking: Thinking | None = key(
+        "the model thinks before it answers", None, shown="the endpoint's"
+    )
 
     def faults(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Yield a fault where the model is named and made, or neither."""
@@ -214,7 +247,10 @@ class OpenAI(Endpoint):
         """
         _refuse_wide_scale(unit)
         named = {entry.name for entry in fields(Identity)} | {"max_attempts"}
-        return {name: value for name, value in sorted(_all(unit).items()) if name in named}
+        found = {name: value for name, value in sorted(_all(unit).items()) if name in named}
+        if found.get("thinking") and found["method"] == "logprobs":
+            raise UserError(f"{unit.where}: {NO_LOGPROBS}")
+        return found
 
     def run_settings(self, unit: UnitSettings) -> dict[str, Any]:
         """Return how one job asks: limits, time-outs, budget."""

@@ -15,6 +15,7 @@ from persona_collapse.asking.logprobs import UnusableError
 from persona_collapse.asking.reasons import is_filter_finish
 from persona_collapse.asking.settings import SHORT, Settings
 from persona_collapse.asking.slots import REJECTIONS, ReplyJob, failures, received
+from persona_collapse.asking.thoughts import part
 from persona_collapse.materials.questions import ASPECTS, QuestionSet
 from persona_collapse.misalignment.columns import OK
 from persona_collapse.misalignment.scores import Verdict, verdict_of_logprobs, verdict_of_text
@@ -54,6 +55,8 @@ class VerdictMethod:
             self.settings = replace(settings, method="logprobs")
         else:
             self.max_tokens = TEXT_TOKENS
+            if settings.thinking:
+                self.max_tokens += settings.thinking["max_tokens"]
             self.settings = replace(settings, method="repeats", temperature=0.0)
 
     def stored(self, calls: Iterable[Messages]) -> Attempts:
@@ -120,7 +123,7 @@ class VerdictMethod:
             if self.name == LOGPROBS:
                 verdict = verdict_of_logprobs(choice.alternatives)
             else:
-                verdict = verdict_of_text(choice.text)
+                verdict = verdict_of_text(part(choice.text or "").answer)
         except UnusableError as fault:
             said = f"{said or ''} ({fault})".strip()
         method = self.name if verdict else None
@@ -131,7 +134,9 @@ class Judge:
     """A judge and its prompts; ``method`` is auto, logprobs or text."""
 
     def __init__(self, questions: QuestionSet, settings: Settings, method: str) -> None:
-        self.questions, self.method, self.model = questions, method, settings.model
+        self.questions, self.model = questions, settings.model
+        # The first token of a judge that thinks is no score.
+        self.method = TEXT if settings.thinking else method
         self.logprobs = VerdictMethod(LOGPROBS, settings, final_rejections=method == AUTO)
         self.text = VerdictMethod(TEXT, settings, final_rejections=False)
 
@@ -163,7 +168,7 @@ class Judge:
             by_text = [text for text in others if first.read(text, attempts).verdict is None]
         if self.method != LOGPROBS and by_text:
             again = self.text.unpaid(by_text, self.text.stored(by_text))
-            unpaid += [(text, TEXT_TOKENS) for text in again]
+            unpaid += [(text, self.text.max_tokens) for text in again]
         return unpaid
 
     def verdicts(self, calls: Mapping[Call, Messages], label: str) -> dict[Call, Judged]:

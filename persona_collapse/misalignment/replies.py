@@ -9,6 +9,7 @@ from persona_collapse.asking.ask import Attempts, Order
 from persona_collapse.asking.reasons import is_filter_finish
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import ReplyJob, failures, received
+from persona_collapse.asking.thoughts import part
 from persona_collapse.materials.questions import QuestionSet
 from persona_collapse.misalignment.columns import (
     EMPTY,
@@ -31,7 +32,8 @@ class Replies:
         self.model, self.variant = names
         self.questions, self.samples, self.settings = questions, samples, settings
         assert settings.max_tokens is not None
-        self.max_tokens: int = settings.max_tokens
+        thoughts: int = settings.thinking["max_tokens"] if settings.thinking else 0
+        self.max_tokens: int = settings.max_tokens + thoughts
         self.cells = [(q, settings.cell_key(q.messages())) for q in questions.questions]
 
     @property
@@ -78,14 +80,15 @@ class Replies:
 
 
 def _reply(attempt: Attempt, choice: Choice) -> dict[str, Any]:
-    status = OK if choice.text and choice.text.strip() else EMPTY
+    text = part(choice.text or "").answer  # the judge scores no thoughts
+    status = OK if text and text.strip() else EMPTY
     if choice.refusal:
         status = REFUSED
     elif is_filter_finish(choice.finish):
         status = FILTERED
     return {
         "status": status,
-        "response": attempt.detail or choice.refusal or choice.text,
+        "response": attempt.detail or choice.refusal or (text if status == OK else choice.text),
         "finish": choice.finish,
         "served_model": attempt.served_model,
         "system_fingerprint": attempt.system_fingerprint,

@@ -192,6 +192,11 @@ class Layout:
         """
         for unit in self.shards:
             self.identity(unit)
+            if self.method(unit) == "logprobs" and self.study.sampling["temperature"] is None:
+                raise UserError(
+                    f"{self.study.path}: sampling.temperature: null has no meaning with method: "
+                    "logprobs, whose probabilities are computed at a temperature; give a number"
+                )
 
     @cached_property
     def made(self) -> dict[tuple[str, str], dict[str, Any]]:

@@ -14,7 +14,7 @@ from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.code import code_of
 from persona_collapse.study.model import Endpoint, Judge, Misalignment, Variant
 
-IDENTITY = ("base_url", "extra_body", "model", "temperature", "max_tokens")
+IDENTITY = ("base_url", "extra_body", "model", "temperature", "max_tokens", "thinking")
 
 
 class CheckLayout:
@@ -191,6 +191,12 @@ class CheckLayout:
         if endpoint.behaviour.simulated:
             return {}
         given = {**endpoint.settings, "model": self.judge.model}
+        if given.get("thinking") and self.judge.method == "logprobs":
+            raise UserError(
+                f"{self.study.path}: misalignment.judge.method: the judge's endpoint "
+                f"{endpoint.name!r} has thinking, and the first token of a judge that thinks is no "
+                "score: use method: text, or an endpoint without thinking"
+            )
         return job_settings(given, self.study.budget, self.study.name)
 
     def _planted(self, model: str, name: str) -> dict[str, float]:

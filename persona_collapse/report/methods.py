@@ -84,7 +84,7 @@ def _check(check: Mapping[str, Any] | None) -> list[str]:
     }[judge["method"]]
     return [
         f"Each variant replied {check['samples']} times to each of the open questions "
-        f"{check['questions']} at temperature {check['temperature']}; {who} scored every reply for "
+        f"{check['questions']}{_at(check['temperature'])}; {who} scored every reply for "
         f"alignment and coherence from 0 to 100, {how}."
         if judge["model"]
         else f"Each variant gave {check['samples']} simulated replies to each of the open "
@@ -99,11 +99,16 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def _temperature(sampling: Mapping[str, Any]) -> str:
-    at = sampling.get("temperature")
     method = {"logprobs": " from first-token log-probabilities"}.get(
         str(sampling.get("method")), ""
     )
-    return f"{method}, at temperature {at}" if at is not None else method
+    return f"{method},{_at(sampling['temperature'])}" if "temperature" in sampling else method
+
+
+def _at(temperature: float | None) -> str:
+    if temperature is None:
+        return " at the server's own temperature"
+    return f" at temperature {temperature}"
 
 
 def _range(counts: pl.Series) -> str:

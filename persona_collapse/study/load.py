@@ -72,7 +72,8 @@ def load_study(
         endpoints=endpoints,
         models={key: _model(path, key, entry, endpoints) for key, entry in keys.models.items()},
         probes={name: Probe(name=name, **vars(probe)) for name, probe in keys.probes.items()},
-        sampling=given(keys.sampling),
+        # A temperature of null is the server's own, and no default.
+        sampling={"temperature": keys.sampling.temperature, **given(keys.sampling)},
         blocks=plain(keys.shards),
         analysis=plain(keys.analysis),
         budget=given(keys.budget),

@@ -41,7 +41,9 @@ PrintedTable = Annotated[
 class Sampling(Keys):
     """How answers are sampled."""
 
-    temperature: NonNegative = key("sampling temperature", 0.1)
+    temperature: NonNegative | None = key(
+        "sampling temperature; null sends none, so that it is the server's own", 0.1
+    )
     method: Method = key(
         "sample every repetition, or read the rating's probabilities from one reply", "repeats"
     )
@@ -210,7 +212,9 @@ class Misalignment(Keys):
         shown="required",
     )
     samples: Count = key("replies to each question; raising it asks only for the new ones", 30)
-    temperature: NonNegative = key("sampling temperature of the replies", 1.0)
+    temperature: NonNegative | None = key(
+        "sampling temperature of the replies; null: the server's own", 1.0
+    )
     max_tokens: Annotated[int, Limits(ge=2)] = key("length at which a reply is cut off", 600)
     variants: Names | None = key("the variants that are asked", None, shown="all")
     judge: Judge | None = key("who judges, below", None, shown="required")
@@ -253,7 +257,7 @@ class Misalignment(Keys):
         """Return the keys that count, with their defaults, as plain values."""
         unused = ASKING if self.judge is None else READING
         kept = {name: value for name, value in plain(self).items() if name not in unused}
-        return {k: v for k, v in kept.items() if v is not None or k == "variants"}
+        return {k: v for k, v in kept.items() if v is not None or k in ("variants", "temperature")}
 
 
 @dataclass(frozen=True)

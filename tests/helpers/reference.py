@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from persona_collapse.common.keys import Keys, Limits, keys_of
 from persona_collapse.endpoints import base
+from persona_collapse.endpoints.openai import Thinking
 from persona_collapse.endpoints.simulated import PlantedKeys
 from persona_collapse.layouts.keys import Columns, First, Layout
 from persona_collapse.study import model
@@ -37,6 +38,7 @@ TABLES: dict[str, tuple[type[Keys], str]] = {
     "layout: columns": (Columns, "layout.columns."),
     "layout: first": (First, "layout.first."),
     "planted": (PlantedKeys, "planted."),
+    "thinking": (Thinking, "thinking."),
     "finetune": (base.FinetuneKeys, "finetune."),
     "datasets": (model.DatasetKeys, ""),
     "models": (model.ModelKeys, ""),

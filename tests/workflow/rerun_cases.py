@@ -20,6 +20,7 @@ from tests.workflow.rerun_study import (
     model,
     more_repetitions,
     reorder,
+    replaced,
     reword,
     study,
     touch,
@@ -71,6 +72,15 @@ CASES = [
         "edit_engine",
         "edit `asking/engine.py`",
         append("persona_collapse/asking/engine.py", "_ADDED = 1"),
+        EVERYTHING,
+        **DOWNSTREAM,
+    ),
+    Case(
+        "reading_rule",
+        "change the rule in `asking/ratings.py` by which a reply holds a rating",
+        replaced(
+            "persona_collapse/asking/ratings.py", 'r"answer|rating|', 'r"answer|mark|rating|'
+        ),
         EVERYTHING,
         **DOWNSTREAM,
     ),

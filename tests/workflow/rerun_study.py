@@ -97,6 +97,17 @@ def append(path: str | Path, line: str) -> Change:
     return change
 
 
+def replaced(path: str | Path, old: str, new: str) -> Change:
+    """Return a change of a text in a file, which stands there once."""
+
+    def change(root: Path) -> None:
+        text = (root / path).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        (root / path).write_text(text.replace(old, new), encoding="utf-8")
+
+    return change
+
+
 def reword(root: Path) -> None:
     """Change the wording of one item."""
     instrument = read(root / INSTRUMENT)
