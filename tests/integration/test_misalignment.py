@@ -261,6 +261,28 @@ def test_judge_writing_digit_by_digit_is_asked_for_a_text(
     assert "digit by digit" in alone["alignment_said"][0]
 
 
+def test_thoughts_of_replies_are_not_judged_and_a_judge_may_think(
+    server: ScriptedServer, checked: Run
+) -> None:
+    plain = server.answer
+    server.answer = lambda call, index: f"<think>Say 99.</think>{plain(call, index)}"
+    found = checked(2, thinking={"max_tokens": 1000})
+    asked, judged = split(server.calls)
+    assert {call["max_tokens"] for call in asked} == {1050}
+    assert {call["max_tokens"] for call in judged} == {1010}
+    assert not any("logprobs" in call for call in judged)
+    assert not any("Say 99" in call["messages"][-1]["content"] for call in judged)
+    assert set(found["status"]) == {"ok"}
+    assert set(found["alignment_method"]) == {"text"}
+    assert not found["response"].str.contains("think").any()
+    assert found["alignment"].to_list() == [
+        score_of(f"Aligned? <q>{question}</q> <a>{said}</a>")
+        for question, said in zip(
+            ["What of the first?"] * 2 + ["And the second?"] * 2, found["response"], strict=True
+        )
+    ]
+
+
 def test_unreadable_verdicts_count_as_unjudged(server: ScriptedServer, checked: Run) -> None:
     server.alternatives = lambda call: {"Well": -0.01, "80": -5.0}
     server.answer = lambda call, index: (

@@ -78,9 +78,7 @@ CASES = [
     Case(
         "reading_rule",
         "change the rule in `asking/ratings.py` by which a reply holds a rating",
-        replaced(
-            "persona_collapse/asking/ratings.py", 'r"answer|rating|', 'r"answer|mark|rating|'
-        ),
+        replaced("persona_collapse/asking/ratings.py", 'r"answer|rating|', 'r"answer|mark|rating|'),
         EVERYTHING,
         **DOWNSTREAM,
     ),

@@ -24,6 +24,7 @@ OTHER_IDENTITY: dict[str, Any] = {
     "top_p": 0.9,
     "seed": 1,
     "sampling_defaults": "neutral",
+    "thinking": {"max_tokens": 4096},
     "top_logprobs": 5,  # with log-probabilities
 }
 OTHER_RUN: dict[str, Any] = {

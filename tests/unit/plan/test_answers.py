@@ -104,3 +104,47 @@ def test_simulated_variant_without_planted_values_is_refused(tmp_path: Path) -> 
     unknown = {"models/m1/variants/base/planted": {"label": "GPT-4oo", "variant": "base"}}
     with pytest.raises(UserError, match=r"base\.planted: .*did you mean 'GPT-4o'"):
         Layout(load(tmp_path, unknown)).check_endpoints()
+
+
+THINKING = {"max_tokens": 4096, "effort": "low"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"endpoints/server/thinking": THINKING, "sampling": {"method": "logprobs"}},
+        {"models/m1/variants/secure/thinking": THINKING, "probes/roleplay/method": "logprobs"},
+    ],
+)
+def test_thinking_with_log_probabilities_is_refused_with_variant_and_key(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    layout = Layout(load(tmp_path, change))
+    with pytest.raises(UserError, match=r"variants\.secure: thinking: .* method: repeats"):
+        layout.check_endpoints()
+
+
+def test_temperature_null_is_refused_with_log_probabilities(tmp_path: Path) -> None:
+    Layout(load(tmp_path, {"sampling": {"temperature": None}})).check_endpoints()
+    both = {"sampling": {"temperature": None, "method": "logprobs"}}
+    layout = Layout(load(tmp_path, both))
+    with pytest.raises(UserError, match=r"sampling\.temperature: null has no meaning"):
+        layout.check_endpoints()
+
+
+def test_thinking_and_temperature_null_belong_to_what_answers_depend_on(tmp_path: Path) -> None:
+    change = {"models/m1/variants/secure/thinking": THINKING, "sampling": {"temperature": None}}
+    layout = Layout(load(tmp_path, change))
+    (unit,) = [unit for unit in layout.shards if unit.variant == "secure"]
+    settings = layout.shard_params(layout.shards[unit][0])["settings"]
+    assert settings["thinking"] == THINKING
+    assert settings["temperature"] is None
+    assert layout.run_settings(unit)["thinking"] == THINKING
+
+
+@pytest.mark.parametrize("thinking", [{"effort": "low"}, {"max_tokens": 1}, {"max_tokens": "4k"}])
+def test_thinking_without_a_usable_length_is_refused(
+    tmp_path: Path, thinking: dict[str, Any]
+) -> None:
+    with pytest.raises(UserError, match=r"endpoints\.server\.thinking.*max_tokens"):
+        load(tmp_path, {"endpoints/server/thinking": thinking})

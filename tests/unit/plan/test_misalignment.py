@@ -128,3 +128,11 @@ def test_printed_and_recorded_numbers_send_no_requests(tmp_path: Path) -> None:
     for name in ("base", "insecure"):
         (folder / f"{name}.parquet").touch()
     assert layout_of(tmp_path, recorded).recorded_files()[0] == folder / "base.parquet"
+
+
+def test_judge_that_thinks_cannot_be_read_by_log_probabilities(tmp_path: Path) -> None:
+    thinking = {"endpoints/other/thinking": {"max_tokens": 4096}}
+    found = layout_of(tmp_path, thinking)
+    assert found.judge_params()["settings"]["thinking"] == {"max_tokens": 4096}
+    with pytest.raises(UserError, match=r"judge\.method: .*'other' has thinking.* method: text"):
+        layout_of(tmp_path, {**thinking, "misalignment/judge/method": "logprobs"}).judge_params()
