@@ -11,7 +11,9 @@ process so far, including the answers. Writes ``benchmarks/results/inference.csv
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,9 +33,9 @@ from persona_collapse.measures.contrasts.summary import (
     summary_of,
 )
 from persona_collapse.measures.contrasts.table import contrasts_of
-from persona_collapse.measures.diagnostics.fidelity import persona_fidelity
 from persona_collapse.measures.diagnostics.table import diagnostics_of, toxic_rows
 from persona_collapse.measures.moments import moments_of
+from persona_collapse.measures.multiverse.table import multiverse_of
 from persona_collapse.measures.power import designs, pilot_of
 from persona_collapse.measures.profiles import profiles_of
 from persona_collapse.measures.statistics.bootstrap import Draws
@@ -41,6 +43,8 @@ from persona_collapse.measures.verdict.band import band_of, band_values
 from persona_collapse.measures.verdict.headlines import Tables, headlines_of
 from persona_collapse.plan.shards import cut
 from persona_collapse.study.model import Analysis
+from persona_collapse.tables import Table
+from persona_collapse.tables.index import all_tables
 from persona_collapse.tasks import Task
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,7 +53,7 @@ GRID = ([25, 50, 100, 200, 400], [2, 3, 5, 10, 20])  # personas and repetitions 
 MODELS = ("DeepSeek-V3.1", "GPT-4.1", "GPT-4o", "Qwen3-235B")
 FIDELITY = {"base": 1.0, "secure": 0.9, "insecure": 0.5}
 PERSONAS = {"roleplay": "everyday100", "unconditioned": None, "toxic": "toxic8"}
-ANALYSIS = plain(Analysis())
+ANALYSIS = {**plain(Analysis()), "baseline": "base", "targets": {"insecure": "secure"}}
 Key = tuple[str, str, str]
 Result = TypeVar("Result")
 
@@ -98,6 +102,20 @@ def asked() -> dict[Key, pl.DataFrame]:
     return found
 
 
+def people(probe: str) -> Sequence[str] | None:
+    """Return the personas of a probe."""
+    name = PERSONAS[probe]
+    return read_personas(ROOT / f"resources/personas/{name}.yaml").descriptions if name else None
+
+
+def of_units(table: Table, units: Sequence[Mapping[str, object]]) -> None:
+    """Compute a table from one unit at a time, as its rule does."""
+    module, _, name = table.function.rpartition(".")
+    function = getattr(import_module(f"persona_collapse.measures.{module}"), name)
+    for unit in units:
+        function(*(unit[kind] for kind in table.reads))
+
+
 def infer(answers: dict[Key, pl.DataFrame], clock: Clock) -> dict[str, object]:
     """Run every part on the answers; return the headlines."""
     persons = {key: frame["persona_id"].n_unique() for key, frame in answers.items()}
@@ -115,9 +133,7 @@ def infer(answers: dict[Key, pl.DataFrame], clock: Clock) -> dict[str, object]:
         "metrics",
         lambda: pl.concat(metrics_of(part, INSTRUMENT, SEED, Draws()) for part in roleplay),
     )
-    profiles = clock.part(
-        "profiles", lambda: pl.concat(profiles_of(part, INSTRUMENT) for part in moments.values())
-    )
+    profiles = pl.concat(profiles_of(part, INSTRUMENT) for part in moments.values())
     paired = clock.part(
         "contrasts: draws and tests", lambda: paired_of(roleplay, INSTRUMENT, SEED, ANALYSIS)
     )
@@ -147,19 +163,37 @@ def infer(answers: dict[Key, pl.DataFrame], clock: Clock) -> dict[str, object]:
             for key, frame in moments.items()
         ],
     )
+    units = [
+        {
+            "moments": frame,
+            "instrument": INSTRUMENT,
+            "personas": people(key[2]),
+            "baseline": None if key[1] == "base" else base_of[key],
+            "control": moments[key[0], "secure", key[2]] if key[1] == "insecure" else None,
+            "seed": SEED,
+            "draws": DRAWS,
+        }
+        for key, frame in moments.items()
+    ]
+    for table in all_tables().values():
+        if table.function:
+            clock.part(table.name, partial(of_units, table, units))
+    clock.part(
+        "multiverse",
+        lambda: multiverse_of(
+            roleplay,
+            [REPETITIONS] * len(roleplay),
+            [None] * len(roleplay),
+            INSTRUMENT,
+            contrasts,
+            ANALYSIS,
+        ),
+    )
     cells = {
         key: cells_from_moments(frame, INSTRUMENT)
         for key, frame in moments.items()
         if key[2] == "roleplay"
     }
-    clock.part(
-        "fidelity",
-        lambda: [
-            persona_fidelity(cells[key[0], "base", key[2]], found)
-            for key, found in cells.items()
-            if key[1] != "base"
-        ],
-    )
     clock.part(
         "toxic",
         lambda: [

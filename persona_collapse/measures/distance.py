@@ -1,7 +1,7 @@
 """Distances between a variant's personas and the baseline's: of clouds, of geometry, to a ceiling.
 
-All compare the P x Q persona means of both. Personas are drawn with the same weights in every
-measure; a pair of personas counts with the product of theirs, and never a persona with itself.
+All compare the P x Q persona means of both. A pair of personas counts with the product of their
+weights, and never a persona with itself.
 """
 
 import numpy as np
@@ -15,11 +15,11 @@ from persona_collapse.measures.diagnostics.noise import noise_variance
 from persona_collapse.measures.diagnostics.rows import ratio
 from persona_collapse.measures.pairs import Pair, pair_of
 from persona_collapse.measures.statistics.bootstrap import CHUNK
+from persona_collapse.measures.statistics.intervals import jackknife_se
 from persona_collapse.tables.contracts.distance import TABLE
 
-SPLITS = 20  # random halves of the repetitions
-MOST = 20_000_000  # pairs of personas over all draws: beyond 140 personas there are fewer draws
-FEWEST = 100  # draws, however many personas
+SPLITS = 5  # random halves of the repetitions
+GROUPS = 100  # of personas, left out in turn: the cost of a group grows with P^2
 
 
 def distance_of(
@@ -34,7 +34,7 @@ def distance_of(
     if pair is None:
         return pl.DataFrame(schema=TABLE.schema)
     x, y = (part.mean - part.mean.mean(axis=0) for part in (pair.base, pair.other))
-    few = pair.weights[: 1 + max(FEWEST, MOST // pair.personas**2)]
+    left_out = without_groups(pair.personas)
     reliability = [
         _reliability(part, generator(seed, "halves", pair.names["probe"]))
         for part in (pair.base, pair.other)
@@ -42,8 +42,8 @@ def distance_of(
     alpha, residual = interpolation(pair, float(max(instrument.scale.ratings)))
     row = {
         **pair.names,
-        **pair.columns("energy", energy(x, y, few)),
-        **pair.columns("rsa", similarity(x, y, few)),
+        **_columns("energy", energy(x, y, left_out)),
+        **_columns("rsa", similarity(x, y, left_out), within=(-1, 1)),
         "rsa_ceiling": float(np.sqrt(np.prod(np.maximum(reliability, 0)))),
         **pair.columns("alpha", alpha),
         **pair.columns("residual", residual),
@@ -51,6 +51,33 @@ def distance_of(
     }
     frame = pl.DataFrame([row], schema=TABLE.schema)
     return frame.with_columns(pl.selectors.float().fill_nan(None))
+
+
+def without_groups(personas: int) -> Array:
+    """Return the weights (1 + g, P) of the sample, and without each of g groups of personas.
+
+    Groups are single personas up to 100, beyond that 100 groups of about the same size.
+    """
+    groups = min(personas, GROUPS)
+    weights = np.ones((1 + groups, personas))
+    weights[1 + np.arange(personas) % groups, np.arange(personas)] = 0
+    return weights
+
+
+def _columns(
+    name: str, values: Array, within: tuple[float, float] = (-np.inf, np.inf)
+) -> dict[str, float]:
+    """Return a measure with its interval, value +- t(g - 1) SE, from the jackknife over groups.
+
+    The bootstrap draws a persona more than once, and its distance to itself is no distance between
+    personas; near an energy of 0 its interval would be far too wide.
+    """
+    from scipy.special import stdtrit
+
+    value, left_out = float(values[0]), values[1:, None]
+    reach = float(stdtrit(left_out.shape[0] - 1, 0.975) * jackknife_se(left_out)[0])
+    lo, hi = np.clip([value - reach, value + reach], *within)
+    return {name: value, f"{name}_lo": float(lo), f"{name}_hi": float(hi)}
 
 
 def energy(x: Array, y: Array, weights: Array) -> Array:
@@ -92,7 +119,7 @@ def similarity(x: Array, y: Array, weights: Array) -> Array:
     where all distances are equal.
     """
     first, second = np.triu_indices(x.shape[0], 1)
-    apart = [np.round(_distances(z, z)[first, second], 9) for z in (x, y)]
+    apart = [_apart(z) for z in (x, y)]
     groups = [np.unique(values, return_inverse=True) for values in apart]
     orders = [np.argsort(place, kind="stable") for _, place in groups]
     lasts = [np.cumsum(np.bincount(place)) for _, place in groups]
@@ -126,6 +153,25 @@ def interpolation(pair: Pair, ceiling: float) -> tuple[Array, Array]:
     return alpha, 1 - ratio(alpha * both, change_2)
 
 
+def _spearman(x: Array, y: Array) -> float:
+    """Return ``similarity`` of the whole sample."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(_apart(z)) for z in (x, y)]
+    ranks = [rank - rank.mean() for rank in ranks]
+    squares = [rank @ rank for rank in ranks]
+    product = float(np.sqrt(squares[0] * squares[1]))
+    return float(ranks[0] @ ranks[1]) / product if product > 0 else float("nan")
+
+
+def _apart(x: Array) -> Array:
+    """Return the distances of all pairs of rows; rounding errors would break ties."""
+    from scipy.spatial.distance import pdist
+
+    apart: Array = np.round(pdist(x), 9)
+    return apart
+
+
 def _distances(x: Array, y: Array) -> Array:
     """Return the Euclidean distances between rows, (P, P)."""
     from scipy.spatial.distance import cdist
@@ -142,7 +188,6 @@ def _reliability(cells: Cells, rng: np.random.Generator) -> float:
     """
     if cells.exact:
         return 1.0
-    sample = np.ones((1, cells.persona_ids.size))
-    found = [float(similarity(*halves, sample)[0]) for halves in halves_of(cells, rng, SPLITS)]
+    found = [_spearman(*halves) for halves in halves_of(cells, rng, SPLITS)]
     mean = float(np.mean(found)) if found else float("nan")
     return 2 * mean / (1 + mean)

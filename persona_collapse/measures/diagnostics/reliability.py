@@ -10,7 +10,7 @@ from persona_collapse.common.seeds import generator
 from persona_collapse.measures.cells import Array, Cells
 from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of_draws, ratio
 
-CHUNK = 200  # draws whose Q x Q covariances are in memory at once
+ROUNDING = 1e-12  # squared scale points: smaller covariances are rounding errors
 
 
 def reliability(
@@ -26,37 +26,39 @@ def reliability(
     found = {}
     for name, items in cells.groups().items():
         halves = half_splits(items.size, splits, generator(seed, "splits", items.size))
-        values: list[tuple[Array, Array]] = []
-        for start in range(0, weights.shape[0], CHUNK):
-            covariance = covariances(cells.mean[:, items], weights[start : start + CHUNK])
-            covariance = np.where(np.abs(covariance) < 1e-12, 0, covariance)
-            values.append((alpha(covariance), split_half(covariance, halves)))
-        alphas, halved = (np.concatenate(part) for part in zip(*values, strict=True))
-        found[name] = {"alpha": alphas, "split_half": halved}
+        means = cells.mean[:, items]
+        found[name] = {
+            "alpha": alpha(means, weights),
+            "split_half": split_half(means, weights, halves),
+        }
     return frame_of_draws(found)
 
 
-def covariances(means: Array, weights: Array) -> Array:
-    """Return the covariances of items over personas (B, Q, Q), ddof = 1; NaN with one persona."""
-    personas, items = means.shape
-    count = weights.sum(axis=1)[:, None, None]
-    if personas < 2:
-        return np.full((weights.shape[0], items, items), np.nan)
-    means = means - means.mean(axis=0)
-    outer = (means[:, :, None] * means[:, None, :]).reshape(personas, -1)
-    totals = weights @ means
-    sums = (weights @ outer).reshape(-1, items, items)
-    covariance: Array = (sums - totals[:, :, None] * totals[:, None, :] / count) / (count - 1)
-    return covariance
+def covariances(x: Array, y: Array, weights: Array) -> Array:
+    """Return the covariances over weighted personas of the columns of x and y (P, C), (B, C).
+
+    ddof = 1; NaN with one persona.
+    """
+    count = weights.sum(axis=1, keepdims=True)
+    if x.shape[0] < 2:
+        return np.full((weights.shape[0], x.shape[1]), np.nan)
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    over_x = weights @ x
+    over_y = over_x if x is y else weights @ y
+    covariance: Array = (weights @ (x * y) - over_x * over_y / count) / (count - 1)
+    return np.where(np.abs(covariance) < ROUNDING, 0, covariance)
 
 
-def alpha(covariance: Array) -> Array:
-    """Return Cronbach's alpha (B,) of item covariances (B, Q, Q)."""
-    items = covariance.shape[1]
+def alpha(means: Array, weights: Array) -> Array:
+    """Return Cronbach's alpha (B,) of the items of ``means`` (P, Q) for weighted personas."""
+    items = means.shape[1]
     if items < 2:
-        return np.full(covariance.shape[0], np.nan)
-    own = np.einsum("bii->b", covariance)
-    coefficient: Array = items / (items - 1) * (1 - ratio(own, covariance.sum(axis=(1, 2))))
+        return np.full(weights.shape[0], np.nan)
+    own = covariances(means, means, weights).sum(axis=1)
+    total = means.sum(axis=1, keepdims=True)
+    coefficient: Array = (
+        items / (items - 1) * (1 - ratio(own, covariances(total, total, weights)[:, 0]))
+    )
     return coefficient
 
 
@@ -78,18 +80,17 @@ def half_splits(items: int, most: int, rng: np.random.Generator) -> Array:
     return matrix
 
 
-def split_half(covariance: Array, halves: Array) -> Array:
-    """Return the mean Spearman-Brown reliability (B,) over splits; constant halves are left out."""
+def split_half(means: Array, weights: Array, halves: Array) -> Array:
+    """Return the mean Spearman-Brown reliability (B,) over splits; constant halves are left out.
+
+    ``means`` (P, Q) of items, ``weights`` (B, P) of personas, ``halves`` (splits, Q).
+    """
     if not halves.size:
-        return np.full(covariance.shape[0], np.nan)
-    others = 1 - halves
-    towards = covariance @ halves.T  # (B, Q, splits)
-    across = np.einsum("sq,bqs->bs", others, towards)
-    first = np.einsum("sq,bqs->bs", halves, towards)
-    whole = covariance.sum(axis=(1, 2))[:, None]
-    second = np.maximum(whole - first - 2 * across, 0)
-    second = np.where(second < 1e-12, 0, second)
-    correlation = ratio(across, np.sqrt(np.maximum(first, 0) * second))
+        return np.full(weights.shape[0], np.nan)
+    first, second = means @ halves.T, means @ (1 - halves).T
+    across = covariances(first, second, weights)
+    spread = covariances(first, first, weights) * covariances(second, second, weights)
+    correlation = ratio(across, np.sqrt(np.maximum(spread, 0)))
     stepped = ratio(2 * correlation, 1 + correlation)
     known = ~np.isnan(stepped)
     return ratio(np.where(known, stepped, 0).sum(axis=1), known.sum(axis=1).astype(float))

@@ -11,7 +11,6 @@ import polars as pl
 
 from persona_collapse.measures.cells import Array, Cells
 from persona_collapse.measures.diagnostics.noise import answer_variance, noise_variance
-from persona_collapse.measures.diagnostics.reliability import covariances
 from persona_collapse.measures.diagnostics.rows import NO_INTERVAL, Row, frame_of, ratio
 from persona_collapse.measures.statistics.intervals import jackknife_se
 
@@ -109,7 +108,7 @@ def effective_dimension(means: Array, noise: Array, weights: Array) -> Array:
     count = weights.sum(axis=1)
     if count.min() < 3:
         return np.full(weights.shape[0], np.nan)
-    covariance = covariances(means, weights)
+    covariance = _covariances(means, weights)
     noise = weights @ noise / count[:, None]
     diagonal = np.einsum("bii->bi", covariance)
     trace = diagonal.sum(axis=1)
@@ -121,3 +120,15 @@ def effective_dimension(means: Array, noise: Array, weights: Array) -> Array:
     small = 1e-12 * np.maximum(trace, 1e-12) ** 2
     dimension = ratio(left**2, np.where(squares > small, squares, 0))
     return np.where(np.isnan(dimension), dimension, np.clip(dimension, 1, items))
+
+
+def _covariances(means: Array, weights: Array) -> Array:
+    """Return the covariances of items over weighted personas (B, Q, Q), ddof = 1."""
+    personas, items = means.shape
+    count = weights.sum(axis=1)[:, None, None]
+    means = means - means.mean(axis=0)
+    outer = (means[:, :, None] * means[:, None, :]).reshape(personas, -1)
+    totals = weights @ means
+    sums = (weights @ outer).reshape(-1, items, items)
+    covariance: Array = (sums - totals[:, :, None] * totals[:, None, :] / count) / (count - 1)
+    return covariance
