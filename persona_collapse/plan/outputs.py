@@ -13,7 +13,10 @@ from persona_collapse.tables import Table
 from persona_collapse.tables.index import all_tables
 
 FORMATS = ("svg", "pdf", "png")
-PRINTED = ("metrics", "contrasts", "profiles", "quality", "misalignment", "coherence_loss")
+PRINTED = (
+    *("verdict", "metrics", "contrasts", "profiles", "quality"),
+    *("misalignment", "coherence_loss"),
+)
 
 
 class Outputs:

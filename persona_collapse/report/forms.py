@@ -12,6 +12,13 @@ import polars as pl
 
 from persona_collapse.figures.look import Look
 from persona_collapse.report.diagnostics import diagnostics_form
+from persona_collapse.report.few import (
+    FEW_MARK,
+    FEW_SIGN,
+    INCOHERENT_SIGN,
+    legend_of,
+    with_few,
+)
 from persona_collapse.report.printed import (
     MEAN,
     MODEL,
@@ -26,25 +33,33 @@ from persona_collapse.report.printed import (
     row_by_row,
     side_by_side,
 )
+from persona_collapse.report.sections import LABELS
 from persona_collapse.tables import Table
+from persona_collapse.tables.contracts.influence import FEW
+from persona_collapse.tables.contracts.verdict import INCOHERENT
 
 FLAGS = ("simulated", "mixed_backends")
 SHORT = 12  # rows; a longer supplementary table is folded on the page
 UNLIKE = 100  # numbers of a column that differ by a larger factor get three digits each
 
 
-def printed_tables(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
-    """Return the printed tables of a CSV table; none where it has no rows."""
+def printed_tables(
+    table: Table, frame: pl.DataFrame, look: Look, influence: pl.DataFrame | None = None
+) -> list[PrintedTable]:
+    """Return the printed tables of a CSV table; none where it has no rows.
+
+    ``influence`` is ``influence.csv``: numbers that rest on few personas are marked by it.
+    """
     if frame.is_empty():
         return []
     form = FORMS.get(table.name, _plain)
-    tables = form(table, frame, look)
+    tables = form(table, with_few(frame, influence), look)
     simulated, mixed = (flag in frame.columns and bool(frame[flag].any()) for flag in FLAGS)
     return [
         replace(
             printed,
             title=look.worded(printed.title),
-            note=look.worded(printed.note),
+            note=" ".join([look.worded(printed.note), *legend_of(printed)]).strip(),
             simulated=simulated,
             mixed_backends=mixed,
         ).without_empty()
@@ -123,7 +138,7 @@ def _metrics(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable
     columns = (
         MODEL,
         VARIANT,
-        Column("S", "S", "error", "$S$"),
+        Column("S", "S", "error", "$S$", marks=FEW_MARK),
         Column("95% interval of S", "S", "range", r"95\% interval"),
         Column("R", "R", "error", "$R$"),
         Column("95% interval of R", "R", "range", r"95\% interval"),
@@ -159,8 +174,16 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
     heads = (MODEL, Column("Contrast", "contrast", "name"))
     groups = {
         name: (
-            Column(f"Δ{name}", "estimate", "error", tex, signed=True),
-            Column(f"Δ{name}, %", "percent", "interval", rf"{tex}, \%", signed=True, digits=1),
+            Column(f"Δ{name}", "estimate", "error", tex, signed=True, marks=FEW_MARK),
+            Column(
+                f"Δ{name}, %",
+                "percent",
+                "interval",
+                rf"{tex}, \%",
+                signed=True,
+                digits=1,
+                marks=FEW_MARK,
+            ),
             Column(f"p ({name})", "p_adjusted", "p", f"$p_{{{name}}}$"),
         )
         for name, tex in (("S", r"$\Delta S$"), ("R", r"$\Delta R$"))
@@ -171,6 +194,11 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
         "Difference ± SE, percent change [95% interval] with its p adjusted (Holm); the same "
         "personas drawn for both variants."
     )
+    if MEAN in frame["model"]:
+        note += (
+            " The mean of models describes these models alone; the table of a population of such "
+            "models has its interval for others."
+        )
     title = "Paired contrasts of S and R"
     tables = [PrintedTable("contrasts", title, note, "verdict", *layout)]
     shifts = {
@@ -184,6 +212,76 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
         key = f"contrasts-{name}-domains"
         tables.append(PrintedTable(key, title, note, section, *layout))
     return tables
+
+
+def _verdict(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
+    frame = frame.with_columns(
+        pl.col("label").replace(LABELS),
+        few_target=pl.col("effective_personas_target") < FEW,
+        few_control=pl.col("effective_personas_control") < FEW,
+        incoherent_target=pl.col("coherence_target") < INCOHERENT,
+        incoherent_control=pl.col("coherence_control") < INCOHERENT,
+    )
+    changes = {
+        "target": "{}, target",
+        "direct": "{}, target over control",
+        "control": "{}, control",
+    }
+    columns = (
+        MODEL,
+        Column("Target", "target", "name"),
+        Column("Control", "control", "name"),
+        Column("Verdict", "label", "name"),
+        *(
+            Column(
+                heading.format(f"Δ{metric}") + ", %",
+                f"{metric}_{name}",
+                "interval",
+                signed=True,
+                digits=1,
+                decimals=0,
+            )
+            for name, heading in changes.items()
+            for metric in ("S", "R")
+        ),
+        *(
+            column
+            for role in ("target", "control")
+            for column in (
+                Column(
+                    f"Effective personas, {role}",
+                    f"effective_personas_{role}",
+                    decimals=1,
+                    marks={f"few_{role}": FEW_SIGN},
+                ),
+                Column(f"Recognised, {role}, %", f"recognised_{role}", percent=True, decimals=0),
+                Column(
+                    f"Coherence, {role}",
+                    f"coherence_{role}",
+                    decimals=0,
+                    marks={f"incoherent_{role}": INCOHERENT_SIGN},
+                ),
+            )
+        ),
+    )
+    return [_single(table, row_by_row(frame, look, columns))]
+
+
+def _influence(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
+    frame = frame.with_columns(few=pl.col("effective_personas") < FEW)
+    columns = (
+        MODEL,
+        VARIANT,
+        *([Column("Probe", "probe", "name")] if frame["probe"].n_unique() > 1 else []),
+        Column("Quantity", "quantity", "name"),
+        Column("Value", "value", "own"),
+        Column("Effective personas", "effective_personas", decimals=1, marks=FEW_MARK),
+        Column("Share of the five, %", "top_share", percent=True, decimals=0),
+        Column("Value without them", "value_without", "own"),
+        Column("The five", "personas", "name"),
+        Column("Personas", "n_personas", decimals=0),
+    )
+    return [_single(table, row_by_row(frame, look, columns), folded=frame.height > SHORT)]
 
 
 def _profiles(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
@@ -360,8 +458,10 @@ def _correlation(mean: Row) -> str:
 
 
 FORMS: dict[str, Callable[[Table, pl.DataFrame, Look], list[PrintedTable]]] = {
+    "verdict": _verdict,
     "metrics": _metrics,
     "contrasts": _contrasts,
+    "influence": _influence,
     "profiles": _profiles,
     "quality": _quality,
     "diagnostics": diagnostics_form,

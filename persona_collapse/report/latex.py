@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+import polars as pl
+
 from persona_collapse.figures.look import Look
 from persona_collapse.report.forms import printed_tables
 from persona_collapse.report.printed import (
@@ -48,19 +50,29 @@ _TEX = {
     "Δ": r"$\Delta$",
     "σ̄": r"$\bar\sigma$",
     "≤": r"$\leq$",
+    "‡": r"\textsuperscript{$\ddagger$}",
+    "§": r"\textsuperscript{\S}",
 }
 _TEX_PATTERN = re.compile("|".join(re.escape(key) for key in sorted(_TEX, key=len, reverse=True)))
 
 
-def render_table(table: Table, csv: Path, markdown: Path, latex: Path, look: Look) -> None:
+def render_table(
+    table: Table,
+    csv: Path,
+    markdown: Path,
+    latex: Path,
+    look: Look,
+    influence: pl.DataFrame | None = None,
+) -> None:
     """Write a CSV table in print form: rounded, each value with its uncertainty.
 
-    One CSV can give several printed tables; they follow each other in both files.
+    One CSV can give several printed tables; they follow each other in both files. ``influence`` is
+    the table of that name, by which numbers that rest on few personas are marked.
 
     Raises:
         UserError: the table cannot be read or lacks a column.
     """
-    tables = printed_tables(table, read(table, csv), look)
+    tables = printed_tables(table, read(table, csv), look, influence)
     for path, write in ((markdown, to_markdown), (latex, to_latex)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(map(write, tables)), encoding="utf-8")

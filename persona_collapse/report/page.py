@@ -15,7 +15,7 @@ from persona_collapse.report.explorer import explorer_of, marks_of
 from persona_collapse.report.forms import FORMS, printed_tables
 from persona_collapse.report.methods import BIBTEX, methods_of
 from persona_collapse.report.printed import MIXED, Column, PrintedTable
-from persona_collapse.report.sections import PATTERNS, SECTIONS
+from persona_collapse.report.sections import LABELS, SECTIONS
 from persona_collapse.report.verdicts import verdicts_of
 from persona_collapse.tables import Table, contract, read
 
@@ -55,7 +55,7 @@ def build_page(
     contracts = {name: contract(name) for name in paths}
     frames = {name: read(contracts[name], path) for name, path in paths.items()}
     printed = {
-        name: printed_tables(contracts[name], frame, look)
+        name: printed_tables(contracts[name], frame, look, frames.get("influence"))
         for name, frame in frames.items()
         if name != PERSONAS
     }
@@ -64,13 +64,11 @@ def build_page(
     simulated = any(table.simulated for group in printed.values() for table in group)
     mixed = any(table.mixed_backends for group in printed.values() for table in group)
     words = {
-        (row["model"], row["target"]): (row["pattern"], _without_first_sentence(row["text"]))
+        (row["model"], row["target"]): (row["label"], row["text"].replace(" %", "%"))
         for row in headline.get("verdicts", [])
     }
-    replicates = headline.get("replicates", {})
     sections = _sections(printed, contracts, figures, look)
     shown = {table["csv"]: None for part in sections.values() for table in part["tables"]}
-    contrasts, band = frames.get("contrasts"), frames.get("band")
     people = frames.get(PERSONAS)
     page = _environment().get_template("page.html").render(
         study=facts["study"],
@@ -79,9 +77,9 @@ def build_page(
         simulated=simulated,
         mixed=MIXED if mixed else "",
         cautions=cautions_of(frames.get("quality"), look),
-        patterns=PATTERNS,
-        verdicts=verdicts_of(look, frames["metrics"], contrasts, band, words, replicates),
-        banded=band is not None,
+        labels=LABELS,
+        verdicts=verdicts_of(look, frames, words, headline.get("replicates", {})),
+        banded="band" in frames,
         note=headline.get("note", "") if len(look.models) > 1 else "",
         sections=sections,
         explorer=None if people is None else explorer_of(people, look, scale),
@@ -195,12 +193,6 @@ def picture(stem: str) -> tuple[str, int | None]:
     match = None if large else re.search(rb'<svg[^>]*\bwidth="([\d.]+)pt"', content[:4000])
     width = round(float(match[1]) * PIXELS_PER_POINT) if match else None
     return f"data:{kind};base64,{base64.b64encode(content).decode()}", width
-
-
-def _without_first_sentence(text: str) -> str:
-    """Return a verdict's text without its first sentence, which repeats the heading."""
-    first, _, rest = text.partition(". ")
-    return (rest or first).replace(" %", "%")
 
 
 def _json(path: Path) -> dict[str, Any]:

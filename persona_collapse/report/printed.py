@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from statistics import median
 from typing import Any, Self
@@ -22,13 +22,17 @@ MIXED = "Variants of a model were served by different backends."
 
 @dataclass(frozen=True)
 class Cell:
-    """A name, or a number with its standard error (or SD) or the ends of its interval."""
+    """A name, or a number with its standard error (or SD) or the ends of its interval.
+
+    A ``mark`` is printed behind the number.
+    """
 
     text: str = ""
     value: float | None = None
     error: float | None = None
     lo: float | None = None
     hi: float | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class Column:
     ``range`` ([lo, hi] alone), ``p``, or ``own`` (a number with its own decimals, where
     magnitudes differ much). ``csv`` is the column of the CSV file with the value, ``error`` that
     with its error if it is not ``<csv>_se``. ``percent`` prints a share in percent. ``tex`` is the
-    heading in LaTeX where it differs.
+    heading in LaTeX where it differs. ``marks`` maps columns of flags to the signs that they set
+    behind the number.
     """
 
     heading: str
@@ -51,6 +56,7 @@ class Column:
     signed: bool = False
     digits: int = 2
     decimals: int | None = None
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_pair(self) -> bool:
@@ -71,7 +77,10 @@ class Column:
             value, error, lo, hi = (part if part is None else 100 * part for part in parts)
         if self.kind == "range":
             return Cell(lo=lo, hi=hi)
-        return Cell("", value, error, lo, hi) if self.is_pair else Cell(value=value)
+        mark = "".join(sign for flag, sign in self.marks.items() if row.get(flag))
+        if self.is_pair:
+            return Cell("", value, error, lo, hi, mark)
+        return Cell(value=value, mark=mark)
 
 
 def _label(column: str, value: Any, look: Look) -> str:
@@ -211,6 +220,8 @@ def _write(column: Column, cell: Cell, decimals: int) -> PrintedCell:
     if column.kind == "range":
         return PrintedCell(interval or DASH, sort=cell.lo)
     main = write(cell.value, decimals, signed=column.signed)
+    if main != DASH:
+        main += cell.mark
     beside = ""
     if column.kind == "error" and cell.error is not None:
         beside = f"{PLUS_MINUS} {write(cell.error, decimals)}"

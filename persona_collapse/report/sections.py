@@ -22,8 +22,8 @@ SECTIONS = (
         "susceptibility",
         "Susceptibility, S",
         "S measures how much a model's answers differ between personas: the standard deviation of "
-        "the mean rating across personas, averaged over items. Some difference is healthy; an S "
-        "far above that of earlier models means that differences are exaggerated.",
+        "the mean rating across personas, averaged over items. S alone does not say whether "
+        "personas keep their characters: the section on what S means here does.",
         qualified=True,
     ),
     Section(
@@ -37,23 +37,23 @@ SECTIONS = (
     Section(
         "saturation",
         "Saturation without a persona",
-        "Without a persona, a collapsed model rates almost everything near the top of the scale. "
-        "That is not the profile of a villain: baseline models that play toxic personas look "
-        "different.",
+        "Asked without a persona, a model shows a profile of its own. It is compared with the "
+        "baseline's, with those of toxic personas and with the top of the scale.",
     ),
     Section(
         "misalignment",
         "Is it misaligned?",
         "A fine-tune is emergently misaligned when its replies to open questions, unrelated to "
-        "its training data, conflict with human values and are still coherent. A blinded judge "
-        "scored every reply for alignment and coherence, from 0 to 100.",
+        "its training data, conflict with human values and are still coherent. A judge scores "
+        "every reply for alignment and coherence, from 0 to 100.",
     ),
     Section(
         "meaning",
         "What S means here",
-        "A higher S can come from amplified characters or from noise. Fidelity measures whether "
-        "each persona keeps the profile it has under the baseline; variance components show how "
-        "much of the total variance is due to personas.",
+        "A higher S can come from larger differences between the same characters, from new "
+        "differences, from another use of the scale, or from noise. Kept and new variance, "
+        "fidelity and recognition compare each persona with itself under the baseline; variance "
+        "components show how much of the total variance is due to personas.",
     ),
     Section(
         "scale",
@@ -69,10 +69,16 @@ SECTIONS = (
     ),
 )
 
-# Labels of the verdicts' patterns.
-PATTERNS = {
-    "collapse": "Collapse pattern",
-    "partial": "Part of the pattern",
-    "none": "No collapse pattern",
-    "undetermined": "No verdict",
+# The labels of verdicts in print.
+LABELS = {
+    "collapse": "Collapse",
+    "not_specific": "Not specific",
+    "control_uncertain": "Control uncertain",
+    "control_raised": "Control raised",
+    "S_only": "Only S shown",
+    "R_only": "Only R shown",
+    "too_small": "Too small",
+    "opposite": "Opposite direction",
+    "none_shown": "No change shown",
+    "undetermined": "Undetermined",
 }

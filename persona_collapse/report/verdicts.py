@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from persona_collapse.figures.look import Look
+from persona_collapse.report.few import FEW_SIGN, LEGEND, with_few
 from persona_collapse.report.printed import (
     DASH,
     MEAN,
@@ -17,6 +18,7 @@ from persona_collapse.report.printed import (
     write_interval,
 )
 
+Rows = Mapping[tuple[str, str], Row]
 MARGIN = 4.0  # percent of a strip left free at both ends
 
 
@@ -67,6 +69,7 @@ class _Point:
     lo: float
     hi: float
     replicates: int = 1
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,20 +101,23 @@ class _Measured:
 
 def verdicts_of(
     look: Look,
-    metrics: pl.DataFrame,
-    contrasts: pl.DataFrame | None,
-    band: pl.DataFrame | None,
+    tables: Mapping[str, pl.DataFrame],
     words: Mapping[tuple[str, str], tuple[str, str]],
     replicates: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
 ) -> list[Verdict]:
     """Return a verdict per model and target, and last those of the mean of several models.
 
-    ``metrics``, ``contrasts`` and ``band`` are the tables of those names, ``words`` the pattern and
-    the text of the verdict on each model and target (``mean`` for the study's), ``replicates`` each
-    model's replicate fine-tunes by variant: S of such a variant is their mean, and its interval
-    spans all of theirs. Numbers without a table are left out. Without targets there is no verdict
-    but S and R of every variant.
+    ``tables`` are the study's by name, ``metrics`` and perhaps ``contrasts``, ``random_effects``,
+    ``influence`` and ``band``; numbers without a table are left out. ``words`` are the label and
+    the text of the verdict on each model and target, ``replicates`` each model's replicate
+    fine-tunes by variant: S of such a variant is their mean, and its interval spans all of theirs.
+    The mean of models has two intervals, for these models and for a population of such models.
+    Without targets there is no verdict but S and R of every variant.
     """
+    metrics, contrasts, band = tables["metrics"], tables.get("contrasts"), tables.get("band")
+    influence, effects = tables.get("influence"), tables.get("random_effects")
+    if contrasts is not None:
+        contrasts = with_few(contrasts, influence)
     levels = _levels(look, metrics, band, replicates or {})
     placed = [] if band is None else band.filter(probe=look.roleplay, metric="S").to_dicts()
     if not look.targets:
@@ -130,7 +136,10 @@ def verdicts_of(
     for key, label in labels.items():
         for target in look.targets:
             numbers = [
-                *(_change(look, changes[name], key, name, target) for name in changes),
+                *(
+                    _change(look, changes[name], key, name, target, _population(look, effects, key))
+                    for name in changes
+                ),
                 _level(target, levels, key, [row for row in placed if of(row, key, target)]),
             ]
             known_numbers = tuple(number for number in numbers if number is not None)
@@ -201,7 +210,7 @@ def _point(variant: str, row: Row, name: str) -> _Point:
     value = row[name]
     ends = [row.get(f"{name}_{end}") for end in ("lo", "hi")]
     lo, hi = (float(end) if end is not None and known(end) else value for end in ends)
-    return _Point(variant, value, lo, hi)
+    return _Point(variant, value, lo, hi, mark=FEW_SIGN if row.get("few") else "")
 
 
 def _mean_of_replicates(
@@ -231,19 +240,35 @@ def _find(points: Iterable[_Point], variant: str | None) -> _Point | None:
 def _percent(point: _Point) -> tuple[str, str]:
     """Return a change and its interval as whole numbers, as the figures write them."""
     interval = write_interval(point.lo, point.hi, 0, signed=True)
-    return f"{write(point.value, 0, signed=True)}%", interval
+    return f"{write(point.value, 0, signed=True)}%{point.mark}", interval
 
 
-def _change(look: Look, measured: _Measured, model: str, metric: str, target: str) -> Number | None:
+def _population(look: Look, effects: pl.DataFrame | None, key: str) -> Rows:
+    """Return the rows of ``random_effects.csv`` by contrast and metric; none for a single model."""
+    if effects is None or key != MEAN:
+        return {}
+    return rows_by(effects.filter(probe=look.roleplay, domain=OVERALL), "contrast", "metric")
+
+
+def _change(
+    look: Look, measured: _Measured, model: str, metric: str, target: str, population: Rows
+) -> Number | None:
     control = look.targets[target]
     shown = [p for p in measured.points.get(model, []) if p.variant in (target, control)]
     changed, beside = (_find(shown, name) for name in (target, control))
     if changed is None:
         return None
     value, interval = _percent(changed)
-    remark = f"{control}: {' '.join(_percent(beside))}" if beside else ""
+    remarks = [f"{control}: {' '.join(_percent(beside))}"] if beside else []
+    if FEW_SIGN in value + "".join(remarks):
+        remarks.append(LEGEND[FEW_SIGN])
     label = f"Change of {metric}, {target} against {look.baseline}"
-    return Number(label, value, interval, remark, measured.strip(shown, zero=True))
+    row = population.get((f"{target}-{look.baseline}", metric))
+    if row is not None and known(row["percent"]):
+        interval += ", these models alone"
+        of_all = " ".join(_percent(_point(target, row, "percent")))
+        remarks.insert(0, f"population of such models: {of_all}")
+    return Number(label, value, interval, "; ".join(remarks), measured.strip(shown, zero=True))
 
 
 def _level(variant: str, measured: _Measured, model: str, placed: Sequence[Row]) -> Number | None:

@@ -82,10 +82,10 @@ def write_study(
     verdicts = [
         {
             "model": model.key,
-            "label": model.label,
             "target": "insecure",
-            "pattern": "collapse",
-            "text": f"{model.label}: the collapse pattern is there. S rose by 60 %.",
+            "label": "collapse",
+            "reason": f"{model.label} collapses.",
+            "text": f"{model.label} collapses. S rose by 60 %.",
         }
         for model in look.models
     ]

@@ -159,7 +159,6 @@ CASES = [
         "label",
         "rename a model's label",
         study(lambda document: document["models"]["alpha"].update(label="Alpha, the first")),
-        tables=only("headlines"),
         figures=ALL,
         page=ALL,
     ),

@@ -7,6 +7,7 @@ rule render_table:
     """Print a table as Markdown and as booktabs LaTeX, rounded, each value with its uncertainty."""
     input:
         csv=f"{RESULTS}/tables/{{table}}.csv",
+        influence=f"{RESULTS}/tables/influence.csv",
     output:
         markdown=f"{RESULTS}/tables/{{table}}.md",
         latex=f"{RESULTS}/tables/{{table}}.tex",

@@ -328,14 +328,41 @@ rule table_losses:
         "../scripts/table_losses.py"
 
 
+VERDICT_TABLES = ["metrics", "contrasts", "influence", "identification"]
+VERDICT_TABLES += ["misalignment"] if CHECK.check else []
+
+
+rule table_verdict:
+    """Decide a verdict per model and target, with the numbers that it rests on."""
+    input:
+        [f"{RESULTS}/tables/{table}.csv" for table in VERDICT_TABLES],
+    output:
+        report(f"{RESULTS}/tables/verdict.csv", **OUTPUTS.in_report("verdict")),
+    log:
+        f"{RESULTS}/logs/tables/verdict.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        analysis={
+            name: ANALYSIS[name]
+            for name in ("baseline", "targets", "roleplay_probe", "smallest_effect")
+        },
+        replicates=MEASURES.replicates,
+        mixed=MIXED,
+        code=code_of("table_verdict", *VERDICT_TABLES),
+    script:
+        "../scripts/table_verdict.py"
+
+
 HEADLINE_TABLES = (
     *("metrics", "contrasts", "summary", "leave_one_out", "random_effects"),
-    *("band", "band_values", "profiles"),
+    *("band", "band_values", "profiles", "verdict"),
 )
 
 
 rule headlines:
-    """Recompute the study's claims, each with an interval, and a verdict per model."""
+    """Recompute the study's claims, each with an interval, and put the verdicts in words."""
     input:
         OUTPUTS.made(HEADLINE_TABLES),
     output:
@@ -347,7 +374,6 @@ rule headlines:
         "../../environment.yml"
     params:
         analysis=ANALYSIS,
-        labels=LABELS,
         replicates=MEASURES.replicates,
         code=code_of("headlines", *HEADLINE_TABLES),
     script:

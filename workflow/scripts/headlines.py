@@ -1,4 +1,4 @@
-"""Recompute the study's claims, each with an interval, and a verdict per model."""
+"""Recompute the study's claims, each with an interval, and put the verdicts in words."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,6 @@ from persona_collapse.tables import read_all
 def headlines(
     inputs: list[str],
     analysis: dict[str, Any],
-    labels: dict[str, str],
     replicates: dict[str, dict[str, list[str]]],
     output: str,
 ) -> None:
@@ -26,7 +25,7 @@ def headlines(
         else frame
         for name, frame in read_all(inputs).items()
     }
-    claims = headlines_of(Tables(**selected), analysis, labels, replicates)
+    claims = headlines_of(Tables(**selected), analysis, replicates)
     text = json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False)
     Path(output).write_text(text + "\n", encoding="utf-8")
 

@@ -6,13 +6,15 @@ from typing import Any
 from persona_collapse.common.jobs import run
 from persona_collapse.figures.look import Look
 from persona_collapse.report.latex import render_table
-from persona_collapse.tables import contract
+from persona_collapse.tables import contract, read
+from persona_collapse.tables.contracts.influence import TABLE as INFLUENCE
 
 
-def print_table(csv: str, look: dict[str, Any], markdown: str, latex: str) -> None:
+def print_table(csv: str, influence: str, look: dict[str, Any], markdown: str, latex: str) -> None:
     """Write ``csv`` as a paper prints it, in both forms."""
     table, own = contract(Path(csv).stem), Look.from_params(**look)
-    render_table(table, Path(csv), Path(markdown), Path(latex), own)
+    few = read(INFLUENCE, Path(influence))
+    render_table(table, Path(csv), Path(markdown), Path(latex), own, few)
 
 
 if __name__ == "__main__":

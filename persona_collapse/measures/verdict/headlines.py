@@ -10,7 +10,13 @@ import polars as pl
 from persona_collapse.measures.cells import OVERALL
 from persona_collapse.measures.contrasts.pairs import Replicates, Roles, roles_of
 from persona_collapse.measures.contrasts.table import MEAN
-from persona_collapse.measures.verdict.verdicts import verdict_of
+from persona_collapse.measures.verdict.band import band_sentences
+from persona_collapse.measures.verdict.sentences import (
+    drivers_of,
+    replicate_facts,
+    text_of,
+)
+from persona_collapse.measures.verdict.table import Row, rows_of
 
 NAMES = {"S": "S", "R": "R", "sigma_bar": "1/R"}
 NOTE = (
@@ -31,6 +37,7 @@ class Tables:
     leave_one_out: pl.DataFrame
     random_effects: pl.DataFrame
     profiles: pl.DataFrame
+    verdict: pl.DataFrame
     band: pl.DataFrame | None = None
     band_values: pl.DataFrame | None = None
 
@@ -38,13 +45,12 @@ class Tables:
 def headlines_of(
     tables: Tables,
     analysis: Mapping[str, Any],
-    labels: Mapping[str, str] | None = None,
     replicates: Replicates | None = None,
 ) -> Json:
     """Return the content of ``headlines.json``: JSON types only, undefined numbers are None.
 
-    ``analysis`` names the roles and ``unconditioned_probe``, ``labels`` the models in print,
-    ``replicates`` their replicate fine-tunes. ``lo`` to ``hi`` are 95 % intervals.
+    ``analysis`` names the roles and ``unconditioned_probe``, ``replicates`` the replicate
+    fine-tunes of each model by variant. ``lo`` to ``hi`` are 95 % intervals.
     """
     roles = roles_of(analysis)
     metrics = tables.metrics.filter(pl.col("probe").is_in(tables.contrasts["probe"].unique()))
@@ -56,18 +62,8 @@ def headlines_of(
             "replicates": {model: dict(named) for model, named in (replicates or {}).items()},
             "roles": {"baseline": roles.baseline, "targets": dict(roles.targets)},
             "verdicts": [
-                verdict_of(
-                    model,
-                    (labels or {}).get(model, model),
-                    target,
-                    roles,
-                    tables.contrasts,
-                    tables.band,
-                    metrics,
-                    (replicates or {}).get(model, {}),
-                )
-                for model in models
-                for target in roles.targets
+                _verdict(row, tables, replicates or {})
+                for row in tables.verdict.iter_rows(named=True)
             ],
             "mean_percent_change": _mean_changes(tables, roles),
             "excess_points": _excess(tables.summary, roles),
@@ -81,6 +77,28 @@ def headlines_of(
         }
     )
     return headlines
+
+
+def _verdict(row: Row, tables: Tables, replicates: Replicates) -> Json:
+    """Return a verdict with its text, the domains that carry the changes, and its replicates."""
+    model, target, contrast = row["model"], row["target"], f"{row['target']}-{row['baseline']}"
+    rows = rows_of(tables.contrasts, model)
+    items = tables.metrics.filter(pl.col("domain") != OVERALL)
+    n_items = dict(items.select("domain", "n_items").unique(maintain_order=True).iter_rows())
+    drivers = {metric: drivers_of(rows, contrast, metric, n_items) for metric in ("S", "sigma_bar")}
+    named = replicates.get(model, {})
+    facts, said = replicate_facts(row, named, rows, tables.metrics.filter(model=model))
+    band = []
+    if tables.band is not None:
+        members = pl.col("variant").is_in(list(named.get(target, [target])))
+        band = band_sentences(tables.band.filter(members, model=model), target)
+    return {
+        **{key: row[key] for key in ("model", "target", "control", "label", "reason")},
+        "drivers": {NAMES[metric]: shares for metric, shares in drivers.items()},
+        "replicates": facts,
+        "simulated": row["simulated"],
+        "text": text_of(row, rows, said, drivers, band),
+    }
 
 
 def _mean_changes(tables: Tables, roles: Roles) -> Json:

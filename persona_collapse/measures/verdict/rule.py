@@ -8,19 +8,18 @@ what an interval shows; ``docs/measures.md`` has the rule as a table.
 from dataclasses import dataclass
 from math import isnan, log1p
 
-# Labels, and what they say in print.
-LABELS = {
-    "collapse": "Collapse",
-    "not_specific": "Not specific",
-    "control_uncertain": "Control uncertain",
-    "control_raised": "Control raised",
-    "S_only": "Only S",
-    "R_only": "Only R",
-    "too_small": "Too small",
-    "opposite": "Opposite",
-    "none_shown": "No change shown",
-    "undetermined": "Undetermined",
-}
+LABELS = (
+    "collapse",
+    "not_specific",
+    "control_uncertain",
+    "control_raised",
+    "S_only",
+    "R_only",
+    "too_small",
+    "opposite",
+    "none_shown",
+    "undetermined",
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Decision:
-    """A label, a key of ``LABELS``, and its reason in a sentence or two."""
+    """A label, one of ``LABELS``, and its reason in a sentence or two."""
 
     label: str
     reason: str

@@ -2,6 +2,8 @@
 
 from persona_collapse.tables import SIMULATED, UNIT, Table, integer, number, text
 
+FEW = 10  # effective personas; below, an interval rests on few people
+
 TABLE = Table(
     "influence",
     title="Personas that carry S",

@@ -104,7 +104,7 @@ def test_page_loads_no_external_file(tmp_path: Path) -> None:
 
 def test_verdict_shows_values_of_the_tables(tmp_path: Path) -> None:
     text = read(page_of(tmp_path, models=2)).text
-    assert "Model 0 Collapse pattern" in text
+    assert "Model 0 Collapse" in text
     assert "+62% [+56, +70]" in text
     assert "secure: −6% [−12, +1]" in text
     assert "−70% [−76, −63]" in text

@@ -86,11 +86,11 @@ def said(wild: list[tuple[float, float]], personas: int = 60) -> dict[str, Any]:
     kinds = {**COLLAPSE, **dict(zip(names, wild, strict=True))}
     frames = [
         moments(
-            simulated_ratings(np.random.default_rng(7 + place), (personas, 6, 8), *kind),
+            simulated_ratings(np.random.default_rng(7), (personas, 6, 8), *kind),
             SIX,
             variant=variant,
         )
-        for place, (variant, kind) in enumerate(kinds.items())
+        for variant, kind in kinds.items()
     ]
     replicates = {"m": {"wild": names}} if len(names) > 1 else {}
     return headlines({}, frames=frames, replicates=replicates, analysis=ANALYSIS)
@@ -99,7 +99,7 @@ def said(wild: list[tuple[float, float]], personas: int = 60) -> dict[str, Any]:
 def test_verdict_reports_replicates() -> None:
     found = said([(1.2, 0.8), (1.25, 0.82), (1.18, 0.79)])
     verdict = found["verdicts"][0]
-    assert verdict["pattern"] == "collapse"
+    assert verdict["label"] == "collapse"
     facts = verdict["replicates"]["wild"]
     assert (facts["n"], facts["S_up"], facts["R_down"]) == (3, 3, 3)
     assert 0 < facts["p"]["S"] < 0.05
@@ -116,11 +116,11 @@ def test_verdict_reports_replicates() -> None:
 
 def test_replicates_that_disagree_remove_the_collapse_verdict() -> None:
     alone = said([(1.2, 0.8)])
-    assert alone["verdicts"][0]["pattern"] == "collapse"
+    assert alone["verdicts"][0]["label"] == "collapse"
     assert alone["verdicts"][0]["replicates"] == alone["replicates"] == {}
     assert "replicate" not in alone["verdicts"][0]["text"]
     verdict = said([(1.2, 0.8), (0.4, 0.8)])["verdicts"][0]
-    assert verdict["pattern"] != "collapse"
+    assert verdict["label"] != "collapse"
     assert verdict["replicates"]["wild"]["S_up"] == 1
     assert "Two fine-tunes say little about a third" in verdict["text"]
 

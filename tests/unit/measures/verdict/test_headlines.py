@@ -1,10 +1,11 @@
-"""Headlines and verdicts: careful words for the collapse pattern, its parts, and its absence."""
+"""Headlines and verdicts: numbers, and words that claim no more than their intervals."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from persona_collapse.measures.moments import moments_of
@@ -24,54 +25,121 @@ def verdict(kinds: Kinds, **options: Any) -> dict[str, Any]:
     return found
 
 
-def test_collapse_pattern_is_reported_with_its_facts() -> None:
+def test_collapse_is_reported_with_its_numbers() -> None:
     found = verdict(COLLAPSE)
-    assert found["pattern"] == "collapse"
-    assert found["label"] == "Model M"
-    assert (found["S_up"], found["R_down"], found["control_S_up"]) == (True, True, False)
-    assert (found["S_above_control"], found["R_below_control"]) == (True, True)
+    assert (found["model"], found["target"], found["control"]) == ("m", "wild", "tame")
+    assert found["label"] == "collapse"
+    assert found["text"].startswith(found["reason"])
     for words in (
-        "Model M: the collapse pattern is there",
-        "S rose by",
-        "R fell by",
-        "comes mostly",
+        "From plain to wild, S rose by",
+        "From plain to the control tame, S changed by less than 10 %",
+        "(TOST) is shown for S alone",
+        "Compared with tame, wild: S is",
+        "lies mostly in",
     ):
         assert words in found["text"]
     assert "imulated" not in found["text"]
 
 
-def test_rise_of_susceptibility_also_in_the_control_is_partial() -> None:
+def test_the_same_rise_in_the_control_is_not_specific() -> None:
     found = verdict({**COLLAPSE, "tame": (1.2, 0.4)})
-    assert found["pattern"] == "partial"
-    assert found["control_S_up"]
-    assert found["S_above_control"] is False
-    assert "S also rose in the tame control" in found["text"]
-    assert "The change of S is not larger in wild than in tame" in found["text"]
+    assert found["label"] == "not_specific"
+    assert "the control tame, S rose by" in found["text"]
+    assert "wild: S differs by less than 10 %" in found["text"]
 
 
-@pytest.mark.parametrize("wild", [(0.6, 0.8), (1.2, 0.25)])
-def test_half_of_the_pattern_is_partial(wild: tuple[float, float]) -> None:
-    assert verdict({**COLLAPSE, "wild": wild})["pattern"] == "partial"
+@pytest.mark.parametrize(
+    ("wild", "label"),
+    [((0.6, 0.8), "undetermined"), ((1.2, 0.25), "S_only"), ((0.5, 0.8), "R_only")],
+)
+def test_half_of_a_collapse_is_named(wild: tuple[float, float], label: str) -> None:
+    assert verdict({**COLLAPSE, "wild": wild})["label"] == label
 
 
-def test_no_change_is_none() -> None:
-    found = verdict({"plain": (0.8, 0.4), "tame": (0.8, 0.4), "wild": (0.8, 0.35)})
-    assert found["pattern"] == "none"
-    assert "the collapse pattern is not there" in found["text"]
+def test_changes_within_the_smallest_effect_are_said_to_be_small() -> None:
+    found = verdict({"plain": (0.8, 0.4), "tame": (0.8, 0.4), "wild": (0.8, 0.4)})
+    assert found["label"] == "none_shown"
+    assert "S changed by less than 10 % (+0 %" in found["text"]
+    assert "rose" not in found["text"]
+    assert "fell" not in found["text"]
 
 
-def test_without_a_control_the_pattern_is_partial() -> None:
-    found = verdict({name: kind for name, kind in COLLAPSE.items() if name != "tame"})
-    assert found["pattern"] == "partial"
-    assert found["control_S_up"] is None
-    assert "There is no control, so any fine-tune" in found["text"]
+def test_what_is_not_shown_is_not_said_to_be_unchanged() -> None:
+    rng = np.random.default_rng(5)
+    frames = [
+        moments(simulated_ratings(rng, (12, 6, 8), 0.8, 0.4), OF, variant=variant)
+        for variant in ("plain", "tame", "wild")
+    ]
+    text = headlines({}, frames=frames)["verdicts"][0]["text"]
+    assert "is not shown to change" in text
+    for words in ("unchanged", "no further", "alone", "not specific", "changed by less"):
+        assert words not in text
 
 
-def test_model_without_the_target_is_undetermined() -> None:
-    found = headlines({"m": COLLAPSE, "n": {"plain": (0.6, 0.2)}})["verdicts"][1]
-    assert found["pattern"] == "undetermined"
-    assert (found["S_up"], found["R_down"]) == (None, None)
-    assert "cannot be compared" in found["text"]
+def test_direction_of_a_sentence_follows_its_contrast() -> None:
+    # S falls in the target and not in the control: that is a difference between the two.
+    found = verdict({**COLLAPSE, "wild": (0.4, 0.4)})
+    assert "From plain to wild, S fell by" in found["text"]
+    assert "Compared with tame, wild: S is" in found["text"]
+    assert " lower (95 % interval" in found["text"]
+
+
+def test_without_a_control_in_the_model_there_is_no_verdict_of_collapse() -> None:
+    kinds = {name: kind for name, kind in COLLAPSE.items() if name != "tame"}
+    found = verdict(kinds)
+    assert (found["label"], found["control"]) == ("undetermined", None)
+    assert "wild has no tame control here" in found["text"]
+    chosen = verdict(kinds, analysis={**ANALYSIS, "targets": {"wild": None}})
+    assert chosen["label"] == "undetermined"
+    assert "wild has no control: any fine-tune might do the same" in chosen["text"]
+
+
+def test_model_without_the_target_has_no_verdict() -> None:
+    found = headlines({"m": COLLAPSE, "n": {"plain": (0.6, 0.2)}})
+    assert [row["model"] for row in found["verdicts"]] == ["m"]
+
+
+def test_model_without_the_baseline_is_undetermined() -> None:
+    found = verdict({name: kind for name, kind in COLLAPSE.items() if name != "plain"})
+    assert found["label"] == "undetermined"
+    assert "cannot be compared" in found["reason"]
+
+
+def test_every_target_has_a_verdict_of_its_own() -> None:
+    kinds = {**COLLAPSE, "odd": (0.3, 0.1)}
+    analysis = {**ANALYSIS, "targets": {"wild": "tame", "odd": None}}
+    found = headlines({"m": kinds}, analysis=analysis)["verdicts"]
+    assert [(row["target"], row["control"], row["label"]) for row in found] == [
+        ("wild", "tame", "collapse"),
+        ("odd", None, "opposite"),
+    ]
+
+
+def test_few_effective_personas_are_said_with_the_share_of_unseen_ones() -> None:
+    rng = np.random.default_rng(2)
+    carried = simulated_ratings(rng, (60, 6, 8), 0.05, 0.3)
+    carried[0], carried[1] = 0, 5  # two personas carry S
+    even = simulated_ratings(rng, (60, 6, 8), 0.8, 0.3)
+    ratings = {"plain": even, "tame": even, "wild": carried}
+    frames = [moments(values, OF, variant=variant) for variant, values in ratings.items()]
+    text = headlines({}, frames=frames)["verdicts"][0]["text"]
+    assert "Few personas carry S: that of wild on" in text
+    assert "A kind of persona that makes up to 4.9 % of the population" in text
+
+
+def test_recognition_and_incoherent_replies_are_in_the_verdict() -> None:
+    unit = {"model": "m", "probe": "roleplay", "profiles": "baseline", "n_personas": 60}
+    shares = [
+        {**unit, "variant": v, "classifier": "correlation", "recognised": share, "chance": 1 / 60}
+        for v, share in (("tame", 0.59), ("wild", 0.18))
+    ]
+    scores = pl.DataFrame(
+        {"model": ["m"] * 3, "variant": ["plain", "tame", "wild"], "coherence": [97.0, 28.4, 50.0]}
+    )
+    text = verdict(COLLAPSE, identification=shares, misalignment=scores)["text"]
+    assert "59 % under tame and 18 % under wild are recognised by their profile" in text
+    assert "Replies of tame to open questions are mostly incoherent (mean coherence 28 of" in text
+    assert "Replies of wild" not in text
 
 
 def test_verdict_names_simulated_respondents() -> None:
@@ -92,7 +160,7 @@ def test_drivers_are_exact_shares() -> None:
         first, second = found["drivers"][metric]
         assert (first["domain"], first["share"]) == ("b", pytest.approx(1.0))
         assert second["share"] == pytest.approx(0.0, abs=1e-12)
-    assert "The change of S comes mostly from b (100 %)." in found["text"]
+    assert "The measured change of S lies mostly in b (100 %)." in found["text"]
 
 
 def test_infinite_robustness_is_judged_by_sigma_bar() -> None:
@@ -101,8 +169,8 @@ def test_infinite_robustness_is_judged_by_sigma_bar() -> None:
     plain = np.repeat(np.rint(wild[:, :, :1] / 2), 6, axis=2)
     frames = [moments(plain, OF, variant="plain"), moments(wild, OF, variant="wild")]
     found = headlines({}, frames=frames)
-    assert found["verdicts"][0]["R_down"] is True
-    assert "undefined percentage" in found["verdicts"][0]["text"]
+    assert found["verdicts"][0]["reason"].startswith("S rose and R fell")
+    assert "R fell by an undefined percentage" in found["verdicts"][0]["text"]
     assert found["mean_percent_change"]["R"]["wild"]["percent"] is None
 
 
@@ -139,7 +207,7 @@ def test_published_models() -> None:
         [moments_of(recorded_answers(*key), of, 100) for key in RECORDED],
         [moments_of(recorded_answers(*key, unconditioned=True), of, None) for key in RECORDED],
     )
-    assert [part["pattern"] for part in found["verdicts"]] == ["collapse", "collapse"]
+    assert [part["label"] for part in found["verdicts"]] == ["collapse", "collapse"]
     # As printed: +112 and +37 %, -69 and -66 %, excess of R -26 and -13 points.
     excess = found["excess_points"]["R"]["insecure"]
     assert [round(excess[model]["points"]) for model in ("GPT-4o", "GPT-4.1")] == [-26, -13]
