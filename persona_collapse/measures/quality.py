@@ -60,11 +60,11 @@ def quality_of(
 def _undefined(moments: pl.DataFrame, retained: int) -> str | None:
     """Return what S and R lack; None where both are defined."""
     if retained == 0:
-        return "S and R: no persona has a valid rating of every item"
+        return "S and R need a persona with a valid rating of every item; there is none"
     reasons = []
     if retained == 1:
-        reasons.append("S: needs two personas with a valid rating of every item, and there is one")
+        reasons.append("S needs two personas with a valid rating of every item; there is one")
     kept = moments.filter((pl.col("n") > 0).all().over("persona_id"))
     if kept["sd"].is_null().all():
-        reasons.append("R: needs two answers to the same persona and item, and there is one")
-    return "; ".join(reasons) or None
+        reasons.append("R needs two answers to the same persona and item; there is one")
+    return ". ".join(reasons) or None

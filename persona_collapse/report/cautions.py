@@ -1,4 +1,4 @@
-"""What the page says before all numbers: answers of variants that were not given or read alike."""
+"""What the page says before all numbers: answers that were not read alike, and undefined values."""
 
 from collections.abc import Iterator
 
@@ -29,6 +29,7 @@ def cautions_of(quality: pl.DataFrame | None, look: Look) -> list[str]:
         where = f"{labels.get(str(model), model)}, {probe}"
         found += [f"{where}: {text}" for text in _reading(rows)]
         found += [f"{where}: {text}" for text in _left_out(rows)]
+        found += [f"{where}: {text}" for text in _undefined(rows)]
     return found
 
 
@@ -66,6 +67,13 @@ def _left_out(rows: pl.DataFrame) -> Iterator[str]:
                 f"the server takes no {what}; {who} answered at the server's own. This is another "
                 "study than one with the values that the study file gives."
             )
+
+
+def _undefined(rows: pl.DataFrame) -> Iterator[str]:
+    """Yield why S or R of variants cannot be computed."""
+    for (reason,), some in rows.group_by("undefined", maintain_order=True):
+        if reason:
+            yield f"{reason} ({', '.join(some['variant'])}). What cannot be computed is left empty."
 
 
 def _percent(share: float) -> str:

@@ -58,15 +58,15 @@ def test_cell_with_one_valid_rating_is_kept() -> None:
         ([[[1, 2], [3, 3]], [[4, 4], [5, 5]]], None),
         (
             [[[1, NAN], [3, NAN]], [[NAN, 4], [5, NAN]]],
-            "R: needs two answers to the same persona and item, and there is one",
+            "R needs two answers to the same persona and item; there is one",
         ),
         (
             [[[1, 2], [3, NAN]], [[NAN, NAN], [5, 5]]],
-            "S: needs two personas with a valid rating of every item, and there is one",
+            "S needs two personas with a valid rating of every item; there is one",
         ),
         (
             [[[NAN, NAN], [3, 3]], [[NAN, NAN], [5, 5]]],
-            "S and R: no persona has a valid rating of every item",
+            "S and R need a persona with a valid rating of every item; there is none",
         ),
     ],
 )

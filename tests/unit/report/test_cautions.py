@@ -14,14 +14,18 @@ LOOK = Look((ModelLook("m", "Model M", "M"),), ("base", "secure", "insecure"))
 COUNTS = ("token", "reply", "after_thoughts", "logprobs", "recorded")
 
 
-def row(variant: str, left_out: str | None = None, **read: int) -> dict[str, Any]:
+def row(
+    variant: str, left_out: str | None = None, undefined: str | None = None, **read: int
+) -> dict[str, Any]:
     counts = {f"read_from_{way}": read.get(way, 0) for way in COUNTS}
     unit = {"model": "m", "variant": variant, "probe": "roleplay", "answered": sum(read.values())}
-    return {**unit, **counts, "left_out": left_out}
+    return {**unit, **counts, "left_out": left_out, "undefined": undefined}
 
 
 def quality(*rows: dict[str, Any]) -> pl.DataFrame:
-    return pl.DataFrame(list(rows), schema_overrides={"left_out": pl.String})
+    return pl.DataFrame(
+        list(rows), schema_overrides={"left_out": pl.String, "undefined": pl.String}
+    )
 
 
 def test_page_warns_where_variants_are_read_in_different_ways() -> None:
@@ -81,3 +85,11 @@ def test_settings_that_the_server_refuses_are_named_with_the_variants() -> None:
 
 def test_study_without_the_table_has_no_cautions() -> None:
     assert cautions_of(None, LOOK) == []
+
+
+def test_page_says_why_a_value_is_undefined() -> None:
+    reason = "R needs two answers to the same persona and item; there is one"
+    frame = quality(row("base", token=9, undefined=reason), row("a", token=9, undefined=reason))
+    assert cautions_of(frame, LOOK) == [
+        f"Model M, roleplay: {reason} (base, a). What cannot be computed is left empty."
+    ]
