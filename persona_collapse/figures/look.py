@@ -129,11 +129,14 @@ class Look:
             "target": list(self.targets),
             "other": [name for name in self.variants if name not in roles],
         }
-        return {
-            name: PAINTS[role][place % len(PAINTS[role])]
-            for role, names in groups.items()
-            for place, name in enumerate(names)
-        }
+        paints, spare = {}, [*PAINTS["other"]]
+        for role, names in groups.items():
+            own = spare if role == "other" else [*PAINTS[role]]
+            for name in names:
+                # More roles than paints: take those of other variants, then begin again.
+                free = own or spare or [*PAINTS["other"]]
+                paints[name] = free.pop(0)
+        return paints
 
     def paint(self, variant: str) -> Paint:
         """Return how a variant looks: by its role, or from a cycle when it has none."""

@@ -24,6 +24,19 @@ def test_paint_of_a_variant_follows_its_role() -> None:
     assert len({str(look.paint(name).line) + look.paint(name).marker for name in names}) == 6
 
 
+def test_no_two_of_several_targets_and_controls_look_alike() -> None:
+    targets = {"t1": "c1", "t2": "c2", "t3": "c3", "t4": "c1", "t5": None}
+    names = ("base", *targets, "c1", "c2", "c3", "other")
+    look = Look((), names, "base", targets)
+    paints = [look.paint(name) for name in names]
+    assert len({paint.colour for paint in paints}) == len(names)
+    assert len({paint.hatch for paint in paints}) == len(names)
+    assert len({str(paint.line) + paint.marker for paint in paints}) == len(names)
+    assert look.paint("t1") == look_of(1, 3).paint("insecure")
+    many = Look((), tuple(map(str, range(20))), "0", dict.fromkeys(map(str, range(1, 20))))
+    assert len({many.paint(str(n)).colour for n in range(20)}) == 8
+
+
 def test_roles_differ_in_grey_print() -> None:
     look = look_of(1, 3)
     greys = [
