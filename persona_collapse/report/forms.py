@@ -191,8 +191,8 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
     overall = frame.filter(domain=OVERALL)
     layout = side_by_side(overall, look, heads, "metric", groups)
     note = (
-        "Difference ± SE, percent change [95% interval] with its p adjusted (Holm) over models, targets, S and R; the same "
-        "personas drawn for both variants."
+        "Difference ± SE, percent change [95% interval] with its p adjusted (Holm) over models, "
+        "targets, S and R; the same personas drawn for both variants."
     )
     if MEAN in frame["model"]:
         note += (
