@@ -253,7 +253,9 @@ class Engine:
         hit = says_hit(outcome.headers)
         replay = hit or self._replays.is_replay(attempt)
         if replay is None:  # ids of one cell do not show yet whether they identify replies
-            await self._control(Ask(attempt.cell, [], (1,), attempt.max_tokens, 0))
+            async with self._controlling:
+                if self._replays.is_replay(attempt) is None:
+                    await self._control(Ask(attempt.cell, [], (1,), attempt.max_tokens, 0))
             replay = self._replays.is_replay(attempt)
         if not replay:
             self._replays.add(attempt)

@@ -137,7 +137,7 @@ def learned_file(store: Path, stream: dict[str, Any]) -> Path:
 
 def read_allowed(path: Path) -> Allowed:
     """Return what a file remembers; nothing where it does not exist or cannot be read."""
-    with suppress(OSError, ValueError, TypeError):
+    with suppress(OSError, ValueError, TypeError, AttributeError):
         document = json.loads(path.read_text(encoding="utf-8"))
         known = {part.name for part in fields(Allowed)}
         found = {name: value for name, value in document.items() if name in known}

@@ -40,9 +40,9 @@ FILTER_CODES = {
 FILTER_WORDS = re.compile(
     r"content[\s_-]*(?:filter|polic|management|moderation|safety|check|security|violation|risk"
     r"|inspection|exists|restriction|censor)|responsible\s?ai|data[\s_-]*inspection|inappropriate"
-    r"|moderat(?:ion|ed)|\bflagged|guardrail|safety|unsafe|\bsensitive|prohibited|usage polic"
-    r"|polic\w+ violat|violat\w+.{0,60}(?:polic|terms|guideline)|acceptable use|harmful|offensive"
-    r"|toxic|nsfw|censor|disallowed|high[\s-]risk|block(?:ed|s)?[\s_-]*(?:by|reason|due|list)"
+    r"|moderat(?:ion|ed)|\bflagged|guardrail|safety|unsafe|(?<!case.)sensitive|prohibited"
+    r"|usage polic|polic\w+ violat|violat\w+.{0,60}(?:polic|terms|guideline)|acceptable use|harmful"
+    r"|offensive|toxic|nsfw|censor|disallowed|high[\s-]risk|block(?:ed|s)?[\s_-]*(?:by|reason|due|list)"
     r"|block(?:ed)? (?:prompt|content|input)|敏感|违规|违法|不安全|安全|风险|审核|不当",
     re.IGNORECASE,
 )
