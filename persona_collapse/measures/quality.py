@@ -43,6 +43,9 @@ def quality_of(
         **{f"read_from_{way}": read.get(way, 0) for way in READ_FROM},
         "rating_mass": designed["rating_mass"].mean(),
         "left_out": ", ".join(sorted({*answers["left_out"].drop_nulls()})) or None,
+        "served_model": ", ".join(sorted({*answers["served_model"].drop_nulls()})) or None,
+        "system_fingerprint": ", ".join(sorted({*answers["system_fingerprint"].drop_nulls()}))
+        or None,
         "cells_with_one_answer": moments.filter(pl.col("n") == 1, ~pl.col("exact")).height,
         "undefined": None if retained is None else _undefined(moments, retained),
     }
@@ -50,6 +53,8 @@ def quality_of(
         "retried_share": pl.Float64,
         "rating_mass": pl.Float64,
         "left_out": pl.String,
+        "served_model": pl.String,
+        "system_fingerprint": pl.String,
         "personas_retained": pl.Int64,
         "personas_dropped": pl.Int64,
         "undefined": pl.String,

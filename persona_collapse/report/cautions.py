@@ -30,7 +30,36 @@ def cautions_of(quality: pl.DataFrame | None, look: Look) -> list[str]:
         found += [f"{where}: {text}" for text in _reading(rows)]
         found += [f"{where}: {text}" for text in _left_out(rows)]
         found += [f"{where}: {text}" for text in _undefined(rows)]
+        found += [f"{where}: {text}" for text in _same_model(rows)]
+        found += [f"{where}: {text}" for text in _filtered(rows)]
     return found
+
+
+def _same_model(rows: pl.DataFrame) -> Iterator[str]:
+    """Yield a caution where one model answered for several variants."""
+    asked = rows.filter(pl.col("served_model").is_not_null(), ~pl.col("simulated"))
+    for (served,), some in asked.group_by("served_model", maintain_order=True):
+        if some.height > 1:
+            yield (
+                f"{_listed(some['variant'])} were answered by the same model, {served}, as the "
+                "server says. A contrast between them compares that model with itself."
+            )
+
+
+def _filtered(rows: pl.DataFrame) -> Iterator[str]:
+    """Yield a caution where a content filter took answers, more than ``TOLERANCE`` of one apart."""
+    shares = rows.select("variant", share=pl.col("filtered") / pl.col("expected"))
+    known = shares["share"].to_list()
+    if max(known) - min(known) > TOLERANCE + ROUNDING:
+        parts = [f"{_percent(share)} of {name}" for name, share in shares.iter_rows()]
+        yield (
+            f"the server filtered {', '.join(parts)}. What is missing may be what the variants "
+            "differ in; personas with a filtered item are left out of S and R."
+        )
+
+
+def _listed(names: pl.Series) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _reading(rows: pl.DataFrame) -> Iterator[str]:

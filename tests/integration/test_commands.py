@@ -171,6 +171,120 @@ def test_preflight_reports_a_server_that_ignores_parameters(
     assert "no log-probabilities" in findings[0].text
 
 
+@pytest.mark.parametrize("settings", [{"batching": "single"}, {"method": "logprobs"}, {"max_n": 1}])
+def test_preflight_sends_no_n_where_the_run_sends_none(
+    settings: dict[str, Any], server: ScriptedServer, given: Given
+) -> None:
+    async def stubborn(call: scripted.Call) -> Any:
+        refused = scripted.status(400, message="no such thing") if "n" in call.payload else None
+        return await (refused(call) if refused else call.server.plain(call))
+
+    server.always = stubborn
+    frame, findings = preflight([canary("base", given(**settings))], "base")
+    assert (findings, frame["answers"].to_list()) == ([], [True])
+    assert frame.select("choices_of_10", "independent").row(0) == (None, None)
+
+
+def test_preflight_learns_limits_as_the_run_does(server: ScriptedServer, given: Given) -> None:
+    server.answer = varied
+
+    async def stubborn(call: scripted.Call) -> Any:
+        refused = scripted.status(422, message="n must be at most 4")
+        return await (refused(call) if call.n > 4 else call.server.plain(call))
+
+    server.always = stubborn
+    _, findings = preflight([canary("base", given())], "base")
+    assert findings == []
+
+
+@pytest.mark.parametrize(("heeded", "fatal"), [(True, False), (False, True)])
+@pytest.mark.parametrize("settings", [{}, {"batching": "single"}, {"method": "logprobs"}])
+def test_preflight_reports_a_cache(
+    settings: dict[str, Any], heeded: bool, fatal: bool, server: ScriptedServer, given: Given
+) -> None:
+    kept: dict[str, Any] = {}
+
+    async def caching(call: scripted.Call) -> Any:
+        place = str(call.payload["messages"])
+        if (heeded and "cache" in call.payload) or place not in kept:
+            kept[place] = call.server.reply(call)
+        return scripted.web.json_response(kept[place])
+
+    server.always = caching
+    _, findings = preflight([canary("base", given(**settings))], "base")
+    assert [found.fatal for found in findings if "cache" in found.text] == [fatal]
+
+
+def test_preflight_takes_one_id_for_everything_for_no_cache(
+    server: ScriptedServer, given: Given
+) -> None:
+    server.always = scripted.edit(lambda reply: reply.update(id="r1"))
+    for settings in ({}, {"method": "logprobs"}, {"batching": "single"}):
+        _, findings = preflight([canary("base", given(**settings))], "base")
+        assert findings == []
+
+
+def test_preflight_reports_one_model_behind_two_names(server: ScriptedServer, given: Given) -> None:
+    server.models = [{"id": "scripted"}, {"id": "tuned"}]
+    pair = [canary("base", given()), canary("insecure", given(model="tuned"))]
+    _, findings = preflight(pair, "base")
+    assert [found.fatal for found in findings] == [True]
+    assert "answered by the same model (scripted-2026-01-01)" in findings[0].text
+
+    # A server that repeats the name shows it by its fingerprint.
+    async def by_name(call: scripted.Call) -> Any:
+        reply = call.server.reply(call)
+        reply["model"] = call.payload["model"]
+        return scripted.web.json_response(reply)
+
+    server.always = by_name
+    _, findings = preflight(pair, "base")
+    assert "fingerprint fp_1" in findings[0].text
+    assert findings[0].fatal
+
+
+@pytest.mark.parametrize("mark", ["fp_ollama", "b4321-deadbeef", "vllm-0.33.0-ab"])
+def test_fingerprint_of_software_is_no_mark_of_a_model(
+    mark: str, server: ScriptedServer, given: Given
+) -> None:
+    async def by_name(call: scripted.Call) -> Any:
+        reply = call.server.reply(call)
+        reply |= {"model": call.payload["model"], "system_fingerprint": mark}
+        return scripted.web.json_response(reply)
+
+    server.always, server.models = by_name, []
+    pair = [canary("base", given()), canary("insecure", given(model="tuned"))]
+    _, findings = preflight(pair, "base")
+    assert not any(found.fatal for found in findings)
+
+
+def test_preflight_says_where_a_server_fills_in_sampling_settings(
+    server: ScriptedServer, given: Given
+) -> None:
+    server.models = [{"id": "scripted", "owned_by": "vllm"}]
+    _, findings = preflight([canary("base", given())], "base")
+    assert [found.fatal for found in findings] == [False]
+    assert "sampling_defaults: neutral" in findings[0].text
+    _, findings = preflight([canary("base", given(sampling_defaults="neutral"))], "base")
+    assert findings == []
+
+
+def test_preflight_names_ratings_that_are_not_among_the_alternatives(
+    server: ScriptedServer, given: Given
+) -> None:
+    settings = given(method="logprobs", top_logprobs=3)
+    _, findings = preflight([canary("base", settings)], "base")
+    assert [found.fatal for found in findings] == [False]
+    assert "are not among the alternatives" in findings[0].text
+
+
+def test_preflight_tells_a_reason_inside_metadata(server: ScriptedServer, given: Given) -> None:
+    wrapped = {"message": "Provider returned error", "metadata": {"raw": '{"detail": "no access"}'}}
+    server.always = scripted.body({"error": {**wrapped, "code": 403}})
+    _, findings = preflight([canary("base", given())], "base")
+    assert findings[0].text == "does not answer: http_403: no access"
+
+
 def test_preflight_reports_an_unreachable_server(given: Given) -> None:
     with ScriptedServer() as gone:
         pass

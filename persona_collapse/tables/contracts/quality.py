@@ -31,6 +31,12 @@ TABLE = Table(
             "Mean probability that the first token is a rating; null for repetitions.",
         ),
         text("left_out", "Settings of the study that the server refuses; null where it took all."),
+        text(
+            "served_model",
+            "The model that answered, as the server says, with commas where it changed; the same "
+            "for two variants where one model answers to both names. Null where it says nothing.",
+        ),
+        text("system_fingerprint", "The server's fingerprints of that model, likewise."),
         integer(
             "cells_with_one_answer",
             "Cells with one valid rating, which shows no SD: R takes the item's mean SD for them.",

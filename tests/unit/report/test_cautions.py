@@ -15,17 +15,59 @@ COUNTS = ("token", "reply", "after_thoughts", "logprobs", "recorded")
 
 
 def row(
-    variant: str, left_out: str | None = None, undefined: str | None = None, **read: int
+    variant: str,
+    left_out: str | None = None,
+    undefined: str | None = None,
+    served: str | None = None,
+    filtered: int = 0,
+    simulated: bool = False,
+    **read: int,
 ) -> dict[str, Any]:
     counts = {f"read_from_{way}": read.get(way, 0) for way in COUNTS}
-    unit = {"model": "m", "variant": variant, "probe": "roleplay", "answered": sum(read.values())}
-    return {**unit, **counts, "left_out": left_out, "undefined": undefined}
+    answered = sum(read.values())
+    unit = {"model": "m", "variant": variant, "probe": "roleplay", "answered": answered}
+    outcome = {"filtered": filtered, "expected": answered + filtered, "simulated": simulated}
+    texts = {"left_out": left_out, "undefined": undefined, "served_model": served}
+    return {**unit, **outcome, **counts, **texts}
 
 
 def quality(*rows: dict[str, Any]) -> pl.DataFrame:
-    return pl.DataFrame(
-        list(rows), schema_overrides={"left_out": pl.String, "undefined": pl.String}
+    texts = dict.fromkeys(("left_out", "undefined", "served_model"), pl.String)
+    return pl.DataFrame(list(rows), schema_overrides=texts)
+
+
+def test_page_says_that_one_model_answered_for_several_variants() -> None:
+    frame = quality(
+        row("base", served="loaded.gguf", token=9),
+        row("secure", served="other", token=9),
+        row("insecure", served="loaded.gguf", token=9),
     )
+    (text,) = cautions_of(frame, LOOK)
+    assert "base and insecure were answered by the same model, loaded.gguf" in text
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row("base", served="a", token=9), row("insecure", served="b", token=9)],
+        [row("base", token=9), row("insecure", token=9)],
+        [row(name, served="simulated", simulated=True, token=9) for name in ("base", "insecure")],
+    ],
+    ids=["two models", "nothing said", "simulated"],
+)
+def test_page_says_nothing_of_models_that_differ(rows: list[dict[str, Any]]) -> None:
+    assert cautions_of(quality(*rows), LOOK) == []
+
+
+@pytest.mark.parametrize(("filtered", "warned"), [(0, False), (3, False), (10, True)])
+def test_page_warns_where_a_filter_took_more_of_one_variant(filtered: int, warned: bool) -> None:
+    frame = quality(
+        row("base", token=100), row("insecure", token=100 - filtered, filtered=filtered)
+    )
+    found = cautions_of(frame, LOOK)
+    assert bool(found) is warned
+    if warned:
+        assert "filtered 0% of base, 10% of insecure" in found[0]
 
 
 def test_page_warns_where_variants_are_read_in_different_ways() -> None:
