@@ -37,6 +37,8 @@ SCHEMA: dict[str, pl.DataType] = {
     "read_from": pl.String(),  # one of READ_FROM, null without a rating
     "rating_mass": pl.Float64(),  # of the first token's probability, for ``method: logprobs``
     "left_out": pl.String(),  # settings of the study that the server refuses, with commas
+    # The mean of several answers, where a recorded file holds no single ones; ``rating`` is null.
+    "mean_rating": pl.Float64(),
 }
 SLOT = ("persona_id", "item_id", "repetition")
 NAMES = ("model", "variant", "probe")

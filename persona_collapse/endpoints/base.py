@@ -149,6 +149,10 @@ class Endpoint:
         """Return the files that answers are read from, besides instrument and persona set."""
         return []
 
+    def gives_means(self, unit: UnitSettings) -> bool:
+        """Return whether answers are means of several ones, so that R cannot be computed."""
+        return False
+
     def outcome(self, task: Task, settings: dict[str, Any]) -> dict[str, Any] | None:
         """Return what became of the rows of a unit's files, by name; None where there are none.
 

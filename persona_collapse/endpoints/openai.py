@@ -225,6 +225,7 @@ class Shard:
                     **{name: getattr(slot, name) for name in of_slot},
                     "status": slot.status or ERROR,
                     "request_key": f"{cell.key}:{slot.repetition}",
+                    "mean_rating": None,
                 }
                 for name, column in columns.items():
                     column.append(row[name])

@@ -123,6 +123,10 @@ class Recorded(Endpoint):
             return list(found(root, pattern, f"{unit.where}.files.{unit.names['probe']}"))
         return [str(root / pattern)]
 
+    def gives_means(self, unit: UnitSettings) -> bool:
+        """Return whether the layout says that ratings are means."""
+        return bool(_layout(unit).get("rating") == "mean")
+
     def outcome(self, task: Task, settings: dict[str, Any]) -> dict[str, Any]:
         """Return what became of the rows of the unit's files."""
         return asdict(_read(task, settings)[1])

@@ -21,9 +21,11 @@ def checked(
         if name in rows.columns:
             shown = columns.get("failures", name) if name == "parse_failures" else name
             rows = _counts(rows, name, shown, records)
+    if "mean_rating" not in rows.columns:
+        rows = rows.with_columns(mean_rating=pl.lit(None, pl.Float64))
     typed = [name for name in rows.columns if name in SCHEMA and name not in (*COUNTS, "rating")]
     rows = rows.with_columns(_fitting(rows[name], records) for name in typed)
-    answered = pl.col("rating").is_not_null()
+    answered = pl.col("rating").is_not_null() | pl.col("mean_rating").is_not_null()
     if "probabilities" in rows.columns:
         answered |= pl.col("probabilities").is_not_null()
         _refuse_wrong_probabilities(rows, records, len(scale.ratings))
@@ -107,13 +109,12 @@ def distinct(rows: pl.DataFrame, records: Records) -> pl.DataFrame:
 
     Raises ``UserError`` where a slot has different ratings.
     """
-    kept = rows.sort(pl.col("rating").is_null(), FILE, ROW).unique(
-        SLOT, keep="first", maintain_order=True
-    )
+    rating = pl.coalesce("mean_rating", "rating")
+    kept = rows.sort(rating.is_null(), FILE, ROW).unique(SLOT, keep="first", maintain_order=True)
     if kept.height == rows.height:
         return kept
-    ratings = pl.col("rating").drop_nulls()
-    places = pl.struct(FILE, ROW).filter(pl.col("rating").is_not_null())
+    ratings = rating.drop_nulls().alias("rating")
+    places = pl.struct(FILE, ROW).filter(rating.is_not_null())
     clashes = (
         rows.group_by(SLOT, maintain_order=True)
         .agg(ratings.unique(maintain_order=True), places.alias("places"))

@@ -11,7 +11,8 @@ from persona_collapse.layouts.keys import RATING, Layout
 from persona_collapse.layouts.tables import FILE, ROW, Records, texts
 from persona_collapse.materials.instruments import Scale
 
-READ, SHARES, MASS = "\trating", "\tprobabilities", "\tmass"  # no file has such columns
+# What is read, under names that no file has.
+READ, MEAN, SHARES, MASS = "\trating", "\tmean", "\tprobabilities", "\tmass"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 COMMA = re.compile(r"[+-]?\d*,\d+")
 ROUNDING = 1e-6  # log-probabilities and sums of probabilities are rounded where they are written

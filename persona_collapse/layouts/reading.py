@@ -24,6 +24,7 @@ from persona_collapse.layouts.matching import Items, People, examples, number_in
 from persona_collapse.layouts.patterns import LABELS, labels
 from persona_collapse.layouts.ratings import (
     MASS,
+    MEAN,
     READ,
     SHARES,
     Fields,
@@ -45,6 +46,7 @@ FOUND = {
     "item_id": "\titem_id",
     "repetition": "\trepetition",
     "rating": READ,
+    "mean_rating": MEAN,
     "probabilities": SHARES,
     "rating_mass": MASS,
 }
@@ -300,7 +302,10 @@ def _rated(
         rows = probabilities_in(rows, template, scale, records, logarithms)
         return rows.with_columns(pl.lit(None, pl.Float64).alias(READ))
     fields = Fields(layout, scale, records.decimal_comma)
-    return fields.read(rows, records, columns["rating"])
+    rows = fields.read(rows, records, columns["rating"])
+    if layout.rating == "mean":
+        rows = rows.rename({READ: MEAN}).with_columns(pl.lit(None, pl.Float64).alias(READ))
+    return rows
 
 
 def _matched(

@@ -33,20 +33,31 @@ def moments_of(answers: pl.DataFrame, instrument: Instrument, personas: int | No
 
     ``answers`` (columns of ``answers.SCHEMA``) are of one model x variant x probe; ``personas`` is
     the number of designed personas, None for an unconditioned probe. A cell without a valid rating
-    has n = 0. Repetitions beyond the design are used. Raises ``UserError`` for answers outside the
-    design and for duplicate slots.
+    has n = 0. Repetitions beyond the design are used. A cell of ``mean_rating`` counts as one
+    answer without an SD: its mean is exact, in ``counts`` it is the nearest rating. Raises
+    ``UserError`` for answers outside the design and for duplicate slots.
     """
     names = names_of(answers)
     check_design(answers, instrument, personas)
     items = sorted(instrument.items, key=lambda item: item.id)
-    shape = (1 if personas is None else personas, len(items), len(instrument.scale.ratings))
-    valid = answers.filter(pl.col("rating").is_not_null())
+    minimum, width = instrument.scale.minimum, len(instrument.scale.ratings)
+    shape = (1 if personas is None else personas, len(items))
+    value = pl.coalesce("mean_rating", "rating")
+    valid = answers.filter(value.is_not_null()).select("item_id", "persona_id", value=value)
     item_ids = np.array([item.id for item in items], dtype=np.int64)
     places = np.searchsorted(item_ids, _integers(valid["item_id"]))
     places += _integers(valid["persona_id"].fill_null(0)) * shape[1]
-    places = places * shape[2] + _integers(valid["rating"]) - instrument.scale.minimum
-    counts = np.bincount(places, minlength=int(np.prod(shape))).reshape(-1, shape[2])
-    n, mean, sd = moments_of_counts(counts, instrument.scale.minimum)
+    if answers["mean_rating"].is_not_null().any():
+        answered = np.bincount(places, minlength=math.prod(shape))
+        total = np.bincount(places, valid["value"].to_numpy(), math.prod(shape))
+        mean = np.divide(total, answered, out=np.full(total.size, math.nan), where=answered > 0)
+        n, sd = (answered > 0).astype(np.int64), np.full(total.size, math.nan)
+        nearest = np.nan_to_num(np.rint(mean)).astype(np.int64) - minimum
+        counts = (nearest[:, None] == np.arange(width)) * n[:, None]
+    else:
+        places = places * width + _integers(valid["value"]) - minimum
+        counts = np.bincount(places, minlength=math.prod(shape) * width).reshape(-1, width)
+        n, mean, sd = moments_of_counts(counts, minimum)
     simulated = bool((answers["served_model"] == SIMULATED).any())
     return _frame(names, items, personas, n, mean, sd, counts, simulated=simulated)
 
@@ -179,7 +190,7 @@ def check_design(answers: pl.DataFrame, instrument: Instrument, personas: int | 
     else:
         outside = persona.is_null() | (persona < 0) | (persona >= personas)
         rule = f"the design has personas 0 to {personas - 1}"
-    rating = pl.col("rating")
+    rating = pl.coalesce("mean_rating", "rating")
     rules = {
         rule: outside,
         f"instrument {instrument.name!r} has no such item": ~pl.col("item_id").is_in(

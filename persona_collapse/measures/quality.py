@@ -28,7 +28,8 @@ def quality_of(
     expected = (1 if personas is None else personas) * len(instrument.items) * repetitions
     by_persona = moments.group_by("persona_id").agg(complete=(pl.col("n") > 0).all())
     retained = None if personas is None else int(by_persona["complete"].sum())
-    extra = answers.filter(pl.col("repetition") > repetitions)["rating"].count()
+    rated = pl.coalesce("mean_rating", "rating").is_not_null()
+    extra = answers.filter(rated, pl.col("repetition") > repetitions).height
     row = {
         **names,
         "expected": expected,
@@ -47,7 +48,7 @@ def quality_of(
         "system_fingerprint": ", ".join(sorted({*answers["system_fingerprint"].drop_nulls()}))
         or None,
         "cells_with_one_answer": moments.filter(pl.col("n") == 1, ~pl.col("exact")).height,
-        "undefined": None if retained is None else _undefined(moments, retained),
+        "undefined": None if retained is None else _undefined(answers, moments, retained),
     }
     nullable = {
         "retried_share": pl.Float64,
@@ -62,7 +63,7 @@ def quality_of(
     return pl.DataFrame([row], schema_overrides=nullable)
 
 
-def _undefined(moments: pl.DataFrame, retained: int) -> str | None:
+def _undefined(answers: pl.DataFrame, moments: pl.DataFrame, retained: int) -> str | None:
     """Return what S and R lack; None where both are defined."""
     if retained == 0:
         return "S and R need a persona with a valid rating of every item; there is none"
@@ -70,6 +71,8 @@ def _undefined(moments: pl.DataFrame, retained: int) -> str | None:
     if retained == 1:
         reasons.append("S needs two personas with a valid rating of every item; there is one")
     kept = moments.filter((pl.col("n") > 0).all().over("persona_id"))
-    if kept["sd"].is_null().all():
+    if answers["mean_rating"].is_not_null().any():
+        reasons.append("R needs single answers; the recorded ratings are means of several")
+    elif kept["sd"].is_null().all():
         reasons.append("R needs two answers to the same persona and item; there is one")
     return ". ".join(reasons) or None

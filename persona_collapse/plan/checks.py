@@ -73,13 +73,20 @@ def undefined_values(layout: Layout) -> list[str]:
         units = [unit for unit in layout.shards if unit.probe == name]
         if layout.persona_count(name) is None or not units:
             continue
-        once = [u for u in units if layout.method(u) == "repeats" and layout.repetitions(u) < 2]
+        means = [u for u in units if layout.endpoint(u).gives_means(layout.unit_settings(u))]
+        single = [unit for unit in units if unit not in means]
+        once = [u for u in single if layout.method(u) == "repeats" and layout.repetitions(u) < 2]
         if once:
             read = any(layout.endpoint_files(unit) for unit in once)
             unless = " where the recorded answers hold no more" if read else ""
             notes.append(
                 f"probes.{name}.repetitions: 1: R stays empty{unless}: it needs two answers to the "
                 "same persona and item, or method: logprobs; no verdict is possible without R"
+            )
+        if means:
+            notes.append(
+                f"probes.{name}: R stays empty for {means[0].model} {means[0].variant}, whose "
+                "recorded ratings are means (layout.rating: mean); no verdict is possible without R"
             )
         if layout.persona_count(name) == 1:
             notes.append(f"probes.{name}: S stays empty: it needs two personas or more")

@@ -225,6 +225,7 @@ COLUMNS = {
     "read_from": pl.String(),
     "rating_mass": pl.Float64(),
     "left_out": pl.String(),
+    "mean_rating": pl.Float64(),
 }
 # What comes of STORED: item, repetition, rating, status, fallback.
 READ = [
@@ -380,6 +381,7 @@ def test_stored_log_probabilities_give_the_same_probabilities_without_a_request(
         "read_from": "logprobs",
         "rating_mass": 1.0,
         "left_out": None,
+        "mean_rating": None,
     }
 
 

@@ -15,7 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.helpers.recorded_studies import collapse, instrument, write_materials, write_study
+from persona_collapse.answers import write_answers
+from persona_collapse.materials.instruments import read_instrument
+from persona_collapse.measures.moments import moments_of
+from persona_collapse.measures.quality import quality_of
+from persona_collapse.plan.checks import undefined_values
+from tests.helpers.recorded_studies import (
+    answers,
+    collapse,
+    instrument,
+    layout_at,
+    write_materials,
+    write_study,
+)
 
 Ratings = NDArray[np.int64]  # (personas, items, repetitions)
 Writer = Callable[[Path, Ratings], dict[str, Any]]
@@ -201,3 +213,39 @@ def test_recorded_scales_reach_from_two_points_to_a_hundred(
     ratings = np.random.default_rng(3).integers(scale[0], scale[1] + 1, (6, 4, 3))
     found = collapse(study_of(tmp_path, usual, ratings, scale))
     assert found["base"] == pytest.approx(truth(ratings), rel=1e-12)
+
+
+def test_means_give_susceptibility_and_no_robustness_with_the_reason(tmp_path: Path) -> None:
+    means = np.random.default_rng(5).uniform(0, 4, (6, 4, 1)).round(3)
+    probe = write_materials(tmp_path, instrument((0, 4), ITEMS), PEOPLE)
+    rows = [[PEOPLE[p], TEXTS[q], means[p, q, 0]] for p, q in np.ndindex(6, 4)]
+    text = "\n".join(";".join(map(str, row)).replace(".", ",").replace(",;", ".;") for row in rows)
+    (tmp_path / "means.csv").write_text(f"who;asked;average\n{text}\n")
+    layout = {
+        "columns": {"persona": "who", "item": "asked", "rating": "average"},
+        "rating": "mean",
+    }
+    endpoint = {"kind": "recorded", "root": str(tmp_path), "files": {"roleplay": "means.csv"}}
+    keys = {
+        "endpoints": {"theirs": endpoint | {"layout": layout}},
+        "models": {"m": {"variants": {"base": {"endpoint": "theirs"}}}},
+    }
+    study = write_study(tmp_path, {**probe, "repetitions": 1}, keys)
+    found = collapse(study)["base"]
+    assert found["S"] == pytest.approx(means[:, :, 0].std(axis=0, ddof=1).mean(), rel=1e-12)
+    assert np.isnan(found["R"])
+    planned = layout_at(study)
+    assert any("means (layout.rating: mean)" in note for note in undefined_values(planned))
+    (unit,) = planned.shards
+    frame = answers(planned, unit)
+    questions = read_instrument(Path(planned.instrument(unit)))
+    row = quality_of(frame, moments_of(frame, questions, 6), questions, 6, 1).row(0, named=True)
+    assert row["undefined"] == "R needs single answers; the recorded ratings are means of several"
+    assert row["answered"] == 24
+    assert frame["rating"].null_count() == 24
+    write_answers(frame, tmp_path / "own.parquet")
+    own = {"kind": "recorded", "root": str(tmp_path), "files": {"roleplay": "own.parquet"}}
+    again = write_study(
+        tmp_path, {**probe, "repetitions": 1}, keys | {"endpoints": {"theirs": own}}
+    )
+    assert collapse(again)["base"]["S"] == found["S"]
