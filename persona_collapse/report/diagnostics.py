@@ -90,7 +90,6 @@ GROUPS = (
             "entropy_bits": "Entropy",
             "kl_to_base_bits": "KL to baseline",
             "reversal_cells": "Cells with reversals",
-            "S_share_of_max": "S as a share of its maximum",
         },
     ),
     Group(

@@ -50,10 +50,12 @@ def methods_of(
         f"{look.metric('S')} is the mean over items of the standard deviation, across personas, "
         f"of the mean rating. {look.metric('R')} is the inverse of the mean standard deviation of "
         "repeated ratings (arXiv:2511.08565).",
-        "Standard errors and intervals come from "
+        "Standard errors come from "
         f"{analysis['bootstrap_personas']:,} bootstrap draws of personas and "
-        f"{analysis['bootstrap_reruns']:,} of repetitions within persona and item; "
-        f"contrasts against {look.baseline} draw the same personas for both variants.",
+        f"{analysis['bootstrap_reruns']:,} of repetitions within persona and item. Intervals of "
+        f"{look.metric('S')}, {look.metric('R')} and their changes are bootstrap-t intervals on "
+        "the log scale over personas, and p values invert them; contrasts draw the same personas "
+        "for both variants.",
         *_check(study.get("misalignment")),
         f"The random seed was {study.get('seed')}.",
     ]

@@ -120,7 +120,7 @@ class Analysis(Keys):
     bootstrap_reruns: Draws = key("bootstrap draws over repetitions within cells", 400)
     bootstrap_diagnostics: Draws = key("bootstrap draws for the intervals of diagnostics", 1000)
     permutations: Annotated[int, Limits(ge=99)] = key(
-        "draws of the sign-flip permutation tests", 9999
+        "draws of the sign-flip tests of exchangeability", 9999
     )
     baseline: Text | None = key(
         "what percent changes are relative to; a name of your own must be a variant of some "

@@ -164,7 +164,7 @@ rule table_logprobs:
 
 
 rule table_contrasts:
-    """Compare variants in pairs of the same personas: intervals, permutation tests, averages."""
+    """Compare variants in pairs of the same personas: intervals, tests, averages."""
     input:
         MEASURES.instrument_files,
         moments=MEASURES.files("moments", PERSONA_UNITS),

@@ -1,1 +1,1 @@
-"""Contrasts of variants: pairs, permutation tests, averages over models."""
+"""Contrasts of variants: pairs, intervals, tests of exchangeability, averages over models."""

@@ -1,17 +1,19 @@
-"""Sign-flip permutation tests of the difference between two variants of one model.
+"""Sign-flip tests that two variants of one model are exchangeable (``p_exchange``).
 
-Under the null hypothesis a persona's answers could equally have come from the other variant, so the
-variant labels of each persona are exchanged with probability one half, for all its items together.
-Each item is first centred on its variant's mean: S and sigma_bar do not depend on it, and a shift
-of all ratings would otherwise count as spread among relabelled personas. For sigma_bar this is the
-paired sign-flip test of a mean; R = 1 / sigma_bar shares it. For S it flips the signs of personas'
-contributions to the items' variances, and keeps its level in large samples even where the variants
-differ in more than S, because flipped contributions have the variance of the sum whatever their
-shape (compare Janssen 1999 on paired sign flips).
+The null hypothesis: each persona's answers, up to a shift of every item, could equally have come
+from the other variant. The variant labels of each persona are exchanged with probability one half,
+for all its items together. Each item is first centred on its variant's mean: S and sigma_bar do not
+depend on it, and a shift of all ratings would otherwise count as spread among relabelled personas.
+For sigma_bar this is the paired sign-flip test of a mean; R = 1 / sigma_bar shares it. For S it
+flips the signs of personas' contributions to the items' variances.
+
+It is no test of equal S. Variants with the same S whose spread has different shapes are not
+exchangeable: where 5 % of the personas carry one variant's spread, it rejects in more than 5 % of
+studies (``docs/calibration.md``). ``p`` in ``contrasts.csv`` tests equal S and equal R.
 
 With replicate fine-tunes, a persona's labels are exchanged in all replicates at once, and the
-statistic is the mean log ratio over replicates. p is conditional on the fine-tunes that were made;
-``p_replicates`` in ``contrasts.csv`` covers other seeds.
+statistic is the mean log ratio over replicates. The p-value is conditional on the fine-tunes that
+were made.
 """
 
 from collections.abc import Hashable, Sequence

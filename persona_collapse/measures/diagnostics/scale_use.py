@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from persona_collapse.measures.cells import Array, Cells
 from persona_collapse.measures.diagnostics.fidelity import shared_personas
-from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of_draws, ratio
+from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of_draws
 
 GIVEN = 0.05  # a rating with this probability counts as given, for log-probabilities
 DOMINANT = 0.9  # a variant is degenerate if a rating has this share of all answers
@@ -22,8 +22,8 @@ def scale_use(
     cells: ``reversal_cells`` with ratings K - 2 or more points apart (4 on a 0-5 scale). Shares of
     items: ``constant_items`` with equal means of all personas. ``degenerate``: 1 if ``top_share``
     is 0.9 or more or half of the items are constant. ``S_max``: largest S for the items' answers
-    (``largest_spread``), ``S_share_of_max`` = S / S_max, ``S_max_of_mean``: largest S for their
-    means. With ``base``: ``kl_to_base_bits``.
+    (``largest_spread``), ``S_max_of_mean``: largest S for their means. With ``base``:
+    ``kl_to_base_bits``.
     """
     weights = draws_of_personas(cells, seed, probe, draws)
     shares = shares_of(cells)
@@ -120,16 +120,12 @@ def _room(means: Array, shares: Array, cells: Cells, weights: Array) -> dict[str
     flat = shares.reshape(shares.shape[0], -1)
     marginal = (weights @ flat / count[:, None]).reshape(-1, *shares.shape[1:])
     centre = means.mean(axis=0)
-    centred = means - centre
-    over = weights @ centred / count[:, None]
-    variance = np.maximum(weights @ centred**2 / count[:, None] - over**2, 0)
+    over = weights @ (means - centre) / count[:, None]
     averages = np.clip(over + centre, ratings[0], ratings[-1])
-    largest = largest_spread(marginal, ratings).mean(axis=1)
     # Bhatia and Davis (2000): for a given mean, the two ends have the largest spread.
     by_mean = np.sqrt((ratings[-1] - averages) * (averages - ratings[0])).mean(axis=1)
     return {
-        "S_max": largest * scale,
-        "S_share_of_max": ratio(np.sqrt(variance).mean(axis=1), largest),
+        "S_max": largest_spread(marginal, ratings).mean(axis=1) * scale,
         "S_max_of_mean": by_mean * scale,
     }
 

@@ -11,7 +11,7 @@ TABLE = Table(
         text("left_out", "Model that the mean leaves out, by its key in the study."),
         *COMPARISON,
         number("percent", "Mean of the other models' percent changes."),
-        *ends("percent", "its 95 % BCa interval."),
+        *ends("percent", "its 95 % bootstrap-t interval."),
         number("shift", "Change of the mean when the model is left out, in points of percent."),
         integer("n_models", "Models in the mean."),
         SIMULATED,

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from persona_collapse.common.errors import UserError
@@ -58,6 +60,41 @@ def test_estimates_are_differences_of_the_metrics() -> None:
                 100 * np.expm1(ends)
             )
     assert found["n_personas"].unique().to_list() == [25]
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 2**20), st.integers(2, 14), st.floats(0.3, 1.5), st.floats(0.2, 0.9))
+def test_interval_percent_and_p_of_a_contrast_never_disagree(
+    seed: int, personas: int, spread: float, noise: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    frames = [
+        moments(simulated_ratings(rng, (personas, 4, 4), *kind), OF, model=model, variant=variant)
+        for model in ("one", "two")
+        for variant, kind in (("base", (0.7, 0.3)), ("insecure", (spread, noise)))
+    ]
+    found = table(frames, bootstrap_personas=100, bootstrap_reruns=2, permutations=99)
+    ends = found.select("log_ratio_lo", "log_ratio_hi")
+    assert found.select("percent_lo", "percent_hi").to_numpy() == pytest.approx(
+        100 * np.expm1(ends.to_numpy().astype(float)), nan_ok=True
+    )
+    assert (found["p"].is_null() == ends["log_ratio_lo"].is_null()).all()
+    known = found.drop_nulls("p")
+    excludes = (known["log_ratio_lo"] > 0) | (known["log_ratio_hi"] < 0)
+    assert ((known["p"] < 0.05) == excludes).all()
+    R, sigma = (known.filter(pl.col("model") != "mean", metric=m) for m in ("R", "sigma_bar"))
+    assert R["p"].to_numpy() == pytest.approx(sigma["p"].to_numpy())
+
+
+def test_interval_is_unknown_where_one_persona_carries_all_spread() -> None:
+    base = simulated_ratings(np.random.default_rng(1), (12, 4, 5))
+    carried = np.full((12, 4, 5), 3.0)
+    carried[4] = 5.0
+    S = overall(table([moments(base, OF), moments(carried, OF, variant="insecure")]),
+                "m", "insecure-base", "S")  # fmt: skip
+    # Without persona 4 nothing is left of S: any interval would be too short.
+    assert (S["percent_lo"], S["percent_hi"], S["p"]) == (None, None, None)
+    assert S["percent"] is not None
 
 
 def test_mean_row_averages_the_models() -> None:
