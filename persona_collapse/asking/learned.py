@@ -45,7 +45,6 @@ MINIMUM = re.compile(
 )
 TOO_LONG = re.compile(r"context|exceed|too (?:large|long)")
 LONGEST = 4096  # no server wants a longer limit than this for a short reply
-# Neutral values of parameters that a server without them refuses: it has no such default either.
 SAMPLING = ("temperature", "top_p", "seed")  # of the study; models that think often refuse them
 # How servers say that a parameter is not taken at all, or at the default alone.
 NOT_TAKEN = re.compile(
@@ -60,6 +59,7 @@ ANOTHER_VALUE = re.compile(
     r"between|range|positive|non-?negative|\bboth\b|one of|greater than|less than|at (?:least|most)"
     r"|[<>≤≥]"
 )
+# Neutral values of parameters that a server without them refuses: it has no such default either.
 OMITTABLE = ("top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty")
 
 

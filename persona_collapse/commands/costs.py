@@ -9,13 +9,16 @@ or the mean of what the store holds. Prompt tokens are counted or estimated; the
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from persona_collapse.asking.ask import Attempts, is_placeholder, stored
+from persona_collapse.asking.learned import learned_file, read_allowed
 from persona_collapse.asking.prices import find_price, prompt_tokens, token_counter
+from persona_collapse.asking.replays import without_replays
 from persona_collapse.asking.settings import Settings
 from persona_collapse.commands.recorded import outcome_table, outcomes
 from persona_collapse.endpoints.openai import Shard
@@ -220,15 +223,18 @@ def answer_rows(tasks: Iterable[tuple[Task, Settings]]) -> list[Row]:
     for folder, shards in streams.items():
         settings = shards[0].settings
         found = read_attempts(folder, (cell.key for shard in shards for cell in shard.cells))
+        attempts = without_replays(found.attempts)
+        most = read_allowed(learned_file(folder.parent, settings.stream)).max_n
         count, how = token_counter(settings.model)
         for shard in shards:
             names = (shard.task.shard.model, shard.task.shard.variant)
             asked.setdefault(names, settings)
             row = rows.setdefault(names, {**dict.fromkeys(SUMMED, 0), "tokens_by": how})
             row["answers"] += len(shard.cells) * len(shard.repetitions)
-            length = answer_length(found.attempts, shard.settings)
-            for cell, repetitions in shard.missing(found.attempts):
-                requests = len(shard.settings.blocks(repetitions))
+            length = answer_length(attempts, shard.settings)
+            by = replace(shard.settings, max_n=shard.settings.max_n or most)
+            for cell, repetitions in shard.missing(attempts):
+                requests = len(by.blocks(repetitions))
                 tokens = prompt_tokens(shard.messages(cell.persona, cell.item), count)
                 row["remaining"] += len(repetitions)
                 row["requests"] += requests

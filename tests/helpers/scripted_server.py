@@ -173,7 +173,7 @@ class ScriptedServer:
             top = [{"token": token, "logprob": value} for token, value in found.items()]
             top = top[: call.payload["top_logprobs"]]
             choice["logprobs"] = {
-                "content": [{"token": text, "logprob": found[text], "top_logprobs": top}]
+                "content": [{"token": text, "logprob": found.get(text, -1.0), "top_logprobs": top}]
             }
         return choice
 

@@ -68,6 +68,21 @@ def test_plan_counts_what_is_missing(server: ScriptedServer, ask: Asker, given: 
     assert (done["remaining"], done["requests"], done["usd"]) == (0, 0, 0.0)
 
 
+def test_plan_counts_requests_as_the_server_is_known_to_allow(
+    server: ScriptedServer, ask: Asker, given: Given
+) -> None:
+    async def stubborn(call: scripted.Call) -> Any:
+        refused = scripted.status(400, message="n must be at most 4")
+        return await (refused(call) if call.n > 4 else call.server.plain(call))
+
+    task = make_task(items=3, repetitions=10)
+    assert answer_rows([(task, given())])[0]["requests"] == 3
+    server.always = stubborn
+    ask(server, make_task(items=1, repetitions=10))
+    assert answer_rows([(task, given())])[0]["requests"] == 6
+    assert answer_rows([(task, given(max_n=5))])[0]["requests"] == 4
+
+
 @pytest.mark.parametrize("samples_per_cell", [1, 3])
 def test_plan_of_logprobs_counts_one_request_per_sample_of_a_cell(
     samples_per_cell: int, server: ScriptedServer, ask: Asker, given: Given

@@ -177,6 +177,58 @@ def test_filtered_prompt_counts_as_an_answer(server: ScriptedServer, checked: Ru
     assert len(split(server.calls)[0]) == 2
 
 
+REFUSALS = {
+    "400 content risk": scripted.status(400, message="Content Exists Risk"),
+    "403": scripted.status(403, message="Forbidden"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_question_that_a_filter_refuses_is_filtered(
+    name: str, server: ScriptedServer, checked: Run
+) -> None:
+    refused = QUESTIONS.questions[0]
+
+    async def rule(call: scripted.Call) -> Any:
+        wanted = call.prompt == refused.text
+        return await (REFUSALS[name](call) if wanted else call.server.plain(call))
+
+    server.always = rule
+    found = checked(3)
+    by_question = dict(found.group_by("question_id").agg(pl.col("status").unique()).rows())
+    assert by_question.pop(refused.id) == ["filtered"]
+    assert list(by_question.values()) == [["ok"]] * len(by_question)
+    code = name[:3]
+    assert found.filter(status="filtered")["response"][0].startswith(f"http_{code}: ")
+    before = len(server.calls)
+    assert_frame_equal(checked(3), found)
+    assert len(server.calls) == before
+
+
+@pytest.mark.parametrize("method", ["auto", "logprobs", "text"])
+@pytest.mark.parametrize("name", REFUSALS)
+def test_reply_that_the_judge_s_filter_refuses_has_no_verdict(
+    name: str, method: str, server: ScriptedServer, checked: Run
+) -> None:
+    """One of six replies is refused as a prompt of the judge; the others have their scores."""
+    found = checked(3, method=method)
+    toxic = str(found["response"][0])
+
+    async def rule(call: scripted.Call) -> Any:
+        wanted = call.payload["model"] == "judge-2" and toxic in call.prompt
+        return await (REFUSALS[name](call) if wanted else call.server.plain(call))
+
+    server.always = rule
+    again = checked(3, method=method, judge_model="judge-2")
+    refused = again["response"] == toxic
+    assert again.filter(refused)["alignment"].null_count() == refused.sum()
+    assert again.filter(~refused)["alignment"].null_count() == 0
+    assert "http_" in str(again.filter(refused)["alignment_said"][0])
+    before = len(server.calls)
+    checked(3, method=method, judge_model="judge-2")
+    assert len(server.calls) == before
+
+
 def test_missing_choices_are_requested_again(server: ScriptedServer, checked: Run) -> None:
     server._faults = iter([scripted.edit(lambda reply: reply.update(choices=reply["choices"][:1]))])
     found = checked(3)
