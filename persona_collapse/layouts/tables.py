@@ -19,9 +19,17 @@ from persona_collapse.common.errors import UserError
 
 FILE, ROW = "\tfile", "\trow"  # of a record: its file's place in ``Records.paths``, its number
 CHUNK = 50_000
+FORMATS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 SEPARATORS = ",;\t|"
 BLANK = ""  # the header of an index column, which pandas and R write without a name
 INDEX = "Unnamed: 0"
+
+
+def format_of(path: Path) -> str:
+    """Return the suffix that says how a file is read, ``.gz`` left out; "" where there is none."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    kind = suffixes[-2:-1] if suffixes[-1:] == [".gz"] else suffixes[-1:]
+    return kind[0] if kind and kind[0] in FORMATS else ""
 
 
 @dataclass(frozen=True)
@@ -80,8 +88,7 @@ def texts(column: pl.Series) -> pl.Series:
 
 def _read(path: Path) -> tuple[pl.DataFrame, bool]:
     """Return the records of one file, and whether semicolons separate its fields."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    kind = suffixes[-2:-1] if suffixes[-1:] == [".gz"] else suffixes[-1:]
+    kind = format_of(path)
     readers: Mapping[str, Any] = {
         ".csv": _csv,
         ".tsv": _csv,
@@ -90,7 +97,7 @@ def _read(path: Path) -> tuple[pl.DataFrame, bool]:
         ".ndjson": _jsonl,
         ".parquet": _parquet,
     }
-    reader = readers.get(kind[0] if kind else "")
+    reader = readers.get(kind)
     if reader is None:
         raise UserError(
             f"{path}: its name ends in none of .csv, .tsv, .json, .jsonl and .parquet (each also "
@@ -98,7 +105,7 @@ def _read(path: Path) -> tuple[pl.DataFrame, bool]:
         )
     try:
         with _opened(path) as file:
-            frame, semicolons = reader(file, path, kind[0])
+            frame, semicolons = reader(file, path, kind)
     except (OSError, EOFError, zlib.error) as fault:
         reason = getattr(fault, "strerror", None) or fault
         raise UserError(f"{path}: cannot be read: {reason}") from None

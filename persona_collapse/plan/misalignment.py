@@ -8,6 +8,7 @@ from persona_collapse.asking.settings import job_settings
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.keys import given, plain
 from persona_collapse.layouts.patterns import filled, filled_values
+from persona_collapse.layouts.tables import format_of
 from persona_collapse.materials.sources import FOLDERS, RESOURCES, Source, find_source
 from persona_collapse.misalignment.recorded import read_judged
 from persona_collapse.plan.answers import Layout
@@ -224,7 +225,8 @@ class CheckLayout:
         if self.check is None or self.check.recorded is None:
             return []
         named = str(self.check.recorded)
-        pattern = named if "{" in named else f"{named}/{{model}}/{{variant}}.parquet"
+        is_file = "{" in named or format_of(Path(named))
+        pattern = named if is_file else f"{named}/{{model}}/{{variant}}.parquet"
         where = f"{self.study.path}: misalignment.recorded"
         return [
             Path(filled(pattern, {"model": model, "variant": name}, where))
