@@ -74,18 +74,23 @@ def cells_from_moments(
     SD are NaN. One answer shows no SD: such a cell takes the mean SD of its item's other cells, or
     of all others; NaN where no cell has two answers.
     """
-    moments = moments.sort("persona_id", "item_id")
-    items = moments.select("item_id", "domain").unique(maintain_order=True).sort("item_id")
-    persona_ids = moments["persona_id"].fill_null(0).unique(maintain_order=True).to_numpy()
-    shape = (len(persona_ids), items.height)
+    personas, items = (
+        moments[name].fill_null(0).to_numpy().astype(np.int64) for name in ("persona_id", "item_id")
+    )
+    order = np.lexsort((items, personas))
+    if (np.diff(order) < 0).any():
+        moments = moments[order]
+    persona_ids = np.unique(personas)
+    item_ids, first = np.unique(items[order], return_index=True)
+    shape = (persona_ids.size, item_ids.size)
     n = moments["n"].to_numpy().astype(np.int64).reshape(shape)
     complete = np.flatnonzero((n > 0).all(axis=1) | incomplete)
     sd = np.where(n > 0, filled(moments["sd"].to_numpy().reshape(shape)), np.nan)
     counts = moments["counts"].list.explode().to_numpy().reshape(*shape, -1)
     return Cells(
-        persona_ids=persona_ids[complete].astype(np.int64),
-        item_ids=items["item_id"].to_numpy().astype(np.int64),
-        domains=tuple(items["domain"]),
+        persona_ids=persona_ids[complete],
+        item_ids=item_ids,
+        domains=tuple(moments["domain"].gather(first)),
         mean=moments["mean"].to_numpy().reshape(shape)[complete],
         sd=sd[complete],
         n=n[complete],

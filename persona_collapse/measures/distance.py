@@ -155,13 +155,19 @@ def interpolation(pair: Pair, ceiling: float) -> tuple[Array, Array]:
 
 def _spearman(x: Array, y: Array) -> float:
     """Return ``similarity`` of the whole sample."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(_apart(z)) for z in (x, y)]
-    ranks = [rank - rank.mean() for rank in ranks]
+    ranks = [_ranks(_apart(z)) for z in (x, y)]
     squares = [rank @ rank for rank in ranks]
     product = float(np.sqrt(squares[0] * squares[1]))
     return float(ranks[0] @ ranks[1]) / product if product > 0 else float("nan")
+
+
+def _ranks(values: Array) -> Array:
+    """Return centred ranks; ties share their rank."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    ranks = (last - (count - 1) / 2)[place]
+    centred: Array = ranks - ranks.mean()
+    return centred
 
 
 def _apart(x: Array) -> Array:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from persona_collapse.common.seeds import generator
 from persona_collapse.materials.instruments import Instrument
@@ -98,7 +99,8 @@ def recognised(
     hits = {size: np.zeros(personas) for size in sizes}
     for _ in range(splits):
         drawn = rng.random((personas, items, 1)) * upto[:, :, -1:]
-        answer = cells.minimum + (upto[:, :, :-1] <= drawn).sum(axis=2)
+        place = (upto[:, :, :-1] <= drawn).sum(axis=2)
+        answer = cells.minimum + place
         profile = cells.mean if base is None else base.mean
         if base is None and not cells.exact:
             profile = (cells.n * profile - answer) / (cells.n - 1)
@@ -107,8 +109,28 @@ def recognised(
         answers = (answer - centre.mean(axis=0))[:, order]
         centred = (profile - profile.mean(axis=0))[:, order]
         for size in sizes:
-            hits[size] += _nearest(answers, centred, size)
+            if size == 1:
+                hits[1] += _nearest_to_ratings(place, cells.ratings, centre, profile)
+            else:
+                hits[size] += _nearest(answers, centred, size)
     return {size: total / splits for size, total in hits.items()}
+
+
+def _nearest_to_ratings(
+    place: NDArray[np.intp], ratings: Array, centre: Array, profile: Array
+) -> Array:
+    """Return each persona's mean hit (P,) from one answer at a time.
+
+    There are only K different answers to an item, at the ``place`` (P, Q) among the ``ratings``.
+    """
+    items = np.arange(place.shape[1])
+    own = ratings - centre.mean(axis=0)[:, None]
+    other = (profile - profile.mean(axis=0)).T
+    closeness = 2 * own[:, :, None] * other[:, None, :] - (other**2)[:, None, :]  # (Q, K, P)
+    best = closeness >= closeness.max(axis=2, keepdims=True) - ROUNDING
+    share = best / best.sum(axis=2, keepdims=True)
+    hits: Array = share[items, place, np.arange(place.shape[0])[:, None]].mean(axis=1)
+    return hits
 
 
 def _nearest(answers: Array, profile: Array, size: int) -> Array:
@@ -119,9 +141,12 @@ def _nearest(answers: Array, profile: Array, size: int) -> Array:
     )
     closeness = own @ (2 * other).swapaxes(1, 2)
     closeness -= (other**2).sum(axis=2)[:, None]
-    best = closeness >= closeness.max(axis=2, keepdims=True) - ROUNDING
-    hits: Array = (np.diagonal(best, axis1=1, axis2=2) / best.sum(axis=2)).mean(axis=0)
-    return hits
+    least = closeness.max(axis=2) - ROUNDING
+    best = np.diagonal(closeness, axis1=1, axis2=2) >= least
+    hits = np.zeros(least.shape)
+    hits[best] = 1 / (closeness[best] >= least[best][:, None]).sum(axis=1)
+    share: Array = hits.mean(axis=0)
+    return share
 
 
 def _information(cells: Cells) -> dict[str, float]:

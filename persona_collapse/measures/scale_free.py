@@ -98,10 +98,13 @@ def normal_spread(cells: Cells, weights: Array) -> Array:
     count = weights.sum(axis=1)
     scores = normal_scores(weights @ shares.mean(axis=1) / count[:, None])
     means = (weights @ shares.reshape(personas, -1) / count[:, None]).reshape(-1, items, ratings)
-    products = (shares[..., None] * shares[..., None, :]).reshape(personas, -1)
-    squares = (weights @ products / count[:, None]).reshape(-1, items, ratings, ratings)
-    squares -= means[..., None] * means[..., None, :]
-    variance = np.einsum("bk,bqkl,bl->bq", scores, squares, scores, optimize=True)
+    # Variance of a sum over ratings: products of each two ratings, those of unequal ones twice.
+    one, other = np.triu_indices(ratings)
+    products = (shares[..., one] * shares[..., other]).reshape(personas, -1)
+    squares = (weights @ products / count[:, None]).reshape(-1, items, one.size)
+    squares -= means[..., one] * means[..., other]
+    twice = scores[:, one] * scores[:, other] * np.where(one == other, 1, 2)
+    variance = (squares @ twice[:, :, None])[:, :, 0]
     spread: Array = np.sqrt(np.maximum(variance, 0) * (count / (count - 1))[:, None])
     return spread
 

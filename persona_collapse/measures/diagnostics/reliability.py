@@ -87,10 +87,13 @@ def split_half(means: Array, weights: Array, halves: Array) -> Array:
     """
     if not halves.size:
         return np.full(weights.shape[0], np.nan)
-    first, second = means @ halves.T, means @ (1 - halves).T
-    across = covariances(first, second, weights)
-    spread = covariances(first, first, weights) * covariances(second, second, weights)
-    correlation = ratio(across, np.sqrt(np.maximum(spread, 0)))
+    first, total = means @ halves.T, means.sum(axis=1, keepdims=True)
+    spread = covariances(first, first, weights)
+    with_total = covariances(first, total, weights)
+    across = with_total - spread
+    rest = covariances(total, total, weights) - 2 * with_total + spread  # of the second halves
+    rest = np.where(rest < ROUNDING, 0, rest)
+    correlation = ratio(across, np.sqrt(spread * rest))
     stepped = ratio(2 * correlation, 1 + correlation)
     known = ~np.isnan(stepped)
     return ratio(np.where(known, stepped, 0).sum(axis=1), known.sum(axis=1).astype(float))
