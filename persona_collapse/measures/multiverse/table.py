@@ -1,6 +1,7 @@
 """S, R and the verdict of every model and target under each specification of the analysis."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -113,18 +114,21 @@ def _rows(
     analysis: Mapping[str, Any],
 ) -> list[dict[str, object]]:
     """Return the rows of one target, the reported specification first."""
-    first = {
-        name: variants.change(pair, "published", "all", "dropped") for name, pair in pairs.items()
-    }
+
+    @cache
+    def changes_of(definition: str, personas: str, failures: str) -> dict[str, Change | None]:
+        return {
+            name: variants.change(pair, definition, personas, failures)
+            for name, pair in pairs.items()
+        }
+
+    first = changes_of("published", "all", "dropped")
     rows: list[dict[str, object]] = []
     seen: set[tuple[object, ...]] = set()
     if first["target"] is None:
         return rows
     for definition, part, personas, failures in _specifications(items):
-        changes = {
-            name: variants.change(pair, definition, personas, failures)
-            for name, pair in pairs.items()
-        }
+        changes = changes_of(definition, personas, failures)
         if any(changes[name] is None for name, change in first.items() if change is not None):
             continue
         row: dict[str, object] = {
