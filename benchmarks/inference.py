@@ -26,7 +26,7 @@ from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.materials.personas import read_personas
 from persona_collapse.measures.cells import cells_from_moments
 from persona_collapse.measures.collapse import metrics_of
-from persona_collapse.measures.contrasts.pairs import paired_of
+from persona_collapse.measures.contrasts.pairs import paired_of, roles_of
 from persona_collapse.measures.contrasts.summary import (
     leave_one_out_of,
     random_effects_of,
@@ -37,10 +37,11 @@ from persona_collapse.measures.diagnostics.table import diagnostics_of, toxic_ro
 from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.multiverse.table import multiverse_of
 from persona_collapse.measures.power import designs, pilot_of
-from persona_collapse.measures.profiles import profiles_of
 from persona_collapse.measures.statistics.bootstrap import Draws
 from persona_collapse.measures.verdict.band import band_of, band_values
 from persona_collapse.measures.verdict.headlines import Tables, headlines_of
+from persona_collapse.measures.verdict.table import Tables as VerdictTables
+from persona_collapse.measures.verdict.table import verdicts_of
 from persona_collapse.plan.shards import cut
 from persona_collapse.study.model import Analysis
 from persona_collapse.tables import Table
@@ -108,12 +109,12 @@ def people(probe: str) -> Sequence[str] | None:
     return read_personas(ROOT / f"resources/personas/{name}.yaml").descriptions if name else None
 
 
-def of_units(table: Table, units: Sequence[Mapping[str, object]]) -> None:
+def of_units(table: Table, units: Sequence[Mapping[str, object]]) -> pl.DataFrame:
     """Compute a table from one unit at a time, as its rule does."""
     module, _, name = table.function.rpartition(".")
     function = getattr(import_module(f"persona_collapse.measures.{module}"), name)
-    for unit in units:
-        function(*(unit[kind] for kind in table.reads))
+    rows = [function(*(unit[kind] for kind in table.reads)) for unit in units]
+    return pl.concat(rows, how="vertical_relaxed")
 
 
 def infer(answers: dict[Key, pl.DataFrame], clock: Clock) -> dict[str, object]:
@@ -133,7 +134,6 @@ def infer(answers: dict[Key, pl.DataFrame], clock: Clock) -> dict[str, object]:
         "metrics",
         lambda: pl.concat(metrics_of(part, INSTRUMENT, SEED, Draws()) for part in roleplay),
     )
-    profiles = pl.concat(profiles_of(part, INSTRUMENT) for part in moments.values())
     paired = clock.part(
         "contrasts: draws and tests", lambda: paired_of(roleplay, INSTRUMENT, SEED, ANALYSIS)
     )
@@ -148,8 +148,6 @@ def infer(answers: dict[Key, pl.DataFrame], clock: Clock) -> dict[str, object]:
     )
     prior = pl.read_csv(ROOT / "resources/benchmarks/prior_models.csv")
     band, values = clock.part("band", lambda: (band_of(metrics, prior), band_values(prior)))
-    tables = Tables(metrics, contrasts, summary, left_out, random_effects, profiles, band, values)
-    headlines = clock.part("headlines", lambda: headlines_of(tables, ANALYSIS))
     clock.part(
         "diagnostics",
         lambda: [
@@ -175,10 +173,12 @@ def infer(answers: dict[Key, pl.DataFrame], clock: Clock) -> dict[str, object]:
         }
         for key, frame in moments.items()
     ]
-    for table in all_tables().values():
-        if table.function:
-            clock.part(table.name, partial(of_units, table, units))
-    clock.part(
+    found = {
+        table.name: clock.part(table.name, partial(of_units, table, units))
+        for table in all_tables().values()
+        if table.function
+    }
+    multiverse = clock.part(
         "multiverse",
         lambda: multiverse_of(
             roleplay,
@@ -189,6 +189,31 @@ def infer(answers: dict[Key, pl.DataFrame], clock: Clock) -> dict[str, object]:
             ANALYSIS,
         ),
     )
+    behind = VerdictTables(
+        metrics,
+        contrasts,
+        *(
+            found[name].filter(pl.col("probe") == "roleplay")
+            for name in ("influence", "identification")
+        ),
+    )
+    verdict = clock.part(
+        "verdict",
+        lambda: verdicts_of(behind, roles_of(ANALYSIS), ANALYSIS["smallest_effect"], {}),
+    )
+    tables = Tables(
+        metrics,
+        contrasts,
+        summary,
+        left_out,
+        random_effects,
+        found["profiles"],
+        verdict.with_columns(mixed_backends=pl.lit(value=False)),
+        band.with_columns(mixed_backends=pl.lit(value=False)),
+        values,
+        multiverse,
+    )
+    headlines = clock.part("headlines", lambda: headlines_of(tables, ANALYSIS))
     cells = {
         key: cells_from_moments(frame, INSTRUMENT)
         for key, frame in moments.items()

@@ -10,10 +10,12 @@ import polars as pl
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import OVERALL, cells_from_moments
 from persona_collapse.measures.contrasts.pairs import Contrast, Replicates
+from persona_collapse.measures.contrasts.table import contrast_name
 from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.multiverse.changes import Change, Variants, variants_of
 from persona_collapse.measures.multiverse.definitions import DEFINITIONS
 from persona_collapse.measures.verdict.rule import Comparison, Evidence, Interval, decide
+from persona_collapse.measures.verdict.table import METRICS, Rows, interval_of, rows_of
 from persona_collapse.tables.contracts.multiverse import TABLE
 
 Specification = tuple[str, str, str, str]  # definition, items, personas, failures
@@ -22,7 +24,6 @@ REPORTED: Specification = ("published", "all", "all", "dropped")
 # published definition alone.
 CROSSED = tuple(name for name in DEFINITIONS if name != "ddof_0")
 PERSONAS = ("all", "without_influential", "without_failed", "first_half", "second_half")
-METRICS = ("S", "R")
 
 
 def multiverse_of(
@@ -64,7 +65,7 @@ def multiverse_of(
             "probe": moments[0]["probe"][0],
             "simulated": any(bool(moments[i]["simulated"].any()) for i in places),
         }
-        reported = _intervals(contrasts.filter(model=model, probe=names["probe"], domain=OVERALL))
+        reported = rows_of(contrasts.filter(probe=names["probe"]), model)
         for target, control in analysis["targets"].items():
             pairs = _pairs(target, control, analysis["baseline"])
             found = _rows(variants, pairs, list(items), reported, analysis)
@@ -110,7 +111,7 @@ def _rows(
     variants: Variants,
     pairs: Mapping[str, Contrast],
     items: Sequence[str],
-    reported: Mapping[tuple[str, str], tuple[float, float]],
+    reported: Rows,
     analysis: Mapping[str, Any],
 ) -> list[dict[str, object]]:
     """Return the rows of one target, the reported specification first."""
@@ -139,7 +140,8 @@ def _rows(
         compared: dict[str, Comparison] = {}
         for name, change in changes.items():
             if change is not None and (start := first[name]) is not None:
-                known = [reported.get(("-".join(pairs[name]), metric)) for metric in METRICS]
+                contrast = contrast_name(pairs[name])
+                known = [interval_of(reported, contrast, metric) for metric in METRICS]
                 values, ends = _with_intervals(change, start, items.index(part), known)
                 row |= {f"{metric}_{name}{end}": x for (metric, end), x in values.items()}
                 compared[name] = Comparison(*ends)
@@ -153,22 +155,15 @@ def _rows(
     return rows
 
 
-def _intervals(contrasts: pl.DataFrame) -> dict[tuple[str, str], tuple[float, float]]:
-    """Return the reported intervals of log ratios by contrast and metric."""
-    ends = ["log_ratio_lo", "log_ratio_hi"]
-    rows = contrasts.drop_nulls(ends).select("contrast", "metric", *ends)
-    return {(name, metric): (lo, hi) for name, metric, lo, hi in rows.iter_rows()}
-
-
 def _with_intervals(
     change: Change,
     start: Change,
     place: int,
-    known: Sequence[tuple[float, float] | None],
+    known: Sequence[Interval | None],
 ) -> tuple[dict[tuple[str, str], float | None], list[Interval | None]]:
     """Return percent changes by metric and end, and the intervals of the log ratios.
 
-    ``start`` is the change under the reported specification and ``known`` its intervals.
+    ``start`` is the change under the reported specification, ``known`` its intervals.
     """
     from scipy.special import stdtrit
 
@@ -177,11 +172,15 @@ def _with_intervals(
     for m, (metric, ends) in enumerate(zip(METRICS, known, strict=True)):
         value = float(change.value[m, place])
         reach = np.full(2, stdtrit(change.personas - 1, 0.975) * change.error[m, place])
+        if np.isinf(value):  # one side never varies: decided as in the reported specification
+            intervals.append(ends if ends is not None and ends.lo == ends.hi == value else None)
+            values |= {(metric, ""): _percent(value), (metric, "_lo"): None, (metric, "_hi"): None}
+            continue
         if ends is not None and start.error[m, 0] > 0:
             student = stdtrit(start.personas - 1, 0.975) * start.error[m, 0]
-            reach *= np.abs(np.array(ends) - start.value[m, 0]) / student
+            reach *= np.abs(np.array([ends.lo, ends.hi]) - start.value[m, 0]) / student
         lo, hi = value - float(reach[0]), value + float(reach[1])
-        defined = np.isfinite(value) and not np.isnan(reach).any()
+        defined = np.isfinite(value) and np.isfinite(reach).all()
         intervals.append(Interval(lo, hi) if defined else None)
         for end, part in (("", value), ("_lo", lo), ("_hi", hi)):
             values[metric, end] = _percent(part)

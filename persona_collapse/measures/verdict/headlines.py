@@ -14,6 +14,7 @@ from persona_collapse.measures.verdict.band import band_sentences
 from persona_collapse.measures.verdict.sentences import (
     drivers_of,
     replicate_facts,
+    specification_facts,
     text_of,
 )
 from persona_collapse.measures.verdict.table import Row, rows_of
@@ -40,6 +41,7 @@ class Tables:
     verdict: pl.DataFrame
     band: pl.DataFrame | None = None
     band_values: pl.DataFrame | None = None
+    multiverse: pl.DataFrame | None = None
 
 
 def headlines_of(
@@ -92,12 +94,14 @@ def _verdict(row: Row, tables: Tables, replicates: Replicates) -> Json:
     if tables.band is not None:
         members = pl.col("variant").is_in(list(named.get(target, [target])))
         band = band_sentences(tables.band.filter(members, model=model), target)
+    counted, stands = specification_facts(tables.multiverse, model, target)
     return {
         **{key: row[key] for key in ("model", "target", "control", "label", "reason")},
         "drivers": {NAMES[metric]: shares for metric, shares in drivers.items()},
         "replicates": facts,
+        "specifications": counted,
         "simulated": row["simulated"],
-        "text": text_of(row, rows, said, drivers, band),
+        "text": text_of(row, rows, said, drivers, band, stands),
     }
 
 

@@ -31,16 +31,17 @@ def text_of(
     replicates: Sequence[str] = (),
     drivers: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     band: Sequence[str] = (),
+    specifications: Sequence[str] = (),
 ) -> str:
     """Return a verdict as a paragraph.
 
     ``row`` is the verdict's row of ``verdict.csv``, ``rows`` are the model's contrasts,
-    ``replicates`` and ``band`` sentences about these, ``drivers`` the domains' shares of the
-    changes of S and sigma_bar (``drivers_of``).
+    ``replicates``, ``band`` and ``specifications`` sentences about these, ``drivers`` the domains'
+    shares of the changes of S and sigma_bar (``drivers_of``).
     """
     sentences = [row["reason"], *_changes(row, rows), *replicates, *_limits(row), *_recognised(row)]
     sentences += _drivers(row, rows, drivers or {})
-    sentences += band
+    sentences += [*specifications, *band]
     sentences += [MIXED] if row["mixed_backends"] else []
     return " ".join(sentences + ([SIMULATED] if row["simulated"] else []))
 
@@ -152,6 +153,30 @@ def _recognised(row: Row) -> list[str]:
         f"Of {row['n_personas']} personas, {' and '.join(shares)} are recognised by their profile "
         f"under {row['baseline']} (guessing: {100 * row['recognised_chance']:.2g} %)."
     ]
+
+
+def specification_facts(
+    multiverse: pl.DataFrame | None, model: str, target: str
+) -> tuple[dict[str, int] | None, list[str]]:
+    """Return in how many specifications of the analysis a verdict stands, as numbers and words.
+
+    None and no sentence without rows of ``multiverse.csv``.
+    """
+    if multiverse is None:
+        return None, []
+    distinct = multiverse.filter("distinct", model=model, target=target)
+    if distinct.height < 2:
+        return None, []
+    same = int(distinct["same_label"].sum())
+    of_definition = distinct.group_by("definition", maintain_order=True)
+    never = of_definition.agg(pl.col("same_label").any()).filter(~pl.col("same_label"))
+    without = ", ".join(str(name).replace("_", " ") for name in never["definition"])
+    sentence = (
+        f"The verdict stands in {same} of {distinct.height} specifications of the analysis"
+        + (f", and in none that defines S and R by {without}" if without else "")
+        + "."
+    )
+    return {"same": same, "of": distinct.height}, [sentence]
 
 
 def replicate_facts(

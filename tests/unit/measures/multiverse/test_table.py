@@ -9,6 +9,9 @@ from persona_collapse.measures.contrasts.table import contrasts_of
 from persona_collapse.measures.influence import influence_of
 from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.multiverse.table import moments_without_fallback, multiverse_of
+from persona_collapse.measures.verdict.rule import Comparison, Evidence, decide
+from persona_collapse.measures.verdict.sentences import specification_facts
+from persona_collapse.measures.verdict.table import interval_of, rows_of
 from tests.helpers import contrasts_data as data
 from tests.helpers.measures_data import answers, instrument, moments, simulated_ratings
 
@@ -48,6 +51,33 @@ def test_reported_row_is_that_of_contrasts(whole, metric, name, contrast):
         row = chosen(found, model=model)
         for end in ("", "_lo", "_hi"):
             assert row[f"{metric}_{name}{end}"] == pytest.approx(own[f"percent{end}"])
+
+
+def test_reported_label_is_that_of_the_verdict(whole):
+    found, table = whole
+    for model in ("one", "two"):
+        rows = rows_of(table, model)
+        shown = [
+            Comparison(*(interval_of(rows, contrast, metric) for metric in ("S", "R")))
+            for contrast in ("insecure-base", "insecure-secure", "secure-base")
+        ]
+        assert chosen(found, model=model)["label"] == decide(Evidence(*shown), 0.1).label
+
+
+def test_sentence_counts_distinct_specifications_and_names_definitions_that_never_agree(whole):
+    found, _ = whole
+    one = found.filter(model="one").with_columns(
+        same_label=pl.col("definition") != "persona_means", distinct=pl.col("items") == "all"
+    )
+    facts, (sentence,) = specification_facts(one, "one", "insecure")
+    counted = one.filter("distinct")
+    assert facts == {"same": counted["same_label"].sum(), "of": counted.height}
+    assert sentence == (
+        f"The verdict stands in {facts['same']} of {facts['of']} specifications of the analysis, "
+        "and in none that defines S and R by persona means."
+    )
+    assert specification_facts(one, "two", "insecure") == (None, [])
+    assert specification_facts(None, "one", "insecure") == (None, [])
 
 
 def test_reported_row_comes_first_and_every_specification_once(whole):
@@ -199,3 +229,16 @@ def test_constant_answers_have_no_change_of_r_and_no_verdict():
     row = chosen(multiverse(frames)[0])
     assert row["R_target"] is None
     assert row["label"] == "undetermined"
+
+
+def test_answers_that_begin_to_vary_are_an_infinite_fall_of_r_in_every_definition():
+    rng = np.random.default_rng(3)
+    still = np.repeat(simulated_ratings(rng, (15, 4, 1)), 6, axis=2)
+    wide = simulated_ratings(rng, (15, 4, 6), 2.0, 0.8)
+    frames = [
+        moments(ratings, data.OF, variant=name)
+        for name, ratings in (("base", still), ("secure", still), ("insecure", wide))
+    ]
+    found, _ = multiverse(frames)
+    assert chosen(found)["R_target"] == -100
+    assert "undetermined" not in set(found.filter(definition="gini_difference")["label"])
