@@ -20,7 +20,7 @@ class Measures:
     def __init__(self, layout: Layout) -> None:
         self.layout, self.study = layout, layout.study
         # What one job alone needs is in its own params, so that a change of it reruns no other.
-        apart = ("power", "band", "band_models")
+        apart = ("power", "band", "band_models", "claims")
         self.analysis = {k: v for k, v in self.study.analysis.items() if k not in apart}
         self.units = list(layout.shards)
         self.persona_units = [unit for unit in self.units if self.study.has_personas(unit.probe)]

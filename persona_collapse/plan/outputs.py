@@ -1,10 +1,14 @@
 """What a study writes: its tables, figures and page, and the files that its numbers depend on."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from persona_collapse.common.errors import UserError
 from persona_collapse.figures.catalogue import FIGURES, Figure, rules
 from persona_collapse.figures.look import Look
+from persona_collapse.materials.claims import TABLES as CLAIM_TABLES
+from persona_collapse.materials.claims import read_claims
 from persona_collapse.plan.band import band_of_study
 from persona_collapse.plan.finetunes import MakingLayout
 from persona_collapse.plan.measures import Measures
@@ -26,6 +30,10 @@ class Outputs:
         self.measures, self.finetunes, self.check = measures, finetunes, check
         self.study, self.results = measures.study, measures.layout.results
         self.band = band_of_study(measures.layout)
+        path = self.study.analysis["claims"]
+        self.claims = None if path is None else read_claims(Path(path))
+        if path is not None and not self.printed_numbers().is_file():
+            raise UserError(f"{path}: numbers: there is no file {self.printed_numbers()}")
         # See ``tables.CONDITIONS``.
         self.conditions = {
             None: True,
@@ -40,6 +48,7 @@ class Outputs:
             "coherence_models": check.has_loss and len(self.study.models) > 1,
             "made": bool(finetunes.orders),
             "band": bool(self.band.rows),
+            "claims": self.claims is not None,
         }
         found = all_tables().values()
         self.tables = [table.name for table in found if self.conditions[table.condition]]
@@ -52,6 +61,15 @@ class Outputs:
     def made(self, names: Sequence[str]) -> list[str]:
         """Return the CSV files of those of these tables that the study has."""
         return [f"{self.results}/tables/{name}.csv" for name in names if name in self.tables]
+
+    def printed_numbers(self) -> Path:
+        """Return the CSV of the numbers that the paper prints."""
+        assert self.claims is not None
+        return Path(self.study.analysis["claims"]).parent / self.claims.numbers
+
+    def claim_inputs(self) -> list[str]:
+        """Return the tables that the conditions of claims read, those that the study has."""
+        return self.made(sorted({*CLAIM_TABLES, "metrics", "profiles"})) if self.claims else []
 
     def printed_files(self) -> list[str]:
         """Return the tables that are printed as Markdown and LaTeX."""
@@ -154,6 +172,7 @@ class Outputs:
             *(data.path for data in self.finetunes.datasets.values()),
             *planted,
             study.analysis["toxic_printed"],
+            *([study.analysis["claims"], self.printed_numbers()] if self.claims else []),
             *self.check.files(),
         ]
         return sorted({str(path) for path in named if path})

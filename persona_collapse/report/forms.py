@@ -457,6 +457,54 @@ def _correlation(mean: Row) -> str:
     )
 
 
+def _claims(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
+    """Return the claims with their decisions, and the numbers that decide them."""
+    claims = frame.unique("claim", keep="first", maintain_order=True)
+    words = (Column("Claim", "text", "name"), Column("Section", "section", "name"))
+    first = (*words, Column("Decision", "decision", "name"), Column("Why", "reason", "name"))
+    numbers = (
+        Column("Claim", "text", "name"),
+        Column("Model", "model", "name"),
+        Column("Unit", "unit", "name"),
+        Column("Has to lie", "limit", "name"),
+        Column("Is", "shown", "name"),
+        Column("Printed", "printed", decimals=2),
+        Column("Recomputed", "recomputed", "interval", decimals=2),
+    )
+    note = "The number of each model that decides a claim, with its 95% interval."
+    title = "Numbers that decide the claims"
+    return [
+        _single(table, row_by_row(claims, look, first)),
+        PrintedTable(
+            "claims-numbers", title, note, table.section, *row_by_row(frame, look, numbers),
+            folded=True,
+        ),
+    ]  # fmt: skip
+
+
+def _printed_numbers(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
+    """Return the printed numbers that differ; the note counts those that are equal."""
+    differ = frame.filter(~pl.col("equal"))
+    near = frame.filter(pl.col("last_digits").abs() <= 1).height
+    counts = (
+        f"{frame.filter('equal').height} of {frame.height} printed numbers are equal to the last "
+        f"digit, {near} differ by at most one in it"
+    )
+    columns = (
+        Column("Model", "model", "name"),
+        Column("Variant", "variant", "name"),
+        Column(look.worded("Domain"), "domain", "name"),
+        Column("Measure", "measure", "name"),
+        Column("Number", "number", "name"),
+        Column("Printed", "printed", decimals=2),
+        Column("Recomputed", "recomputed", decimals=3),
+        Column("Units of the last digit", "last_digits", decimals=0, signed=True),
+    )
+    shown = frame if differ.is_empty() else differ
+    note = f"{counts}. " + ("" if differ.is_empty() else "These are not equal.")
+    return [_single(table, row_by_row(shown, look, columns), note.strip(), folded=True)]
+
+
 FORMS: dict[str, Callable[[Table, pl.DataFrame, Look], list[PrintedTable]]] = {
     "verdict": _verdict,
     "metrics": _metrics,
@@ -465,6 +513,8 @@ FORMS: dict[str, Callable[[Table, pl.DataFrame, Look], list[PrintedTable]]] = {
     "profiles": _profiles,
     "quality": _quality,
     "diagnostics": diagnostics_form,
+    "claims": _claims,
+    "printed_numbers": _printed_numbers,
     "band": _band,
     "band_values": _band_values,
     "band_models": _band_models,

@@ -19,6 +19,13 @@ class Section:
 SECTIONS = (
     Section("verdict", "Verdict", ""),
     Section(
+        "claims",
+        "The paper's claims",
+        "This study analyses the answers of a paper again. Each claim of the paper is decided by "
+        "numbers of this study with their intervals; its printed numbers are compared with "
+        "recomputed ones.",
+    ),
+    Section(
         "susceptibility",
         "Susceptibility, S",
         "S measures how much a model's answers differ between personas: the standard deviation of "

@@ -32,6 +32,9 @@ AboveZero = Annotated[float | str, Matches(r"^(?=.*[1-9])[0-9]*[.]?[0-9]+$", "a 
 # Keys of ``misalignment`` that ask models, and keys that read existing numbers instead.
 ASKING = ("questions", "judge", "samples", "temperature", "max_tokens", "git_blob")
 READING = ("printed", "recorded")
+ClaimsFile = Annotated[
+    str, Matches("^resources/benchmarks/.+[.]yaml$", "a YAML file of resources/benchmarks/")
+]
 PrintedTable = Annotated[
     str, Matches("^resources/benchmarks/.+[.]csv$", "a CSV of resources/benchmarks/")
 ]
@@ -168,6 +171,13 @@ class Analysis(Keys):
         None,
         type="list of models",
         shown="the 13 of the paper; all of your own",
+    )
+    claims: ClaimsFile | None = key(
+        "claims of a paper whose answers the study analyses again, such as "
+        "`resources/benchmarks/paper_claims.yaml`; the study decides them and compares the paper's "
+        "printed numbers",
+        None,
+        type="path",
     )
     power: Power = key("the designs that `power.csv` plans, below", Power(), shown="below")
 

@@ -15,7 +15,7 @@ from persona_collapse.common.errors import UserError
 
 # Sections of the report page.
 SECTIONS = (
-    *("verdict", "susceptibility", "robustness", "saturation"),
+    *("verdict", "claims", "susceptibility", "robustness", "saturation"),
     *("misalignment", "meaning", "scale", "quality"),
 )
 # What a function of ``measures/`` can take of a unit (model x variant x probe), see ``Table``.
@@ -39,6 +39,7 @@ CONDITIONS = {
     "coherence_loss": "the misalignment check of baseline, a target and its control",
     "coherence_models": "this check in more than one model",
     "made": "variants that the study fine-tunes itself",
+    "claims": "claims of a paper whose answers it analyses again",
     "band": "a band: earlier models that were asked the same items as the same personas",
 }
 _TYPES = {pl.String: "string", pl.Boolean: "boolean", pl.Int64: "integer", pl.Float64: "number"}

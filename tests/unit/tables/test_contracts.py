@@ -45,7 +45,7 @@ FRAME = pl.DataFrame(
         ({"columns": [MODEL, MODEL]}, "column 'model' is declared twice"),
         ({"columns": [MODEL, text("note", " ")]}, "column 'note' has no meaning"),
         ({"title": ""}, "it has no title"),
-        ({"section": "verdicts"}, "section 'verdicts' is not one of verdict, susceptibility"),
+        ({"section": "verdicts"}, "section 'verdicts' is not one of verdict, claims"),
         ({"condition": "gpu"}, "condition 'gpu' is not one of unconditioned, toxic"),
         ({"reads": ("moment",)}, "'moment' in reads is not one of moments, instrument, personas"),
     ],
