@@ -8,7 +8,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.figures.catalogue import FIGURES, Figure, rules
 from persona_collapse.figures.look import Look
 from persona_collapse.materials.claims import TABLES as CLAIM_TABLES
-from persona_collapse.materials.claims import read_claims
+from persona_collapse.materials.claims import Claims, read_claims
 from persona_collapse.plan.band import band_of_study
 from persona_collapse.plan.finetunes import MakingLayout
 from persona_collapse.plan.measures import Measures
@@ -30,10 +30,7 @@ class Outputs:
         self.measures, self.finetunes, self.check = measures, finetunes, check
         self.study, self.results = measures.study, measures.layout.results
         self.band = band_of_study(measures.layout)
-        path = self.study.analysis["claims"]
-        self.claims = None if path is None else read_claims(Path(path))
-        if path is not None and not self.printed_numbers().is_file():
-            raise UserError(f"{path}: numbers: there is no file {self.printed_numbers()}")
+        self.claims, self.printed_numbers = _claims(self.study.analysis["claims"])
         # See ``tables.CONDITIONS``.
         self.conditions = {
             None: True,
@@ -61,11 +58,6 @@ class Outputs:
     def made(self, names: Sequence[str]) -> list[str]:
         """Return the CSV files of those of these tables that the study has."""
         return [f"{self.results}/tables/{name}.csv" for name in names if name in self.tables]
-
-    def printed_numbers(self) -> Path:
-        """Return the CSV of the numbers that the paper prints."""
-        assert self.claims is not None
-        return Path(self.study.analysis["claims"]).parent / self.claims.numbers
 
     def claim_inputs(self) -> list[str]:
         """Return the tables that the conditions of claims read, those that the study has."""
@@ -172,7 +164,19 @@ class Outputs:
             *(data.path for data in self.finetunes.datasets.values()),
             *planted,
             study.analysis["toxic_printed"],
-            *([study.analysis["claims"], self.printed_numbers()] if self.claims else []),
+            study.analysis["claims"],
+            self.printed_numbers,
             *self.check.files(),
         ]
         return sorted({str(path) for path in named if path})
+
+
+def _claims(path: str | None) -> tuple[Claims | None, str | None]:
+    """Return a file of claims and the CSV of printed numbers that it names; both checked."""
+    if path is None:
+        return None, None
+    claims = read_claims(Path(path))
+    numbers = Path(path).parent / claims.numbers
+    if not numbers.is_file():
+        raise UserError(f"{path}: numbers: there is no file {numbers}")
+    return claims, str(numbers)

@@ -262,31 +262,26 @@ rule table_band:
         "../scripts/table_band.py"
 
 
-if OUTPUTS.claims is not None:
-
-    rule table_claims:
-        """Decide the paper's claims, and compare its printed tables number by number."""
-        input:
-            OUTPUTS.claim_inputs(),
-            paper=STUDY.analysis["claims"],
-            printed=str(OUTPUTS.printed_numbers()),
-        output:
-            claims=report(f"{RESULTS}/tables/claims.csv", **OUTPUTS.in_report("claims")),
-            numbers=f"{RESULTS}/tables/printed_numbers.csv",
-        log:
-            f"{RESULTS}/logs/tables/claims.log",
-        localrule: True
-        conda:
-            "../../environment.yml"
-        params:
-            labels=LABELS,
-            probes={
-                role: ANALYSIS[f"{role}_probe"]
-                for role in ("roleplay", "unconditioned", "toxic")
-            },
-            code=code_of("table_claims", *(Path(p).stem for p in OUTPUTS.claim_inputs())),
-        script:
-            "../scripts/table_claims.py"
+rule table_claims:
+    """Decide the paper's claims, and compare its printed tables number by number."""
+    input:
+        tables=OUTPUTS.claim_inputs(),
+        paper=STUDY.analysis["claims"] or [],
+        printed=OUTPUTS.printed_numbers or [],
+    output:
+        claims=report(f"{RESULTS}/tables/claims.csv", **OUTPUTS.in_report("claims")),
+        numbers=f"{RESULTS}/tables/printed_numbers.csv",
+    log:
+        f"{RESULTS}/logs/tables/claims.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        labels=LABELS,
+        probes={role: ANALYSIS[f"{role}_probe"] for role in ("roleplay", "unconditioned", "toxic")},
+        code=code_of("table_claims", *(Path(p).stem for p in OUTPUTS.claim_inputs())),
+    script:
+        "../scripts/table_claims.py"
 
 
 rule table_power:

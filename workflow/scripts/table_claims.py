@@ -11,7 +11,7 @@ from persona_collapse.tables.contracts.printed_numbers import TABLE as NUMBERS
 
 
 def table_claims(
-    inputs: list[str],
+    tables: list[str],
     paper: str,
     printed: str,
     labels: dict[str, str],
@@ -19,13 +19,13 @@ def table_claims(
     claims: str,
     numbers: str,
 ) -> None:
-    """Write both tables from the study's ``inputs``; ``labels`` are how the paper calls its models.
+    """Write both tables from the study's ``tables``; ``labels`` are how the paper calls its models.
 
     ``paper`` is the file of claims, ``printed`` the CSV of the paper's numbers.
     """
-    tables = read_all(inputs)
-    write(CLAIMS, claims_of(read_claims(Path(paper)), tables, labels), Path(claims))
-    found = numbers_of(Path(printed), tables["metrics"], tables["profiles"], labels, probes)
+    frames = read_all(tables)
+    write(CLAIMS, claims_of(read_claims(Path(paper)), frames, labels), Path(claims))
+    found = numbers_of(Path(printed), frames["metrics"], frames["profiles"], labels, probes)
     write(NUMBERS, found, Path(numbers))
 
 
