@@ -379,7 +379,7 @@ rule table_verdict:
 
 HEADLINE_TABLES = (
     *("metrics", "contrasts", "summary", "leave_one_out", "random_effects"),
-    *("band", "band_values", "profiles", "verdict", "multiverse"),
+    *("band", "band_values", "profiles", "verdict", "multiverse", "novelty"),
 )
 
 

@@ -13,6 +13,7 @@ from persona_collapse.measures.contrasts.table import MEAN
 from persona_collapse.measures.verdict.band import band_sentences
 from persona_collapse.measures.verdict.sentences import (
     drivers_of,
+    novelty_sentences,
     replicate_facts,
     specification_facts,
     text_of,
@@ -42,6 +43,7 @@ class Tables:
     band: pl.DataFrame | None = None
     band_values: pl.DataFrame | None = None
     multiverse: pl.DataFrame | None = None
+    novelty: pl.DataFrame | None = None
 
 
 def headlines_of(
@@ -95,13 +97,17 @@ def _verdict(row: Row, tables: Tables, replicates: Replicates) -> Json:
         members = pl.col("variant").is_in(list(named.get(target, [target])))
         band = band_sentences(tables.band.filter(members, model=model), target)
     counted, stands = specification_facts(tables.multiverse, model, target)
+    novelty = None
+    if tables.novelty is not None and not named:
+        novelty = tables.novelty.filter(model=model)
+    others = [*novelty_sentences(row, novelty), *stands]
     return {
         **{key: row[key] for key in ("model", "target", "control", "label", "reason")},
         "drivers": {NAMES[metric]: shares for metric, shares in drivers.items()},
         "replicates": facts,
         "specifications": counted,
         "simulated": row["simulated"],
-        "text": text_of(row, rows, said, drivers, band, stands),
+        "text": text_of(row, rows, said, drivers, band, others),
     }
 
 

@@ -31,17 +31,18 @@ def text_of(
     replicates: Sequence[str] = (),
     drivers: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     band: Sequence[str] = (),
-    specifications: Sequence[str] = (),
+    others: Sequence[str] = (),
 ) -> str:
     """Return a verdict as a paragraph.
 
     ``row`` is the verdict's row of ``verdict.csv``, ``rows`` are the model's contrasts,
-    ``replicates``, ``band`` and ``specifications`` sentences about these, ``drivers`` the domains'
-    shares of the changes of S and sigma_bar (``drivers_of``).
+    ``replicates`` and ``band`` sentences about these, ``drivers`` the domains' shares of the
+    changes of S and sigma_bar (``drivers_of``), ``others`` sentences on variance and
+    specifications.
     """
     sentences = [row["reason"], *_changes(row, rows), *replicates, *_limits(row), *_recognised(row)]
     sentences += _drivers(row, rows, drivers or {})
-    sentences += [*specifications, *band]
+    sentences += [*others, *band]
     sentences += [MIXED] if row["mixed_backends"] else []
     return " ".join(sentences + ([SIMULATED] if row["simulated"] else []))
 
@@ -152,6 +153,32 @@ def _recognised(row: Row) -> list[str]:
     return [
         f"Of {row['n_personas']} personas, {' and '.join(shares)} are recognised by their profile "
         f"under {row['baseline']} (guessing: {100 * row['recognised_chance']:.2g} %)."
+    ]
+
+
+def novelty_sentences(row: Row, novelty: pl.DataFrame | None) -> list[str]:
+    """Return how much of a model's persona variance is the baseline's, and how much is new.
+
+    ``novelty`` holds the model's rows of ``novelty.csv``, which are of single fine-tunes.
+    """
+    parts = []
+    for variant in filter(None, (row["target"], row["control"])):
+        found = (
+            [] if novelty is None else novelty.filter(variant=variant, domain=OVERALL).to_dicts()
+        )
+        for own in found:
+            if all(own[f"{name}_lo"] is not None for name in ("kept", "new")):
+                kept, new = (
+                    f"{100 * own[name]:.0f} % ({100 * own[f'{name}_lo']:.0f} to "
+                    f"{100 * own[f'{name}_hi']:.0f})"
+                    for name in ("kept", "new")
+                )
+                parts.append(f"under {variant} {kept} is kept and {new} is new")
+    if not parts:
+        return []
+    return [
+        f"Of the variance between personas, in percent of that of {row['baseline']} (95 % "
+        f"intervals): {'; '.join(parts)}."
     ]
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.novelty import novelty_of
+from persona_collapse.measures.verdict.sentences import novelty_sentences
 from tests.helpers.made_cells import exact, moments, normal
 from tests.helpers.measures_data import (
     RECORDED,
@@ -130,3 +131,21 @@ def test_released_answers_give_the_known_new_variance(published, model, variant,
     assert (model, variant) in RECORDED
     assert row["new"] == pytest.approx(new, rel=0.02)
     assert row["new_lo"] < row["new"] < row["new_hi"]
+
+
+def test_sentence_gives_kept_and_new_variance_of_target_and_control(rng):
+    own = rng.normal(size=(80, ITEMS))
+    table = pl.concat(
+        [
+            novelty(asked(own, rng), asked(0.5 * own, rng)).with_columns(variant=pl.lit("good")),
+            novelty(asked(own, rng), asked(2 * own, rng)).with_columns(variant=pl.lit("bad")),
+        ]
+    )
+    row = {"baseline": "base", "target": "bad", "control": "good"}
+    (sentence,) = novelty_sentences(row, table)
+    kept = [100 * table.filter(variant=name)["kept"].item() for name in ("bad", "good")]
+    assert f"under bad {kept[0]:.0f} % (" in sentence
+    assert f"under good {kept[1]:.0f} % (" in sentence
+    assert sentence.index("bad") < sentence.index("good")
+    assert novelty_sentences({**row, "control": None, "target": "other"}, table) == []
+    assert novelty_sentences(row, None) == []
