@@ -1,11 +1,11 @@
-"""Send one request: the official ``openai`` client on aiohttp, one per process.
+"""Send one request, by the ``openai`` package's HTTP client on aiohttp, one per process.
 
-The client's own retries are off, so that every request is one attempt in the store. Replies are
-read by ``response`` instead of the client's models, which cost more time than the network and
-refuse replies that ``response`` can read.
+Requests are built here and replies read by ``response``: the package's models cost more time than
+the network, refuse replies that ``response`` can read, and retry behind the store's back.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ import aiohttp
 import httpx2
 import openai
 
-from persona_collapse.asking.connection import api_options, http_options, isolate, request_headers
+from persona_collapse.asking.connection import address, http_options, key_headers
 from persona_collapse.asking.keys import redacted
 from persona_collapse.asking.learned import (
     TOKEN_PARAMETERS,
@@ -36,6 +36,11 @@ from persona_collapse.common.seeds import derived_seed
 from persona_collapse.store.attempts import Attempt
 
 CONNECT_S = 15.0
+HEADERS = {
+    "Accept": "application/json",
+    "Content-Type": "application/json",
+    "User-Agent": "persona-collapse",  # some gateways refuse requests without one
+}
 NO_HEADERS: Mapping[str, str] = {}
 TEACHING = ("http_400", "http_404", "http_422", "http_500", "http_501")  # may name a limit
 # What switches off the caches of proxies, where they document it; LiteLLM's is a field of the body.
@@ -74,42 +79,39 @@ class Client:
         named = ("temperature", "top_p", "seed")
         self._sampling = [name for name in named if getattr(settings, name) is not None]
         most = settings.max_in_flight
-        self._headers = request_headers(settings.base_url, key)
+        plain, query = address(settings.base_url)
+        self._url = httpx2.URL(f"{plain}/chat/completions", params=query or None)
+        self._headers = {**HEADERS, **key_headers(settings.base_url, key)}
         # aiohttp's time-outs are longer than ours, which also end a reply that trickles in.
-        self._api = openai.AsyncOpenAI(
-            **api_options(settings.base_url, key),
-            http_client=openai.DefaultAioHttpClient(
-                timeout=httpx2.Timeout(settings.timeout_s * 2, connect=CONNECT_S),
-                limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
-                **http_options(settings.base_url),
-            ),
+        timeout = httpx2.Timeout(settings.timeout_s * 2, connect=CONNECT_S)
+        self._limited = {"timeout": timeout.as_dict()}
+        self._http = openai.DefaultAioHttpClient(
+            limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
+            **http_options(settings.base_url),
         )
-        isolate(self._api)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._api.close()
+        await self._http.aclose()
 
     async def send(self, ask: Ask) -> Outcome:
         """Send one request; the outcome says what happened, and nothing is raised."""
         sent_at, body, uncached = time.monotonic(), self.body(ask), self.allowed.uncached
-        sent = {**self._headers, **UNCACHED_HEADERS} if uncached else self._headers
         status: int | None = None
         headers = NO_HEADERS
+        request = httpx2.Request(
+            "POST",
+            self._url,
+            headers={**self._headers, **UNCACHED_HEADERS} if uncached else self._headers,
+            content=json.dumps(body, separators=(",", ":")).encode(),
+            extensions=self._limited,
+        )
         try:
             async with asyncio.timeout(self.settings.timeout_s):
-                response = await self._api.post(
-                    "/chat/completions",
-                    cast_to=httpx2.Response,
-                    body=body,
-                    options={"headers": sent},
-                )
+                response = await self._http.send(request)
             status, headers = response.status_code, response.headers
             reply = read_reply(status, response.content, len(ask.repetitions))
-        except openai.APIStatusError as fault:
-            status, headers = fault.response.status_code, fault.response.headers
-            reply = read_reply(status, fault.response.content, len(ask.repetitions))
-        except (TimeoutError, openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError) as fault:
+        except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError) as fault:
             reply = _lost(fault)
         reply = self._learned(ask, body, reply)
         attempt = self._attempt(ask, reply, status, sent_at)

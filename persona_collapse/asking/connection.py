@@ -56,14 +56,6 @@ def isolate(api: openai.OpenAI | openai.AsyncOpenAI) -> None:
     api._custom_headers = {}
 
 
-def request_headers(base_url: str, key: str | None) -> dict[str, Any]:
-    """Return the headers of a request through an ``openai`` client beside its own."""
-    headers = key_headers(base_url, key)
-    return (
-        {} if "Authorization" in headers or not key else {**headers, "Authorization": openai.Omit()}
-    )
-
-
 def http_options(base_url: str) -> dict[str, Any]:
     """Return the arguments of an ``httpx2`` client for this address: certificates and proxy.
 
