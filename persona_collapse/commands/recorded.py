@@ -9,7 +9,12 @@ from persona_collapse.endpoints.base import find
 from persona_collapse.tasks import task_of
 
 COUNTS = ("files", "read", "filtered", "unmatched", "repeated", "answers", "rated")
-HEADS = {"read": "rows read", "filtered": "filtered out", "rated": "with a rating"}
+HEADS = {
+    "read": "rows read",
+    "filtered": "filtered out",
+    "answers": "answers kept",
+    "rated": "with a rating",
+}
 
 
 def outcomes(recorded: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -21,11 +21,12 @@ USUAL: dict[str, tuple[str, ...]] = {
     "collected_at": ("collected_at", "created_at"),
 }
 USUAL_NAMES = frozenset(name for names in USUAL.values() for name in names)
-# Words in a column's name that tell runs apart: answers under several values are not one variant.
+# Last words of names of columns that tell runs apart: several values are several variants.
 RUNS = {
     *("model", "models", "llm", "variant", "variants", "checkpoint", "adapter", "probe"),
     *("condition", "conditions", "temperature", "temp", "language", "lang", "locale"),
 }
+QUALIFIERS = {"name", "id", "key", "slug", "label", "code", "version", "type", "value", "index"}
 SERVED = ("served_model", "system_fingerprint")  # may change within a variant
 SHOWN = 5
 
@@ -76,15 +77,26 @@ def kept_rows(records: Records, where: Mapping[str, Any], key: str = "layout.whe
         need(name, records, f"{key}.{name}")
         column = same_text(texts(records.frame[name]).str.strip_chars()).fill_null("")
         values = [as_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
-        for value in values:
-            if not (column == value).any():
+        hits = [_equal(column, value) for value in values]
+        for value, hit in zip(values, hits, strict=True):
+            if not hit.any():
                 raise _nothing(records, name, value, column, key)
-        mask &= column.is_in(values)
+        mask &= pl.select(pl.any_horizontal(hits)).to_series()
     if not mask.any():
         both = ", ".join(f"{name}: {value}" for name, value in where.items())
         raise UserError(f"{records.paths[0]}: no row has all of {{{both}}}; correct {key}")
     kept = records.frame.filter(mask)
     return Records(kept, records.paths, records.columns, records.decimal_comma)
+
+
+def _equal(column: pl.Series, value: str) -> pl.Series:
+    """Return which texts are a value; numbers are compared as such: 0.10 is 0.1."""
+    same = column == value
+    try:
+        number = float(value)
+    except ValueError:
+        return same
+    return same | (column.cast(pl.Float64, strict=False) == number).fill_null(False)
 
 
 def same_text(column: pl.Series) -> pl.Series:
@@ -143,5 +155,8 @@ def refuse_several_runs(
 
 
 def _tells_runs(name: str) -> bool:
-    words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
-    return not RUNS.isdisjoint(words)
+    """Return whether a column's name ends in a word for runs: ``model_id``, not ``model_reply``."""
+    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    while len(words) > 1 and words[-1] in QUALIFIERS:
+        words.pop()
+    return words != [] and words[-1] in RUNS

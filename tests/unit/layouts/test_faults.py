@@ -273,8 +273,16 @@ def test_fault_of_a_recorded_file_names_the_variant_when_planned(tmp_path: Path)
 
 
 def test_listed_values_of_where_may_be_taken_together(tmp_path: Path) -> None:
-    text = csv(*(f"{row},{row[4]}" for row in ROWS), head=f"{HEAD},temperature")
-    assert frame_of(tmp_path, text, {"where": {"temperature": [1, 2.0]}}).height == len(ROWS)
+    text = csv(*(f"{row},0.{row[4]}0" for row in ROWS), head=f"{HEAD},temperature")
+    assert frame_of(tmp_path, text, {"where": {"temperature": [0.1, "0.20"]}}).height == len(ROWS)
+    kept = frame_of(tmp_path, text, {"where": {"temperature": 0.2}})
+    assert kept["repetition"].unique().to_list() == [2]
+
+
+def test_replies_of_a_model_are_no_sign_of_several_models(tmp_path: Path) -> None:
+    head = f"{HEAD},model_response,temperature_note,model_id"
+    text = csv(*(f"{row},{i},{i},m" for i, row in enumerate(ROWS)), head=head)
+    assert frame_of(tmp_path, text).height == len(ROWS)
 
 
 def test_words_and_missing_values_are_read_as_the_layout_says(tmp_path: Path) -> None:
