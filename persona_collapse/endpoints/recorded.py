@@ -23,10 +23,11 @@ from persona_collapse.endpoints.base import (
     UnitSettings,
     VariantKeys,
 )
+from persona_collapse.layouts.design import Design
 from persona_collapse.layouts.keeping import kept_answers
 from persona_collapse.layouts.keys import Fault, Layout, layout_of, merged
 from persona_collapse.layouts.patterns import filled, filled_values, found, has_labels
-from persona_collapse.layouts.reading import Design, Outcome, read_answers
+from persona_collapse.layouts.reading import Outcome, read_answers
 from persona_collapse.tasks import Task
 
 LARGE = 20_000_000  # bytes from which a file is read once for all shards

@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.common.hashing import digest, file_sha256, sha256
-from persona_collapse.layouts.reading import Design, Outcome, read_answers
+from persona_collapse.layouts.design import Design
+from persona_collapse.layouts.reading import Outcome, read_answers
 
 ABOUT, KEY = "outcome", "key"  # of the Parquet file's metadata
 
