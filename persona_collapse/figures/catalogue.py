@@ -113,7 +113,7 @@ _FIGURES = [
         "bars.collapse_bars",
         tables=("metrics", "contrasts"),
         section="verdict",
-        title="Collapse is a rise of S and a fall of R",
+        title="Collapse would be a rise of S and a fall of R",
         alt="Bars of susceptibility S and robustness R for every model and variant, "
         "with 95 % intervals and the percent change against the baseline.",
         caption="Susceptibility S and robustness R of every variant, with 95 % "
@@ -178,7 +178,7 @@ _FIGURES = [
         "planes.robustness_map",
         tables=("metrics",),
         section="robustness",
-        title="Collapse moves to the upper left of the R-S map",
+        title="Collapse would be a move to the upper left of the R-S map",
         alt="Scatter of S over R on a logarithmic axis, with an arrow from each model's baseline "
         "to each of its variants.",
         caption="Each arrow leads from a model's baseline to one of its variants; whiskers are "
@@ -189,7 +189,7 @@ _FIGURES = [
         "radars.saturation_radars",
         tables=("profiles",),
         section="saturation",
-        title="Saturated profiles follow the rim",
+        title="How close each profile comes to the rim, the top of the scale",
         alt="One radar per model with the mean rating per domain of each variant when no "
         "persona is given.",
         caption="Mean rating per domain without a persona. Bands are one mean SD of repeated "
@@ -215,7 +215,7 @@ _FIGURES = [
         "planes.alignment_coherence",
         tables=("misalignment",),
         section="misalignment",
-        title="Misaligned variants move down, incoherent ones to the left",
+        title="Lower is more misaligned, farther left less coherent",
         alt="Scatter of mean alignment over mean coherence of the replies, both from 0 to 100, "
         "with an arrow from each model's baseline to each of its variants and a shaded region of "
         "misaligned replies.",
@@ -241,7 +241,7 @@ _FIGURES = [
         "changes.noise_change",
         tables=("contrasts",),
         section="robustness",
-        title="Repeated answers vary more to the right of zero",
+        title="Whether repeated answers vary more than the baseline's",
         alt="Points with intervals: percent change of 1/R, the mean SD within cells, of every "
         "variant against its model's baseline, and the mean over models.",
         caption="Percent change of 1/R, the mean SD of repeated answers, against the model's "
@@ -297,12 +297,12 @@ _FIGURES = [
         "fidelity.persona_fidelity",
         tables=("personas", "fidelity", "diagnostics"),
         section="meaning",
-        title="Personas that stay themselves lie along the diagonal",
+        title="How close personas stay to themselves, the diagonal",
         alt="Scatters of personas under each variant against themselves under the baseline, and "
         "below each a strip with the fidelity of every persona and of the model with its interval.",
-        caption="Each point is one persona on one domain, less the mean of all personas. Along the "
-        "diagonal personas stayed themselves; a steeper cloud is amplified character, a round one "
-        "is none. Below: the fidelity of each persona, and of the model with its 95 % interval.",
+        caption="Each point is one persona on one domain, less the mean of all personas. On the "
+        "diagonal a persona answers as under the baseline; a steeper cloud means larger differences "
+        "between the same personas, a round one personas unrelated to the baseline's. Below: the fidelity of each persona, and of the model with its 95 % interval.",
     ),
     Figure(
         "bars.novelty_bars",

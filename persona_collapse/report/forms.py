@@ -149,7 +149,7 @@ def _metrics(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable
     for probe, suffix in probes_of(frame, look):
         asked = frame.filter(probe=probe)
         under = "under role-play" if not suffix else f"under the probe “{probe}”"
-        note = "Value ± standard error; intervals from a bootstrap over personas and repetitions."
+        note = "Value ± standard error, over personas and repetitions; intervals over personas."
         section = "susceptibility" if not suffix else "saturation"
         title = f"{look.metric('S')} and robustness R {under}"
         layout = row_by_row(asked.filter(domain=OVERALL), look, columns)

@@ -56,12 +56,25 @@ def methods_of(
         f"{look.metric('S')}, {look.metric('R')} and their changes are bootstrap-t intervals on "
         "the log scale over personas, and p values invert them; contrasts draw the same personas "
         "for both variants.",
+        *_rule(look, analysis),
         *_check(study.get("misalignment")),
         f"The random seed was {study.get('seed')}.",
     ]
     if simulated:
         sentences.insert(1, "All answers come from simulated respondents; no model was asked.")
     return " ".join([*sentences, _code(provenance)])
+
+
+def _rule(look: Look, analysis: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on the decision rule; none where no variant is a target."""
+    if not look.targets:
+        return []
+    effect = 100 * analysis["smallest_effect"]
+    return [
+        f"A verdict of collapse needs, each at a one-sided level of 2.5%, a rise of S and of 1/R by "
+        f"more than {effect:.3g}% against {look.baseline}, both further than in a control, and a "
+        f"rise of the control's S by less than {effect:.3g}%."
+    ]
 
 
 def _check(check: Mapping[str, Any] | None) -> list[str]:

@@ -23,6 +23,7 @@ ANALYSIS = {
     "roleplay_probe": "roleplay",
     "unconditioned_probe": "unconditioned",
     "toxic_probe": "toxic",
+    "smallest_effect": 0.1,
     "bootstrap_personas": 2000,
     "bootstrap_reruns": 400,
 }
