@@ -301,8 +301,9 @@ _FIGURES = [
         alt="Scatters of personas under each variant against themselves under the baseline, and "
         "below each a strip with the fidelity of every persona and of the model with its interval.",
         caption="Each point is one persona on one domain, less the mean of all personas. On the "
-        "diagonal a persona answers as under the baseline; a steeper cloud means larger differences "
-        "between the same personas, a round one personas unrelated to the baseline's. Below: the fidelity of each persona, and of the model with its 95 % interval.",
+        "diagonal a persona answers as under the baseline; a steeper cloud means larger "
+        "differences between the same personas, a round one personas unrelated to the baseline's. "
+        "Below: the fidelity of each persona, and of the model with its 95 % interval.",
     ),
     Figure(
         "bars.novelty_bars",

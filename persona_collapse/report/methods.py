@@ -71,9 +71,9 @@ def _rule(look: Look, analysis: Mapping[str, Any]) -> list[str]:
         return []
     effect = 100 * analysis["smallest_effect"]
     return [
-        f"A verdict of collapse needs, each at a one-sided level of 2.5%, a rise of S and of 1/R by "
-        f"more than {effect:.3g}% against {look.baseline}, both further than in a control, and a "
-        f"rise of the control's S by less than {effect:.3g}%."
+        "A verdict of collapse needs, each at a one-sided level of 2.5%, a rise of S and of 1/R "
+        f"by more than {effect:.3g}% against {look.baseline}, both further than in a control, and "
+        f"a rise of the control's S by less than {effect:.3g}%."
     ]
 
 
