@@ -28,10 +28,14 @@ Asker = Callable[..., pl.DataFrame]
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder with the tiny model."""
+    return make_model("tiny_model", tmp_path_factory.mktemp("model"))
+
+
+def make_model(name: str, folder: Path) -> Path:
+    """Make the model of a script in the servers' environment; return its folder."""
     if not (BIN / "python").exists():
         pytest.fail("the servers are not installed: run make test-servers")
-    folder = tmp_path_factory.mktemp("model")
-    script = Path(__file__).with_name("tiny_model.py")
+    script = Path(__file__).with_name(f"{name}.py")
     command = [str(BIN / "python"), str(script), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=MAKING_S, check=False)
     assert done.returncode == 0, done.stderr

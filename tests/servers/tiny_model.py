@@ -87,7 +87,12 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
     return model.eval()
 
 
-def write_gguf(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
+def write_gguf(
+    model: GPT2LMHeadModel,
+    tokenizer: PreTrainedTokenizerFast,
+    path: Path,
+    template: str = TEMPLATE,
+) -> None:
     """Write the model in llama.cpp's format."""
     writer = gguf.GGUFWriter(path, "gpt2")
     writer.add_context_length(CONTEXT)
@@ -98,16 +103,17 @@ def write_gguf(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, path:
     writer.add_layer_norm_eps(model.config.layer_norm_epsilon)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
-    kinds = {True: gguf.TokenType.CONTROL, False: gguf.TokenType.NORMAL}
+    kinds = dict.fromkeys(tokenizer.get_added_vocab(), gguf.TokenType.USER_DEFINED)
+    kinds[END] = gguf.TokenType.CONTROL
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list([token for token, _ in vocabulary])
-    writer.add_token_types([kinds[token == END] for token, _ in vocabulary])
+    writer.add_token_types([kinds.get(token, gguf.TokenType.NORMAL) for token, _ in vocabulary])
     writer.add_token_merges(merges(tokenizer))
     writer.add_bos_token_id(tokenizer.bos_token_id)
     writer.add_eos_token_id(tokenizer.eos_token_id)
     writer.add_add_bos_token(False)
-    writer.add_chat_template(TEMPLATE)
+    writer.add_chat_template(template)
     for name, value in tensors(model).items():
         writer.add_tensor(name, value.contiguous().numpy())
     writer.write_header_to_file()
