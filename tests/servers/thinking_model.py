@@ -22,7 +22,7 @@ TEMPLATE = (
 )
 LENGTH = 20  # tokens of the thoughts, on average
 # What the last token says about where the reply is.
-ASKED, THINKING, CLOSED, DONE = range(4)
+STATES = ASKED, OPENED, THINKING, CLOSED, DONE = range(5)
 NEVER = -30.0
 
 
@@ -40,18 +40,19 @@ def odds(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], torch.Tensor]:
     """Return each token's state, and the log odds of each token after each state."""
     vocabulary = tokenizer.get_vocab()
     size = len(tokenizer)
-    states, logs = [THINKING] * size, torch.full((size, 4), NEVER)
+    states, logs = [THINKING] * size, torch.full((size, len(STATES)), NEVER)
     words = [
         place
         for token, place in vocabulary.items()
         if token.startswith(SPACE) and "\ufffd" not in tokenizer.decode([place])
     ]
-    logs[words, THINKING] = 0.0
+    logs[words, OPENED] = logs[words, THINKING] = 0.0
     logs[vocabulary[CLOSE], THINKING] = torch.log(torch.tensor(len(words) / LENGTH)).item()
     logs[vocabulary[BEGIN], ASKED] = 0.0
     logs[[vocabulary[rating] for rating in RATINGS], CLOSED] = 0.0
     logs[vocabulary[END], DONE] = 0.0
-    for token, state in ((ASSISTANT, ASKED), (CLOSE, CLOSED), *((r, DONE) for r in RATINGS)):
+    marks = {ASSISTANT: ASKED, BEGIN: OPENED, CLOSE: CLOSED, **dict.fromkeys(RATINGS, DONE)}
+    for token, state in marks.items():
         states[vocabulary[token]] = state
     return states, logs
 
@@ -82,7 +83,9 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
         # The embedding has one entry for the state; the last norm keeps it and evens out the rest.
         body.wte.weight.zero_()
         body.wte.weight[range(size), states] = 1.0
-        seen = body.ln_f(torch.eye(WIDTH)[:4])  # (state, width): what the output layer is given
+        seen = body.ln_f(
+            torch.eye(WIDTH)[: len(STATES)]
+        )  # (state, width): what the output layer is given
         model.lm_head.weight.copy_(torch.linalg.pinv(seen).matmul(logs.T).T)
     model.generation_config = GenerationConfig(
         do_sample=True, top_k=0, bos_token_id=end, eos_token_id=end, pad_token_id=end
