@@ -47,9 +47,8 @@ def requests_of(server: ScriptedServer, number: int) -> int:
     return sum(f"person {number}." in json.dumps(call) for call in server.calls)
 
 
-@pytest.mark.parametrize("in_flight", [1, 8])
 @pytest.mark.parametrize("name", SERVER_SAYS)
-@pytest.mark.parametrize("refused", [0, 1])
+@pytest.mark.parametrize(("refused", "in_flight"), [(0, 1), (0, 8), (1, 8)])
 def test_refused_prompt_is_filtered_where_others_are_answered(
     name: str, refused: int, in_flight: int, server: ScriptedServer, ask: Asker
 ) -> None:

@@ -167,7 +167,7 @@ CASES = [
         "change concurrency, time-out, pace",
         study(
             lambda document: document["endpoints"]["scripted"].update(
-                max_in_flight=5, timeout_s=20, requests_per_minute=100_000
+                max_in_flight=5, timeout_s=20, requests_per_minute=100_000, max_n=4
             )
         ),
         page=RECORD,
