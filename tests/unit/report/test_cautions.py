@@ -60,7 +60,7 @@ def test_page_says_nothing_of_models_that_differ(rows: list[dict[str, Any]]) -> 
 
 
 @pytest.mark.parametrize(("filtered", "warned"), [(0, False), (3, False), (10, True)])
-def test_page_warns_where_a_filter_took_more_of_one_variant(filtered: int, warned: bool) -> None:
+def test_page_warns_where_a_filter_took_answers(filtered: int, warned: bool) -> None:
     frame = quality(
         row("base", token=100), row("insecure", token=100 - filtered, filtered=filtered)
     )
