@@ -382,3 +382,12 @@ def test_own_parquet_of_several_variants_is_refused(tmp_path: Path) -> None:
     pl.DataFrame({**columns, "variant": ["base", "tuned"]}).write_parquet(path)
     with pytest.raises(UserError, match=r"the column 'variant' has several values \(base, tuned\)"):
         frame_of(tmp_path, path.read_bytes(), name="a.parquet")
+
+
+def test_ratings_of_little_probability_are_no_answer_and_keep_their_mass(tmp_path: Path) -> None:
+    head = "persona_id,question_id,lp0,lp1"
+    text = csv("0,1,-3,-3", "1,1,-1,-3", head=head)  # masses 0.10 and 0.42
+    keys = {"sampling": {"method": "logprobs"}}
+    frame = frame_of(tmp_path, text, {"log_probabilities": "lp{rating}"}, scale=(0, 1), **keys)
+    assert frame["status"].to_list() == ["unparseable", "ok"]
+    assert frame["rating_mass"].round(2).to_list() == [0.1, 0.42]
