@@ -18,7 +18,7 @@ class UnusableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class RatingLaw:
+class RatingDistribution:
     """The distribution of the rating at T = 1.
 
     ``mass`` is the probability of all ratings together before they were scaled to 1.
@@ -37,7 +37,7 @@ class RatingLaw:
         return f"ratings hold {self.mass:.2f} of the first token's probability"
 
 
-def rating_law(alternatives: Alternatives | None, scale: Scale) -> RatingLaw:
+def rating_distribution(alternatives: Alternatives | None, scale: Scale) -> RatingDistribution:
     """Return the distribution of the rating from the alternatives of a first token.
 
     Variants of a rating with a leading space are summed. Raises ``UnusableError`` when values are
@@ -53,7 +53,7 @@ def rating_law(alternatives: Alternatives | None, scale: Scale) -> RatingLaw:
     return scaled(found, math.exp(min(filter(math.isfinite, known.values()))), scale)
 
 
-def scaled(found: Mapping[int, float], least: float, scale: Scale) -> RatingLaw:
+def scaled(found: Mapping[int, float], least: float, scale: Scale) -> RatingDistribution:
     """Return the distribution from the known probabilities of ratings (docs/reading.md).
 
     A rating that is not among them gets ``least``, the smallest probability that the server
@@ -61,10 +61,10 @@ def scaled(found: Mapping[int, float], least: float, scale: Scale) -> RatingLaw:
     """
     mass = min(sum(found.values()), 1.0)
     if mass < LEAST_MASS:
-        return RatingLaw(None, mass)
+        return RatingDistribution(None, mass)
     weights = [found.get(rating, least) for rating in scale.ratings]
     total = sum(weights)
-    return RatingLaw([weight / total for weight in weights], mass)
+    return RatingDistribution([weight / total for weight in weights], mass)
 
 
 def distinct_tokens(alternatives: Alternatives | None) -> dict[str, float]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from persona_collapse.answers import LOGPROBS, REPLY, TOKEN
-from persona_collapse.asking.logprobs import UnusableError, rating_law
+from persona_collapse.asking.logprobs import UnusableError, rating_distribution
 from persona_collapse.asking.ratings import read_rating
 from persona_collapse.asking.reasons import is_filter_finish
 from persona_collapse.asking.response import CONTENT_FILTER
@@ -58,12 +58,12 @@ class Protocol:
             )
         if self.settings.logprobs:
             try:
-                law = rating_law(choice.alternatives, self.scale)
+                shares = rating_distribution(choice.alternatives, self.scale)
             except UnusableError as fault:
                 return Reading(ERROR, reason=str(fault))
-            status = UNPARSEABLE if law.probabilities is None else OK
-            by = None if law.probabilities is None else LOGPROBS
-            return Reading(status, None, law.probabilities, law.reason, by, law.mass)
+            status = UNPARSEABLE if shares.probabilities is None else OK
+            by = None if shares.probabilities is None else LOGPROBS
+            return Reading(status, None, shares.probabilities, shares.reason, by, shares.mass)
         thought = bool(choice.thoughts or attempt.reasoning_tokens)
         found = read_rating(choice.text, self.scale, thought=thought)
         if found.rating is None:

@@ -23,7 +23,7 @@ from persona_collapse.asking.connection import address, http_options, key_header
 from persona_collapse.asking.engine import LESSONS, NEUTRAL
 from persona_collapse.asking.keys import find_key, redacted
 from persona_collapse.asking.learned import Allowed
-from persona_collapse.asking.logprobs import LEADING_SPACE, UnusableError, rating_law
+from persona_collapse.asking.logprobs import LEADING_SPACE, UnusableError, rating_distribution
 from persona_collapse.asking.ratings import read_rating
 from persona_collapse.asking.replays import Replays, says_hit
 from persona_collapse.asking.response import ADAPTED
@@ -400,7 +400,7 @@ def _logprobs(attempt: Attempt, scale: Scale) -> str:
         return f"refused: {attempt.detail}"
     choice = attempt.replies()[attempt.repetitions[0]]
     try:
-        return rating_law(choice.alternatives, scale).reason or "usable"
+        return rating_distribution(choice.alternatives, scale).reason or "usable"
     except UnusableError as fault:
         return str(fault)
 
