@@ -330,6 +330,19 @@ _FIGURES = [
         "profiles; high where it still plays the baseline's. The baseline's own curve is in both.",
     ),
     Figure(
+        "moderation.moderation",
+        tables=("moderation", "metrics", "contrasts"),
+        section="meaning",
+        title="Whether steadier baselines change less",
+        alt="Three scatters of models with intervals: the change of R over the baseline's R, of S "
+        "over S, and of S over R, each with the slope over models and its interval.",
+        caption="Each point is a model: the percent change against the baseline's value (R on a "
+        "logarithmic axis), with 95 % intervals. The slope is that of the log ratio on the log of "
+        "the baseline, without the noise that both share (regression to the mean). Slope 0: all "
+        "models change by the same factor; −1: all end at the same level.",
+        condition="moderation",
+    ),
+    Figure(
         "bars.variance_components",
         tables=("diagnostics",),
         section="meaning",

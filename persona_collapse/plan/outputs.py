@@ -44,6 +44,9 @@ class Outputs:
             # One model is one point, which shows no correlation.
             "coherence_models": check.has_loss and len(self.study.models) > 1,
             "made": bool(finetunes.orders),
+            "targets": bool(measures.analysis["targets"]),
+            # Fewer models give one sentence in the table.
+            "moderation": bool(measures.analysis["targets"]) and len(self.study.models) >= 5,
             "band": bool(self.band.rows),
             "claims": self.claims is not None,
         }

@@ -457,6 +457,25 @@ def _correlation(mean: Row) -> str:
     )
 
 
+def _moderation(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
+    """Return the slopes, or where the study has too few models one sentence per target."""
+    target = Column("Target", "target", "name")
+    if frame["slope"].null_count() == frame.height:
+        words = (target, Column("Result", "note", "name"))
+        few = frame.unique("target", keep="first", maintain_order=True)
+        return [_single(table, row_by_row(few, look, words), "")]
+    columns = (
+        target,
+        Column("Baseline", "baseline_metric", "name"),
+        Column("Change of", "change_metric", "name"),
+        Column("Models", "n_models", decimals=0),
+        Column("Slope", "slope", "interval", decimals=2),
+        Column("Slope of the estimates", "slope_observed", decimals=2),
+        Column("Reliability of baselines", "reliability", decimals=2),
+    )
+    return [_single(table, row_by_row(frame, look, columns))]
+
+
 def _claims(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     """Return the claims with their decisions, and the numbers that decide them."""
     claims = frame.unique("claim", keep="first", maintain_order=True)
@@ -513,6 +532,7 @@ FORMS: dict[str, Callable[[Table, pl.DataFrame, Look], list[PrintedTable]]] = {
     "profiles": _profiles,
     "quality": _quality,
     "diagnostics": diagnostics_form,
+    "moderation": _moderation,
     "claims": _claims,
     "printed_numbers": _printed_numbers,
     "band": _band,

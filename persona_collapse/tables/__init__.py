@@ -39,6 +39,8 @@ CONDITIONS = {
     "coherence_loss": "the misalignment check of baseline, a target and its control",
     "coherence_models": "this check in more than one model",
     "made": "variants that the study fine-tunes itself",
+    "targets": "a target, which is compared with the baseline",
+    "moderation": "targets in five or more models",
     "claims": "claims of a paper whose answers it analyses again",
     "band": "a band: earlier models that were asked the same items as the same personas",
 }

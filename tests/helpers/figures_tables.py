@@ -8,6 +8,7 @@ import polars as pl
 
 from persona_collapse.figures.marks import Row
 from persona_collapse.tables.contracts.losses import TABLE as LOSSES
+from persona_collapse.tables.contracts.moderation import TABLE as MODERATION
 from persona_collapse.tables.contracts.multiverse import TABLE as MULTIVERSE
 from persona_collapse.tables.contracts.novelty import TABLE as NOVELTY
 from tests.helpers.figures_data import DOMAINS, VARIANTS, metrics_of
@@ -300,3 +301,20 @@ def multiverse_table(models: int, domains: int = 5, targets: int = 1) -> pl.Data
                 row |= {"label": "collapse" if same else "R_only", "same_label": same}
                 rows.append({**row, "distinct": choice[3] != "missing", "simulated": True})
     return pl.DataFrame(rows, schema=MULTIVERSE.schema)
+
+
+def moderation_of(variants: int) -> pl.DataFrame:
+    """Slopes of the target's changes on the baselines, the last one undefined."""
+    pairs = [("R", "R"), ("S", "S"), ("R", "S")]
+    rows = [
+        {
+            **{"target": "insecure", "baseline_metric": first, "change_metric": second},
+            **{"n_models": 5, "slope": -0.4, "slope_lo": -0.9, "slope_hi": 0.1},
+            **{"slope_observed": -0.5, "reliability": 0.9, "note": None, "simulated": True},
+        }
+        for first, second in pairs
+        if variants > 2
+    ]
+    if rows:
+        rows[-1] |= {"slope": None, "slope_lo": None, "slope_hi": None, "note": "no slope"}
+    return pl.DataFrame(rows, schema=MODERATION.schema)

@@ -262,6 +262,25 @@ rule table_band:
         "../scripts/table_band.py"
 
 
+rule table_moderation:
+    """Ask whether the change of S and R depends on the baseline's S and R, over models."""
+    input:
+        metrics=f"{RESULTS}/tables/metrics.csv",
+        contrasts=f"{RESULTS}/tables/contrasts.csv",
+    output:
+        f"{RESULTS}/tables/moderation.csv",
+    log:
+        f"{RESULTS}/logs/tables/moderation.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        analysis=ANALYSIS,
+        code=code_of("table_moderation", "metrics", "contrasts"),
+    script:
+        "../scripts/table_moderation.py"
+
+
 rule table_claims:
     """Decide the paper's claims, and compare its printed tables number by number."""
     input:

@@ -37,6 +37,7 @@ def table(name: str, models: int, variants: int, domains: int) -> pl.DataFrame:
         "contrasts": lambda: data.contrasts_of(whole),
         "band": lambda: band_of(metrics, earlier),
         "band_values": lambda: band_values(earlier),
+        "moderation": lambda: more.moderation_of(variants),
         "band_models": lambda: earlier,
         "profiles": lambda: data.profiles_of(models, variants, domains),
         "quality": lambda: data.quality_of(models, variants),
