@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# The same populations with jackknife intervals on the log scale (S, R) and BCa intervals (changes).
+BEFORE = ROOT / "benchmarks/results/calibration_before.csv"
 PAGE, FIGURE = ROOT / "docs/calibration.md", ROOT / "docs/figures/calibration"
 VARIANTS = ("base", "secure", "insecure")
 CONTRASTS = ("insecure-base", "secure-base", "insecure-secure")
@@ -36,13 +38,12 @@ CONTRASTS = ("insecure-base", "secure-base", "insecure-secure")
 COVERAGE = {
     "S": [f"S of {variant}" for variant in VARIANTS],
     "R": [f"R of {variant}" for variant in VARIANTS],
-    "difference of S": [f"S {contrast}, estimate" for contrast in CONTRASTS],
-    "difference of R": [f"R {contrast}, estimate" for contrast in CONTRASTS],
     "percent change of S": [f"S {contrast}, percent" for contrast in CONTRASTS],
     "percent change of R": [f"R {contrast}, percent" for contrast in CONTRASTS],
 }
+REJECTIONS = tuple(f"{metric}, {test}" for test in ("p", "p_exchange") for metric in ("S", "R"))
 BIAS = ("S", "S_corrected", "sigma_bar", "sigma_bar_corrected", "R", "R_corrected")
-LOOKS = ((BLUE, "o"), (GREEN, "s"), (PURPLE, "D"), (VERMILLION, "^"), (SKY, "v"))
+LOOKS = ((BLUE, "o"), (GREEN, "s"), (PURPLE, "D"), (VERMILLION, "^"), (SKY, "v"), (INK, "P"))
 GROUPS = ("overall", "domains")
 
 
@@ -51,6 +52,7 @@ def document(results: Path) -> None:
     found = pl.read_csv(results)
     tables = {
         "coverage": coverage_table(found),
+        "before": coverage_table(pl.read_csv(BEFORE)),
         "rejection": rejection_table(found),
         "bias": bias_table(found),
         "corrected": corrected_table(found),
@@ -88,6 +90,11 @@ def rows_of(
 
 def coverage_table(found: pl.DataFrame) -> str:
     """Mean, lowest and highest coverage over variants or contrasts, per interval and group."""
+    every = [label for labels in COVERAGE.values() for label in labels]
+    drawn = [
+        rows_of(found, "coverage", world, "overall", every)["studies"].max()
+        for world in worlds_of(found)
+    ]
     rows = []
     for label, names in COVERAGE.items():
         for group in GROUPS:
@@ -97,38 +104,41 @@ def coverage_table(found: pl.DataFrame) -> str:
                 ends = f"{values.min():.1f} to {values.max():.1f}"
                 cells.append(f"{values.mean():.1f} ({ends})")
             rows.append([label, group, *cells])
+    rows.append(["*studies*", "", *map(str, drawn)])
     return markdown(["interval of", "items", *worlds_of(found)], rows)
 
 
 def rejection_table(found: pl.DataFrame) -> str:
-    """Share of studies without a difference whose permutation test has p <= 0.05."""
+    """Share of studies without a difference of S and R in which p or p_exchange is <= 0.05."""
     rows = []
-    for name in ("S", "R"):
+    for name in REJECTIONS:
         for group in GROUPS:
             parts = [rows_of(found, "rejection", w, group, [name]) for w in worlds_of(found)]
             rows.append([name, group, *(_with_error(part, 1) for part in parts)])
-    return markdown(["test of", "items", *worlds_of(found)], rows)
+    return markdown(["test", "items", *worlds_of(found)], rows)
 
 
 def bias_table(found: pl.DataFrame) -> str:
     """Mean error of the overall estimates, in percent of the value without repetition noise."""
+    worlds = worlds_of(found.filter(check="bias"))
     rows = []
     for variant in VARIANTS:
         for name in BIAS:
             of = [f"{name} of {variant}"]
-            parts = [rows_of(found, "bias", w, "overall", of) for w in worlds_of(found)]
+            parts = [rows_of(found, "bias", w, "overall", of) for w in worlds]
             rows.append([name, variant, *(_with_error(part, 1, sign=True) for part in parts)])
-    return markdown(["estimate", "variant", *worlds_of(found)], rows)
+    return markdown(["estimate", "variant", *worlds], rows)
 
 
 def corrected_table(found: pl.DataFrame) -> str:
     """Coverage of the interval of the corrected R, for the value without repetition noise."""
+    worlds = worlds_of(found.filter(check="bias"))
     rows = []
     for variant in VARIANTS:
         of = [f"R_corrected of {variant}"]
-        parts = [rows_of(found, "coverage", w, "overall", of) for w in worlds_of(found)]
+        parts = [rows_of(found, "coverage", w, "overall", of) for w in worlds]
         rows.append([variant, *(_with_error(part, 0) for part in parts)])
-    return markdown(["variant", *worlds_of(found)], rows)
+    return markdown(["variant", *worlds], rows)
 
 
 def _with_error(part: pl.DataFrame, digits: int, sign: bool = False) -> str:
@@ -156,7 +166,7 @@ def drawn(found: pl.DataFrame) -> Figure:
               for group in GROUPS}  # fmt: skip
     _points(coverage, found, "coverage", labels)
     _frame(coverage, "Coverage of 95 % intervals", (93, 97))
-    tests = {f"{name}, {group}": ([name], group) for name in ("S", "R") for group in GROUPS}
+    tests = {f"{name}, {group}": ([name], group) for name in REJECTIONS for group in GROUPS}
     _points(rejection, found, "rejection", tests)
     _frame(rejection, "False alarms at 5 %", (3.5, 6.5))
     names = {name: ([f"{name} of {v}" for v in VARIANTS], "overall") for name in BIAS}

@@ -238,7 +238,7 @@ def coverage_table(found: pl.DataFrame) -> str:
 def tests_table(found: pl.DataFrame) -> str:
     """Return how often each test rejects when fine-tuning has no effect on average."""
     lines = [
-        "| seed SD | replicates | S, p | S, p_replicates | R, p | R, p_replicates |",
+        "| seed SD | replicates | S, p_exchange | S, p | R, p_exchange | R, p |",
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for spread in SPREADS:
@@ -247,7 +247,7 @@ def tests_table(found: pl.DataFrame) -> str:
             cells = [
                 _value(found, check=f"{test} <= 0.05", name=metric, **keys)
                 for metric in ("S", "R")
-                for test in ("p", "p_replicates")
+                for test in ("p_exchange", "p")
             ]
             lines.append(f"| {100 * spread:.0f} % | {count} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

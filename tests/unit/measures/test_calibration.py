@@ -13,6 +13,7 @@ from benchmarks import calibration_page as page
 from benchmarks.calibration_populations import Finite
 from benchmarks.calibration_worlds import (
     SMOOTH_INSTRUMENT,
+    Carried,
     Respondents,
     Smooth,
     Truth,
@@ -21,6 +22,8 @@ from benchmarks.calibration_worlds import (
     normal_nodes,
     truth_of,
 )
+from persona_collapse.measures.contrasts.pairs import paired_of
+from persona_collapse.measures.contrasts.table import contrasts_of
 
 
 def test_compositions_list_all_counts() -> None:
@@ -83,6 +86,40 @@ def test_smooth_study_has_the_true_variance() -> None:
     assert not np.array_equal(first, world.probabilities(2, 5)["base"])
 
 
+def test_carried_spread_has_the_planned_values() -> None:
+    world = Carried()
+    base, twin, insecure = (world.truths[name] for name in ("base", "twin", "insecure"))
+    assert pytest.approx(base.S, rel=1e-5) == twin.S
+    assert twin.sigma == pytest.approx(base.sigma, rel=1e-5)
+    assert pytest.approx(1.3 * base.S, rel=1e-5) == insecure.S
+    laws = world.probabilities(3, 4000)
+    means = laws["twin"] @ np.arange(6)
+    squares = (means - means.mean(axis=0)) ** 2
+    # 5 % of the personas account for most of the variance.
+    share = np.sort(squares, axis=0)[-200:].sum(axis=0) / squares.sum(axis=0)
+    assert share.mean() > 0.5
+    assert means.std(axis=0).mean() == pytest.approx(twin.S_clean.mean(), rel=0.05)
+
+
+@pytest.mark.slow
+def test_equal_spread_carried_by_few_personas_is_not_exchangeable_but_p_keeps_its_level() -> None:
+    world, rejected = Carried(), np.zeros(2)
+    analysis = {**bench.ANALYSIS, "baseline": "base", "targets": {"twin": None}}
+    for number in range(150):
+        rng = np.random.default_rng(number)
+        laws = world.probabilities(number, 100)
+        frames = [
+            bench.frame_of(rng.multinomial(10, laws[name]), name, world.instrument)
+            for name in ("base", "twin")
+        ]
+        found = contrasts_of(paired_of(frames, world.instrument, number, analysis))
+        row = found.filter(model="m", domain="overall", metric="S").row(0, named=True)
+        rejected += [row["p"] <= 0.05, row["p_exchange"] <= 0.05]
+    p, exchange = rejected / 150
+    assert p < 0.09
+    assert exchange > 0.1
+
+
 def small_world() -> Finite:
     rng = np.random.default_rng(2)
     laws = {
@@ -135,7 +172,7 @@ def test_single_study_has_no_standard_error() -> None:
 
 def test_page_shows_the_committed_results() -> None:
     found = pl.read_csv(bench.RESULTS)
-    assert found["studies"].max() >= 500
+    assert found.filter(~pl.col("name").str.contains("corrected"))["studies"].min() >= 100
     text = page.PAGE.read_text(encoding="utf-8")
     tables = (
         *(page.coverage_table, page.rejection_table),
@@ -143,3 +180,18 @@ def test_page_shows_the_committed_results() -> None:
     )
     for table in tables:
         assert table(found) in text
+    assert page.coverage_table(pl.read_csv(page.BEFORE)) in text
+
+
+def test_recorded_intervals_cover_better_than_before() -> None:
+    lowest = []
+    for path in (page.BEFORE, bench.RESULTS):
+        found = pl.read_csv(path).filter(
+            pl.col("world").str.starts_with("recorded"), check="coverage", domain="overall"
+        )
+        names = [label for labels in page.COVERAGE.values() for label in labels]
+        cells = found.filter(pl.col("name").is_in(names))
+        assert cells.height == 24
+        lowest.append(cells["value"].min())
+    assert lowest[0] < 88
+    assert lowest[1] > lowest[0]
