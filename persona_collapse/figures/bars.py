@@ -38,6 +38,7 @@ from persona_collapse.figures.style import (
     VERMILLION,
     Paint,
 )
+from persona_collapse.tables.contracts.influence import FEW, FEW_SIGN
 
 COMPONENTS = {
     "persona": ("persona", Paint(BLUE, "/////", "-", "o")),
@@ -61,13 +62,20 @@ _BAR = 0.115  # a bar's height in inches
 _COLUMN_GAP, _BETWEEN = 0.1, 0.16  # inches between columns of numbers and between panels
 
 
-def collapse_bars(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look) -> Figure:
+def collapse_bars(
+    metrics: pl.DataFrame, contrasts: pl.DataFrame, influence: pl.DataFrame, look: Look
+) -> Figure:
     """Return the figure: one row per model and variant, S on the left and R on the right.
 
     Bars start at zero; whiskers are 95 % intervals, or one standard error where there is none. An
     infinite R is a bar without an end. Beside each bar are the value and the percent change
-    against the baseline with its interval.
+    against the baseline with its interval. A number that rests on few personas is marked.
     """
+    marked = influence.filter(pl.col("effective_personas") < FEW, probe=look.roleplay)
+    few = {
+        (row["model"], row["variant"] if row["quantity"] == "S" else row["quantity"])
+        for row in marked.iter_rows(named=True)
+    }
     values = rows_by(metrics, "model", "variant", probe=look.roleplay, domain="overall")
     changes = rows_by(
         contrasts, "model", "contrast", "metric", probe=look.roleplay, domain="overall"
@@ -90,7 +98,7 @@ def collapse_bars(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look) ->
     width = (inner - _LABELS - _BETWEEN) / 2
     for column, metric in enumerate(METRICS):
         left = MARGIN + _LABELS + column * (width + _BETWEEN)
-        panel = _Metric(sheet, metric, values, changes, look)
+        panel = _Metric(sheet, metric, values, changes, few if metric == "S" else set(), look)
         panel.draw(layout.lines, averages, (left, top, width, tall))
     return sheet.figure
 
@@ -109,15 +117,20 @@ class _Metric:
     metric: str
     values: dict[tuple[str, str], Row]
     changes: dict[tuple[str, str, str], Row]
+    few: set[tuple[str, str]]  # model and variant, or model and contrast, of marked numbers
     look: Look
 
     def draw(self, lines: list[Line], averages: list[Line], box: Frame) -> None:
         """Draw into the box (left, top, width, height) in inches."""
         left, top, width, tall = box
         sheet, base = self.sheet, self.look.baseline
-        numbers = {line: number(self._row(line)[self.metric]) for line in lines}
+        numbers = {
+            line: number(self._row(line)[self.metric]) + self._mark(line.model, line.variant)
+            for line in lines
+        }
         shifts = {
             line: change(self.changes.get((line.model, f"{line.variant}-{base}", self.metric)))
+            + self._mark(line.model, f"{line.variant}-{base}")
             for line in [*lines, *averages]
             if line.variant != base
         }
@@ -138,6 +151,9 @@ class _Metric:
         axes = sheet.axes(left, top, bars, tall, self.metric)
         self._bars(axes, lines)
         _bar_axes(axes, tall)
+
+    def _mark(self, model: str, name: str) -> str:
+        return FEW_SIGN if (model, name) in self.few else ""
 
     def _row(self, line: Line) -> Row:
         return self.values[line.model, line.variant]

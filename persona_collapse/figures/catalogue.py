@@ -111,7 +111,7 @@ def rules(figures: Sequence[Figure]) -> dict[str, list[Figure]]:
 _FIGURES = [
     Figure(
         "bars.collapse_bars",
-        tables=("metrics", "contrasts"),
+        tables=("metrics", "contrasts", "influence"),
         section="verdict",
         title="Collapse would be a rise of S and a fall of R",
         alt="Bars of susceptibility S and robustness R for every model and variant, "
@@ -119,7 +119,8 @@ _FIGURES = [
         caption="Susceptibility S and robustness R of every variant, with 95 % "
         "intervals and the percent change against the model's baseline. R is the inverse of the "
         "mean SD within cells; ∞ marks a variant that never varied its answer. The mean change "
-        "averages the percentages of the models.",
+        "averages the percentages of the models. ‡ marks numbers that rest on fewer than ten "
+        "effective personas.",
     ),
     Figure(
         "multiverse.specification_curve",

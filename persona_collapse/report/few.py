@@ -3,10 +3,10 @@
 import polars as pl
 
 from persona_collapse.report.printed import OVERALL, PrintedTable
-from persona_collapse.tables.contracts.influence import FEW
+from persona_collapse.tables.contracts.influence import FEW, FEW_SIGN
 from persona_collapse.tables.contracts.verdict import INCOHERENT
 
-FEW_SIGN, INCOHERENT_SIGN = "‡", "§"
+INCOHERENT_SIGN = "§"
 FEW_MARK = {"few": FEW_SIGN}  # for columns of frames that ``with_few`` returns
 LEGEND = {
     FEW_SIGN: f"{FEW_SIGN} Fewer than {FEW} effective personas: the interval rests on few people.",

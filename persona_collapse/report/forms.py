@@ -14,7 +14,6 @@ from persona_collapse.figures.look import Look
 from persona_collapse.report.diagnostics import diagnostics_form
 from persona_collapse.report.few import (
     FEW_MARK,
-    FEW_SIGN,
     INCOHERENT_SIGN,
     legend_of,
     with_few,
@@ -35,7 +34,7 @@ from persona_collapse.report.printed import (
 )
 from persona_collapse.report.sections import LABELS
 from persona_collapse.tables import Table
-from persona_collapse.tables.contracts.influence import FEW
+from persona_collapse.tables.contracts.influence import FEW, FEW_SIGN
 from persona_collapse.tables.contracts.verdict import INCOHERENT
 
 FLAGS = ("simulated", "mixed_backends")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from persona_collapse.figures.look import Look
-from persona_collapse.report.few import FEW_SIGN, LEGEND, with_few
+from persona_collapse.report.few import LEGEND, with_few
 from persona_collapse.report.printed import (
     DASH,
     MEAN,
@@ -17,6 +17,7 @@ from persona_collapse.report.printed import (
     write,
     write_interval,
 )
+from persona_collapse.tables.contracts.influence import FEW_SIGN
 
 Rows = Mapping[tuple[str, str], Row]
 MARGIN = 4.0  # percent of a strip left free at both ends

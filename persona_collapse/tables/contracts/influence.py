@@ -2,7 +2,7 @@
 
 from persona_collapse.tables import SIMULATED, UNIT, Table, integer, number, text
 
-FEW = 10  # effective personas; below, an interval rests on few people
+FEW, FEW_SIGN = 10, "‡"  # effective personas; below, an interval rests on few people: marked
 
 TABLE = Table(
     "influence",

@@ -21,6 +21,7 @@ from persona_collapse.figures.marks import (
     number,
     with_interval,
 )
+from persona_collapse.tables.contracts.influence import TABLE as INFLUENCE
 from tests.helpers.figures_data import (
     VARIANTS,
     axes_of,
@@ -44,13 +45,16 @@ def diagnostics() -> pl.DataFrame:
     return diagnostics_of(3, 3)
 
 
+EVERYONE = pl.DataFrame(schema=INFLUENCE.schema)  # no number rests on few personas
+
+
 @pytest.fixture(scope="module")
 def metrics() -> pl.DataFrame:
     return metrics_of(4, 3)
 
 
 def test_bar_lengths_and_whiskers_are_those_of_the_table(metrics: pl.DataFrame) -> None:
-    figure = collapse_bars(metrics, contrasts_of(metrics), look_of(4, 3))
+    figure = collapse_bars(metrics, contrasts_of(metrics), EVERYONE, look_of(4, 3))
     for metric in METRICS:
         axes = axes_of(figure, metric)
         drawn = {c.get_label(): c.patches[0] for c in axes.containers if hasattr(c, "patches")}
@@ -64,9 +68,24 @@ def test_bar_lengths_and_whiskers_are_those_of_the_table(metrics: pl.DataFrame) 
             assert (low, high) == pytest.approx((row[f"{metric}_lo"], row[f"{metric}_hi"]))
 
 
+def test_bars_mark_what_rests_on_few_personas(metrics: pl.DataFrame) -> None:
+    contrasts, look = contrasts_of(metrics), look_of(4, 3)
+    model, variant = look.models[0].key, look.variants[1]
+    unit = {"model": model, "variant": variant, "probe": look.roleplay, "effective_personas": 9.9}
+    quantities = ("S", f"{variant}-{look.baseline}")
+    few = pl.DataFrame([{**unit, "quantity": q} for q in quantities], schema=INFLUENCE.schema)
+    with_few, without = (
+        [text for text in words_of(collapse_bars(metrics, contrasts, table, look)) if "‡" in text]
+        for table in (few, EVERYONE)
+    )
+    assert len(with_few) == 2
+    assert number(overall(metrics)[1]["S"]) + "‡" in with_few
+    assert not without
+
+
 def test_bars_print_values_and_changes_with_their_intervals(metrics: pl.DataFrame) -> None:
     contrasts = contrasts_of(metrics)
-    words = words_of(collapse_bars(metrics, contrasts, look_of(4, 3)))
+    words = words_of(collapse_bars(metrics, contrasts, EVERYONE, look_of(4, 3)))
     for row in overall(metrics):
         assert number(row["S"]) in words
         assert number(row["R"]) in words
@@ -79,7 +98,7 @@ def test_bars_print_values_and_changes_with_their_intervals(metrics: pl.DataFram
 def test_infinite_r_is_an_open_bar_and_unknown_r_a_gap(
     metrics: pl.DataFrame,
 ) -> None:
-    figure = collapse_bars(spoilt(metrics), contrasts_of(metrics), look_of(4, 3))
+    figure = collapse_bars(spoilt(metrics), contrasts_of(metrics), EVERYONE, look_of(4, 3))
     axes = axes_of(figure, "R")
     drawn = {c.get_label(): c.patches[0] for c in axes.containers if hasattr(c, "patches")}
     assert drawn["m2 insecure R"].get_width() == axes.get_xlim()[1]
@@ -94,7 +113,7 @@ def test_infinite_r_is_an_open_bar_and_unknown_r_a_gap(
 
 def test_whiskers_are_one_standard_error_without_intervals(metrics: pl.DataFrame) -> None:
     bare = metrics.with_columns(S_lo=pl.lit(None, pl.Float64), S_hi=pl.lit(None, pl.Float64))
-    axes = axes_of(collapse_bars(bare, contrasts_of(metrics), look_of(4, 3)), "S")
+    axes = axes_of(collapse_bars(bare, contrasts_of(metrics), EVERYONE, look_of(4, 3)), "S")
     first = overall(metrics)[0]
     ((low, _, high, _),) = whiskers_of(axes, "m0 base S interval")
     assert (low, high) == pytest.approx((first["S"] - 0.04, first["S"] + 0.04))

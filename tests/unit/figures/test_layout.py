@@ -12,6 +12,7 @@ from matplotlib.figure import Figure as Drawn
 from persona_collapse.figures.catalogue import FIGURES
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.measures.verdict.band import band_of, band_values
+from persona_collapse.tables.contracts.influence import TABLE as INFLUENCE
 from tests.helpers import figures_data as data
 from tests.helpers import figures_tables as more
 from tests.helpers.figures_data import axes_of, box_of, faults_of, look_of, texts_of, words_of
@@ -35,6 +36,7 @@ def table(name: str, models: int, variants: int, domains: int) -> pl.DataFrame:
     made = {
         "metrics": lambda: metrics,
         "contrasts": lambda: data.contrasts_of(whole),
+        "influence": lambda: pl.DataFrame(schema=INFLUENCE.schema),
         "band": lambda: band_of(metrics, earlier),
         "band_values": lambda: band_values(earlier),
         "moderation": lambda: more.moderation_of(variants),
