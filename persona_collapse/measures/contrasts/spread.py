@@ -63,7 +63,8 @@ def over_replicates(values: Sequence[Array]) -> Array:
 
 def mean_of(spreads: Sequence[Spread]) -> Spread:
     """Return the mean of the same quantity of several models."""
-    return through(lambda *parts: np.mean(parts, axis=0), *spreads)
+    with np.errstate(invalid="ignore"):  # infinite values of several models
+        return through(lambda *parts: np.mean(parts, axis=0), *spreads)
 
 
 def intervals(spread: Spread) -> tuple[Array, Array]:
