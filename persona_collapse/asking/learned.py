@@ -23,7 +23,13 @@ LENGTHS = (*TOKEN_PARAMETERS, "max_output_tokens", "maxOutputTokens", "output to
 ALTERNATIVES = ("top_logprobs", "toplogprobs", "alternatives", "logprobs", "log probabilities")
 CHOICES = (
     *("completion choice", "number of completions", "number of choices", "candidatecount"),
-    *("candidate_count", "multiple completions", "multiple choices", "more than one completion"),
+    *(
+        "candidate_count",
+        "multiple completions",
+        "multiple choices",
+        "multiple candidates",
+        "more than one completion",
+    ),
     *("num_return_sequences", "'n'", '"n"', "`n`"),
 )
 LONE_N = re.compile(r"(?<![\w\\'])n(?![\w'])")
@@ -217,7 +223,9 @@ def _length(sent: int, name: str, text: str) -> Allowed | None:
 def _fewer(sent: int, text: str, least: int) -> int | None:
     """Return the largest number below ``sent`` that a refusal allows, None where it allows none."""
     below = bool(BELOW.search(text))
-    allowed = [value - below for value in _numbers(text) if least <= value - below < sent]
+    values = _numbers(text)
+    values = [value for value in values if value != sent] or values  # what was sent is told, too
+    allowed = [value - below for value in values if least <= value - below < sent]
     if allowed:
         return max(allowed)
     if UNSUPPORTED.search(text) or sent <= least:

@@ -12,6 +12,8 @@ from persona_collapse.materials.instruments import Scale
 # such as "Rating: 3-4", makes the reply unreadable, whatever other numbers it holds.
 DROPPED, INEXACT = "\x00", "\x01"
 
+FULL_WIDTH = str.maketrans("０１２３４５６７８９", "0123456789")  # as Japanese and Chinese write
+
 # A letter or digit that joins a number; Chinese, Japanese and Korean write without spaces.
 _JOINS = r"[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 _BEFORE = rf"(?<!{_JOINS})(?<![-−第])(?<![0-9][.,])"
@@ -28,6 +30,11 @@ _RANGES = (
     rf"\b(?:between|zwischen|entre|tra|между)\s+({_N}){_AWAY}\s+(?:{_AND})\s+({_N})",
     rf"[\[(]\s*({_N})\s*[,;]\s*({_N})\s*[\])]",
 )
+# "a 3, maybe a 4": no answer, although a mark may stand before the first.
+_HEDGED = (
+    rf"{_N}(?:(?:[,;–—-]\s*or|[\s,;.–—-]+(?:or\s+)?(?:maybe|perhaps|possibly))\s+(?:even\s+)?"
+    rf"(?:an?\s+)?{_N})+",
+)
 _SCALE = (
     rf"\b(?:scale|range|skala|échelle|escala|scala|шкал\w*)\s*(?:of|from|is|von|de|da|от)?\s*{_N}",
     rf"{_N}[-\s](?:point|star|level|step)s?\b(?:[-\s]+likert)?(?=[-\s]+(?:scale|item|rating))",
@@ -43,13 +50,41 @@ _LABELS = (
     r"(?:\b(?:step|question|item|statement|point|reason|part|section|case|scenario|persona|"
     r"example|version|chapter|frage|schritt|pregunta|étape|n[or]\.|№)\s*|(?<!#)#)"
     rf"{_N}",
-    rf"[$€£¥]\s*{_N}",
+    rf"[$€£¥]\s*{_N}(?!\s*\$)",  # $4$ is LaTeX
     rf"{_N}\s*(?:%|percent\b|per cent\b|prozent\b)",
     rf"{_N}-(?!ish\b)[a-z]",
 )
+# What is counted or dated within a sentence: "for 2 reasons", "a father of 3", "3 May 1980".
+_MONTHS = (
+    "january|february|march|april|june|july|august|september|october|november|december|jan|feb|"
+    "apr|jun|jul|aug|sept?|oct|nov|dec"
+)
+_ADJECTIVES = (
+    "main|key|major|important|good|different|other|separate|distinct|more|young|younger|older|"
+    "little|small|adult|full|whole|long|human|possible"
+)
+_COUNTED = (
+    "people|persons?|children|men|women|times?|reasons?|years?|months?|weeks?|days?|hours?|"
+    "minutes?|kids?|sons|daughters|siblings|brothers|sisters|dogs|cats|friends|things?|factors?|"
+    "considerations?|aspects?|issues?|problems?|questions?|statements?|options|choices|ways|"
+    "sentences?|words?|categories|values|principles|foundations|parts?|cases?|examples?|sides?|"
+    "jobs?|lives|steps?"
+)
+_COUNTS = (
+    rf"(?:(?<=[^\n] )|(?<=\()){_N} +(?:"
+    r"of +(?:us|them|you|these|those|the|my|our|your|his|her|their)\b|"
+    rf"(?:(?:{_ADJECTIVES}) +)?(?:{_COUNTED})\b)",
+    rf"\b(?:mother|father|parent|dad|mom|mum|grand\w+|widow|family|couple|group|team|age|aged)"
+    rf"\s+(?:of\s+)?{_N}",
+    rf"{_N}\s*(?:a\.?m\b|p\.?m\b|o['’]clock\b)",
+    rf"{_N}\s+(?:of\s+)?(?:(?:{_MONTHS})\b|may\s+[0-9]{{4}})",
+    rf"\b(?:{_MONTHS}|may(?=\s+[0-9]{{1,2}},?\s+[0-9]{{4}}))\.?\s+{_N}",
+    rf"\b(?:gpt|chatgpt|claude|llama|gemini|qwen|mistral|gemma|grok|phi|deepseek)\s+{_N}",
+)
 _NOT = (
     r"(?:\b(?:not|cannot|never|nor|neither|rather\s+than|instead\s+of)|n['’]t)\s+"
-    r"(?:(?:say|give|rate|choose|pick|call)\s+)?(?:(?:it|this|that)\s+)?(?:(?:an?|quite|just)\s+)?"
+    r"(?:(?:say|give|rate|choose|pick|call|assign|provide)\s+)?(?:(?:it|this|that)\s+)?"
+    r"(?:(?:an?|the|any|quite|just)\s+)?(?:(?:rating|score|number|answer)\s+(?:of\s+)?)?"
     rf"{_N}",
 )
 _INEQUALITIES = (
@@ -69,7 +104,7 @@ _MEANINGS = (
 
 _VALUE = rf"(?P<n>[-−]?[0-9]+(?:[.,][0-9]+)?(?!(?!_){_JOINS})|{INEXACT}+)"
 _OF = (
-    r"(?:\s*(?:/|out\s+of|of|von|auf|sur|de|su)\s*(?:a\s+possible\s+)?"
+    r"(?:\s*(?:/|out\s+of|of|von|auf|sur|de|su|из)\s*(?:a\s+possible\s+)?"
     r"(?P<most>[0-9]+)(?![.,]?[0-9]))?"
 )
 _THEN = (
@@ -94,7 +129,7 @@ _VERBS = (
 )
 _MARKED = (
     rf"{_NAMED}{_IS}{_OPEN}{_VALUE}{_OF}{_THEN}",
-    rf"{_NAMED}\s+(?:of\s+)?[*_`\"']*{_VALUE}{_OF}[*_`\"'.]*\s*$",
+    rf"{_NAMED}\s+(?:(?:of|de|von|di)\s+)?[*_`\"']*{_VALUE}{_OF}[*_`\"'.]*\s*$",
     r"\bI(?:['’]d|['’]ll|\s+would|\s+will|\s+do)?(?:\s+\w+){0,2}?"
     rf"\s+(?:{_VERBS})(?:\s+(?:this|that|it|them|(?:the|my)\s+\w+))?"
     rf"(?:\s+(?:as|an?|at|with|the|number|rating|score|of))*{_OPEN}{_VALUE}{_OF}{_THEN}",
@@ -115,7 +150,7 @@ _FIRST = re.compile(
 )
 _ONLY = re.compile(r"[\W_]*[0-9]+[\W_]*")
 _FRACTION = rf"(?<![\w.,])[0-9]+(?:\s*/\s*[0-9]+)+(?!{_JOINS})"
-_OUT_OF = rf"{_N},?\s+(?:out\s+of|of|von|sur|su)\s+(?:a\s+possible\s+|the\s+)?{_N}"
+_OUT_OF = rf"{_N},?\s+(?:out\s+of|of|von|sur|su|de|из)\s+(?:a\s+possible\s+|the\s+)?{_N}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +187,13 @@ def parse_rating(answer: str | None, scale: Scale) -> int | None:
     """
     if not answer:
         return None
-    text = _without_lists(_without_other_numbers(answer, scale))
+    text = _without_lists(_without_other_numbers(answer.translate(FULL_WIDTH), scale))
     values = {rating: str(rating) for rating in scale.ratings}
+    exact = _dropped(text, *_HEDGED, mark=INEXACT)
     for patterns in (_CONCLUDED, _MARKED):
-        marked = {_value(match, scale) for match in _matches(patterns, text, scale)}
+        marked = {_value(match, scale) for match in _matches(patterns, exact, scale)}
         if patterns is _MARKED:
-            marked |= _first(text, scale)
+            marked |= _first(exact, scale)
         if marked:
             (only,) = marked if len(marked) == 1 else (None,)
             return only
@@ -200,7 +236,7 @@ def _without_other_numbers(text: str, scale: Scale) -> str:
     text = _dropped(text, *_LISTS)
     for pattern in _RANGES:
         text = _compiled(pattern).sub(masked, text)
-    text = _dropped(text, _SCALE[0], *_LABELS, *_NOT)
+    text = _dropped(text, _SCALE[0], *_LABELS, *_NOT, *_COUNTS)
     return _dropped(text, *_INEQUALITIES, mark=INEXACT)
 
 

@@ -14,9 +14,10 @@ from typing import Any
 MESSAGES = (
     *("message", "msg", "error", "errors", "detail", "details", "error_description", "reason"),
     *("metadata", "raw", "innererror", "inner_error", "body", "promptFeedback", "prompt_feedback"),
-    *("blockReasonMessage", "block_reason_message"),
+    *("blockReasonMessage", "block_reason_message", "base_resp", "status_msg"),
 )
-CODES = ("code", "type", "status", "blockReason", "block_reason")
+BLOCKED = ("blockReason", "block_reason")  # Gemini's: whatever the reason, a filter blocked it
+CODES = ("code", "type", "status", *BLOCKED)
 DEEPEST = 8
 # Phrases that say nothing where another message follows.
 EMPTY = ("provider returned error", "bad request", "error", "upstream error", "unknown error")
@@ -114,6 +115,7 @@ def _collect(
             _collect(entry, said, codes, parameters, depth + 1)
     elif isinstance(value, dict):
         codes += [str(value[name]) for name in CODES if isinstance(value.get(name), str | int)]
+        codes += ["blocklist" for name in BLOCKED if value.get(name)]
         if isinstance(value.get("param"), str):
             parameters.append(value["param"])
         place = value.get("loc")  # of pydantic: ["body", "max_tokens"]
@@ -144,7 +146,8 @@ def _without_markup(text: str) -> str:
 
 def is_filter_finish(finish: str | None) -> bool:
     """Return whether a finish_reason says that a content filter took the reply."""
-    return finish is not None and _plain(finish.rpartition(".")[2]) in FILTER_FINISHES
+    words = [_plain(word) for word in re.split(r"[.:]", finish or "")]
+    return any(word.removeprefix("finish_reason_") in FILTER_FINISHES for word in words)
 
 
 def _plain(word: str) -> str:

@@ -79,7 +79,9 @@ def read_reply(status: int, content: bytes, n: int) -> Reply:
     if reason.is_filter:  # Gemini's own form: no choices, and a block reason
         blocked = filtered_choices(n)
         return Reply(ANSWERED, detail=_short(reason.text), choices=blocked, about=about)
-    return Reply(RETRY, "no_choices", _short(content), about=about)
+    told = reason.text != content.decode("utf-8", "replace")
+    verdict = FILTERED if told and reason.speaks_of_filter else RETRY
+    return Reply(verdict, "no_choices", _short(reason.text), about=about, reason=reason)
 
 
 def filtered_choices(n: int) -> tuple[Choice, ...]:
@@ -105,9 +107,11 @@ def _error(status: int, body: Any, content: bytes, n: int) -> Reply:
 
 def _choice(entry: Any) -> Choice:
     """Read one choice; anything else counts as a choice that ended in an error."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("message"), dict):
+    message = entry.get("message") if isinstance(entry, dict) else None
+    if isinstance(entry, dict) and is_filter_finish(_text(entry.get("finish_reason"))):
+        message = message or {}  # a filter may leave none
+    if not isinstance(message, dict):
         return Choice(None, None, "error")
-    message = entry["message"]
     content = message.get("content")
     thoughts = [_plain_text(message.get(name)) for name in THOUGHTS]
     if isinstance(content, list):  # some servers send parts

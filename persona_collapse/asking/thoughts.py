@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 _WORDS = (
-    "think|thinking|thought|thoughts|reasoning|reason|rationale|reflection|scratchpad|analysis|"
+    "think|thinking|thought|thoughts|reasoning|reasoning_content|reason|rationale|reflection|scratchpad|analysis|"
     "inner_monologue|deliberation"
 )
 # <think>, </thinking>, <think duration="2">, <seed:think>, [THINK], <|begin_of_thought|>,
@@ -26,10 +26,17 @@ _CHANNEL = re.compile(
 _FINAL = ("final", "response", "answer")
 _CONTROL = re.compile(r"<\|(?:start|end|return|message|channel|constrain|call)\|>(?:assistant)?")
 # The same with its control tokens dropped by the server: "analysisThe user ...assistantfinal4".
-_BARE = re.compile(r"^\s*analysis(?=[A-Z\"'])(?P<rest>.*)$", re.DOTALL)
+_BARE = re.compile(
+    r"^\s*(?:assistant\s*)?analysis(?:(?=[A-Z\"'])|(?=\s.*assistant\s*final))(?P<rest>.*)$",
+    re.DOTALL,
+)
 _BARE_FINAL = re.compile(r"assistant\s*final")
-# Gemma: <|channel>thought ...<channel|>answer
-_HALF = re.compile(r"<\|channel>\s*(?:thought|analysis)\b.*?(?P<end><channel\|>|\Z)", re.DOTALL)
+# Gemma: <|channel>thought ...<channel|>answer, <unused94>thought ...<unused95>answer
+_HALF = re.compile(
+    r"(?:<\|channel>|<unused94>)\s*(?:thought|analysis)\b.*?"
+    r"(?P<end><channel\|>|<unused95>|\Z)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ def part(reply: str) -> Parted:
     """
     if _CHANNEL.search(reply) and "<channel|>" not in reply:
         return _channels(reply)
-    if "<|channel>" in reply:
+    if "<|channel>" in reply or "<unused94>" in reply:
         found = list(_HALF.finditer(reply))
         closed = all(match["end"] for match in found)
         return Parted(_HALF.sub(" ", reply) if closed else None, bool(found))

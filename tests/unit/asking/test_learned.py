@@ -71,6 +71,13 @@ LESSONS: list[tuple[dict[str, Any], str, Allowed | None]] = [
         "candidateCount must be in the range from 1 (inclusive) to 9 (exclusive)",
         Allowed(max_n=8),
     ),
+    (
+        TEN,
+        "candidateCount value of 10 but the supported range is from 1 (inclusive) to 9 (exclusive)",
+        Allowed(max_n=8),
+    ),
+    (TEN, "n must be less than 10, got 10", Allowed(max_n=9)),
+    (TEN, "This model does not support multiple candidates", Allowed(max_n=1)),
     (TEN, "Unknown field: n", Allowed(max_n=1)),
     # Nothing.
     (TEN, "The prompt is not acceptable", None),

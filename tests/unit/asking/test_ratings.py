@@ -51,7 +51,7 @@ OTHER_NUMBERS = {
     "4th": None,
     "第4": None,
     "٤": None,
-    "４": None,
+    "４": 4,
     "5²": None,
     "7, no: 3": 3,
     "I would say 10 or 3": 3,
@@ -119,7 +119,6 @@ SEVERAL = {
     "3 or 4": None,
     "2, maybe 3": None,
     "The answer is 3 or 4": None,
-    "2 people die so 4": None,
     "I'd say 2 people are hurt; 3 of them badly": None,
     "4 4 4": 4,
     "I would not say 4, rather 3": 3,
@@ -153,6 +152,34 @@ MARKED = {
     "Ответ: 4 (2 человека)": 4,
     "评分：4，因为有2个人": 4,
 }
+COUNTS = {
+    "I have 3 reasons for my choice.": None,
+    "This has happened to me 2 times.": None,
+    "As a mother of two with 3 dogs, this is relevant.": None,
+    "For 2 good reasons I say 4": 4,
+    "As a father of 3, I say 5": 5,
+    "I was born on 3 May 1980.": None,
+    "4 may be too much": 4,
+    "It is 5 a.m.": None,
+    "I am Claude 3.": None,
+    "2 people die so 4": None,
+    "5 Children matter": 5,
+    "Rating: 4\nReason: 3 people": 4,
+}
+HEDGED = {
+    "I would give this a 2, maybe a 3.": None,
+    "I'd say 4—maybe even a 5": None,
+    "I'd say 2, or 3 on a bad day.": None,
+    "perhaps 0; perhaps 1; perhaps 2": None,
+    "Rating: 3, perhaps 4. Final answer: 4": 4,
+    "I can't give a rating of 5 to that.": None,
+}
+OTHER_SPELLINGS = {
+    "$4$": 4,
+    "答え：４": 4,
+    "Моя оценка: 4 из 5": 4,
+    "Je donnerais une note de 4 sur 5.": 4,
+}
 FIRST = {
     "5. Absolutely.": 5,
     "4. On 3 occasions": 4,
@@ -167,6 +194,9 @@ RULE = {
     **RANGES_FRACTIONS_LISTS,
     **SEVERAL,
     **MARKED,
+    **COUNTS,
+    **HEDGED,
+    **OTHER_SPELLINGS,
     **FIRST,
 }
 

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_collapse.asking.reasons import is_filter_finish, reason_of
-from persona_collapse.asking.response import ANSWERED, DOUBTFUL, FILTERED, REJECTED, read_reply
+from persona_collapse.asking.response import (
+    ANSWERED,
+    DOUBTFUL,
+    FILTERED,
+    REJECTED,
+    RETRY,
+    read_reply,
+)
 
 WHY = "Country, region, or territory not supported"
 RAW = json.dumps({"error": {"code": "unsupported_country", "message": WHY}})
@@ -85,6 +92,7 @@ def test_no_body_raises_an_error(body: Any, status: int) -> None:
         *("content_filter", "SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "RECITATION", "SPII"),
         *("FinishReason.SAFETY", "content-filter", "Content_Filtered", "sensitive", "refusal"),
         *("guardrail_intervened", "ERROR_TOXIC", "IMAGE_SAFETY", "moderation"),
+        *("FINISH_REASON_SAFETY", "content_filter: PROHIBITED_CONTENT"),
     ],
 )
 def test_finish_of_a_filter_is_recognised(finish: str) -> None:
@@ -96,6 +104,18 @@ def test_finish_of_a_filter_is_recognised(finish: str) -> None:
 )
 def test_other_finish_is_no_filter(finish: str | None) -> None:
     assert not is_filter_finish(finish)
+
+
+def test_filtered_choice_may_have_no_message() -> None:
+    body = {"choices": [{"index": 0, "finish_reason": "PROHIBITED_CONTENT"}]}
+    reply = read_reply(200, json.dumps(body).encode(), 1)
+    assert (reply.verdict, reply.choices[0].finish) == (ANSWERED, "PROHIBITED_CONTENT")
+
+
+def test_words_of_a_filter_in_an_answer_without_choices_are_recognised() -> None:
+    said = {"base_resp": {"status_code": 1026, "status_msg": "input new_sensitive"}}
+    for body, verdict in ((said, FILTERED), ({"content_filter_results": []}, RETRY)):
+        assert read_reply(200, json.dumps({**body, "choices": None}).encode(), 1).verdict == verdict
 
 
 FILTER_CODES = {
@@ -118,8 +138,9 @@ def test_code_of_a_filter_is_an_answer_of_each_repetition(name: str, status: int
     assert [choice.finish for choice in reply.choices] == ["content_filter"] * 3
 
 
-def test_prompt_that_gemini_blocks_is_filtered() -> None:
-    body = {"choices": [], "promptFeedback": {"blockReason": "SAFETY"}}
+@pytest.mark.parametrize("reason", ["SAFETY", "PROHIBITED_CONTENT", "OTHER"])
+def test_prompt_that_gemini_blocks_is_filtered(reason: str) -> None:
+    body = {"choices": [], "promptFeedback": {"blockReason": reason}}
     assert read_reply(200, json.dumps(body).encode(), 1).choices[0].finish == "content_filter"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_collapse.asking.thoughts import part
+from persona_collapse.asking.thoughts import Parted, part
 
 PAIRS = [
     ("<think>", "</think>"),
@@ -27,6 +27,8 @@ PAIRS = [
     ("<|channel>thought\n", "<channel|>"),
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
     ("analysisThe user asks. ", "assistantfinal"),
+    ("<unused94>thought\n", "<unused95>"),
+    ("<reasoning_content>", "</reasoning_content>"),
 ]
 IDS = [begin.strip() for begin, _ in PAIRS]
 # Thoughts without signs of markup, which would be tags themselves.
@@ -40,6 +42,12 @@ def test_closed_thoughts_are_no_part_of_the_answer(begin: str, end: str, thought
     assert parted.answer is not None
     assert parted.answer.strip() == "I say 4."
     assert parted.has_thoughts
+
+
+@pytest.mark.parametrize("begin", ["analysis\n", "assistantanalysis We ask "])
+def test_channels_without_control_tokens_need_both_names(begin: str) -> None:
+    assert part(f"{begin}about 5\nassistantfinal\n4") == Parted("\n4", has_thoughts=True)
+    assert part(f"{begin}about 5") == Parted(f"{begin}about 5", has_thoughts=False)
 
 
 @pytest.mark.parametrize(("begin", "end"), PAIRS, ids=IDS)
