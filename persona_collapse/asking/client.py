@@ -71,6 +71,7 @@ class Client:
     def __init__(self, settings: Settings, key: str | None) -> None:
         self.settings, self.key = settings, key
         self._file = learned_file(Path(settings.store), settings.stream)
+        self._renumbered = False
         self.allowed = read_allowed(self._file).without(settings.stated)
         self._news: Allowed | None = None  # learned, and not yet shown to be true by an answer
         self._fixed = {**settings.generation, "model": settings.model}
@@ -114,6 +115,14 @@ class Client:
         except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError) as fault:
             reply = _lost(fault)
         reply = self._learned(ask, body, reply)
+        if reply.renumbered and not self._renumbered:
+            self._renumbered = True
+            LOG.info(
+                "%s, model %s: the server gives several choices of a reply the same index; they "
+                "are taken in their order",
+                self.settings.base_url,
+                self.settings.model,
+            )
         attempt = self._attempt(ask, reply, status, sent_at)
         return Outcome(attempt, reply.verdict, headers, sent_at, uncached)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from persona_collapse.asking.reasons import Reason, is_filter_finish, reason_of
@@ -37,7 +37,7 @@ class Reply:
     """A server's answer to one request, or the kind of its failure.
 
     ``about`` holds what else the server says of its answer, by the names of ``Attempt``, and
-    ``reason`` a refusal's in full.
+    ``reason`` a refusal's in full. ``renumbered``: the server gave several choices one index.
     """
 
     verdict: str
@@ -46,6 +46,7 @@ class Reply:
     choices: tuple[Choice, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
     reason: Reason | None = None
+    renumbered: bool = False
 
 
 def read_reply(status: int, content: bytes, n: int) -> Reply:
@@ -64,6 +65,11 @@ def read_reply(status: int, content: bytes, n: int) -> Reply:
         return _error(int(code) if code.isdecimal() else 502, body, content, n)
     found = body.get("choices")
     choices = tuple(_choice(entry) for entry in found) if isinstance(found, list) else ()
+    places = {at if one.index is None else one.index for at, one in enumerate(choices)}
+    # As many choices as were asked for are as many replies, whatever their indices say.
+    renumbered = len(choices) == n and len(places) < n
+    if renumbered:
+        choices = tuple(replace(choice, index=place) for place, choice in enumerate(choices))
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     about = {
@@ -74,7 +80,7 @@ def read_reply(status: int, content: bytes, n: int) -> Reply:
         "response_id": _text(body.get("id")),
     }
     if any(choice.finish != "error" for choice in choices):
-        return Reply(ANSWERED, choices=choices, about=about)
+        return Reply(ANSWERED, choices=choices, about=about, renumbered=renumbered)
     reason = reason_of(body, content)
     if reason.is_filter:  # Gemini's own form: no choices, and a block reason
         blocked = filtered_choices(n)

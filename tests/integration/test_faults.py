@@ -333,7 +333,18 @@ def index_all(index: Any) -> Fault:
 TOPPED_UP = {
     "fewer than n": (cut(3), [4, 1]),
     "n ignored": (cut(1), [4, 3]),
-    "one index for all": (index_all(0), [4, 3]),
+    "one index for all": (index_all(0), [4]),
+    "another index for all": (index_all(1), [4]),
+    "one index twice": (
+        scripted.edit(lambda reply: reply["choices"][1].update(index=0)),
+        [4],
+    ),
+    "one index for all, and fewer than n": (
+        scripted.edit(
+            lambda reply: reply.update(choices=[{**c, "index": 0} for c in reply["choices"][:3]])
+        ),
+        [4, 3],
+    ),
     "no index": (index_all(None), [4]),
     "a choice that failed": (
         scripted.edit(lambda reply: reply["choices"][1].update(finish_reason="error")),
@@ -358,6 +369,18 @@ def test_missing_choices_are_asked_for_again(name: str, server: ScriptedServer, 
     assert ratings(frame) == [RIGHT] * 4
     assert frame["attempts"].to_list() == [1] * 4
     assert [call.get("n", 1) for call in server.calls] == asked
+
+
+def test_choices_of_one_index_are_taken_in_order_and_said_once(
+    server: ScriptedServer, ask: Asker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """600 slots are paid once, where 3,300 completions were billed, and each keeps its own text."""
+    server.always = index_all(0)
+    server.answer = lambda call, index: str(index % 6)
+    frame = ask(server, make_task(personas=4, items=15, repetitions=10))
+    assert (server.count, server.choices) == (60, 600)
+    assert ratings(frame) == [place % 10 % 6 for place in range(600)]
+    assert capsys.readouterr().err.count("the same index") == 1
 
 
 def test_single_batching_sends_one_request_per_repetition(
