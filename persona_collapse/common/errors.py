@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Collection, Iterable
 
+SHOWN = 20  # names in a message
+
 
 class UserError(Exception):
     """An error that the user can fix; its text is shown without a traceback."""
@@ -20,4 +22,5 @@ def missing_column(name: str, found: Collection[str], known: Collection[str]) ->
     A known column holds something else, so it is not offered as the one that was meant.
     """
     strays = [column for column in found if column not in known]
-    return f"the column {name!r} is missing{nearest(name, strays)}; found: {', '.join(found)}"
+    shown = ", ".join(list(found)[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
+    return f"the column {name!r} is missing{nearest(name, strays)}; found: {shown}"

@@ -25,8 +25,12 @@ USUAL_NAMES = frozenset(name for names in USUAL.values() for name in names)
 RUNS = {
     *("model", "models", "llm", "variant", "variants", "checkpoint", "adapter", "probe"),
     *("condition", "conditions", "temperature", "temp", "language", "lang", "locale"),
+    *("engine", "deployment", "treatment", "experiment", "finetune", "finetuned", "finetuning"),
 }
-QUALIFIERS = {"name", "id", "key", "slug", "label", "code", "version", "type", "value", "index"}
+QUALIFIERS = {
+    *("name", "id", "key", "slug", "label", "code", "version", "type", "value", "index", "path"),
+    *("step", "tag", "family", "size", "revision"),
+}
 SERVED = ("served_model", "system_fingerprint")  # may change within a variant
 SHOWN = 5
 

@@ -18,8 +18,8 @@ def number_in(label: str) -> int | None:
 
 
 def plain(text: str) -> str:
-    """Return a text without differences of case and white space."""
-    return " ".join(text.split()).casefold()
+    """Return a text without differences of case, white space and a final full stop."""
+    return " ".join(text.split()).casefold().removesuffix(".").rstrip()
 
 
 class Items:

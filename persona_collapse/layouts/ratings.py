@@ -8,6 +8,7 @@ from persona_collapse.answers import LEAST_MASS
 from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.layouts.choosing import as_text, need
 from persona_collapse.layouts.keys import RATING, Layout
+from persona_collapse.layouts.matching import plain
 from persona_collapse.layouts.tables import FILE, ROW, Records, texts
 from persona_collapse.materials.instruments import Scale
 
@@ -28,7 +29,7 @@ class Fields:
     def __init__(self, layout: Layout, scale: Scale, decimal_comma: bool) -> None:
         self.scale, self.means = scale, layout.rating == "mean"
         self.words = {
-            _word(word): value if value is None else float(value)
+            plain(word): value if value is None else float(value)
             for word, value in (layout.values or {}).items()
         }
         self.missing = {as_text(text).strip().casefold() for text in layout.missing} | {""}
@@ -39,16 +40,19 @@ class Fields:
         bare = text.strip()
         if bare.casefold() in self.missing:
             return None, None
-        if _word(bare) in self.words:
-            value = self.words[_word(bare)]
+        if plain(bare) in self.words:
+            value = self.words[plain(bare)]
             return (None, None) if value is None else self._on_scale(value)
         if self.decimal_comma and COMMA.fullmatch(bare):
             bare = bare.replace(",", ".")
         if not NUMBER.fullmatch(bare):
             if self.words:
-                hint = nearest(_word(bare), self.words)
+                hint = nearest(plain(bare), self.words)
                 return None, f"is none of the words of layout.values{hint}"
-            return None, "is no number; layout.values gives words their ratings"
+            return None, (
+                "is no number; layout.values gives words their ratings, and layout.missing lists "
+                "what stands for no rating"
+            )
         value = float(bare)
         if as_text(value).casefold() in self.missing:
             return None, None
@@ -88,11 +92,6 @@ class Fields:
         values = [value for value, _ in found.values()]
         ratings = shown.replace_strict(list(found), values, return_dtype=pl.Float64)
         return rows.with_columns(ratings.alias(READ))
-
-
-def _word(text: str) -> str:
-    """Return a word without what does not matter: case, white space, a final full stop."""
-    return " ".join(text.split()).casefold().removesuffix(".").rstrip()
 
 
 def answers_in(rows: pl.DataFrame, column: str, pattern: str, records: Records) -> pl.DataFrame:

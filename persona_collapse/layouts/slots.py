@@ -32,7 +32,10 @@ def matched(
     dropped: dict[str, int] = {}
     for name, column, finder in finders:
         named = same_text(texts(rows[column]).str.strip_chars()).fill_null("")
-        found = finder.find_all(named.unique(maintain_order=True).to_list())
+        try:
+            found = finder.find_all(named.unique(maintain_order=True).to_list())
+        except UserError as fault:
+            raise UserError(f"{records.paths[0]}: {column.removeprefix(chr(9))}: {fault}") from None
         ids = named.replace_strict(list(found), list(found.values()), return_dtype=pl.Int64)
         rows = rows.with_columns(ids.alias(FOUND[name]))
         if not ids.null_count():

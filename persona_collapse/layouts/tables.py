@@ -21,6 +21,12 @@ FILE, ROW = "\tfile", "\trow"  # of a record: its file's place in ``Records.path
 CHUNK = 50_000
 FORMATS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 SEPARATORS = ",;\t|"
+# First bytes of files that are no text, and what to do.
+PACKED = {
+    b"\x1f\x8b": "compressed by gzip; let its name end in .gz",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook; save its table as CSV",
+    b"PAR1": "a Parquet file; let its name end in .parquet",
+}
 BLANK = ""  # the header of an index column, which pandas and R write without a name
 INDEX = "Unnamed: 0"
 
@@ -37,7 +43,7 @@ class Records:
     """Records of one or several files, in order.
 
     ``frame`` has the columns of all files, ``FILE`` and ``ROW``; fields of CSV are texts.
-    ``columns`` are those of each file; ``decimal_comma`` says whether a semicolon separates fields.
+    ``columns`` are those of each file; ``decimal_comma``: no comma separates fields.
     """
 
     frame: pl.DataFrame
@@ -54,8 +60,8 @@ def read_tables(paths: Sequence[Path]) -> Records:
     """Read files of one layout; the suffix says how each is read."""
     frames, columns, comma = [], [], False
     for place, path in enumerate(paths):
-        frame, semicolons = _read(path)
-        comma |= semicolons
+        frame, other_separator = _read(path)
+        comma |= other_separator
         columns.append(tuple(name for name in frame.columns if name != ROW))
         frames.append(frame.with_columns(pl.lit(place, pl.UInt32).alias(FILE)))
     try:
@@ -87,7 +93,7 @@ def texts(column: pl.Series) -> pl.Series:
 
 
 def _read(path: Path) -> tuple[pl.DataFrame, bool]:
-    """Return the records of one file, and whether semicolons separate its fields."""
+    """Return the records of one file, and whether another sign than commas separates fields."""
     kind = format_of(path)
     readers: Mapping[str, Any] = {
         ".csv": _csv,
@@ -105,13 +111,13 @@ def _read(path: Path) -> tuple[pl.DataFrame, bool]:
         )
     try:
         with _opened(path) as file:
-            frame, semicolons = reader(file, path, kind)
+            frame, other_separator = reader(file, path, kind)
     except (OSError, EOFError, zlib.error) as fault:
         reason = getattr(fault, "strerror", None) or fault
         raise UserError(f"{path}: cannot be read: {reason}") from None
     if frame.is_empty():
         raise UserError(f"{path}: has no answers")
-    return frame, semicolons
+    return frame, other_separator
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -124,6 +130,9 @@ def _text(file: IO[bytes], path: Path) -> io.TextIOWrapper:
     file.seek(0)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return io.TextIOWrapper(file, encoding="utf-16", newline="")
+    for mark, what in PACKED.items():
+        if head.startswith(mark):
+            raise UserError(f"{path}: is {what}")
     if b"\0" in head:
         raise UserError(f"{path}: seems to be UTF-16 without a mark; save the file as UTF-8")
     return io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
@@ -205,7 +214,7 @@ def _csv_records(
             f"{path}, row {number}: the last row has no line break, so it may have been "
             "cut off; fetch the file again, or end it with a line break if it is complete"
         )
-    return pl.concat(frames, rechunk=True), separator == ";"
+    return pl.concat(frames, rechunk=True), separator != ","
 
 
 def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
@@ -242,23 +251,57 @@ def _parquet(file: IO[bytes], path: Path, kind: str) -> tuple[pl.DataFrame, bool
         reason = str(fault).splitlines()[0]
         raise UserError(f"{path}: cannot be read as Parquet: {reason}") from None
     kept = [name for name in frame.columns if name not in (BLANK, "__index_level_0__")]
-    return frame.select(kept).with_row_index(ROW, 1), False
+    frame = frame.select(kept)
+    while structs := [name for name in frame.columns if frame[name].dtype == pl.Struct]:
+        for name in structs:
+            parts = frame[name].struct.unnest()
+            named = parts.rename({part: f"{name}.{part}" for part in parts.columns})
+            frame = frame.drop(name).hstack(named)
+    return frame.with_row_index(ROW, 1), False
 
 
 def _json(file: IO[bytes], path: Path, kind: str) -> tuple[pl.DataFrame, bool]:
-    """Read a JSON document: a list of records, one record, or a record that holds one list."""
+    """Read a JSON document: records, one record, a record that holds one list, or columns.
+
+    A file of several documents is read as JSON Lines.
+    """
     try:
         document = json.load(_text(file, path))
     except UnicodeDecodeError:
         raise _not_utf8(path) from None
     except ValueError as fault:
+        if str(fault).startswith("Extra data"):
+            file.seek(0)
+            return _jsonl(file, path, kind)
         raise UserError(f"{path}: is not valid JSON ({fault}); it may have been cut off") from None
+    if isinstance(document, dict) and (columns := _columns(document)) is not None:
+        rows = zip(*columns.values(), strict=True)
+        document = [dict(zip(columns, row, strict=True)) for row in rows]
     if isinstance(document, dict):
         lists = [v for v in document.values() if _is_records(v)]
         document = lists[0] if len(lists) == 1 else [document]
     if not _is_records(document):
         raise UserError(f"{path}: expected a list of records with keys, or one such record")
     return _records(document), False
+
+
+def _columns(document: Mapping[str, Any]) -> dict[str, list[Any]] | None:
+    """Return the columns of a table as pandas writes it (orient columns, list or split)."""
+    if {"columns", "data"} <= document.keys() <= {"columns", "data", "index"}:
+        names, rows = document["columns"], document["data"]
+        lists = isinstance(names, list) and isinstance(rows, list) and bool(rows)
+        if lists and all(isinstance(row, list) and len(row) == len(names) for row in rows):
+            return {str(name): [row[place] for row in rows] for place, name in enumerate(names)}
+        return None
+    columns = list(document.values())
+    if len(columns) > 1 and all(isinstance(column, dict) and column for column in columns):
+        index = [str(place) for place in range(len(columns[0]))]
+        if all(list(column) == index for column in columns):
+            return {name: list(column.values()) for name, column in document.items()}
+    if len(columns) > 1 and all(isinstance(column, list) for column in columns):
+        is_table = len({len(column) for column in columns}) == 1 and not _is_records(columns[0])
+        return dict(document) if is_table else None
+    return None
 
 
 def _is_records(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -317,9 +318,70 @@ def test_files_are_read_as_other_programs_write_them(tmp_path: Path, data: bytes
     assert frame["persona_id"].to_list() == [int(row[0]) for row in ROWS]
 
 
+RECORDS = [dict(zip(HEAD.split(","), map(int, row.split(",")), strict=True)) for row in ROWS]
+COLUMNS = {name: [record[name] for record in RECORDS] for name in RECORDS[0]}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        COLUMNS,
+        {name: dict(enumerate(column)) for name, column in COLUMNS.items()},
+        {"columns": list(COLUMNS), "index": [], "data": [list(r.values()) for r in RECORDS]},
+    ],
+    ids=["list", "columns", "split"],
+)
+def test_json_tables_are_read_as_pandas_writes_them(tmp_path: Path, document: Any) -> None:
+    frame = frame_of(tmp_path, json.dumps(document), name="a.json")
+    assert frame["rating"].to_list() == COLUMNS["rating"]
+
+
+def test_json_lines_may_be_called_json(tmp_path: Path) -> None:
+    frame = frame_of(tmp_path, "\n".join(map(json.dumps, RECORDS)), name="a.json")
+    assert frame["rating"].to_list() == COLUMNS["rating"]
+
+
+def test_nested_parts_of_parquet_are_joined_by_dots(tmp_path: Path) -> None:
+    scores = pl.struct(score=pl.struct(value="rating")).alias("said")
+    data = io.BytesIO()
+    pl.DataFrame(COLUMNS).select(pl.exclude("rating"), scores).write_parquet(data)
+    layout = {"columns": {"rating": "said.score.value"}}
+    frame = frame_of(tmp_path, data.getvalue(), layout, name="a.parquet")
+    assert frame["rating"].to_list() == COLUMNS["rating"]
+
+
+def test_comma_is_decimal_between_tabs(tmp_path: Path) -> None:
+    lines = [HEAD, *(f"{row},0" for row in ROWS)]
+    text = "\n".join(line.replace(",", "\t", 3) for line in lines) + "\n"
+    assert frame_of(tmp_path, text, name="a.tsv")["rating"].to_list() == COLUMNS["rating"]
+
+
+def test_headers_may_end_with_a_full_stop(tmp_path: Path) -> None:
+    rows = [f"{p},3,4" for p in range(3)]
+    text = csv(*rows, head="persona_id,Kindness counts.,Fairness counts.")
+    assert frame_of(tmp_path, text, {"items": "wide"})["rating"].to_list() == [3, 4] * 3
+
+
+@pytest.mark.parametrize("name", ["engine", "adapter_path", "is_finetuned", "model_size"])
+def test_column_that_tells_runs_apart_is_refused(tmp_path: Path, name: str) -> None:
+    text = csv(*(f"{row},{row[0]}" for row in ROWS), head=f"{HEAD},{name}")
+    with pytest.raises(UserError, match=f"the column '{name}' has several values"):
+        frame_of(tmp_path, text)
+
+
+def test_persona_numbers_that_may_start_at_one_are_refused_with_the_file(tmp_path: Path) -> None:
+    rows = [row.replace(row[0], str(int(row[0]) + 1), 1) for row in ROWS if row[0] < "2"]
+    with pytest.raises(UserError, match=r"a\.csv: persona_id: personas are numbered from 1 to 2"):
+        frame_of(tmp_path, csv(*rows))
+
+
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
+        ("a.csv", b"\x1f\x8b\x08\x00", r"a\.csv: is compressed by gzip; .*\.gz"),
+        ("a.csv", b"PK\x03\x04", r"a\.csv: is a ZIP archive or an Excel workbook; .* CSV"),
+        ("a.json", b"PAR1", r"a\.json: is a Parquet file"),
+        ("a.json", b'{"columns": 1, "data": 2}', "the column 'persona_id' is missing"),
         ("a.xlsx", b"PK", r"a\.xlsx: its name ends in none of \.csv"),
         ("a.csv.gz", b"persona_id", r"a\.csv\.gz: cannot be read: Not a gzipped file"),
         ("a.json", b'[{"a": 1}, 2]', "expected a list of records"),
