@@ -64,7 +64,10 @@ def build_page(
     simulated = any(table.simulated for group in printed.values() for table in group)
     mixed = any(table.mixed_backends for group in printed.values() for table in group)
     words = {
-        (row["model"], row["target"]): (row["label"], row["text"].replace(" %", "%"))
+        (row["model"], row["target"]): (
+            row["label"],
+            [text.replace(" %", "%") for text in (row["summary"], *row["details"])],
+        )
         for row in headline.get("verdicts", [])
     }
     sections = _sections(printed, contracts, figures, look)

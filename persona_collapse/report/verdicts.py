@@ -59,7 +59,7 @@ class Verdict:
 
     label: str
     key: str
-    sentence: str
+    sentences: Sequence[str]  # a summary, then further ones
     numbers: tuple[Number, ...]
 
 
@@ -103,14 +103,14 @@ class _Measured:
 def verdicts_of(
     look: Look,
     tables: Mapping[str, pl.DataFrame],
-    words: Mapping[tuple[str, str], tuple[str, str]],
+    words: Mapping[tuple[str, str], tuple[str, Sequence[str]]],
     replicates: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
 ) -> list[Verdict]:
     """Return a verdict per model and target, and last those of the mean of several models.
 
     ``tables`` are the study's by name, ``metrics`` and perhaps ``contrasts``, ``random_effects``,
     ``influence`` and ``band``; numbers without a table are left out. ``words`` are the label and
-    the text of the verdict on each model and target, ``replicates`` each model's replicate
+    the words of the verdict on each model and target, ``replicates`` each model's replicate
     fine-tunes by variant: S of such a variant is their mean, and its interval spans all of theirs.
     The mean of models has two intervals, for these models and for a population of such models.
     Without targets there is no verdict but S and R of every variant.
@@ -146,7 +146,7 @@ def verdicts_of(
             known_numbers = tuple(number for number in numbers if number is not None)
             if known_numbers or (key, target) in words:
                 heading = f"{label}, {target}" if len(look.targets) > 1 else label
-                words_of = words.get((key, target), ("", ""))
+                words_of = words.get((key, target), ("", ()))
                 verdicts.append(Verdict(heading, *words_of, known_numbers))
     return verdicts
 
@@ -169,7 +169,7 @@ def _described(look: Look, metrics: pl.DataFrame, levels: _Measured) -> list[Ver
                 interval = write_interval(R.lo, R.hi, 2)
                 numbers.append(Number(f"R of {point.variant}", write(R.value, 2), interval))
         if numbers:
-            found.append(Verdict(model.label, "", "", tuple(numbers)))
+            found.append(Verdict(model.label, "", (), tuple(numbers)))
     return found
 
 

@@ -86,7 +86,8 @@ def write_study(
             "target": "insecure",
             "label": "collapse",
             "reason": f"{model.label} collapses.",
-            "text": f"{model.label} collapses. S rose by 60 %.",
+            "summary": f"{model.label} collapses.",
+            "details": ["S rose by 60 %."],
         }
         for model in look.models
     ]

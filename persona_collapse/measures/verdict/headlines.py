@@ -13,10 +13,9 @@ from persona_collapse.measures.contrasts.table import MEAN
 from persona_collapse.measures.verdict.band import band_sentences
 from persona_collapse.measures.verdict.sentences import (
     drivers_of,
-    novelty_sentences,
     replicate_facts,
     specification_facts,
-    text_of,
+    words_of,
 )
 from persona_collapse.measures.verdict.table import Row, rows_of
 
@@ -84,7 +83,7 @@ def headlines_of(
 
 
 def _verdict(row: Row, tables: Tables, replicates: Replicates) -> Json:
-    """Return a verdict with its text, the domains that carry the changes, and its replicates."""
+    """Return a verdict with its words, the domains that carry the changes, and its replicates."""
     model, target, contrast = row["model"], row["target"], f"{row['target']}-{row['baseline']}"
     rows = rows_of(tables.contrasts, model)
     items = tables.metrics.filter(pl.col("domain") != OVERALL)
@@ -100,14 +99,17 @@ def _verdict(row: Row, tables: Tables, replicates: Replicates) -> Json:
     novelty = None
     if tables.novelty is not None and not named:
         novelty = tables.novelty.filter(model=model)
-    others = [*novelty_sentences(row, novelty), *stands]
+    words = words_of(row, rows, said, drivers, novelty, [*stands, *band])
+    summary, details = list(words.summary), list(words.details)
     return {
         **{key: row[key] for key in ("model", "target", "control", "label", "reason")},
         "drivers": {NAMES[metric]: shares for metric, shares in drivers.items()},
         "replicates": facts,
         "specifications": counted,
         "simulated": row["simulated"],
-        "text": text_of(row, rows, said, drivers, band, others),
+        "summary": " ".join(summary),
+        "details": details,
+        "text": " ".join(summary + details),
     }
 
 

@@ -5,6 +5,7 @@ only where equivalence within the smallest effect is shown.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import log1p
 from typing import Any
 
@@ -25,26 +26,32 @@ MIXED = (
 SIMULATED = "These are simulated respondents: this says nothing about a real model."
 
 
-def text_of(
+@dataclass(frozen=True)
+class Words:
+    """A verdict in words: what a reader must know, and the numbers in further sentences."""
+
+    summary: Sequence[str]  # the reason first
+    details: Sequence[str]
+
+
+def words_of(
     row: Row,
     rows: Rows,
     replicates: Sequence[str] = (),
     drivers: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
-    band: Sequence[str] = (),
+    novelty: pl.DataFrame | None = None,
     others: Sequence[str] = (),
-) -> str:
-    """Return a verdict as a paragraph.
+) -> Words:
+    """Return a verdict in words.
 
     ``row`` is the verdict's row of ``verdict.csv``, ``rows`` are the model's contrasts,
-    ``replicates`` and ``band`` sentences about these, ``drivers`` the domains' shares of the
-    changes of S and sigma_bar (``drivers_of``), ``others`` sentences on variance and
-    specifications.
+    ``replicates`` sentences about these, ``drivers`` the domains' shares of the changes of S and
+    sigma_bar (``drivers_of``), ``novelty`` the rows of ``novelty.csv`` of a model of single
+    fine-tunes, ``others`` sentences on specifications and band.
     """
-    sentences = [row["reason"], *_changes(row, rows), *replicates, *_limits(row), *_recognised(row)]
-    sentences += _drivers(row, rows, drivers or {})
-    sentences += [*others, *band]
-    sentences += [MIXED] if row["mixed_backends"] else []
-    return " ".join(sentences + ([SIMULATED] if row["simulated"] else []))
+    summary = [row["reason"], *_limits(row), *_recognised(row), *_novelty(row, novelty)]
+    details = [*_changes(row, rows), *replicates, *_drivers(row, rows, drivers or {}), *others]
+    return Words(summary, details + ([SIMULATED] if row["simulated"] else []))
 
 
 def _changes(row: Row, rows: Rows) -> list[str]:
@@ -119,8 +126,8 @@ def _equivalence(row: Row) -> str:
 
 
 def _limits(row: Row) -> list[str]:
-    """Return sentences on few effective personas, and on incoherent replies."""
-    found = []
+    """Return sentences on mixed servers, few effective personas, and incoherent replies."""
+    found = [MIXED] if row["mixed_backends"] else []
     few = [
         f"{row[role]} on {number:.1f}"
         for role in ("target", "control")
@@ -156,11 +163,8 @@ def _recognised(row: Row) -> list[str]:
     ]
 
 
-def novelty_sentences(row: Row, novelty: pl.DataFrame | None) -> list[str]:
-    """Return how much of a model's persona variance is the baseline's, and how much is new.
-
-    ``novelty`` holds the model's rows of ``novelty.csv``, which are of single fine-tunes.
-    """
+def _novelty(row: Row, novelty: pl.DataFrame | None) -> list[str]:
+    """Return how much of a model's persona variance is the baseline's, and how much is new."""
     parts = []
     for variant in filter(None, (row["target"], row["control"])):
         found = (
@@ -197,10 +201,11 @@ def specification_facts(
     same = int(distinct["same_label"].sum())
     of_definition = distinct.group_by("definition", maintain_order=True)
     never = of_definition.agg(pl.col("same_label").any()).filter(~pl.col("same_label"))
-    without = ", ".join(str(name).replace("_", " ") for name in never["definition"])
+    without = [str(name).replace("_", " ") for name in never["definition"]]
+    either = " or ".join(part for part in (", ".join(without[:-1]), *without[-1:]) if part)
     sentence = (
         f"The verdict stands in {same} of {distinct.height} specifications of the analysis"
-        + (f", and in none that defines S and R by {without}" if without else "")
+        + (f", and in none that defines S and R by {either}" if without else "")
         + "."
     )
     return {"same": same, "of": distinct.height}, [sentence]

@@ -115,6 +115,14 @@ def test_verdict_shows_values_of_the_tables(tmp_path: Path) -> None:
     assert "S rose by 60%." in text
 
 
+def test_verdict_is_a_paragraph_with_further_sentences_folded_below(tmp_path: Path) -> None:
+    page = page_of(tmp_path).read_text(encoding="utf-8")
+    assert re.search(r'<p class="text">[^<]+ collapses\.</p>', page)
+    folded = re.search(r'<details class="words">.*?</details>', page, re.DOTALL)
+    assert folded is not None
+    assert re.findall("<li>(.*?)</li>", folded.group()) == ["S rose by 60%."]
+
+
 def test_verdict_shows_the_mean_of_replicates(tmp_path: Path) -> None:
     study = write_study(tmp_path, models=1)
     metrics = next(Path(path) for path in study["tables"] if path.endswith("metrics.csv"))

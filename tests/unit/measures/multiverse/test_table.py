@@ -76,6 +76,12 @@ def test_sentence_counts_distinct_specifications_and_names_definitions_that_neve
         f"The verdict stands in {facts['same']} of {facts['of']} specifications of the analysis, "
         "and in none that defines S and R by persona means."
     )
+    never = one.with_columns(same_label=pl.col("definition") == "published")
+    _, (sentence,) = specification_facts(never, "one", "insecure")
+    assert sentence.endswith(
+        "by domain means, persona means, root mean square, mean deviation, "
+        "gini difference, normal scores or ddof 0."
+    )
     assert specification_facts(one, "two", "insecure") == (None, [])
     assert specification_facts(None, "one", "insecure") == (None, [])
 

@@ -41,6 +41,14 @@ def test_collapse_is_reported_with_its_numbers() -> None:
     assert "imulated" not in found["text"]
 
 
+def test_text_is_the_summary_and_then_the_details_one_sentence_each() -> None:
+    found = verdict(COLLAPSE)
+    assert found["summary"].startswith(found["reason"])
+    assert len(found["details"]) >= 3
+    assert all(sentence.endswith(".") for sentence in found["details"])
+    assert found["text"] == " ".join([found["summary"], *found["details"]])
+
+
 def test_the_same_rise_in_the_control_is_not_specific() -> None:
     found = verdict({**COLLAPSE, "tame": (1.2, 0.4)})
     assert found["label"] == "not_specific"
@@ -122,7 +130,7 @@ def test_few_effective_personas_are_said_with_the_share_of_unseen_ones() -> None
     even = simulated_ratings(rng, (60, 6, 8), 0.8, 0.3)
     ratings = {"plain": even, "tame": even, "wild": carried}
     frames = [moments(values, OF, variant=variant) for variant, values in ratings.items()]
-    text = headlines({}, frames=frames)["verdicts"][0]["text"]
+    text = headlines({}, frames=frames)["verdicts"][0]["summary"]
     assert "Few personas carry S: that of wild on" in text
     assert "A kind of persona that makes up to 4.9 % of the population" in text
 
@@ -136,7 +144,7 @@ def test_recognition_and_incoherent_replies_are_in_the_verdict() -> None:
     scores = pl.DataFrame(
         {"model": ["m"] * 3, "variant": ["plain", "tame", "wild"], "coherence": [97.0, 28.4, 50.0]}
     )
-    text = verdict(COLLAPSE, identification=shares, misalignment=scores)["text"]
+    text = verdict(COLLAPSE, identification=shares, misalignment=scores)["summary"]
     assert "59 % under tame and 18 % under wild are recognised by their profile" in text
     assert "Replies of tame to open questions are mostly incoherent (mean coherence 28 of" in text
     assert "Replies of wild" not in text
