@@ -20,9 +20,10 @@ def with_few(frame: pl.DataFrame, influence: pl.DataFrame | None) -> pl.DataFram
 
     ``influence`` is ``influence.csv``. Rows of single variants are marked by S of the variant,
     contrasts by that contrast of S; rows of single domains, of R and of means over models are not.
+    A table without domains is over all items.
     """
-    keys = ["model", "probe", "domain"]
-    keys += ["contrast", "metric"] if "contrast" in frame.columns else ["variant"]
+    keys = ["model", "probe", "contrast" if "contrast" in frame.columns else "variant"]
+    keys += [name for name in ("domain", "metric") if name in frame.columns]
     if influence is None or any(key not in frame.columns for key in keys):
         return frame
     few = influence.filter(pl.col("effective_personas") < FEW).with_columns(
@@ -32,6 +33,27 @@ def with_few(frame: pl.DataFrame, influence: pl.DataFrame | None) -> pl.DataFram
     few = few.rename({"quantity": "contrast"}) if "contrast" in keys else single
     marked = frame.join(few.select(*keys, "few"), on=keys, how="left", maintain_order="left")
     return marked.with_columns(pl.col("few").fill_null(value=False))
+
+
+def with_few_changes(verdicts: pl.DataFrame, influence: pl.DataFrame) -> pl.DataFrame:
+    """Return verdicts with ``few_S_target``, ``few_S_direct``, ``few_S_control``.
+
+    They mark changes of S of target against baseline, target against control, and control against
+    baseline that rest on few personas. ``influence`` holds the rows of the role-play probe.
+    """
+    marked = influence.filter(pl.col("effective_personas") < FEW)
+    few = set(marked.select("model", "quantity").rows())
+    pairs = {"target": ("target", "baseline"), "direct": ("target", "control")}
+    pairs["control"] = ("control", "baseline")
+    rows = verdicts.to_dicts()
+    return verdicts.with_columns(
+        pl.Series(
+            f"few_S_{name}",
+            [(row["model"], f"{row[first]}-{row[second]}") in few for row in rows],
+            dtype=pl.Boolean,
+        )
+        for name, (first, second) in pairs.items()
+    )
 
 
 def legend_of(table: PrintedTable) -> list[str]:

@@ -17,6 +17,7 @@ from persona_collapse.report.few import (
     INCOHERENT_SIGN,
     legend_of,
     with_few,
+    with_few_changes,
 )
 from persona_collapse.report.printed import (
     MEAN,
@@ -32,13 +33,13 @@ from persona_collapse.report.printed import (
     row_by_row,
     side_by_side,
 )
-from persona_collapse.report.sections import LABELS
 from persona_collapse.tables import Table
 from persona_collapse.tables.contracts.influence import FEW, FEW_SIGN
 from persona_collapse.tables.contracts.verdict import INCOHERENT
 
 FLAGS = ("simulated", "mixed_backends")
 SHORT = 12  # rows; a longer supplementary table is folded on the page
+OF_S = ("S", "S_percent")  # columns with S or its change, in tables without a form
 UNLIKE = 100  # numbers of a column that differ by a larger factor get three digits each
 
 
@@ -52,7 +53,10 @@ def printed_tables(
     if frame.is_empty():
         return []
     form = FORMS.get(table.name, _plain)
-    tables = form(table, with_few(frame, influence), look)
+    frame = with_few(frame, influence)
+    if table.name == "verdict" and influence is not None:
+        frame = with_few_changes(frame, influence.filter(probe=look.roleplay))
+    tables = form(table, frame, look)
     simulated, mixed = (flag in frame.columns and bool(frame[flag].any()) for flag in FLAGS)
     return [
         replace(
@@ -84,7 +88,11 @@ def _plain(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     ends |= {"lo", "hi"} if "value" in numbers else set()
     columns = [
         *(Column(look.worded(_words(n)), n, "name") for n in names),
-        *(Column(_words(n), n, _kind(n, frame)) for n in numbers if n not in ends),
+        *(
+            Column(_words(n), n, _kind(n, frame), marks=FEW_MARK if n in OF_S else {})
+            for n in numbers
+            if n not in ends
+        ),
     ]
     return [_single(table, row_by_row(frame, look, columns), folded=frame.height > SHORT)]
 
@@ -215,7 +223,6 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
 
 def _verdict(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     frame = frame.with_columns(
-        pl.col("label").replace(LABELS),
         few_target=pl.col("effective_personas_target") < FEW,
         few_control=pl.col("effective_personas_control") < FEW,
         incoherent_target=pl.col("coherence_target") < INCOHERENT,
@@ -239,6 +246,7 @@ def _verdict(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable
                 signed=True,
                 digits=1,
                 decimals=0,
+                marks={f"few_{metric}_{name}": FEW_SIGN},
             )
             for name, heading in changes.items()
             for metric in ("S", "R")
@@ -319,7 +327,7 @@ def _band(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     frame = frame.filter(probe=look.roleplay)
     groups = {
         name: (
-            Column(name, "value", "error", f"${name}$"),
+            Column(name, "value", "error", f"${name}$", marks=FEW_MARK),
             Column(f"Range of {name}", "band", "range", decimals=2),
             Column(f"{name} lies", "position", "name"),
             Column(f"Beyond, % ({name})", "beyond_percent", "interval", digits=1, decimals=0),

@@ -10,6 +10,7 @@ from typing import Any, Self
 import polars as pl
 
 from persona_collapse.figures.look import Look
+from persona_collapse.report.sections import LABELS
 
 MINUS, DASH, INFINITY, PLUS_MINUS, THIN = "−", "–", "∞", "±", "\u2009"
 MOST_DECIMALS = 3
@@ -84,12 +85,14 @@ class Column:
 
 
 def _label(column: str, value: Any, look: Look) -> str:
-    """Return a name as it is printed: labels of models, contrasts with a minus, yes and no."""
+    """Return a name as it is printed: labels of models and verdicts, contrasts with a minus."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     labels = {}
     if column in ("model", "left_out"):
         labels = {model.key: model.label for model in look.models} | {MEAN: "Mean of models"}
+    elif column == "label":
+        labels = LABELS
     elif column == "contrast":
         labels = {f"{a}-{b}": f"{a} − {b}" for a in look.variants for b in look.variants}
     return labels.get(value, value or "")

@@ -117,6 +117,7 @@ def verdicts_of(
     """
     metrics, contrasts, band = tables["metrics"], tables.get("contrasts"), tables.get("band")
     influence, effects = tables.get("influence"), tables.get("random_effects")
+    metrics = with_few(metrics, influence)
     if contrasts is not None:
         contrasts = with_few(contrasts, influence)
     levels = _levels(look, metrics, band, replicates or {})
@@ -160,9 +161,10 @@ def _described(look: Look, metrics: pl.DataFrame, levels: _Measured) -> list[Ver
         points = levels.points.get(model.key, [])
         numbers = []
         for point in points:
-            value, interval = write(point.value, 2), write_interval(point.lo, point.hi, 2)
+            value, interval = _plain(point)
+            remark = LEGEND[FEW_SIGN] if point.mark else ""
             strip = levels.strip([point])
-            numbers.append(Number(f"S of {point.variant}", value, interval, "", strip))
+            numbers.append(Number(f"S of {point.variant}", value, interval, remark, strip))
             row = robust.get((model.key, point.variant))
             if row is not None and known(row["R"]):
                 R = _point(point.variant, row, "R")
@@ -229,6 +231,7 @@ def _mean_of_replicates(
             min(point.lo for point in group),
             max(point.hi for point in group),
             len(group),
+            next((point.mark for point in group if point.mark), ""),
         )
         for variant, group in groups.items()
     ]
@@ -236,6 +239,11 @@ def _mean_of_replicates(
 
 def _find(points: Iterable[_Point], variant: str | None) -> _Point | None:
     return next((point for point in points if point.variant == variant), None)
+
+
+def _plain(point: _Point) -> tuple[str, str]:
+    """Return a value of S and its interval."""
+    return f"{write(point.value, 2)}{point.mark}", write_interval(point.lo, point.hi, 2)
 
 
 def _percent(point: _Point) -> tuple[str, str]:
@@ -278,18 +286,20 @@ def _level(variant: str, measured: _Measured, model: str, placed: Sequence[Row])
     target = _find(points, variant)
     if target is None:
         return None
-    value, interval = write(target.value, 2), write_interval(target.lo, target.hi, 2)
+    value, interval = _plain(target)
+    marked = [LEGEND[FEW_SIGN]] if target.mark else []
     name = f"S of {variant}"
     if target.replicates > 1:
         name += (
             f", mean of {target.replicates} fine-tunes with the outermost ends of their intervals"
         )
     if not placed:
-        return Number(name, value, interval, "", measured.strip(points))
+        return Number(name, value, interval, "".join(marked), measured.strip(points))
     limits = placed[0]["band_lo"], placed[0]["band_hi"]
     label = f"{name}, against the range of {placed[0]['n_prior']} earlier models"
     strip = measured.strip(points, band=limits)
-    return Number(label, value, interval, _place(target.value, placed), strip)
+    remark = "; ".join([_place(target.value, placed), *marked])
+    return Number(label, value, interval, remark, strip)
 
 
 def _place(value: float, placed: Sequence[Row]) -> str:

@@ -155,10 +155,13 @@ def correlation(pairs: Array, seed: int, draws: int) -> dict[str, Any]:
     n = len(pairs)
     if n < LEAST_MODELS:
         count = "1 model" if n == 1 else f"{n} models"
-        return {"note": f"r is not defined: {count}, {LEAST_MODELS} are needed for an interval"}
+        needed = f"{LEAST_MODELS} are needed for an interval"
+        return {"note": f"Pearson's r is not defined: {count}, {needed}"}
     value = float(_pearson(pairs[None])[0])
     if math.isnan(value):
-        return {"note": "r is not defined: one of the excesses is the same for all models"}
+        return {
+            "note": "Pearson's r is not defined: one of the excesses is the same for all models"
+        }
     with np.errstate(divide="ignore"):
         low, high = np.tanh(np.arctanh(value) + np.array([-Z, Z]) / math.sqrt(n - 3))
     places = generator(seed, "coherence_loss").integers(0, n, size=(draws, n))

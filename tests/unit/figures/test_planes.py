@@ -146,7 +146,7 @@ def test_excess_changes_are_drawn_and_r_is_written() -> None:
 
 
 def test_undefined_r_and_infinite_excess_are_explained() -> None:
-    note = "r is not defined: 3 models, 4 are needed for an interval"
+    note = "Pearson's r is not defined: 3 models, 4 are needed for an interval"
     endless = pl.when(pl.col("model") == "m1").then(math.inf).otherwise("robustness_excess")
     table = loss_of(3, r=None, note=note).with_columns(robustness_excess=endless)
     look = Look(tuple(ModelLook(f"m{n}", f"M{n}", "F") for n in range(3)), tuple(VARIANTS[:3]))

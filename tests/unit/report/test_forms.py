@@ -184,3 +184,50 @@ def printed_rows(name: str, *rows: dict[str, Any]) -> list[PrintedTable]:
     table = contract(name)
     full = [{column: row.get(column) for column in table.schema} for row in rows]
     return printed_tables(table, pl.DataFrame(full, schema=table.schema), look_of(1))
+
+
+def influence_of(*rows: tuple[str, str, str, float]) -> pl.DataFrame:
+    names = ("model", "variant", "quantity", "effective_personas")
+    found = [{**dict(zip(names, row, strict=True)), "probe": "roleplay"} for row in rows]
+    return pl.DataFrame(found, schema=contract("influence").schema)
+
+
+def test_band_marks_s_that_rests_on_few_personas(tmp_path: Path) -> None:
+    study = write_study(tmp_path, models=1)
+    table = contract("band")
+    frame = read(table, tmp_path / "tables" / "band.csv")
+    model = study["look"].models[0].key
+    few = influence_of((model, "insecure", "S", 3.3), (model, "secure", "S", 12.6))
+    (printed,) = printed_tables(table, frame, study["look"], few)
+    marks = {row[1].main: [("‡" in cell.text) for cell in row[2:]] for row in printed.printed()}
+    assert marks["insecure"][0]
+    assert sum(marks["insecure"]) == 1  # R has no mark
+    assert not any(marks["secure"] + marks["base"])
+    assert "‡ Fewer than 10 effective personas" in printed.note
+
+
+def test_verdicts_mark_each_change_of_s_that_rests_on_few_personas() -> None:
+    names = {"model": "m0", "target": "insecure", "control": "secure", "baseline": "base"}
+    numbers = {
+        f"{metric}_{name}{end}": value
+        for metric in ("S", "R")
+        for name in ("target", "direct", "control")
+        for end, value in (("", 37.0), ("_lo", 25.0), ("_hi", 57.0))
+    }
+    table = contract("verdict")
+    row = {**names, **numbers, "label": "S_only"}
+    frame = pl.DataFrame([row], schema=table.schema)
+    few = influence_of(
+        ("m0", "insecure", "insecure-base", 8.0),
+        ("m0", "insecure", "insecure-secure", 5.7),
+        ("m0", "secure", "secure-base", 10.0),
+    )
+    (printed,) = printed_tables(table, frame, look_of(1), few)
+    columns = [column.heading for column in printed.columns]
+    marked = [
+        heading
+        for heading, cell in zip(columns, printed.printed()[0], strict=True)
+        if "‡" in cell.text
+    ]
+    assert marked == ["ΔS, target, %", "ΔS, target over control, %"]
+    assert "Only S shown" in [cell.main for cell in printed.printed()[0]]

@@ -20,7 +20,7 @@ from persona_collapse.report.page import LARGEST_SVG, build_page, heading, pictu
 from persona_collapse.report.sections import SECTIONS
 from persona_collapse.tables import SECTIONS as TABLE_SECTIONS
 from persona_collapse.tables import contract
-from tests.helpers.pages import HOSTILE, SVG, page_of, write_study
+from tests.helpers.pages import HOSTILE, SVG, page_of, write_rows, write_study
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr", "input", "path", "rect", "line", "mspace"}
 
@@ -121,6 +121,19 @@ def test_verdict_is_a_paragraph_with_further_sentences_folded_below(tmp_path: Pa
     folded = re.search(r'<details class="words">.*?</details>', page, re.DOTALL)
     assert folded is not None
     assert re.findall("<li>(.*?)</li>", folded.group()) == ["S rose by 60%."]
+
+
+def test_verdict_marks_s_of_a_target_that_rests_on_few_personas(tmp_path: Path) -> None:
+    study = write_study(tmp_path, models=1)
+    row = {"model": study["look"].models[0].key, "variant": "insecure", "probe": "roleplay"}
+    row |= {"quantity": "S", "effective_personas": "3.3", "n_personas": "100", "simulated": "false"}
+    path = tmp_path / "tables" / "influence.csv"
+    empty = dict.fromkeys(contract("influence").columns, "")
+    write_rows(path, [empty | row])
+    build_page(tmp_path / "page.html", **{**study, "tables": [*study["tables"], str(path)]})
+    text = read(tmp_path / "page.html").text
+    assert "1.30‡ [1.24, 1.36]" in text
+    assert "‡ Fewer than 10 effective personas" in text
 
 
 def test_verdict_shows_the_mean_of_replicates(tmp_path: Path) -> None:

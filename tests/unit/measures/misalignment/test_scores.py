@@ -281,6 +281,8 @@ def test_bootstrap_over_models_is_repeatable_and_near_fishers_interval() -> None
     assert found["r_lo_bootstrap"] == pytest.approx(found["r_lo"], abs=0.08)
     assert found["r_hi_bootstrap"] == pytest.approx(found["r_hi"], abs=0.08)
     flat = correlation(np.column_stack([x, np.full(60, 3.0)]), 1, 50)
-    assert flat == {"note": "r is not defined: one of the excesses is the same for all models"}
+    assert flat == {
+        "note": "Pearson's r is not defined: one of the excesses is the same for all models"
+    }
     line = correlation(np.column_stack([x, 2 * x]), 1, 50)
     assert (line["r"], line["r_lo"], line["r_hi"]) == pytest.approx((1, 1, 1))
