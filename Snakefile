@@ -34,6 +34,8 @@ onstart:
     # off. It has a use only where jobs are submitted to a cluster, so runs on one machine go without.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+    if RECORD:
+        RECORD.hold(workflow.persistence._lockfile.values(), cluster=not workflow.local_exec)
 
 
 rule all:

@@ -188,6 +188,58 @@ def test_interrupted_run_loses_no_answer_and_the_next_run_continues(
     assert len(collected(asked, "stopped")) == PEOPLE * ITEMS * REPETITIONS
 
 
+def started_shards(asked: Project, server: ScriptedServer, name: str) -> tuple[str, Any]:
+    """Start a study whose shards take seconds; return its config and run once requests are sent."""
+    config = make_study(asked, server, name, endpoint={"max_in_flight": 2})
+    run = start(asked, config)
+    wait_for(lambda: server.count >= 2, run)
+    return config, run
+
+
+def test_lock_of_a_killed_run_is_cleared_by_the_next(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    server.latency = 0.2
+    config, run = started_shards(asked, server, "killed")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate(timeout=60)
+    assert list((asked.root / ".snakemake/locks").iterdir())
+    said = asked.run("--config", config, *ANSWERS)
+    assert f"was killed (process {run.pid}); the lock is cleared" in said
+    assert CELLS <= server.count <= CELLS + 2
+    assert "is cleared" not in asked.run("--config", config, *ANSWERS)
+    assert not list((asked.root / ".snakemake/runs").iterdir())
+
+
+def test_lock_is_cleared_once_the_jobs_of_a_killed_run_have_ended(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    server.latency = 0.2
+    config, run = started_shards(asked, server, "orphaned")
+    run.kill()  # the main process alone: the job that asks goes on
+    run.wait(timeout=60)
+    asked.run("--config", config, *ANSWERS)
+    assert server.count == CELLS
+    run.communicate(timeout=60)
+
+
+def test_lock_of_a_living_run_stays(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    server.latency = 0.2
+    config, run = started_shards(asked, server, "alive")
+    locks = {path: path.stat().st_ino for path in (asked.root / ".snakemake/locks").iterdir()}
+    said = asked.fail("--config", config, *ANSWERS)
+    assert "LockException" in said
+    assert "is cleared" not in said
+    assert {path: path.stat().st_ino for path in locks} == locks
+    finish(run)
+    assert server.count == CELLS
+
+
 def wait_for(happened: Any, run: subprocess.Popen[str]) -> None:
     """Wait until something has happened while a run goes on."""
     deadline = time.monotonic() + 60

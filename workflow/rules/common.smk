@@ -18,6 +18,7 @@ from persona_collapse.figures.catalogue import rules as figure_rules
 from persona_collapse.plan.answers import Places
 from persona_collapse.plan.band import asked_by
 from persona_collapse.plan.code import ROOT, code_of, let_scripts_import
+from persona_collapse.plan.locks import Record, clear_locks
 from persona_collapse.plan.study import Plan
 from persona_collapse.study.load import find_study, load_study
 from persona_collapse.study.model import RunSettings
@@ -60,6 +61,14 @@ except UserError as fault:
     sys.exit(f"persona-collapse: {fault}")
 for note in PLAN.notes:
     logger.warning(f"Note: {note}")
+
+# Snakemake takes its locks later, and only one that is left by a killed run can be in the way.
+RECORD = None
+if workflow.is_main_process:
+    for note in clear_locks(Path(".snakemake")):
+        logger.warning(f"Note: {note}.")
+    RECORD = Record(Path(".snakemake"), RUN, os.environ[RUN])
+    RECORD.begin()
 
 ANSWERS, FINETUNES, CHECK = PLAN.answers, PLAN.finetunes, PLAN.misalignment
 MEASURES, OUTPUTS = PLAN.measures, PLAN.outputs
