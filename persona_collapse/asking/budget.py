@@ -3,9 +3,10 @@
 Each process has a small file under ``<store>/budgets/<scope>/``. It reserves there what it will
 spend *before* it spends it, then adds up the files of all processes and withdraws its reservation
 if the sum exceeds a limit. Two processes that reserve at once see each other, so the limit holds
-without a lock. Processes reserve in blocks; the block of a killed process counts as spent, since
-its requests in flight may have been paid. Every request counts, failed ones too. Dollars follow the
-usage that the server reports, or an upper estimate where the reply was lost.
+without a lock. Processes reserve in blocks, and note beside each (``.sent``) what they took of it:
+of a killed process that counts, with the requests in flight, which may have been paid, and the rest
+comes back. Every request counts, failed ones too. Dollars follow the usage that the server reports,
+or an upper estimate where the reply was lost or reports no usable one.
 """
 
 import contextlib
@@ -18,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.processes import is_gone, this_host
 
 WIDTH = 120  # bytes of a file, which is always overwritten completely
 TINY_USD = 1e-9
+SENT = ".sent"  # of the file beside a reservation
 
 
 class BudgetSpentError(UserError):
@@ -41,6 +44,7 @@ class Budget:
         self._final: dict[str, tuple[int, float]] = {}
         self._path: Path | None = None
         self._file: int | None = None
+        self._sent: int | None = None
 
     def take(self, usd: float) -> None:
         """Count one request of at most ``usd`` dollars before it is sent.
@@ -62,21 +66,31 @@ class Budget:
                     "again to continue"
                 ) from None
         self.requests, self.usd = need
+        self._note()
 
     def settle(self, estimated: float, actual: float) -> None:
         """Replace a request's estimated cost by its actual cost."""
         self.usd += actual - estimated
+        self._note()
 
     def close(self) -> None:
         """Release what was reserved and not spent; on a full disk it stays counted as spent."""
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._reserve((self.requests, self.usd), closed=True)
+                assert self._path is not None
+                self._path.with_suffix(SENT).unlink(missing_ok=True)
             os.close(self._file)
             self._file = None
+            if self._sent is not None:
+                os.close(self._sent)
+                self._sent = None
 
     def spent(self) -> tuple[int, float]:
-        """Return the requests and dollars that all processes have reserved so far."""
+        """Return the requests and dollars that all processes have reserved so far.
+
+        Of a process that was killed only what it took counts.
+        """
         requests = sum(entry[0] for entry in self._final.values())
         usd = sum(entry[1] for entry in self._final.values())
         for path in sorted(self.folder.glob("*.json")):
@@ -85,15 +99,30 @@ class Budget:
                 continue  # just created: its process sees our reservation before it makes one
             try:
                 entry = json.loads(text)
-            except ValueError:
+                count, cost, final = entry["requests"], float(entry["usd"]), entry["closed"]
+                if not final and (sent := _sent_by_killed(path)):
+                    count, cost = min(count, sent[0]), min(cost, sent[1])
+                    final = True
+                requests, usd = requests + count, usd + cost
+            except (ValueError, KeyError, TypeError):
                 raise UserError(
                     f"{path}: cannot be read; it counts what a run has spent: delete it if that "
                     "need not be counted any more"
                 ) from None
-            requests, usd = requests + entry["requests"], usd + entry["usd"]
-            if entry["closed"]:  # final
-                self._final[path.name] = (entry["requests"], entry["usd"])
+            if final:
+                self._final[path.name] = (count, cost)
         return requests, usd
+
+    def _note(self) -> None:
+        """Write down what was taken, for the case that this process is killed."""
+        entry = {"requests": self.requests, "usd": self.usd, "host": this_host()}
+        with contextlib.suppress(OSError):  # without the note, all that is reserved counts
+            if self._sent is None:
+                assert self._path is not None
+                flags = os.O_WRONLY | os.O_CREAT
+                self._sent = os.open(self._path.with_suffix(SENT), flags, 0o644)
+            text = json.dumps({**entry, "pid": os.getpid()}).ljust(WIDTH - 1)
+            os.pwrite(self._sent, text.encode() + b"\n", 0)
 
     def _reserve(self, reserved: tuple[int, float], closed: bool = False) -> bool:
         if self._file is None:
@@ -124,3 +153,13 @@ class Budget:
             f"other running jobs included: {', '.join(parts)}). Every paid answer is in the store; "
             "raise the budget in the study file and run the same command again to continue"
         )
+
+
+def _sent_by_killed(path: Path) -> tuple[int, float] | None:
+    """Return what the process of a reservation took before it was killed, None if it may live."""
+    try:
+        entry = json.loads(path.with_suffix(SENT).read_bytes())
+        gone = is_gone(entry["host"], entry["pid"])
+        return (int(entry["requests"]), float(entry["usd"])) if gone else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

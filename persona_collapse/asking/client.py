@@ -30,6 +30,7 @@ from persona_collapse.asking.response import ADAPTED, RETRY, THROTTLED, Reply, r
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask
 from persona_collapse.asking.thinking import requested
+from persona_collapse.asking.usage import checked
 from persona_collapse.common.files import now
 from persona_collapse.common.log import LOG
 from persona_collapse.common.seeds import derived_seed
@@ -73,6 +74,7 @@ class Client:
         self._file = learned_file(Path(settings.store), settings.stream)
         self._renumbered = False
         self.allowed = read_allowed(self._file).without(settings.stated)
+        self._estimated: set[str] = set()  # counts whose estimation was reported
         self._news: Allowed | None = None  # learned, and not yet shown to be true by an answer
         self._fixed = {**settings.generation, "model": settings.model}
         self._fixed.pop("seed", None)
@@ -187,6 +189,11 @@ class Client:
         return Reply(ADAPTED, "adapted", reply.detail)
 
     def _attempt(self, ask: Ask, reply: Reply, status: int | None, sent_at: float) -> Attempt:
+        about = reply.about
+        if about:  # a reply, and no refusal
+            limit, answered = self.tokens(ask) * len(ask.repetitions), reply.cause is None
+            about = checked(about, ask.messages, limit, answered=answered)
+            self._say_estimated(about.get("estimated"))
         return Attempt(
             cell=ask.cell,
             repetitions=ask.repetitions,
@@ -198,8 +205,19 @@ class Client:
             detail=redacted(reply.detail, self.key) if reply.detail else None,
             choices=reply.choices,
             left_out=", ".join(n for n in self._sampling if n in self.allowed.left_out) or None,
-            **reply.about,
+            **about,
         )
+
+    def _say_estimated(self, names: str | None) -> None:
+        if names is not None and names not in self._estimated:
+            self._estimated.add(names)
+            LOG.warning(
+                "%s, model %s: the server reports no possible %s of some replies; the budget and "
+                "the store count upper estimates instead",
+                self.settings.base_url,
+                self.settings.model,
+                names,
+            )
 
 
 def _lost(fault: BaseException) -> Reply:

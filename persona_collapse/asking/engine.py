@@ -319,8 +319,8 @@ class Engine:
     def _cost(self, attempt: Attempt, estimate: float) -> float:
         if self.price is None:
             return 0.0
-        if attempt.prompt_tokens is not None:
-            return self.price.cost(attempt.prompt_tokens, attempt.completion_tokens or 0)
+        if attempt.prompt_tokens is not None and attempt.completion_tokens is not None:
+            return self.price.cost(attempt.prompt_tokens, attempt.completion_tokens)
         answered = attempt.cause is None and (attempt.status or 0) < 300
         paid = answered or attempt.cause in MAYBE_PAID
         return estimate if paid else 0.0

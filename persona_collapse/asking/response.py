@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from persona_collapse.asking.reasons import Reason, is_filter_finish, reason_of
-from persona_collapse.store.attempts import Alternatives, Choice
+from persona_collapse.store.attempts import LARGEST, Alternatives, Choice, possible_count
 
 # What the engine does next.
 ANSWERED = "answered"
@@ -157,11 +157,12 @@ def _tokens(usage: dict[str, Any]) -> dict[str, int | None]:
 
     Some servers leave them out of the completion and count them in the total alone.
     """
-    prompt, completion = (
-        _integer(usage.get(f"{part}_tokens")) for part in ("prompt", "completion")
+    prompt, completion, total = (
+        possible_count(usage.get(f"{part}_tokens")) for part in ("prompt", "completion", "total")
     )
-    total, details = _integer(usage.get("total_tokens")), usage.get("completion_tokens_details")
-    thought = _integer(details.get("reasoning_tokens")) if isinstance(details, dict) else None
+    details = usage.get("completion_tokens_details")
+    said = details.get("reasoning_tokens") if isinstance(details, dict) else None
+    thought = possible_count(said)
     if prompt is not None and completion is not None and total is not None:
         hidden = total - prompt - completion
         if hidden > 0:
@@ -196,7 +197,9 @@ def _pairs(pairs: Iterable[tuple[Any, Any]]) -> Alternatives:
 
 def _number(value: Any) -> float | None:
     # NaN becomes None: NaN does not equal itself, and compaction compares values.
-    return float(value) if isinstance(value, int | float) and value == value else None
+    if not isinstance(value, int | float) or value != value:
+        return None
+    return float(max(-LARGEST, min(value, LARGEST))) if isinstance(value, int) else value
 
 
 def _text(value: Any) -> str | None:
@@ -207,7 +210,8 @@ def _text(value: Any) -> str | None:
 
 
 def _integer(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and abs(value) <= LARGEST else None
 
 
 def _short(text: str | bytes) -> str:

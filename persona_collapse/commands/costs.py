@@ -332,7 +332,11 @@ def check_rows(check: Mapping[str, Any], made: Mapping[tuple[str, str], str]) ->
 def reply_length(attempts: list[Attempt], max_tokens: int, assumed: int = REPLY_TOKENS) -> float:
     """Return the completion tokens of a reply: the mean of stored ones, else the assumption."""
     counted = [
-        a for a in attempts if a.max_tokens == max_tokens and a.completion_tokens is not None
+        a
+        for a in attempts
+        if a.max_tokens == max_tokens
+        and a.completion_tokens is not None
+        and "completion_tokens" not in (a.estimated or "")
     ]
     choices = sum(len(attempt.replies()) for attempt in counted)
     if choices:

@@ -21,7 +21,7 @@ COLUMNS: dict[str, Any] = {
     "base_url": pl.String,
     "requested_model": pl.String,
     **dict.fromkeys(("files", "attempts", "answers", "failures", "lost", "short"), pl.Int64),
-    **dict.fromkeys(("prompt_tokens", "completion_tokens"), pl.Int64),
+    **dict.fromkeys(("prompt_tokens", "completion_tokens", "estimated"), pl.Int64),
     "usd": pl.Float64,
     "first": pl.String,
     "last": pl.String,
@@ -54,7 +54,8 @@ def store_contents(root: Path, prices: Path) -> pl.DataFrame:
 
     ``answers`` counts replies, ``failures`` attempts without one, ``lost`` the failures that may
     have been paid, ``short`` responses with fewer choices than requested. Tokens are the servers'
-    counts; ``usd`` is null without a price.
+    counts; ``estimated`` counts the replies without a usable count, which have upper estimates, or
+    count as no tokens where an earlier version stored them. ``usd`` is null without a price.
     """
     if not root.is_dir():
         raise UserError(f"{root}: there is no answer store here; the first run creates it")
@@ -107,5 +108,7 @@ def _count(row: dict[str, Any], attempt: Attempt) -> None:
     row["short"] += attempt.cause is None and replies < len(attempt.repetitions)
     row["prompt_tokens"] += attempt.prompt_tokens or 0
     row["completion_tokens"] += attempt.completion_tokens or 0
+    counted = None not in (attempt.prompt_tokens, attempt.completion_tokens)
+    row["estimated"] += attempt.has_text and (attempt.estimated is not None or not counted)
     row["first"] = min(row["first"] or attempt.created_at, attempt.created_at)
     row["last"] = max(row["last"] or attempt.created_at, attempt.created_at)

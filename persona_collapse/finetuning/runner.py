@@ -257,7 +257,7 @@ class Runner:
             reason = state.error or (events[-1].message if events else None)
             self.journal.write(log.FAILED, id=state.id, code=code, reason=reason)
         else:
-            if self.budget and self._taken and self.tokens and state.trained_tokens is not None:
+            if self.budget and self._taken and self.tokens and state.trained_tokens:
                 usd = self.usd or 0.0
                 self.budget.settle(usd, usd * state.trained_tokens / self.tokens)
             kept = self.patience.keep_asking(lambda: self.backend.checkpoints(state.id))

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+LARGEST = 2**31 - 1  # of the numbers that servers send; larger ones are errors
 Alternatives = tuple[tuple[str, float | None], ...]
 
 
@@ -32,7 +33,9 @@ class Attempt:
     ...) with ``detail``. ``created_at`` is the time of the reply, UTC with microseconds.
     ``completion_tokens`` are all that were billed, those of thoughts (``reasoning_tokens``)
     included. ``left_out`` names the study's settings, with commas, that were not sent because the
-    server refuses them. ``source`` is the line's place in the store: (file name, line number).
+    server refuses them, ``estimated`` the counts of tokens that are upper estimates because the
+    server reported no possible ones. ``source`` is the line's place in the store: (file name, line
+    number).
     """
 
     cell: str
@@ -52,6 +55,7 @@ class Attempt:
     response_id: str | None = None
     reasoning_tokens: int | None = None
     left_out: str | None = None
+    estimated: str | None = None
     source: tuple[str, int] = field(default=("", 0), compare=False)
 
     @property
@@ -96,6 +100,7 @@ PLAIN = tuple(
     if part.name not in ("cell", "repetitions", "choices", "source")
 )
 OPTIONAL = ("finish", "refusal", "alternatives", "thoughts")  # of a choice
+COUNTS = ("prompt_tokens", "completion_tokens", "reasoning_tokens")
 CELL_AT = slice(9, 73)  # the cell key's place in a line, after {"cell":"
 
 
@@ -106,13 +111,24 @@ def _given(value: Attempt | Choice, names: tuple[str, ...]) -> dict[str, Any]:
 
 def from_fields(line: dict[str, Any], source: tuple[str, int]) -> Attempt:
     """Build an attempt from a parsed line or table row; ``source`` is its place."""
+    given = {name: line[name] for name in PLAIN if line.get(name) is not None}
+    # Stores of earlier versions hold what servers said, also where it is impossible.
+    given |= {name: possible_count(given[name]) for name in COUNTS if name in given}
     return Attempt(
         cell=line["cell"],
         repetitions=tuple(line["repetitions"]),
         choices=tuple(_choice(entry) for entry in line.get("choices") or ()),
         source=source,
-        **{name: line[name] for name in PLAIN if line.get(name) is not None},
+        **given,
     )
+
+
+def possible_count(value: Any) -> int | None:
+    """Return a number of tokens, None where a server's value is none."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= LARGEST else None
 
 
 def _choice(entry: dict[str, Any]) -> Choice:
@@ -120,4 +136,7 @@ def _choice(entry: dict[str, Any]) -> Choice:
     if pairs is not None:  # a pair is a list in a line, a mapping in a compacted file
         pairs = tuple(tuple(pair.values() if isinstance(pair, dict) else pair) for pair in pairs)
     plain = (entry.get("finish"), entry.get("refusal"))
-    return Choice(entry["index"], entry["text"], *plain, pairs, entry.get("thoughts"))
+    index = entry["index"]
+    if index is not None:
+        index = max(-LARGEST, min(index, LARGEST))
+    return Choice(index, entry["text"], *plain, pairs, entry.get("thoughts"))

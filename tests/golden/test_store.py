@@ -419,6 +419,7 @@ def test_compaction_writes_one_table_of_unchanged_form(tmp_path: Path) -> None:
         "response_id": pl.String(),
         "reasoning_tokens": pl.Int64(),
         "left_out": pl.String(),
+        "estimated": pl.String(),
         "choices": pl.List(choice),
         "writer": pl.String(),
         "line": pl.Int64(),

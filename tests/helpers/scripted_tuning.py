@@ -120,7 +120,7 @@ class TuningServer(ScriptedServer):
                 job |= {"finished_at": 1_790_000_600, **self.ending}
                 if job["status"] == "succeeded":
                     job["fine_tuned_model"] = f"ft:{job['model']}:org:{job['suffix']}:{name}"
-                    job["trained_tokens"] = 1234
+                    job["trained_tokens"] = self.trained_tokens
         return web.json_response(job)
 
     def _events(self, name: str) -> list[dict[str, Any]]:

@@ -18,6 +18,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from persona_collapse.asking.budget import Budget
+from persona_collapse.commands.store import store_contents
 from persona_collapse.common.errors import UserError
 from persona_collapse.store import writer
 from persona_collapse.store.compaction import compact_store
@@ -280,6 +282,63 @@ def test_budget_of_dollars_counts_requests_in_flight(
     empty.write_text(head.replace("models:", "models: []"))
     with pytest.raises(UserError, match="has no price for the model 'scripted'"):
         ask(server, make_task(items=50), budget={"max_usd": 1}, prices=str(empty))
+
+
+USAGES = {
+    "negative": {"prompt_tokens": -(10**6), "completion_tokens": -(10**6)},
+    "negative total": {"prompt_tokens": 5, "completion_tokens": -9, "total_tokens": -4},
+    "missing": None,
+    "zero": {"prompt_tokens": 0, "completion_tokens": 0},
+    "absurd": {"prompt_tokens": 10**25, "completion_tokens": 10**400},
+    "text": {"prompt_tokens": "9", "completion_tokens": [1]},
+}
+
+
+@pytest.mark.parametrize("name", USAGES)
+def test_usage_that_cannot_be_right_is_estimated_for_budget_and_store(
+    name: str,
+    server: ScriptedServer,
+    ask: Asker,
+    tmp_path: Path,
+    store: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A dollar a request by the upper estimate: the tenth is the last that is sent."""
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(
+        'as_of: "2026-01-01"\nsource: made up\nunit: USD per million tokens\nmodels:\n'
+        '  - {host: "*", model: scripted, prompt: 0, completion: 500000}\n'
+    )
+    server.always = scripted.edit(lambda reply: reply.update(usage=USAGES[name]))
+    task = make_task(items=40, repetitions=2)
+    with pytest.raises(UserError, match=r"10.00 of max_usd 10.00"):
+        ask(server, task, max_in_flight=1, budget={"max_usd": 10.0}, prices=str(prices))
+    assert server.count == 10
+    assert capsys.readouterr().err.count("count upper estimates instead") == 1
+    for _ in range(2):
+        row = store_contents(store, prices).row(0, named=True)
+        assert row["estimated"] == row["attempts"] == 10
+        assert row["prompt_tokens"] >= 50
+        assert row["usd"] == pytest.approx(10.0)
+        compact_store(store)
+
+
+@pytest.mark.slow
+def test_reservation_of_a_killed_run_comes_back(server: ScriptedServer, tmp_path: Path) -> None:
+    """Two killed runs sent 6 requests each of the 32 they reserved; the third can send its own."""
+    store, out = tmp_path / "store", tmp_path / "out.parquet"
+    given = order(server, store, out, items=6, repetitions=2)
+    given["settings"] |= {"max_in_flight": 32, "budget": {"max_requests": 40}, "scope": "killed"}
+    command = [sys.executable, driver.__file__, json.dumps(given)]
+    for sent, kill in ((6, True), (12, True), (18, False)):
+        server.latency = 10.0 if kill else 0.0
+        run = subprocess.Popen(command, env={**os.environ, "SCRIPTED_KEY": KEY})
+        while kill and run.poll() is None and server.count < sent:
+            time.sleep(0.01)
+        if kill:
+            run.kill()
+        assert run.wait(60) == (-signal.SIGKILL if kill else 0)
+        assert server.count == Budget(store, "killed", {}, 1).spent()[0] == sent
 
 
 def test_api_key_is_written_to_no_file(server: ScriptedServer, tmp_path: Path) -> None:

@@ -259,6 +259,18 @@ def test_budget_is_taken_once_before_the_job_starts(tmp_path: Path) -> None:
         assert budget.spent() == (1, 3.5)  # the server trained on half as many tokens
 
 
+@pytest.mark.parametrize("trained", [None, 0, -1234, 10**25, "many"])
+def test_impossible_tokens_of_training_leave_the_estimate_in_the_budget(
+    tmp_path: Path, trained: Any
+) -> None:
+    with TuningServer() as server:
+        server.trained_tokens = trained
+        budget = Budget(tmp_path, "study", {"max_usd": 10}, 1)
+        runner(server, tmp_path, budget=budget, usd=7.0, tokens=2468).make()
+        budget.close()
+        assert budget.spent() == (1, 7.0)
+
+
 def test_signal_leaves_the_job_running_and_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

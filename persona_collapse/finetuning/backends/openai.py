@@ -24,6 +24,7 @@ from persona_collapse.finetuning.backends.base import (
     UnansweredError,
 )
 from persona_collapse.finetuning.orders import Order
+from persona_collapse.store.attempts import possible_count
 
 KEY = "persona_collapse_key"  # the entry of a job's metadata that holds an order's key
 CONNECT_S = 15.0
@@ -121,7 +122,7 @@ class OpenAIBackend:
             model=found.fine_tuned_model or None,
             error_code=getattr(error, "code", None),
             error=self._text(getattr(error, "message", None)),
-            trained_tokens=found.trained_tokens,
+            trained_tokens=possible_count(found.trained_tokens),
             created_at=found.created_at,
             finished_at=found.finished_at,
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import multiprocessing
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,63 @@ def test_no_request_is_sent_when_spending_cannot_be_counted(
             budget.take(0.0)
         budget.close()
     assert Budget(tmp_path, "s", {}, 1).spent() == (2, 0.0)
+
+
+def take_and_be_killed(folder: Path, taken: int) -> None:
+    budget = Budget(folder, "s", {"max_requests": 40, "max_usd": 4.0}, block=20)
+    for _ in range(taken):
+        budget.take(0.1)
+    budget.settle(0.1, 0.05)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_reservation_of_a_killed_process_comes_back(tmp_path: Path) -> None:
+    """Its five requests count, answered or in flight; the 15 that were only reserved do not."""
+    run = multiprocessing.get_context("fork").Process(target=take_and_be_killed, args=(tmp_path, 5))
+    run.start()
+    run.join()
+    assert run.exitcode == -signal.SIGKILL
+    spent = Budget(tmp_path, "s", {}, 1).spent()
+    assert spent == (5, pytest.approx(0.45))
+    budget = Budget(tmp_path, "s", {"max_requests": 40}, block=20)
+    for _ in range(35):
+        budget.take(0.0)
+    with pytest.raises(BudgetSpentError, match="40 of max_requests 40"):
+        budget.take(0.0)
+    budget.close()
+    assert len(list((tmp_path / "budgets" / "s").glob("*.sent"))) == 1
+
+
+@pytest.mark.parametrize("note", [None, b"rubbish", b"[]", b'{"requests": 2, "usd": 0}'])
+def test_reservation_counts_where_nothing_says_what_was_taken(
+    tmp_path: Path, note: bytes | None
+) -> None:
+    folder = tmp_path / "budgets" / "s"
+    folder.mkdir(parents=True)
+    (folder / "h-1-0.json").write_text('{"requests": 20, "usd": 2.0, "closed": false}')
+    if note is not None:
+        (folder / "h-1-0.sent").write_bytes(note)
+    assert Budget(tmp_path, "s", {}, 1).spent() == (20, 2.0)
+
+
+def test_reservation_of_a_living_process_or_another_host_counts(tmp_path: Path) -> None:
+    budget = Budget(tmp_path, "s", {"max_requests": 40}, block=20)
+    budget.take(0.0)
+    (note,) = (tmp_path / "budgets" / "s").glob("*.sent")
+    assert Budget(tmp_path, "s", {}, 1).spent()[0] == 20
+    said = json.loads(note.read_text())
+    note.write_text(json.dumps({**said, "host": "elsewhere", "pid": 2**22 + 1}))
+    assert Budget(tmp_path, "s", {}, 1).spent()[0] == 20
+    note.write_text(json.dumps({**said, "pid": 2**22 + 1}))  # above every process id
+    assert Budget(tmp_path, "s", {}, 1).spent()[0] == 1
+    budget.close()
+    assert not list((tmp_path / "budgets" / "s").glob("*.sent"))
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "3", '{"requests": null, "usd": 0, "closed": true}'])
+def test_count_of_another_shape_is_an_error_that_names_the_file(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "budgets" / "s"
+    folder.mkdir(parents=True)
+    (folder / "x.json").write_text(text)
+    with pytest.raises(UserError, match=r"x\.json: cannot be read"):
+        Budget(tmp_path, "s", {}, 1).spent()

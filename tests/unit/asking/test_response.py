@@ -70,6 +70,10 @@ def test_empty_thoughts_are_none(empty: Any) -> None:
             79,
         ),
         ({}, None, None),
+        ({"prompt_tokens": 9, "completion_tokens": 1.0, "total_tokens": 10.0}, 1, None),
+        ({"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10**25}, 1, None),
+        ({"prompt_tokens": 9, "completion_tokens": -1, "total_tokens": 8}, None, None),
+        ({"completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": -4}}, 9, None),
     ],
 )
 def test_tokens_of_thoughts_count_as_completion(
@@ -77,3 +81,15 @@ def test_tokens_of_thoughts_count_as_completion(
 ) -> None:
     about = read_reply(200, json.dumps(reply({"content": "4"}, **usage)).encode(), 1).about
     assert (about["completion_tokens"], about["reasoning_tokens"]) == (completion, thought)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 10**25])
+def test_numbers_beyond_reason_are_read(value: int) -> None:
+    """No float holds the first two: a reply with them was a traceback."""
+    choice = {
+        "index": value,
+        "message": {"content": "4"},
+        "logprobs": {"content": [{"token": "4", "logprob": value, "top_logprobs": []}]},
+    }
+    (read,) = read_reply(200, json.dumps({"choices": [choice]}).encode(), 1).choices
+    assert (read.text, read.index) == ("4", None)

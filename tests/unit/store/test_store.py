@@ -257,3 +257,27 @@ def test_store_contents_count_attempts_and_cost(tmp_path: Path) -> None:
 def test_times_sort_as_text() -> None:
     assert now() < now()
     assert len(now()) == 27
+
+
+HOSTILE = ("-5", "1e400", "1" + "0" * 25, "true", '"many"', "[3]", "NaN", "12.5")
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_impossible_counts_of_an_earlier_version_are_read_as_none(
+    tmp_path: Path, value: str
+) -> None:
+    """A store in which they are already: it is listed, compacted, and keeps its answers."""
+    path = write(tmp_path, [attempt(CELLS[0], 1), attempt(CELLS[1], 2)])
+    line = path.read_text()
+    line = line.replace('"prompt_tokens":10', f'"prompt_tokens":{value}', 1)
+    line = line.replace('"completion_tokens":2', f'"completion_tokens":{value}', 1)
+    path.write_text(line.replace('"index":1', f'"index":{10**25}', 1))
+    before = read_attempts(folder(tmp_path), CELLS).attempts
+    assert [len(entry.replies()) for cell in before.values() for entry in cell] == [2, 2]
+    assert before[CELLS[0]][0].prompt_tokens is None
+    prices = Path("resources/prices.yaml")
+    row = store_contents(tmp_path, prices).row(0, named=True)
+    assert (row["prompt_tokens"], row["completion_tokens"], row["estimated"]) == (10, 2, 1)
+    compact_store(tmp_path)
+    assert read_attempts(folder(tmp_path), CELLS).attempts == before
+    assert store_contents(tmp_path, prices).row(0, named=True) == row
