@@ -104,7 +104,9 @@ class Layout(Keys):
         "answer",
     )
     unmatched: Literal["refuse", "drop"] = key(
-        "what happens to rows whose persona or item the study does not have", "refuse"
+        "what happens to rows whose persona or item the study does not have, and to texts in which "
+        "`answers` finds neither",
+        "refuse",
     )
 
     def faults(self) -> Iterator[Fault]:

@@ -16,6 +16,7 @@ from persona_collapse.materials.instruments import Scale
 READ, MEAN, SHARES, MASS = "\trating", "\tmean", "\tprobabilities", "\tmass"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 COMMA = re.compile(r"[+-]?\d*,\d+")
+ROUNDED_SUM = 0.02  # of values with two decimals
 ROUNDING = 1e-6  # log-probabilities and sums of probabilities are rounded where they are written
 
 
@@ -94,12 +95,18 @@ class Fields:
         return rows.with_columns(ratings.alias(READ))
 
 
-def answers_in(rows: pl.DataFrame, column: str, pattern: str, records: Records) -> pl.DataFrame:
-    """Return one row per answer that a pattern finds in the texts of ``column``.
+def answers_in(
+    rows: pl.DataFrame, column: str, layout: Layout, records: Records
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Return one row per answer that ``layout.answers`` finds in the texts of ``column``.
 
     With two groups the first is the item, column ``item``; the last is the rating, which takes the
-    text's place. Texts without an answer have no row. Raises ``UserError`` where no text has any.
+    text's place. With one group, a text without an answer has no rating. With two, its items are
+    unknown: such texts are refused, or left out and returned with their counts where the layout
+    says so. Raises ``UserError`` where no text has any.
     """
+    pattern = layout.answers or ""
+    groups = re.compile(pattern).groups
     try:
         found = rows.with_columns(
             texts(rows[column]).fill_null("").str.extract_all(pattern).alias("\tfound")
@@ -107,17 +114,33 @@ def answers_in(rows: pl.DataFrame, column: str, pattern: str, records: Records) 
     except pl.exceptions.PolarsError as fault:
         reason = str(fault).splitlines()[0]
         raise UserError(f"layout.answers: {pattern!r} cannot be used: {reason}") from None
-    found = found.explode("\tfound").filter(pl.col("\tfound").is_not_null())
-    if found.is_empty():
+    hits = pl.col("\tfound")
+    none = pl.lit([None], pl.List(pl.String))
+    found = found.with_columns(pl.when(hits.list.len() > 0).then(hits).otherwise(none))
+    found = found.explode("\tfound")
+    has_none = found["\tfound"].is_null()
+    if has_none.all():
         raise UserError(
             f"{records.paths[0]}: layout.answers: {pattern!r} finds no answer in any text of the "
             f"column {column!r}; the first is {str(rows[column][0])[:60]!r}"
         )
+    silent = found.filter(has_none)
+    dropped: dict[str, int] = {}
     text = pl.col("\tfound")
-    if re.compile(pattern).groups == 2:
-        found = found.with_columns(text.str.extract(pattern, 1).alias("\titem"))
-    rating = text.str.extract(pattern, re.compile(pattern).groups)
-    return found.with_columns(rating.alias(column)).drop("\tfound")
+    if groups == 2:
+        if silent.height and layout.unmatched == "refuse":
+            first = silent.row(0, named=True)
+            raise UserError(
+                f"{records.place(first[FILE], first[ROW])}: layout.answers: {pattern!r} finds no "
+                f"answer in {silent.height} of {rows.height} texts of the column {column!r}, here "
+                f"{str(first[column])[:60]!r}; correct the pattern, or leave them out with "
+                "layout.unmatched: drop"
+            )
+        said = texts(silent[column]).fill_null("")
+        dropped = dict(silent.group_by(said, maintain_order=True).len().iter_rows())
+        found = found.filter(~has_none).with_columns(text.str.extract(pattern, 1).alias("\titem"))
+    rating = text.str.extract(pattern, groups)
+    return found.with_columns(rating.alias(column)).drop("\tfound"), dropped
 
 
 def probabilities_in(
@@ -127,8 +150,8 @@ def probabilities_in(
 
     Columns are ``template`` with each rating. Empty ones have probability 0. A row without any has
     null in both, and one whose sum is below ``LEAST_MASS`` has no probabilities: the model would
-    rather have said something else. Raises ``UserError`` for a rating without a column and for
-    impossible values.
+    rather have said something else. Raises ``UserError`` for a rating without a column, for
+    impossible values and for sums above 1.
     """
     key = "layout.log_probabilities" if logarithms else "layout.probabilities"
     names = [template.replace(RATING, str(rating)) for rating in scale.ratings]
@@ -148,6 +171,14 @@ def probabilities_in(
     )
     none = numbers.select(pl.all_horizontal(pl.col(names).is_null())).to_series()
     mass = weights.select(pl.sum_horizontal(names)).to_series()
+    if (mass > 1 + ROUNDED_SUM).any():
+        at = numbers.filter(mass > 1 + ROUNDED_SUM).row(0, named=True)
+        total = mass.filter(mass > 1 + ROUNDED_SUM)[0]
+        hint = "are they natural logarithms?" if logarithms else "are they probabilities?"
+        raise UserError(
+            f"{records.place(at[FILE], at[ROW])}: {key}: the ratings' probabilities sum to "
+            f"{total:.3g}, more than 1; {hint}"
+        )
     shares = weights.select(pl.concat_list(pl.col(names) / mass)).to_series()
     return rows.with_columns(
         pl.select(pl.when(~none & (mass >= LEAST_MASS)).then(shares)).to_series().alias(SHARES),

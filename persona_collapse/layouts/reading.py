@@ -33,8 +33,9 @@ class Outcome:
     """What became of the rows of a unit's files.
 
     ``read`` = ``filtered`` (by ``where``) + the rows that answers were looked for in. ``unmatched``
-    answers name a persona or item that the study lacks, ``repeated`` ones a slot that is answered
-    already; ``answers`` were kept, ``rated`` of them have a rating.
+    answers name a persona or item that the study lacks, or are texts in which ``layout.answers``
+    finds none. ``repeated`` ones name a slot that is answered already. ``answers`` were kept,
+    ``rated`` of them have a rating.
     """
 
     files: int
@@ -66,9 +67,10 @@ def read_answers(
     own = not keys and all(path.name.endswith(".parquet") for path in paths)
     rows = people_in_order(records, columns, keys, layout, design)
     records = replace(records, frame=rows.clear())  # what was read may leave the memory
-    rows, columns = one_answer_a_row(rows, records, columns, layout, design)
+    rows, columns, silent = one_answer_a_row(rows, records, columns, layout, design)
     rows = _rated(rows, records, columns, layout, design)
-    rows, dropped = matched(rows, records, columns, layout, design)
+    rows, unknown = matched(rows, records, columns, layout, design)
+    dropped = silent | unknown
     rows = numbered(rows, records, columns, layout, design)
     rows = checked(_known(rows, columns, own=own), records, columns, design.instrument.scale)
     kept = distinct(rows, records)

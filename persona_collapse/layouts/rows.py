@@ -127,9 +127,13 @@ def one_answer_a_row(
     columns: Mapping[str, str],
     layout: Layout,
     design: Design,
-) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Return one row per answer, from columns per item and from texts of several answers."""
+) -> tuple[pl.DataFrame, dict[str, str], dict[str, int]]:
+    """Return one row per answer, from columns per item and from texts of several answers.
+
+    Also return the column of each part, and texts without an answer, which are left out.
+    """
     changed = dict(columns)
+    silent: dict[str, int] = {}
     if layout.items is not None:
         wide = _item_columns(rows, records, columns, layout, design)
         if len({rows[name].dtype for name in wide}) > 1:
@@ -142,10 +146,10 @@ def one_answer_a_row(
             rows = rows.with_columns(label)
         changed |= {"item": ITEM_LABEL, "rating": VALUE}
     if layout.answers is not None:
-        rows = answers_in(rows, changed["rating"], layout.answers, records)
+        rows, silent = answers_in(rows, changed["rating"], layout, records)
         if _groups(layout) == 2:
             changed["item"] = ITEM_LABEL
-    return rows, changed
+    return rows, changed, silent
 
 
 def _item_columns(

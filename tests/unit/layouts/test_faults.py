@@ -254,6 +254,35 @@ def test_log_probabilities_are_divided_by_their_sum_and_empty_ones_are_zero(tmp_
     assert frame["status"].to_list() == ["ok", "unparseable"]
 
 
+PAGES = "persona_id,run_index,rating\n" + "".join(
+    f"{row},{'sorry' if row == '1,2' else '(kind) 3 (fair) 4'}\n" for row in ("0,1", "0,2", "1,2")
+)
+
+
+def test_texts_without_an_answer_are_refused_until_they_are_left_out(tmp_path: Path) -> None:
+    layout = {"answers": r"\((\w+)\) (\d)"}
+    with pytest.raises(UserError, match=r"a\.csv, row 4: .* in 1 of 3 texts .*'sorry'.*unmatched"):
+        frame_of(tmp_path, PAGES, layout)
+    study = study_of(tmp_path, PAGES, layout | {"unmatched": "drop"})
+    (row,) = outcomes(study.recorded())
+    assert (row["unmatched"], row["examples"], row["answers"]) == (1, "'sorry' (1)", 4)
+
+
+def test_text_without_the_one_answer_has_no_rating(tmp_path: Path) -> None:
+    rows = [f"{row[:-1]}{'sorry' if row == ROWS[0] else f'I say {row[-1]}!'}" for row in ROWS]
+    frame = frame_of(tmp_path, csv(*rows), {"answers": r"I say (\d)"})
+    assert frame["rating"].to_list() == [None, *(int(row[-1]) for row in ROWS[1:])]
+    assert frame["status"][0] == "unparseable"
+
+
+@pytest.mark.parametrize("key", ["probabilities", "log_probabilities"])
+def test_probabilities_that_sum_to_more_than_one_are_refused(tmp_path: Path, key: str) -> None:
+    value = "0.4" if key == "probabilities" else "-0.1"
+    text = csv(f"0,1{f',{value}' * 5}", head="persona_id,question_id,l0,l1,l2,l3,l4")
+    with pytest.raises(UserError, match=rf"a\.csv, row 2: layout\.{key}: .* more than 1"):
+        frame_of(tmp_path, text, {key: "l{rating}"}, variant={"method": "logprobs"})
+
+
 def test_unmatched_rows_are_dropped_where_the_layout_says_so_and_counted(tmp_path: Path) -> None:
     strays = ["0,kindest,1,2", "A bker.,1,1,2", "A bker.,2,1,2", "9,1,1,1"]
     text = csv(*(f"{row},free" for row in [*ROWS, *strays]), "0,1,1,4,forced", head=f"{HEAD},kind")
