@@ -17,8 +17,9 @@ from persona_collapse.common.embedding import embedded
 from persona_collapse.common.hashing import file_sha256, sha256
 from persona_collapse.common.log import LOG
 from persona_collapse.common.yaml import read_yaml
-from persona_collapse.handover.bundle import AGAIN, SUMS
+from persona_collapse.handover.bundle import AGAIN
 from persona_collapse.handover.datapackage import File, descriptor
+from persona_collapse.handover.unpack import SUMS
 from persona_collapse.materials.sources import FOLDERS
 from persona_collapse.tables import contract, read
 from persona_collapse.tables.contracts.quality import TABLE as QUALITY

@@ -1,20 +1,17 @@
 """Plan and read bundles: a finished study in one archive, with a study file for its reanalysis.
 
 A bundle holds the collected answers, from which every table can be recomputed, and the results.
-``archive`` writes bundles.
+``archive`` writes bundles, ``unpack`` checks and unpacks them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.common.hashing import file_sha256
+from persona_collapse.handover.unpack import unpacked
 from persona_collapse.materials.sources import Source
 
 if TYPE_CHECKING:
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
     from persona_collapse.study.model import Misalignment, Unit
 
 AGAIN = "-reanalysis"  # suffix of the study file in a bundle
-SUMS = "SHA256SUMS"
 JUDGED = "${study_folder}/judged"  # a bundle's verdicts on open replies
 BAND = "${study_folder}/tables/band_models.csv"  # the band that finished studies made
 
@@ -36,7 +32,7 @@ def study_file(path: Path, folder: Path) -> Path:
         UserError: a folder or archive is no bundle, or is damaged.
     """
     if path.suffix == ".zip":
-        path = _unpacked(path, folder)
+        path = unpacked(path, folder)
     if path.is_dir():
         studies = sorted(path.glob(f"*{AGAIN}.yaml"))
         if len(studies) != 1:
@@ -46,44 +42,6 @@ def study_file(path: Path, folder: Path) -> Path:
             )
         return studies[0]
     return path
-
-
-def _unpacked(archive: Path, folder: Path) -> Path:
-    try:
-        with zipfile.ZipFile(archive) as packed:
-            entries = packed.infolist()
-            tops = {entry.filename.partition("/")[0] for entry in entries}
-            if len(tops) != 1 or any(".." in Path(entry.filename).parts for entry in entries):
-                raise UserError(f"{archive}: is no bundle: its files lie in {len(tops)} folders")
-            (top,) = tops
-            # The list of checksums identifies the content without reading all of it.
-            listing = "\n".join(f"{e.filename} {e.CRC} {e.file_size}" for e in entries)
-            target = folder / f"{top}-{hashlib.sha256(listing.encode()).hexdigest()[:12]}"
-            if not target.is_dir():
-                _unpack(packed, top, target)
-    except (OSError, zipfile.BadZipFile) as fault:
-        raise UserError(f"{archive}: cannot be unpacked: {fault}; fetch it again") from None
-    return target
-
-
-def _unpack(packed: zipfile.ZipFile, top: str, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unpacking-") as half:
-        packed.extractall(half)
-        _verify(Path(half) / top)
-        try:
-            (Path(half) / top).rename(target)
-        except OSError:
-            if not target.is_dir():  # else another process was faster
-                raise
-
-
-def _verify(folder: Path) -> None:
-    """Check every file of an unpacked bundle against its list of checksums."""
-    for line in (folder / SUMS).read_text(encoding="utf-8").splitlines():
-        expected, _, place = line.partition("  ")
-        if file_sha256(folder / place) != expected:
-            raise OSError(f"{place} is not what {SUMS} says")
 
 
 def bundle_of(layout: Layout) -> dict[str, Any]:
