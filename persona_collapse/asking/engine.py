@@ -11,6 +11,7 @@ control is sent: a prompt that was answered before, or a neutral one.
 
 import asyncio
 import contextlib
+import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ from persona_collapse.asking.limits import (
 )
 from persona_collapse.asking.prices import Price, most_prompt_tokens
 from persona_collapse.asking.progress import Progress
-from persona_collapse.asking.reasons import is_filter_finish
+from persona_collapse.asking.reasons import FILTER_WORDS, is_filter_finish
 from persona_collapse.asking.replays import Replays, says_hit
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask, Job
@@ -52,6 +53,29 @@ PATIENCE_S = 1800.0
 PROMISES = 10
 # Failures that may have been paid although the server reported no usage.
 MAYBE_PAID = ("timeout", "connection_lost", "not_json", "no_choices")
+# What to do about a reason, by its words.
+CHECK = "Check that the server is up and that it accepts the study's settings"
+ADVICE = (
+    (
+        re.compile(r"log_?prob|log.probabilit", re.IGNORECASE),
+        "Does it give log-probabilities at all? method: repeats (in sampling or a probe) does "
+        "without them",
+    ),
+    (
+        re.compile(r"output limit was reached|higher max_tokens", re.IGNORECASE),
+        "Does the model think before it answers? thinking: {max_tokens: 4096}, on the endpoint or "
+        "the variant, gives it room",
+    ),
+    (
+        re.compile(r"\b(?:temperature|top_p)\b", re.IGNORECASE),
+        "Correct sampling.temperature or sampling.top_p; null leaves them out",
+    ),
+    (
+        FILTER_WORDS,
+        "A content filter may refuse all prompts of the study: choose another server or model, or "
+        "change the provider's filter",
+    ),
+)
 GO_ON = "every answer that arrived is in the store: run the same command again to continue"
 THEN_GO_ON = "run the same command again to continue: every answer that arrived is in the store"
 
@@ -450,9 +474,10 @@ def stopped(attempt: Attempt, settings: Settings) -> StoppedError:
 
 
 def no_answer(attempt: Attempt, settings: Settings, how_long: str) -> UserError:
-    """Explain that there was no answer for too long."""
+    """Explain that there was no answer for too long, with the key that the reason speaks of."""
+    detail = attempt.detail or "no reason given"
+    advice = next((text for words, text in ADVICE if words.search(detail)), CHECK)
     return UserError(
         f"{settings.base_url}, model {settings.model}: no answer for {how_long}; the last failure "
-        f"was {attempt.cause}: {attempt.detail or 'no reason given'}. Check that the server is up "
-        f"and that it accepts the study's settings; {GO_ON}"
+        f"was {attempt.cause}: {detail}. {advice}; {GO_ON}"
     )
