@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from persona_collapse.asking.keys import find_key
@@ -12,6 +12,7 @@ from persona_collapse.asking.prices import Price, find_price
 from persona_collapse.asking.replays import without_replays
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask, Job
+from persona_collapse.asking.unanswered import failed_of, refuse
 from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import read_attempts, stream_folder
@@ -25,7 +26,8 @@ class Order:
 
     ``label`` names them in messages, ``key`` is the model's place in the study file. ``cells`` are
     the keys of what is asked, ``replies`` the number of replies. ``jobs`` may be an iterator, so
-    that memory does not grow with the answers. ``answered`` are prompts that were answered before.
+    that memory does not grow with the answers. ``answered`` are prompts that were answered before,
+    ``names`` what messages call the cells, by key.
     """
 
     label: str
@@ -34,12 +36,15 @@ class Order:
     replies: int
     jobs: Iterable[Job]
     answered: Sequence[Ask] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, label: str, key: str, jobs: Sequence[Job]) -> Order:
+    def of(
+        cls, label: str, key: str, jobs: Sequence[Job], names: Mapping[str, str] | None = None
+    ) -> Order:
         """Return an order of these jobs."""
         replies = sum(len(job.repetitions) for job in jobs)
-        return cls(label, key, {job.cell for job in jobs}, replies, jobs)
+        return cls(label, key, {job.cell for job in jobs}, replies, jobs, names=names or {})
 
 
 def stored(cells: Iterable[str], settings: Settings) -> Attempts:
@@ -53,13 +58,17 @@ def stored(cells: Iterable[str], settings: Settings) -> Attempts:
 
 
 def complete(
-    cells: Collection[str], settings: Settings, pending: Callable[[Attempts], Order]
+    cells: Collection[str],
+    settings: Settings,
+    pending: Callable[[Attempts], Order],
+    partly: bool = False,
 ) -> Attempts:
     """Return every attempt at these cells, after asking for the replies that the store lacks.
 
     ``pending`` returns the requests that are missing, given the stored attempts. With nothing
-    missing no request is sent and no key is needed. Raises ``UserError`` when the run had to stop;
-    what arrived until then is in the store.
+    missing no request is sent and no key is needed. Raises ``UserError`` when the run had to stop,
+    and when some requests failed, unless ``settings.accept_errors`` or ``partly`` allow it; what
+    arrived until then is in the store.
     """
     attempts = stored(cells, settings)
     order = pending(attempts)
@@ -68,7 +77,11 @@ def complete(
     ask(order, settings)
     # Read again instead of remembering: what another process wrote meanwhile counts too, and a
     # later reading of the same cells says the same.
-    return stored(cells, settings)
+    attempts = stored(cells, settings)
+    left = pending(attempts)
+    if left.replies and not partly:
+        refuse(order.label, order.replies, failed_of(left.jobs, left.names), settings)
+    return attempts
 
 
 def ask(order: Order, settings: Settings) -> None:

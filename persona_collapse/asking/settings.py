@@ -74,7 +74,8 @@ class Run:
     ``token_limit_parameter`` None starts with ``max_tokens`` and switches when the server refuses
     that name. ``transport_attempts`` limits the consecutive failures of one request. ``scope``
     names the budget (the study's name). ``prices`` is the file of prices, ``stops`` the folder of
-    the circuit breaker (``breaker``).
+    the circuit breaker (``breaker``). ``accept_errors`` goes on without replies that failed, and
+    notes them in the folder ``accepted`` (``unanswered``).
     """
 
     api_key_env: str | None = "OPENAI_API_KEY"
@@ -92,6 +93,8 @@ class Run:
     prices: str = "resources/prices.yaml"
     scope: str = "study"
     stops: str | None = None
+    accept_errors: bool = False
+    accepted: str | None = None
     progress: bool = True
 
 

@@ -151,6 +151,12 @@ class Cell:
     item: Item
     key: str
 
+    @property
+    def name(self) -> str:
+        """What messages call the cell."""
+        person = "" if self.persona_id is None else f"persona {self.persona_id}, "
+        return f"{person}item {self.item.id}"
+
 
 class Shard:
     """A task with its cells and repetitions, and how its replies are read."""
@@ -199,6 +205,7 @@ class Shard:
             sum(len(repetitions) for _, repetitions in missing),
             self.jobs(missing, attempts),
             self.answered(attempts),
+            {cell.key: cell.name for cell, _ in missing},
         )
 
     def answered(self, attempts: Attempts) -> list[Ask]:
@@ -211,7 +218,7 @@ class Shard:
         return list(islice(found, 2))
 
     def frame(self, attempts: Attempts) -> pl.DataFrame:
-        """Return one row per slot; a slot without an answer has the status ``error``."""
+        """Return one row per slot; an accepted one without an answer has the status ``error``."""
         columns: dict[str, list[Any]] = {name: [] for name in SCHEMA}
         shard = self.task.shard
         names = {"model": shard.model, "variant": shard.variant, "probe": shard.probe}
@@ -263,7 +270,7 @@ class OpenAI(Endpoint):
 
         One row per repetition; with ``method: logprobs`` ``rating`` is null and ``probabilities``
         are those at T = 1. Raises ``UserError`` when the run had to stop before the shard was
-        complete; answers that arrived are in the store.
+        complete, or slots stayed without an answer; answers that arrived are in the store.
         """
         shard = Shard(task, Settings.of(settings))
         keys = [cell.key for cell in shard.cells]

@@ -41,6 +41,16 @@ class Judged:
     at: str | None = None
 
 
+def logprobs_label(names: str) -> str:
+    """Return what messages call the verdicts by log-probabilities."""
+    return f"{names} judged"
+
+
+def text_label(names: str) -> str:
+    """Return what messages call the verdicts by text."""
+    return f"{names} judged by text"
+
+
 class VerdictMethod:
     """One method to get a verdict, ``LOGPROBS`` or ``TEXT``.
 
@@ -84,12 +94,16 @@ class VerdictMethod:
         failed = failures(attempts, 1, self.max_tokens)
         return failed[-1] if failed and failed[-1].cause in REJECTIONS else None
 
-    def answers(self, calls: Sequence[Messages], label: str) -> Attempts:
-        """Return every attempt at calls, after asking for the replies that the store lacks."""
+    def answers(self, calls: Sequence[Messages], label: str, partly: bool = False) -> Attempts:
+        """Return every attempt at calls, after asking for the replies that the store lacks.
+
+        Raises ``UserError`` where requests failed, unless ``partly``.
+        """
         return complete(
             {self.settings.cell_key(text) for text in calls},
             self.settings,
             lambda attempts: Order.of(label, KEY, self.jobs(calls, attempts)),
+            partly,
         )
 
     def reply(self, attempts: Iterable[Attempt]) -> tuple[Attempt, Choice] | None:
@@ -180,14 +194,15 @@ class Judge:
         if self.method == AUTO:
             by_text |= {key: calls[key] for key, one in verdicts.items() if one.verdict is None}
         if self.method != LOGPROBS and by_text:
-            attempts = self.text.answers(list(by_text.values()), f"{label} judged by text")
+            attempts = self.text.answers(list(by_text.values()), text_label(label))
             verdicts |= {key: self.text.read(text, attempts) for key, text in by_text.items()}
         return verdicts
 
     def _by_logprobs(self, calls: Mapping[Call, Messages], label: str) -> dict[Call, Judged]:
         """Judge by log-probabilities; under ``auto`` not at all where the first call shows none."""
         method, texts = self.logprobs, list(calls.values())
-        if self.method == AUTO and method.unsupported(texts[0], method.answers(texts[:1], label)):
+        auto = self.method == AUTO  # what fails by log-probabilities is then judged by text
+        if auto and method.unsupported(texts[0], method.answers(texts[:1], label, partly=True)):
             return {}
-        attempts = method.answers(texts, f"{label} judged")
+        attempts = method.answers(texts, logprobs_label(label), partly=auto)
         return {key: method.read(text, attempts) for key, text in calls.items()}

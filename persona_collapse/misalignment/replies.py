@@ -23,6 +23,11 @@ from persona_collapse.misalignment.columns import (
 from persona_collapse.store.attempts import Attempt, Choice
 
 
+def replies_label(model: str, variant: str) -> str:
+    """Return what messages call the replies of a variant."""
+    return f"{model} {variant} open questions"
+
+
 class Replies:
     """One variant's replies to a set of questions; ``samples`` per question, numbered from 1."""
 
@@ -54,7 +59,9 @@ class Replies:
     def order(self, attempts: Attempts) -> Order:
         """Return the missing replies as an order."""
         key = f"models.{self.model}.variants.{self.variant}.model"
-        return Order.of(f"{self.model} {self.variant} open questions", key, self.jobs(attempts))
+        names = {key: f"question {question.id}" for question, key in self.cells}
+        label = replies_label(self.model, self.variant)
+        return Order.of(label, key, self.jobs(attempts), names)
 
     def frame(self, attempts: Attempts) -> pl.DataFrame:
         """Return the replies, columns of ``REPLIES``: one row per question and sample, in order."""

@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import Any
 
+from persona_collapse.asking.unanswered import note_of
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.base import Endpoint, UnitSettings, module_of
 from persona_collapse.finetuning.orders import identity
@@ -30,12 +31,36 @@ def unit_of(names: Names) -> Unit:
 
 @dataclass(frozen=True)
 class Places:
-    """Where a run reads and writes: the study's results, store, prices, notes that stop jobs."""
+    """Where a run reads and writes, and whether it accepts requests that failed.
+
+    ``stops`` is the folder of notes that stop jobs.
+    """
 
     results: str = "results"
     store: str = "answer_store"
     prices: str = "resources/prices.yaml"
     stops: str | None = None
+    accept_errors: bool = False
+
+    @property
+    def accepted(self) -> str:
+        """The folder of notes about requests that failed and were accepted."""
+        return f"{self.results}/accepted"
+
+    def asking(self) -> dict[str, Any]:
+        """Return the run settings of a job that sends requests."""
+        return {
+            "store": self.store,
+            "prices": self.prices,
+            "stops": self.stops,
+            "accept_errors": self.accept_errors,
+            "accepted": self.accepted,
+        }
+
+    def again(self, *labels: str) -> dict[str, bool]:
+        """Return a param that makes jobs run again where errors are not accepted any more."""
+        noted = any(note_of(self.accepted, label).exists() for label in labels)
+        return {"ask_again": True} if noted and not self.accept_errors else {}
 
 
 class Layout:
@@ -97,7 +122,8 @@ class Layout:
         if (unit, name) not in self._named:
             where = "/".join([*astuple(unit), name])
             raise UserError(f"the study {self.study.name!r} has no shard {where}")
-        return self.shard_params(self._named[unit, name])
+        again = self.places.again(" ".join([*astuple(unit), name]))
+        return {**self.shard_params(self._named[unit, name]), **again}
 
     def code(self, names: Names) -> str:
         """Return the digest of the code behind a shard: its endpoint's, and no other endpoint's."""
@@ -165,12 +191,11 @@ class Layout:
 
         Where requests are sent, it is all settings of the endpoint, with store, prices and stops.
         """
-        endpoint, places = self.endpoint(unit), self.places
+        endpoint = self.endpoint(unit)
         own = endpoint.run_settings(self.unit_settings(unit))
         if not endpoint.sends_requests:
             return own
-        paths = {"store": places.store, "prices": places.prices, "stops": places.stops}
-        return {**self.identity(unit), **own, **paths}
+        return {**self.identity(unit), **own, **self.places.asking()}
 
     def counts(self, unit: Unit) -> tuple[int | None, int, int]:
         """Return a unit's personas (None: unconditioned), items and repetitions."""

@@ -10,7 +10,9 @@ from persona_collapse.common.keys import given, plain
 from persona_collapse.layouts.patterns import filled, filled_values
 from persona_collapse.layouts.tables import format_of
 from persona_collapse.materials.sources import FOLDERS, RESOURCES, Source, find_source
+from persona_collapse.misalignment.judge import logprobs_label, text_label
 from persona_collapse.misalignment.recorded import read_judged
+from persona_collapse.misalignment.replies import replies_label
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.code import code_of
 from persona_collapse.study.model import Endpoint, Judge, Misalignment, Variant
@@ -96,12 +98,14 @@ class CheckLayout:
     def task(self, wildcards: Any) -> dict[str, Any]:
         """Return what a variant's replies and their verdicts depend on."""
         replies = self.reply_params(wildcards.model, wildcards.variant)
-        return {"replies": replies, "judge": self.judge_params()}
+        names = f"{wildcards.model} {wildcards.variant}"
+        labels = replies_label(wildcards.model, wildcards.variant), logprobs_label(names)
+        again = self.layout.places.again(*labels, text_label(names))
+        return {"replies": replies, "judge": self.judge_params(), **again}
 
     def _placed(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """Add store and prices to run settings; nothing if simulated."""
-        places = self.layout.places
-        return {**settings, "store": places.store, "prices": places.prices} if settings else {}
+        """Add what all jobs that ask have in common to run settings; nothing if simulated."""
+        return {**settings, **self.layout.places.asking()} if settings else {}
 
     def run_settings(self) -> dict[str, dict[str, Any]]:
         """Return the run settings of every checked variant and of its judge, by its names."""

@@ -32,6 +32,7 @@ def cautions_of(quality: pl.DataFrame | None, look: Look) -> list[str]:
         found += [f"{where}: {text}" for text in _undefined(rows)]
         found += [f"{where}: {text}" for text in _same_model(rows)]
         found += [f"{where}: {text}" for text in _filtered(rows)]
+        found += [f"{where}: {text}" for text in _failed(rows)]
     return found
 
 
@@ -54,6 +55,21 @@ def _filtered(rows: pl.DataFrame) -> Iterator[str]:
         yield (
             f"the server filtered {', '.join(parts)}. What is missing may be what the variants "
             "differ in; personas with a filtered item are left out of S and R."
+        )
+
+
+def _failed(rows: pl.DataFrame) -> Iterator[str]:
+    """Yield a caution where answers that were asked for ended in an error."""
+    asked = rows.filter(pl.col("read_from_recorded").fill_null(0) == 0, pl.col("error") > 0)
+    parts = [
+        f"{n} of {all_} of {name}"
+        for name, n, all_ in asked.select("variant", "error", "expected").iter_rows()
+    ]
+    if parts:
+        yield (
+            f"answers ended in an error: {', '.join(parts)}. The study goes on without them "
+            "(`accept_errors`); a persona with an item that lost all answers is left out of S "
+            "and R."
         )
 
 

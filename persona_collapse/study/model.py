@@ -404,6 +404,11 @@ class RunSettings(Keys):
         "nodes have no internet",
         "nodes",
     )
+    accept_errors: bool = key(
+        "go on without answers whose requests failed: they get the status `error`, which the page "
+        "shows; with `false` their shards fail, and the next run asks for them again",
+        False,
+    )
     published_root: str | None = key(
         "the released answers, for `study=published`; a study file names it as `${published_root}`",
         None,

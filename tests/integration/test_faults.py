@@ -242,7 +242,7 @@ def test_rejected_request_is_an_error_and_others_continue(
     server: ScriptedServer, ask: Asker, store: Path
 ) -> None:
     server._faults = iter([scripted.status(400, message="context too long")])
-    frame = ask(server, make_task(items=3, repetitions=2), max_in_flight=1)
+    frame = ask(server, make_task(items=3, repetitions=2), max_in_flight=1, accept_errors=True)
     assert frame["status"].to_list() == ["error"] * 2 + ["ok"] * 4
     assert frame["response"][0] == "http_400: context too long"
     assert len(server.calls) == 3
@@ -523,3 +523,27 @@ def test_misspelt_setting_is_refused(server: ScriptedServer, ask: Asker) -> None
         ask(server, timeout=3)
     with pytest.raises(UserError, match="'model' is missing"):
         OpenAI().answer(make_task(), {"base_url": server.base_url})
+
+
+def test_slots_without_an_answer_fail_the_shard_and_are_asked_again(
+    server: ScriptedServer, ask: Asker
+) -> None:
+    """What failed is named with cells and reasons; the same call asks for these alone."""
+    server._faults = iter([scripted.status(400, message="context too long"), None, None])
+    with pytest.raises(UserError) as found:
+        ask(server, make_task(items=3, repetitions=2), max_in_flight=1)
+    said = str(found.value)
+    assert "2 of 6 slots have no answer, of persona 0, item 1" in said
+    assert "http_400: context too long (2)" in said
+    assert len(server.calls) == 3
+    frame = ask(server, make_task(items=3, repetitions=2))
+    assert frame["status"].to_list() == ["ok"] * 6
+    assert len(server.calls) == 4
+
+
+def test_message_about_many_failures_is_short(server: ScriptedServer, ask: Asker) -> None:
+    kinds = [scripted.status(400, message=f"context too long by {n}") for n in range(5)]
+    server._faults = iter([f for kind in kinds for f in (kind, None, kind, None)])
+    task = make_task(items=20, repetitions=1)
+    with pytest.raises(UserError, match=r"10 of 20 slots .* and 5 more cells.* and 2 more reasons"):
+        ask(server, task, max_in_flight=1)

@@ -104,7 +104,14 @@ def test_temperature_outside_the_server_range_is_no_reason_to_leave_it_out(
 ) -> None:
     monkeypatch.setitem(REFUSALS, "temperature", text)
     with ThinkingServer(dialect=DIALECTS["hidden"]) as server:
-        frame = ask(server, make_task(repetitions=1), temperature=3, batching="single", **THINKING)
+        frame = ask(
+            server,
+            make_task(repetitions=1),
+            temperature=3,
+            batching="single",
+            accept_errors=True,
+            **THINKING,
+        )
     assert frame["left_out"].null_count() == 1
     assert frame["status"].to_list() == ["error"]
     assert "temperature" in frame["response"][0]

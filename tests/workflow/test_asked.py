@@ -306,3 +306,89 @@ def test_log_probabilities_give_the_temperature_table(
     for variant in ("base", "insecure"):
         cold, hot = overall.filter(pl.col("variant") == variant).sort("temperature")["R"]
         assert cold > hot
+
+
+TOO_LONG = "maximum context length is 10 tokens"
+
+
+def second_person(project: Project) -> str:
+    """Return the description of the persona with id 1."""
+    return str(read(project.root / PERSONAS)["personas"][1])
+
+
+def refuses(text: str, code: int) -> scripted.Fault:
+    """Return a server's fault with prompts that hold a text."""
+
+    async def fault(call: scripted.Call) -> Any:
+        if text in str(call.payload["messages"]):
+            return await scripted.status(code, message=TOO_LONG)(call)
+        return await call.server.plain(call)
+
+    return fault
+
+
+@pytest.mark.parametrize("code", [400, 500])
+def test_failed_requests_are_asked_again_by_the_same_command(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """One shard of four fails; the others proceed, and the next run asks for what failed alone."""
+    monkeypatch.setenv(VARIABLE, KEY)
+    shards = {"personas": 2, "items": ITEMS, "repetitions": REPETITIONS}
+    endpoint = {"transport_attempts": 1}
+    config = make_study(asked, server, "mended", endpoint=endpoint, shards=shards)
+    server.always = refuses(second_person(asked), code)
+    said = asked.fail("--config", config, *ANSWERS)
+    lost, all_ = ITEMS * REPETITIONS, 2 * ITEMS * REPETITIONS
+    assert f"{lost} of {all_} slots have no answer, of persona 1, item 1" in said
+    assert f"http_{code}: {TOO_LONG} ({lost})" in said
+    assert "accept_errors=true" in said
+    folder = asked.root / "results/mended/shards/alpha"
+    assert len(list(folder.rglob("p002-003*.parquet"))) == 2
+    assert not list(folder.rglob("p000-001*.parquet"))
+    before = server.count
+    server.always = None
+    asked.run("--config", config, *ANSWERS)
+    assert server.count == before + 2 * ITEMS
+    assert set(collected(asked, "mended")["status"]) == {"ok"}
+    assert asked.planned("--config", config, *ANSWERS).get("answer_shard", 0) == 0
+
+
+def test_accepted_errors_are_kept_until_they_are_not_accepted(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    shards = {"personas": 2, "items": ITEMS, "repetitions": REPETITIONS}
+    config = make_study(asked, server, "accepted", shards=shards)
+    server.always = refuses(second_person(asked), 400)
+    accepting = ("--config", config, "accept_errors=true", *ANSWERS)
+    asked.run(*accepting)
+    statuses = collected(asked, "accepted")["status"].to_list()
+    assert statuses.count("error") == ITEMS * REPETITIONS
+    server.always, before = None, server.count
+    assert asked.planned(*accepting).get("answer_shard", 0) == 0
+    assert asked.planned("--config", config, *ANSWERS)["answer_shard"] == 2
+    asked.run("--config", config, *ANSWERS)
+    assert server.count == before + 2 * ITEMS
+    assert set(collected(asked, "accepted")["status"]) == {"ok"}
+    assert asked.planned("--config", config, *ANSWERS).get("answer_shard", 0) == 0
+
+
+def test_store_moved_during_a_run_gives_no_errors_as_answers(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    server.latency = 0.1
+    config = make_study(asked, server, "moved", endpoint={"max_in_flight": 2})
+    run = start(asked, config, cores=1)
+    wait_for(lambda: server.count >= 4, run)
+    (asked.root / "answer_store").rename(asked.root / "elsewhere")
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode != 0
+    assert "was the store moved" in said
+    assert "Traceback" not in said, said[-4000:]
+    before = server.count
+    assert before <= CELLS
+    subprocess.run(["cp", "-r", "elsewhere/.", "answer_store"], cwd=asked.root, check=True)
+    asked.run("--config", config, *ANSWERS)
+    assert server.count == CELLS
+    assert set(collected(asked, "moved")["status"]) == {"ok"}

@@ -38,6 +38,8 @@ try:
             f"run snakemake in the project's own folder, {ROOT}, where its paths lead; "
             "--config results=PATH puts outputs elsewhere, study=PATH names a study elsewhere"
         )
+    # Of --config, Snakemake reads True and False as values, but true and false as texts.
+    config.update({k: v == "true" for k, v in config.items() if v in ("true", "false")})
     check(config, RunSettings, "config (config/config.yaml and --config)")
     STUDY = load_study(
         study_file(
@@ -49,8 +51,9 @@ try:
     RESULTS = f"{config.get('results', 'results')}/{STUDY.name}"
     STORE = config.get("store", "answer_store")
     PRICES = config.get("prices", "resources/prices.yaml")
+    ACCEPT_ERRORS = config.get("accept_errors", False)
     STOPS = f"{RESULTS}/logs/stops/{os.environ[RUN]}" if RUN in os.environ else None
-    PLAN = Plan(STUDY, Places(RESULTS, STORE, PRICES, STOPS))
+    PLAN = Plan(STUDY, Places(RESULTS, STORE, PRICES, STOPS, ACCEPT_ERRORS))
     if workflow.is_main_process and PLAN.spends:
         # Faults of recorded files, before anything is asked.
         outcomes(PLAN.answers.recorded())

@@ -43,6 +43,8 @@ OTHER_RUN: dict[str, Any] = {
     "prices": "elsewhere.yaml",
     "scope": "other",
     "stops": "elsewhere",
+    "accept_errors": True,
+    "accepted": "elsewhere",
     "progress": False,
 }
 # Identity by length: the store keeps a reply's length beside its key.

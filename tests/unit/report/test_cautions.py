@@ -20,13 +20,15 @@ def row(
     undefined: str | None = None,
     served: str | None = None,
     filtered: int = 0,
+    error: int = 0,
     simulated: bool = False,
     **read: int,
 ) -> dict[str, Any]:
     counts = {f"read_from_{way}": read.get(way, 0) for way in COUNTS}
     answered = sum(read.values())
     unit = {"model": "m", "variant": variant, "probe": "roleplay", "answered": answered}
-    outcome = {"filtered": filtered, "expected": answered + filtered, "simulated": simulated}
+    expected = answered + filtered + error
+    outcome = {"filtered": filtered, "error": error, "expected": expected, "simulated": simulated}
     texts = {"left_out": left_out, "undefined": undefined, "served_model": served}
     return {**unit, **outcome, **counts, **texts}
 
@@ -44,6 +46,15 @@ def test_page_says_that_one_model_answered_for_several_variants() -> None:
     )
     (text,) = cautions_of(frame, LOOK)
     assert "base and insecure were answered by the same model, loaded.gguf" in text
+
+
+def test_page_says_how_many_answers_ended_in_an_error() -> None:
+    frame = quality(row("base", error=3, token=97), row("insecure", token=100))
+    (text,) = cautions_of(frame, LOOK)
+    assert "3 of 100 of base" in text
+    assert "insecure" not in text
+    assert "accept_errors" in text
+    assert cautions_of(quality(row("base", error=3, recorded=97)), LOOK) == []
 
 
 @pytest.mark.parametrize(
