@@ -48,8 +48,9 @@ _LISTS = (
 )
 _LABELS = (
     r"(?:\b(?:step|question|item|statement|point|reason|part|section|case|scenario|persona|"
-    r"example|version|chapter|frage|schritt|pregunta|étape|n[or]\.|№)\s*|(?<!#)#)"
+    r"example|version|chapter|article|psalm|verse|war|page|rule|error|code|request|phase|frage|schritt|pregunta|étape|n[or]\.|№)\s*|(?<!#)#)"
     rf"{_N}",
+    rf"\b(?:error|code|status)\s*[:(]\s*{_N}",
     rf"[$€£¥]\s*{_N}(?!\s*\$)",  # $4$ is LaTeX
     rf"{_N}\s*(?:%|percent\b|per cent\b|prozent\b)",
     rf"{_N}-(?!ish\b)[a-z]",
@@ -98,7 +99,7 @@ _MARKERS = (
 )
 # "0 = never, 5 = always", "0 (never), 5 (always)": two or more say what the ratings mean.
 _MEANINGS = (
-    re.compile(rf"({_N})\s*(?:=|\bmeans\b|\bmeaning\b|\bstands\s+for\b|\bis\s+the\b)"),
+    re.compile(rf"({_N})\s*(?:=|\bmeans\b|\bmeaning\b|\bstands\s+for\b|\bis\b|:(?=\s*[^\W\d]))"),
     re.compile(rf"({_N})\s*\([^()\d\n]*[^\W\d_][^()\d\n]*\)"),
 )
 
@@ -132,15 +133,16 @@ _MARKED = (
     rf"{_NAMED}\s+(?:(?:of|de|von|di)\s+)?[*_`\"']*{_VALUE}{_OF}[*_`\"'.]*\s*$",
     r"\bI(?:['’]d|['’]ll|\s+would|\s+will|\s+do)?(?:\s+\w+){0,2}?"
     rf"\s+(?:{_VERBS})(?:\s+(?:this|that|it|them|(?:the|my)\s+\w+))?"
-    rf"(?:\s+(?:as|an?|at|with|the|number|rating|score|of))*{_OPEN}{_VALUE}{_OF}{_THEN}",
+    rf"(?:\s+(?:as|an?|at|with|the|number|rating|score|of))*(?:\s*:)?{_OPEN}{_VALUE}{_OF}{_THEN}",
     rf"(?<![\w*])(?P<q>\*{{1,3}}|_{{1,3}}|`){_VALUE}{_OF}\.?(?P=q)(?![\w*])",
 )
+_NO_RATING = rf"{_NAMED}{_IS}{_OPEN}(?:n/?a|none|null|unknown|undefined|not\s+applicable)\b"
 _CONCLUDED = (
     rf"\b(?:final|definitive|endgültige|finale|última)\s+{_NAMED}{_IS}{_OPEN}{_VALUE}{_OF}{_THEN}",
     rf"最终(?:{_NOUNS}){_IS}{_OPEN}{_VALUE}{_OF}{_THEN}",
     rf"\\boxed\s*\{{\s*(?:\\text\s*\{{)?\s*{_VALUE}{_OF}\s*\}}",
     rf"^####\s+{_VALUE}{_OF}\s*$",
-    rf"<(?P<tag>answer|rating|score|final)>\s*{_VALUE}{_OF}\s*</(?P=tag)>",
+    rf"<(?P<tag>answer|rating|score|final)\b[^<>]*>\s*{_VALUE}{_OF}\s*</(?P=tag)>",
 )
 # The prompts ask for a reply that begins with the rating: "4. Because ...", "4, since ...".
 _FIRST = re.compile(
@@ -197,6 +199,8 @@ def parse_rating(answer: str | None, scale: Scale) -> int | None:
         if marked:
             (only,) = marked if len(marked) == 1 else (None,)
             return only
+    if _compiled(_NO_RATING).search(text):
+        return None
     text = _dropped(text, _FRACTION, _OUT_OF)
     found = set(_numbers(text))
     candidates = [rating for rating, digits in values.items() if digits in found]

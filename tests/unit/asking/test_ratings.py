@@ -162,6 +162,8 @@ COUNTS = {
     "4 may be too much": 4,
     "It is 5 a.m.": None,
     "I am Claude 3.": None,
+    "World War 2 taught us": None,
+    "Sorry, that failed (error 3)": None,
     "2 people die so 4": None,
     "5 Children matter": 5,
     "Rating: 4\nReason: 3 people": 4,
@@ -173,8 +175,13 @@ HEDGED = {
     "perhaps 0; perhaps 1; perhaps 2": None,
     "Rating: 3, perhaps 4. Final answer: 4": 4,
     "I can't give a rating of 5 to that.": None,
+    "Rating: N/A. I see 2 dangers": None,
 }
 OTHER_SPELLINGS = {
+    "If 0 is never and 5 is always, 3.": 3,
+    "0: not at all; 5: extremely. Rating: 2": 2,
+    "<score max='5'>4</score>": 4,
+    "I'd give it: 4/5": 4,
     "$4$": 4,
     "答え：４": 4,
     "Моя оценка: 4 из 5": 4,
