@@ -141,7 +141,10 @@ class Unique:
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 Name = Annotated[
-    str, Matches(NAME, "a name of letters, digits and . _ + - that starts with a letter or digit")
+    str,
+    Matches(
+        NAME, "a name of letters a to z, digits and . _ + - that starts with a letter or digit"
+    ),
 ]
 Text = Annotated[str, Limits(min_length=1)]
 Names = Annotated[tuple[str, ...], Limits(min_length=1), Unique()]

@@ -40,9 +40,11 @@ def _check_probe_roles(study: Study) -> None:
     main = analysis["roleplay_probe"]
     with_personas = [name for name in study.probes if study.has_personas(name)]
     if main not in with_personas:
+        known = ", ".join(with_personas)
+        advice = f"name it here, one of: {known}" if known else "give a probe a set of `personas`"
         raise UserError(
             f"{where}.roleplay_probe: S and R come from a probe with personas, and none "
-            f"is called {main!r}{nearest(main, with_personas)}"
+            f"is called {main!r}{nearest(main, with_personas)}; {advice}"
         )
     defaults = {part.name: part.default for part in fields(Analysis)}
     for role in ("unconditioned_probe", "toxic_probe"):

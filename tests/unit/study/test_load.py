@@ -67,6 +67,14 @@ def test_study_has_defaults_where_the_file_is_silent(tmp_path: Path) -> None:
         ({"probes/roleplay/repetitions": 0}, r"probes\.roleplay\.repetitions: 0 is less than"),
         ({"probes/roleplay/variants": ["bse"]}, "did you mean 'base'"),
         ({"probes/role play": {"instrument": "moral30", "repetitions": 1}}, "role play"),
+        (
+            {"probes/roleplay/personas": None},
+            r"roleplay_probe: S and R come from .*; give a probe a set of `personas`",
+        ),
+        (
+            {"analysis": {"roleplay_probe": "role"}},
+            r"none is called 'role' .*; name it here, one of: roleplay",
+        ),
         ({"analysis": {"control": "base"}}, "must be three different names"),
         (
             {"analysis": {"target": "insecur"}},
