@@ -13,7 +13,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.common.hashing import digest
 
 # Causes that concern the key; all others concern the model alone.
-KEY_CAUSES = ("http_401", "http_402", "insufficient_quota")
+KEY_CAUSES = ("http_401", "http_402", "insufficient_quota", "invalid_api_key")
 
 
 class Breaker:

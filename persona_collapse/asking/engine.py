@@ -461,8 +461,10 @@ def stopped(attempt: Attempt, settings: Settings) -> StoppedError:
     cause, holder = attempt.cause or "", settings.api_key_env
     key = f"the key in {holder}" if holder else "no key (api_key_env: null)"
     said = f"{settings.base_url} answered {cause}: {attempt.detail or 'no reason given'}"
+    refused = f"it does not accept {key}; check the key, or api_key_env in the study file"
     advice = {
-        "http_401": f"it does not accept {key}; check the key, or api_key_env in the study file",
+        "http_401": refused,
+        "invalid_api_key": refused,
         "http_402": f"the account of {key} has no credit left; add credit",
         "http_403": f"{key} may not use the model {settings.model!r}; check the account's access",
         "http_404": f"it has no model {settings.model!r}, or base_url is not the address of an "

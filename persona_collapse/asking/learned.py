@@ -32,6 +32,9 @@ CHOICES = (
     ),
     *("num_return_sequences", "'n'", '"n"', "`n`"),
 )
+NO_LOGPROBS = re.compile(r"\b(?:logprobs|log probabilities)\b")
+# Names of models, whose digits and words are no limits: of the request's and a proxy's own.
+MODEL_NAMES = re.compile(r"\bmodel(?: group)?(?:\s*=\s*[^\s,;]+|\s+(['\"`])[^'\"`]*\1)")
 LONE_N = re.compile(r"(?<![\w\\'])n(?![\w'])")
 UNSUPPORTED = re.compile(
     r"unsupported|not\s+(?:\w+\s+)?support|n't\s+support|no support|unknown|unrecogni[sz]ed"
@@ -114,7 +117,8 @@ class Allowed:
             )
         if self.max_n:
             key = "batching: single" if self.max_n == 1 else f"max_n: {self.max_n}"
-            told.append(f"gives at most {self.max_n} replies to a request ({key} sets it)")
+            most = "one reply" if self.max_n == 1 else f"{self.max_n} replies"
+            told.append(f"gives at most {most} to a request ({key} sets it)")
         told += [f"takes no {name}: it is left out" for name in self.left_out]
         if not self.cache_field:
             told.append("takes no field 'cache': caches are switched off by headers alone")
@@ -168,7 +172,7 @@ def lesson(sent: Mapping[str, Any], reason: Reason) -> Allowed | None:
 
     None where it speaks of no limit, or of one that no other value can satisfy.
     """
-    text = reason.text.lower()
+    text = _without_models(reason.text.lower(), str(sent.get("model", "")).lower())
     named = {name.lower() for name in reason.parameters}
     words = set(re.findall(r"\w+", text))
     length = next((name for name in TOKEN_PARAMETERS if name in sent), None)
@@ -177,7 +181,7 @@ def lesson(sent: Mapping[str, Any], reason: Reason) -> Allowed | None:
         if found is not None:
             return found
     if "top_logprobs" in sent and _speaks_of(ALTERNATIVES, text, named):
-        if UNSUPPORTED.search(text) and not _speaks_of(ALTERNATIVES[:3], text, named):
+        if UNSUPPORTED.search(text) and NO_LOGPROBS.search(text):
             return None  # no log-probabilities at all
         most = _fewer(int(sent["top_logprobs"]), text, 1)
         return None if most is None else Allowed(top_logprobs=most)
@@ -192,6 +196,13 @@ def lesson(sent: Mapping[str, Any], reason: Reason) -> Allowed | None:
     if "cache" in sent and ("cache" in named or "cache" in text):
         return Allowed(cache_field=False)
     return None
+
+
+def _without_models(text: str, model: str) -> str:
+    """Return a refusal without the names of models in it."""
+    if model:
+        text = re.sub(rf"(?<![\w./-]){re.escape(model)}(?![\w/-])", "", text)
+    return MODEL_NAMES.sub("model", text)
 
 
 def _is_not_taken(name: str, sent: Mapping[str, Any], text: str) -> bool:

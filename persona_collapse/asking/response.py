@@ -1,6 +1,7 @@
 """Read HTTP responses: replies, errors in their various forms, and what to do about them."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,6 +27,15 @@ VERDICTS = {
     **dict.fromkeys((409, 425), RETRY),
 }
 OUT_OF_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
+INVALID_KEY = "invalid_api_key"  # OpenAI's code; the cause where the status says less
+KEY_STATUSES = (400, 403, 422)
+# Gemini, xAI and others answer a wrong key with 400, and LiteLLM's proxy without a database, which
+# looks every key but its own up there.
+KEY_WORDS = re.compile(
+    r"api[ _-]?key (?:is )?(?:not valid|invalid|incorrect|expired|not found)"
+    r"|(?:incorrect|invalid|expired) (?:\w+ )?api[ _-]?key|\bapi_key_invalid\b|no connected db",
+    re.IGNORECASE,
+)
 LONGEST_DETAIL = 300
 CONTENT_FILTER = "content_filter"  # OpenAI's word, under which the store keeps filtered prompts
 # Fields of a message that hold thoughts: DeepSeek, vLLM and others; OpenRouter, Ollama; Anthropic.
@@ -100,6 +110,8 @@ def _error(status: int, body: Any, content: bytes, n: int) -> Reply:
     cause, detail = f"http_{status}", _short(reason.text)
     if any(code in OUT_OF_MONEY for code in reason.codes):
         return Reply(STOP, "insufficient_quota", detail, reason=reason)
+    if status in KEY_STATUSES and (INVALID_KEY in reason.codes or KEY_WORDS.search(reason.text)):
+        return Reply(STOP, INVALID_KEY, detail, reason=reason)
     verdict = VERDICTS.get(status, RETRY if status >= 500 else DOUBTFUL)
     if verdict in (DOUBTFUL, RETRY):
         if reason.is_filter:  # the prompt itself was filtered: an answer, not a failed request

@@ -166,6 +166,10 @@ STOPS = {
         "no credit left",
     ),
     "401": (scripted.status(401, message=f"Incorrect API key provided: {KEY}"), "check the key"),
+    "400 for the key": (
+        scripted.status(400, message="API key not valid. Please pass a valid API key."),
+        "check the key",
+    ),
     "402": (scripted.status(402), "add credit"),
     "403": (scripted.status(403), "may not use the model"),
     "404": (scripted.status(404, message="no such model"), "has no model"),

@@ -21,6 +21,20 @@ TEN = {**SHORT, "n": 10}
 LOGPROBS = {**SHORT, "logprobs": True, "top_logprobs": 20}
 OTHER = "max_completion_tokens"
 
+DIGITS = {**LOGPROBS, "model": "group-3"}
+
+
+def litellm(names: list[str], model: str = "llama-4-scout", group: str = "m") -> str:
+    """Return the refusal of LiteLLM's proxy 1.108."""
+    return (
+        f"litellm.UnsupportedParamsError: cerebras does not support parameters: {names}, for "
+        f"model={model}. To drop these, set `litellm.drop_params=True` or for proxy: "
+        "`litellm_settings: drop_params: true` . If you want to use these params dynamically send "
+        f"allowed_openai_params={names} in your request. LiteLLM: model group '{group}' failed "
+        "with the error above. No fallback was attempted."
+    )
+
+
 LESSONS: list[tuple[dict[str, Any], str, Allowed | None]] = [
     # The shortest length.
     (
@@ -79,6 +93,12 @@ LESSONS: list[tuple[dict[str, Any], str, Allowed | None]] = [
     (TEN, "n must be less than 10, got 10", Allowed(max_n=9)),
     (TEN, "This model does not support multiple candidates", Allowed(max_n=1)),
     (TEN, "Unknown field: n", Allowed(max_n=1)),
+    (TEN, litellm(["n"]), Allowed(max_n=1)),
+    (TEN, litellm(["n", "seed"], group="claude-3"), Allowed(max_n=1)),
+    ({**SHORT, "seed": 1}, litellm(["seed"]), Allowed(left_out=("seed",))),
+    (LOGPROBS, litellm(["logprobs", "top_logprobs"]), None),
+    (LOGPROBS, litellm(["logprobs", "top_logprobs"], group="single"), None),
+    (DIGITS, "group-3: top_logprobs is too large", Allowed(top_logprobs=10)),
     # Nothing.
     (TEN, "The prompt is not acceptable", None),
     (SHORT, "n must be 1", None),

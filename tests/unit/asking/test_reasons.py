@@ -16,6 +16,7 @@ from persona_collapse.asking.response import (
     FILTERED,
     REJECTED,
     RETRY,
+    STOP,
     read_reply,
 )
 
@@ -176,3 +177,19 @@ def test_words_of_a_filter_are_recognised(words: str, status: int) -> None:
 def test_other_refusals_are_settings_or_doubtful(words: str, status: int, verdict: str) -> None:
     body = {"error": {"message": words, "code": None}}
     assert read_reply(status, json.dumps(body).encode(), 1).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "API key not valid. Please pass a valid API key.", "code": 400},
+        {"message": "Incorrect API key provided", "code": None},
+        {"message": "Bad key", "code": "invalid_api_key"},
+        {"message": "No connected db.", "type": "no_db_connection", "code": "400"},
+    ],
+    ids=["Gemini", "xAI", "a code", "LiteLLM without a database"],
+)
+@pytest.mark.parametrize("status", [400, 403])
+def test_refused_key_stops_under_other_statuses_too(error: dict[str, Any], status: int) -> None:
+    reply = read_reply(status, json.dumps({"error": error}).encode(), 1)
+    assert (reply.verdict, reply.cause) == (STOP, "invalid_api_key")
