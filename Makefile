@@ -57,14 +57,22 @@ test-browser: setup  ## the report page in headless Chromium (installs it where 
 test-slurm: setup  ## a study on a real SLURM of one node (root; installs and starts it)
 	$(BIN)/python -m pytest tests/slurm -q
 
-test-servers: setup $(SERVERS)/installed  ## third-party servers with a tiny random model
+test-servers: setup $(SERVERS)/installed $(SERVERS)-mlx/installed $(SERVERS)-litellm/installed  ## third-party servers with tiny models
 	$(BIN)/python -m pytest tests/servers -q
 
+# llama-cpp-python and transformers; mlx-lm and LiteLLM pin other versions of what these need.
 $(SERVERS)/installed: tests/servers/requirements.txt
 	@command -v c++ >/dev/null || { echo "llama-cpp-python is built here: install a C++ compiler"; exit 1; }
-	$(PYTHON) -m venv $(SERVERS)
-	$(SERVERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
-	touch $@
+	$(call environment,$(SERVERS))
+
+$(SERVERS)-%/installed: tests/servers/requirements-%.txt
+	$(call environment,$(@D))
+
+define environment
+$(PYTHON) -m venv $(1)
+$(1)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+touch $@
+endef
 
 published-answers:  ## fetch the released answers; git verifies them by the commit's id
 	@[ -d $(RELEASE_FOLDER)/.git ] || \

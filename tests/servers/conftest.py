@@ -1,63 +1,82 @@
-"""The tiny model, servers that run it, and settings to ask them."""
+"""Servers of tiny models, and settings to ask them."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.materials.personas import read_personas
 from persona_collapse.tasks import Shard, Task
 from tests.conftest import ROOT
-from tests.servers.running import BIN, PROGRAMS, Server
+from tests.servers.running import PROGRAMS, Program, Server
 
 PERSONAS, ITEMS, REPETITIONS = 2, 30, 3
 CELLS = PERSONAS * ITEMS
 SLOTS = CELLS * REPETITIONS
 MAKING_S = 300
 
-Asker = Callable[..., pl.DataFrame]
+
+class Servers:
+    """Servers of one kind of model by name, each made and started by the first test that asks."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self._kind, self._folder = kind, folder
+        self._running: dict[str, Server] = {}
+        self._made: dict[Sequence[str], Path] = {}
+
+    def __getitem__(self, name: str) -> Server:
+        """Return a server that runs; skip where its program has no build for this platform."""
+        program = next(program for program in PROGRAMS if program.name == name)
+        if program.lacking:
+            pytest.skip(program.lacking)
+        if name not in self._running:
+            made = self._model(program)
+            self._running[name] = Server(program, made, self._folder / f"{name}.log")
+        self._running[name].start()
+        return self._running[name]
+
+    def _model(self, program: Program) -> Path:
+        script, *rest = words = program.models[self._kind]
+        if words not in self._made:
+            folder = self._folder / script.removesuffix(".py")
+            folder.mkdir()
+            run_script(program, script, folder, *rest)
+            self._made[words] = folder
+        return self._made[words]
+
+    def stop(self) -> None:
+        """Stop all of them."""
+        for server in self._running.values():
+            server.stop()
 
 
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder with the tiny model."""
-    return make_model("tiny_model", tmp_path_factory.mktemp("model"))
-
-
-def make_model(name: str, folder: Path) -> Path:
-    """Make the model of a script in the servers' environment; return its folder."""
-    if not (BIN / "python").exists():
-        pytest.fail("the servers are not installed: run make test-servers")
-    script = Path(__file__).with_name(f"{name}.py")
-    command = [str(BIN / "python"), str(script), str(folder)]
+def run_script(program: Program, script: str, *words: str | Path) -> None:
+    """Run a script of this folder in a program's environment."""
+    if not (program.bin / "python").exists():
+        pytest.fail(f"{program.bin.parent} is not installed: run make test-servers")
+    command = [program.bin / "python", Path(__file__).with_name(script), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=MAKING_S, check=False)
     assert done.returncode == 0, done.stderr
-    return folder
 
 
 @pytest.fixture(scope="session")
-def servers(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
-    """Return the servers by name; each is started by the first test that uses it."""
-    logs = tmp_path_factory.mktemp("logs")
-    running = {p.name: Server(p, made, logs / f"{p.name}.log") for p in PROGRAMS}
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Return servers of the tiny model of random weights."""
+    running = Servers("tiny", tmp_path_factory.mktemp("tiny"))
     yield running
-    for server in running.values():
-        server.stop()
+    running.stop()
 
 
 @pytest.fixture(params=[program.name for program in PROGRAMS])
-def server(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server:
+def server(request: pytest.FixtureRequest, servers: Servers) -> Server:
     """Return each server in turn, running."""
-    found: Server = servers[request.param]
-    found.start()
-    return found
+    return servers[request.param]
 
 
 @pytest.fixture

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-BIN = Path(__file__).resolve().parent / ".venv" / "bin"
+HERE = Path(__file__).resolve().parent
+BIN = HERE / ".venv" / "bin"
+MLX_BIN = HERE / ".venv-mlx" / "bin"
+LITELLM_BIN = HERE / ".venv-litellm" / "bin"
 START_S, STOP_S = 300.0, 20.0
-UP = "Uvicorn running on http://127.0.0.1:{port} "  # both programs stand on uvicorn
+UVICORN = "Uvicorn running on http://127.0.0.1:{port} "
+POSTED = '"POST /v1/chat/completions HTTP/1.1" 200'
 TAIL = 6000
 
 
@@ -21,20 +27,30 @@ TAIL = 6000
 class Program:
     """A server program: how it is started, and what its log writes for each chat request.
 
-    ``command`` makes the words of a command from the model's folder and a port, ``model`` the name
-    under which the server knows the model. ``plain`` is what a request must say for the server to
-    draw from all tokens.
+    ``bin`` is its environment. ``models`` gives, by kind of model, the script that makes it there
+    and what follows the folder. ``command`` makes the words of a command from the model's folder
+    and a port, ``model`` the name under which the server knows the model. ``plain`` is what a
+    request must say for the server to draw from all tokens, ``up`` what the log says when it
+    listens, ``lacking`` why it cannot be installed on this platform.
     """
 
     name: str
+    bin: Path
+    models: Mapping[str, Sequence[str]]
     command: Callable[[Path, int], Sequence[str | Path]]
     model: Callable[[Path], str]
-    request: str
+    request: str = POSTED
+    up: str = UVICORN
     plain: Mapping[str, float] = field(default_factory=dict)
+    surroundings: Mapping[str, str] = field(default_factory=dict)
+    lacking: str | None = None
 
 
+GPT2 = {"tiny": ("tiny_model.py",), "thinking": ("thinking_model.py",)}
 TRANSFORMERS = Program(
     "transformers",
+    BIN,
+    GPT2,
     lambda made, port: [
         *(BIN / "transformers", "serve", made / "tiny"),
         *("--host", "127.0.0.1", "--port", str(port), "--device", "cpu"),
@@ -44,17 +60,43 @@ TRANSFORMERS = Program(
 )
 LLAMA = Program(
     "llama",
+    BIN,
+    GPT2,
     lambda made, port: [
         *(BIN / "python", "-m", "llama_cpp.server", "--model", made / "tiny.gguf"),
         *("--host", "127.0.0.1", "--port", str(port), "--model_alias", "tiny"),
         *("--n_ctx", "1024", "--n_threads", "1", "--verbose", "false"),
     ],
     lambda made: "tiny",
-    '"POST /v1/chat/completions HTTP/1.1" 200',
     # By itself it draws from the likeliest tokens only.
-    {"top_k": 0, "top_p": 1.0, "min_p": 0.0},
+    plain={"top_k": 0, "top_p": 1.0, "min_p": 0.0},
 )
-PROGRAMS = (TRANSFORMERS, LLAMA)
+MLX = Program(
+    "mlx",
+    MLX_BIN,
+    {"tiny": ("tiny_llama.py", "tiny"), "thinking": ("tiny_llama.py", "thinking")},
+    lambda made, port: [
+        *(MLX_BIN / "mlx_lm.server", "--model", made, "--host", "127.0.0.1", "--port", str(port)),
+    ],
+    str,
+    up="Starting httpd at 127.0.0.1 on port {port}...",
+    lacking="mlx has no build for Intel Macs"
+    if (sys.platform, platform.machine()) == ("darwin", "x86_64")
+    else None,
+)
+PROGRAMS = (TRANSFORMERS, LLAMA, MLX)
+# The proxy needs no model: its folder holds its configuration.
+LITELLM = Program(
+    "litellm",
+    LITELLM_BIN,
+    {},
+    lambda made, port: [
+        *(LITELLM_BIN / "litellm", "--config", made / "config.yaml"),
+        *("--host", "127.0.0.1", "--port", str(port)),
+    ],
+    lambda made: "scripted",
+    surroundings={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+)
 
 
 class Server:
@@ -90,15 +132,18 @@ class Server:
         if self._process is not None and self._process.poll() is None:
             return
         # Offline: everything is in the model's folder. Unbuffered: the log counts requests.
+        cache = self.made / "cache"
+        (cache / "hub").mkdir(parents=True, exist_ok=True)
         surroundings = {
             **os.environ,
             "HF_HUB_OFFLINE": "1",
-            "HF_HOME": str(self.made / "cache"),
+            "HF_HOME": str(cache),
             "OMP_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",
+            **self.program.surroundings,
         }
         # Its own word that it listens: another process may have taken the port in the meantime.
-        up = UP.format(port=self.port)
+        up = self.program.up.format(port=self.port)
         before = self.said.count(up)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -107,6 +152,7 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                cwd=self.made,
             )
         deadline = time.monotonic() + START_S
         while self.said.count(up) == before:

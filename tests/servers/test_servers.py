@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 import threading
 import time
@@ -13,12 +14,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from persona_collapse.asking.learned import learned_file, read_allowed
 from persona_collapse.asking.settings import Settings
 from persona_collapse.commands.preflight import Canary, N, preflight
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.openai import OpenAI
 from persona_collapse.tasks import Task
-from tests.servers.conftest import CELLS, REPETITIONS, SLOTS, asking, lines
+from tests.servers.conftest import CELLS, REPETITIONS, SLOTS, Servers, asking, lines
 from tests.servers.running import Server
 
 DRAWS = 12  # of each cell, where draws are compared with computed probabilities
@@ -31,14 +33,27 @@ class Habits:
     logprobs: str  # as preflight says it
     listed: bool | None
     served_model: str
-    both_limits: bool  # max_completion_tokens is heeded like max_tokens
+    both_limits: bool = True  # max_completion_tokens is heeded like max_tokens
+    fingerprint: bool = False
+    most_alternatives: int | None = None  # refused above
+    unknown_model: str | None = None  # how it refuses one; None: it answers
 
 
 def habits(server: Server) -> Habits:
     """Return what the pinned version of a server was seen to do."""
     if server.program.name == "llama":
-        return Habits("usable", True, "tiny", False)
-    return Habits("the reply has no log-probabilities", None, f"{server.model}@main", True)
+        return Habits("usable", True, "tiny", both_limits=False)
+    if server.program.name == "mlx":
+        refusal = "Cannot find an appropriate cached snapshot folder"
+        return Habits(
+            *("usable", True, server.model),
+            fingerprint=True,
+            most_alternatives=11,
+            unknown_model=refusal,
+        )
+    refusal = f"pinned to '{server.model}'; requested 'another'"
+    none = "the reply has no log-probabilities"
+    return Habits(none, None, f"{server.model}@main", unknown_model=refusal)
 
 
 def repeated(task: Task, repetitions: int) -> Task:
@@ -54,14 +69,14 @@ def once(task: Task) -> Task:
 def test_every_slot_is_answered_and_paid_once(
     server: Server, settings: dict[str, Any], store: Path, task: Task
 ) -> None:
-    """Both ignore n: each request brings one reply, and the rest is asked for again."""
+    """All ignore n: each request brings one reply, and the rest is asked for again."""
     before = server.requests
     frame = OpenAI().answer(task, settings)
     assert len(frame) == SLOTS
     assert set(frame["status"]) == {"ok"}
     assert set(frame["rating"]) == set(range(6))
     assert set(frame["served_model"]) == {habits(server).served_model}
-    assert frame["system_fingerprint"].null_count() == SLOTS
+    assert frame["system_fingerprint"].null_count() == SLOTS * (not habits(server).fingerprint)
     kept = lines(store)
     assert all(entry["status"] == 200 and len(entry["choices"]) == 1 for entry in kept)
     assert {len(entry["repetitions"]) for entry in kept} == set(range(1, REPETITIONS + 1))
@@ -105,7 +120,7 @@ def test_failure_protocol_is_followed(
 
 
 def test_log_probabilities_are_read_or_refused_with_a_reason(
-    server: Server, settings: dict[str, Any], task: Task
+    server: Server, settings: dict[str, Any], store: Path, task: Task
 ) -> None:
     before = server.requests
     frame = OpenAI().answer(once(task), {**settings, "method": "logprobs"})
@@ -119,21 +134,24 @@ def test_log_probabilities_are_read_or_refused_with_a_reason(
     for probabilities in frame["probabilities"]:
         assert sum(probabilities) == pytest.approx(1)
     assert len({tuple(p) for p in frame["probabilities"].to_list()}) > CELLS / 2
+    stream = Settings.of(settings).stream
+    assert (
+        read_allowed(learned_file(store, stream)).top_logprobs == habits(server).most_alternatives
+    )
 
 
-def test_draws_of_one_server_match_log_probabilities_of_the_other(
-    servers: dict[str, Server], store: Path, task: Task
+@pytest.mark.parametrize(("drawing", "reporting"), [("transformers", "llama"), ("mlx", "mlx")])
+def test_draws_match_log_probabilities_of_the_same_weights(
+    drawing: str, reporting: str, servers: Servers, store: Path, task: Task
 ) -> None:
-    """Same weights: `transformers` draws at T = 1 what llama.cpp reports as log-probabilities.
+    """What one server draws at T = 1, another one, or the same, reports as log-probabilities.
 
     Each rating is drawn as often as computed, and the cells' means rise as the computed ones do:
     both within four standard errors, which distinguish a slope of 1 from 0.
     """
-    for server in servers.values():
-        server.start()
-    drawn = OpenAI().answer(repeated(task, DRAWS), asking(servers["transformers"], store))
+    drawn = OpenAI().answer(repeated(task, DRAWS), asking(servers[drawing], store))
     reported = OpenAI().answer(
-        once(task), {**asking(servers["llama"], store), "method": "logprobs"}
+        once(task), {**asking(servers[reporting], store), "method": "logprobs"}
     )
     shares = [list(p) for p in reported["probabilities"]]
     for rating in range(6):
@@ -176,7 +194,8 @@ def test_preflight_reports_properties_of_the_server(
     assert row["logprobs"] == habits(server).logprobs
     assert row["token_parameter"] == "max_tokens"
     assert row["served_model"] == habits(server).served_model
-    assert [row[name] for name in ("shutdown_date", "system_fingerprint", "provider")] == [None] * 3
+    assert [row["shutdown_date"], row["provider"]] == [None, None]
+    assert (row["system_fingerprint"] is not None) is habits(server).fingerprint
     assert [finding.fatal for finding in findings] == [False]
     assert "gave 1 of 10 choices" in findings[0].text
 
@@ -203,17 +222,18 @@ def test_preflight_reports_an_ignored_token_limit(
 def test_model_that_the_server_lacks_is_refused_or_reported(
     server: Server, settings: dict[str, Any], task: Task
 ) -> None:
-    """`transformers` refuses the name; llama-cpp-python answers with the model that it has."""
+    """llama-cpp-python answers with the model that it has; the others refuse the name."""
     given = {**settings, "model": "another", "max_in_flight": 1}
     _, findings = preflight([canary(given, task)], "base")
     text = " ".join(finding.text for finding in findings)
-    if server.program.name == "llama":
+    refusal = habits(server).unknown_model
+    if refusal is None:
         assert "another answers but is not in the server's list of models" in text
         return
     assert findings[0].fatal
-    assert f"pinned to '{server.model}'; requested 'another'" in text
+    assert refusal in text
     before = server.requests
-    with pytest.raises(UserError, match=r"pinned to .*; requested 'another'"):
+    with pytest.raises(UserError, match=re.escape(refusal)):
         OpenAI().answer(task, given)
     assert server.requests == before
 

@@ -12,7 +12,7 @@ from persona_collapse.asking.settings import Settings
 from persona_collapse.commands.preflight import Canary, Finding, preflight
 from persona_collapse.endpoints.openai import OpenAI
 from persona_collapse.tasks import Task
-from tests.servers.conftest import asking, lines, make_model
+from tests.servers.conftest import Servers, asking, lines
 from tests.servers.running import PROGRAMS, Server
 
 THINKING = {"max_tokens": 400}
@@ -20,22 +20,17 @@ ITEMS = 10  # of two personas, twice
 
 
 @pytest.fixture(scope="module")
-def thinkers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
-    """Return servers of the model that thinks, by name."""
-    made = make_model("thinking_model", tmp_path_factory.mktemp("thinking"))
-    logs = tmp_path_factory.mktemp("logs")
-    running = {p.name: Server(p, made, logs / f"{p.name}.log") for p in PROGRAMS}
+def thinkers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Return servers of the model that thinks."""
+    running = Servers("thinking", tmp_path_factory.mktemp("thinking"))
     yield running
-    for server in running.values():
-        server.stop()
+    running.stop()
 
 
 @pytest.fixture(params=[program.name for program in PROGRAMS])
-def thinker(request: pytest.FixtureRequest, thinkers: dict[str, Server]) -> Server:
+def thinker(request: pytest.FixtureRequest, thinkers: Servers) -> Server:
     """Return each server in turn, running."""
-    found: Server = thinkers[request.param]
-    found.start()
-    return found
+    return thinkers[request.param]
 
 
 @pytest.fixture

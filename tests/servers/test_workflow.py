@@ -18,14 +18,6 @@ VARIANTS = ("base", "insecure")
 
 
 @pytest.fixture
-def server(servers: dict[str, Server]) -> Server:
-    """Return the server that starts first."""
-    found = servers["llama"]
-    found.start()
-    return found
-
-
-@pytest.fixture
 def project(server: Server, tmp_path: Path) -> Project:
     """Return a project with the study in it, nothing run."""
     project = copy_project(tmp_path)

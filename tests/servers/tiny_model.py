@@ -15,38 +15,11 @@ from typing import Any
 
 import gguf
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokens import END, TEMPLATE, favoured, halves, make_tokenizer
 from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-RESOURCES = Path(__file__).resolve().parents[2] / "resources"
-TEXTS = ("instruments/moral30.yaml", "personas/everyday100.yaml")
-END = "<|end|>"
-TEMPLATE = (
-    "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
-    "{% if add_generation_prompt %}assistant:{% endif %}"
-)
 CONTEXT, WIDTH, HEADS = 1024, 32, 2
-VOCABULARY = 1000
-SPACE = "Ġ"  # as byte-level tokens spell it: a rating stands in the vocabulary with and without
-RATINGS = [str(rating) for rating in range(6)]
 ODDS = 3.0  # of a rating against any other first token
-
-
-def make_tokenizer() -> PreTrainedTokenizerFast:
-    """Return a byte-level BPE that has learned the project's own texts, with a chat template."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=[END],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train([str(RESOURCES / text) for text in TEXTS], trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=END, eos_token=END, chat_template=TEMPLATE
-    )
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
@@ -73,13 +46,10 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
         norm.weight[0], norm.bias[0] = 0.0, 1.0
         weights[:, 1:] = 0.15 * torch.randn(size, WIDTH - 1)
         weights[:, 0] = 0.0
-        favoured = [
-            i for token, i in tokenizer.get_vocab().items() if token.lstrip(SPACE) in RATINGS
-        ]
-        weights[favoured, 0] = math.log(ODDS * size / len(favoured))
+        ratings = favoured(tokenizer)
+        weights[ratings, 0] = math.log(ODDS * size / len(ratings))
         # Nor half a character: llama-cpp-python drops it and draws another token beyond the limit.
-        halves = [i for i in range(size) if "\ufffd" in tokenizer.decode([i])]
-        weights[[end, *halves], 0] = -10.0
+        weights[[end, *halves(tokenizer)], 0] = -10.0
     # As chat models ship it: without do_sample, `transformers` takes the likeliest token always.
     model.generation_config = GenerationConfig(
         do_sample=True, top_k=0, bos_token_id=end, eos_token_id=end, pad_token_id=end
