@@ -398,7 +398,7 @@ READ = {
     "10": (None, "unparseable"),
     "-1": (None, "unparseable"),
     "5/5": (None, "unparseable"),
-    "\uff14": (None, "unparseable"),
+    "\uff14": (4, "ok"),
     "I would say 4, really": (4, "ok"),
     "I": (None, "unparseable"),
     "": (None, "unparseable"),
