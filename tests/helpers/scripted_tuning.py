@@ -38,6 +38,7 @@ class TuningServer(ScriptedServer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.trained_tokens: Any = 1234
         self.asked: list[str] = []
         self.files: list[dict[str, Any]] = []
         self.jobs: list[dict[str, Any]] = []
