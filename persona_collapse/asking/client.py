@@ -113,7 +113,7 @@ class Client:
             async with asyncio.timeout(self.settings.timeout_s):
                 response = await self._http.send(request)
             status, headers = response.status_code, response.headers
-            reply = read_reply(status, response.content, len(ask.repetitions))
+            reply = read_reply(status, response.content, len(ask.repetitions), self.key)
         except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError) as fault:
             reply = _lost(fault)
         reply = self._learned(ask, body, reply)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from persona_collapse.asking.keys import PREFIX, redacted, without_key
 from persona_collapse.asking.reasons import Reason, is_filter_finish, reason_of
 from persona_collapse.store.attempts import LARGEST, Alternatives, Choice, possible_count
 
@@ -59,12 +60,19 @@ class Reply:
     renumbered: bool = False
 
 
-def read_reply(status: int, content: bytes, n: int) -> Reply:
-    """Read a response to a request for ``n`` choices; no response raises an error."""
+def read_reply(status: int, content: bytes, n: int, key: str | None = None) -> Reply:
+    """Read a response to a request for ``n`` choices; no response raises an error.
+
+    The key is removed from all texts before anything is cut.
+    """
     try:
         body = json.loads(content)
+        if key and len(key) >= PREFIX and (key[:PREFIX].encode() in content or b"\\" in content):
+            body = without_key(body, key)  # an escaped character may be one of the key
     except (ValueError, RecursionError):
         body = None
+    if key and key[:PREFIX].encode() in content:
+        content = redacted(content.decode("utf-8", "replace"), key).encode()
     if status >= 300:
         return _error(status, body, content, n)
     if not isinstance(body, dict):

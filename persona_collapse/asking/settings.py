@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from persona_collapse.asking import thinking as thoughts
 from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.common.hashing import digest
+from persona_collapse.common.secrets import is_credential, is_service_key, masked
 
 TOP_LOGPROBS = 20
 SHORT = 1  # tokens of a one-token try
@@ -227,20 +228,34 @@ def job_settings(
 def normalised_url(url: str) -> str:
     """Return the normalised address of a server.
 
-    Raises ``UserError`` for an invalid address, or one with a password.
+    Raises ``UserError`` for an invalid address, or one with a password or key; the message does not
+    repeat it.
     """
+    shown = masked(url)
     try:
         parts = urlsplit(url.strip())
         port, host = parts.port, (parts.hostname or "").lower()
     except ValueError:
-        raise UserError(f"base_url: {url!r} is not a web address") from None
+        raise UserError(f"base_url: {shown!r} is not a web address") from None
     if parts.username or parts.password:
         raise UserError(
             f"base_url: the address of {host} has a user name or password; "
             "put the key into an environment variable and name it in api_key_env"
         )
     if parts.scheme.lower() not in DEFAULT_PORTS or not host:
-        raise UserError(f"base_url: {url!r} must start with http:// or https:// and name a host")
+        raise UserError(f"base_url: {shown!r} must start with http:// or https:// and name a host")
+    for name, value in parse_qsl(parts.query):
+        if is_credential(name, value):
+            raise UserError(
+                f"base_url: the address of {host} has what looks like a key in its query "
+                f"({masked(name)}=...), which would be written into results and the store; put the "
+                "key into an environment variable and name it in api_key_env"
+            )
+    if is_service_key(parts.path):
+        raise UserError(
+            f"base_url: the address of {host} has what looks like a key in its path; put the key "
+            "into an environment variable and name it in api_key_env"
+        )
     if ":" in host:
         host = f"[{host}]"
     if port is not None and port != DEFAULT_PORTS[parts.scheme.lower()]:

@@ -25,6 +25,7 @@ from typing import (
 
 from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.common.keys import keys_of
+from persona_collapse.common.secrets import masked
 from persona_collapse.common.yaml import parse, read_text
 
 if TYPE_CHECKING:
@@ -218,5 +219,5 @@ def key_path(parts: Iterable[str | int]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = masked(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,5 +1,6 @@
 """The ``openai`` endpoint: any OpenAI-compatible server, asked for what the store lacks."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from itertools import islice
@@ -15,6 +16,7 @@ from persona_collapse.asking.settings import (
     Settings,
     job_settings,
     known,
+    normalised_url,
 )
 from persona_collapse.asking.slots import ERROR, Ask, Protocol, RatingJob, Slot, resolve
 from persona_collapse.common.errors import UserError
@@ -28,6 +30,7 @@ from persona_collapse.common.keys import (
     Text,
     key,
 )
+from persona_collapse.common.secrets import is_like_key, is_service_key
 from persona_collapse.endpoints.base import (
     Endpoint,
     EndpointKeys,
@@ -39,6 +42,7 @@ from persona_collapse.materials.instruments import Item
 from persona_collapse.tasks import Task
 
 HIGHEST = 9  # ratings of one digit are one token
+VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 Url = Annotated[str, Matches("^https?://", "a URL that starts with http:// or https://")]
 
 
@@ -121,6 +125,35 @@ class OpenaiEndpoint(EndpointKeys):
         "sent again, in seconds",
         30,
     )
+
+    def faults(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield the places of keys and passwords; no message repeats one."""
+        name = self.api_key_env
+        if name is not None and (not VARIABLE.fullmatch(name) or is_like_key(name)):
+            yield (
+                ("api_key_env",),
+                "is not the name of an environment variable; if it is the key itself, put that "
+                "into a variable such as MY_API_KEY, or into .env, and write the name here",
+            )
+        try:
+            normalised_url(self.base_url)
+        except UserError as fault:
+            yield (), str(fault)
+        for place in _service_keys(self.extra_body, ("extra_body",)):
+            yield (
+                place,
+                "looks like a key, which would be written into results and the store; put it into "
+                "an environment variable and name that in api_key_env",
+            )
+
+
+def _service_keys(value: Any, place: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if isinstance(value, str) and is_service_key(value):
+        yield place
+    for name, part in value.items() if isinstance(value, dict) else ():
+        yield from _service_keys(part, (*place, name))
+    for part in value if isinstance(value, list) else ():
+        yield from _service_keys(part, place)
 
 
 @dataclass(frozen=True)

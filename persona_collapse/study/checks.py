@@ -1,12 +1,15 @@
 """Checks across keys of a study: names that must exist, keys that exclude each other."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+from persona_collapse.asking.keys import PREFIX, SHORTEST, known_key, redacted
 from persona_collapse.common.errors import UserError, nearest
+from persona_collapse.common.faults import key_path
 from persona_collapse.common.keys import keys_of
-from persona_collapse.study.model import ASKING, READING, Analysis, Misalignment, Study
+from persona_collapse.study.model import ASKING, READING, Analysis, Endpoint, Misalignment, Study
 
 
 def check_names(study: Study) -> None:
@@ -16,6 +19,45 @@ def check_names(study: Study) -> None:
     _check_stacks(study)
     _check_steps(study)
     _check_files(study)
+
+
+def check_secrets(path: Path, document: Any, endpoints: Mapping[str, Endpoint]) -> None:
+    """Refuse a study file that holds one of the keys which its endpoints name.
+
+    Raises ``UserError`` with the place, and without the key; also for a key that cannot be sent.
+    """
+    for endpoint in endpoints.values():
+        declared = keys_of(endpoint.behaviour.Settings).get("api_key_env")
+        if declared is None:
+            continue
+        name = endpoint.settings.get("api_key_env", declared.default)
+        key = name and known_key(name)
+        if not key or len(key) < SHORTEST:
+            continue
+        place: tuple[str | int, ...] = ()
+        searched = document
+        if len(key) < PREFIX:  # a placeholder, such as the word ollama, is a name elsewhere
+            place = ("endpoints", endpoint.name, "extra_body")
+            searched = endpoint.settings.get("extra_body")
+        for found in _places(searched, key, place):
+            raise UserError(
+                f"{path}: {key_path(found)}: holds the key of the environment variable {name}, "
+                "which would be written into results and the store; remove it: requests carry the "
+                "key by themselves"
+            )
+
+
+def _places(value: Any, key: str, place: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(value, str) and redacted(value, key) != value:
+        yield place
+    parts: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        parts = value.items()
+    elif isinstance(value, list):
+        parts = enumerate(value)
+    for name, part in parts:
+        yield from _places(name, key, place)
+        yield from _places(part, key, (*place, name))
 
 
 def _check_probes(study: Study) -> None:

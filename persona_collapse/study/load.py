@@ -11,7 +11,7 @@ from persona_collapse.common.faults import check
 from persona_collapse.common.keys import given, plain
 from persona_collapse.common.yaml import read_yaml
 from persona_collapse.endpoints.base import FinetuneKeys, find
-from persona_collapse.study.checks import check_misalignment, check_names
+from persona_collapse.study.checks import check_misalignment, check_names, check_secrets
 from persona_collapse.study.model import (
     Endpoint,
     Finetune,
@@ -64,6 +64,7 @@ def load_study(
     keys: StudyKeys = check(document, StudyKeys, str(path))
     known = {**(settings or {}), "study_folder": str(path.parent)}
     endpoints = {name: _endpoint(path, name, e, known) for name, e in keys.endpoints.items()}
+    check_secrets(path, document, endpoints)
     study = Study(
         name=path.stem,
         path=path,

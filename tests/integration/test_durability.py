@@ -355,6 +355,44 @@ def test_api_key_is_written_to_no_file(server: ScriptedServer, tmp_path: Path) -
     assert not any(KEY.encode() in text for text in [*texts, table, run.stderr.read()])
 
 
+def quote_key(text: str) -> scripted.Fault:
+    """Answer with a reply that quotes a text everywhere."""
+
+    def change(reply: dict[str, Any]) -> None:
+        reply |= {"system_fingerprint": text, "provider": text, "model": text}
+        for choice in reply["choices"]:
+            choice["message"] |= {"content": f"4, says {text}", "reasoning": text}
+
+    return scripted.edit(change)
+
+
+QUOTING: dict[str, scripted.Fault] = {
+    "at the cut of a reason": scripted.status(500, message="x" * 280 + KEY),
+    "at the cut of a body": scripted.body("y" * 290 + KEY + "z" * 2000),
+    "cut by the server": scripted.status(500, message=f"the key {KEY[:20]}..."),
+    "cut by the server inside a message": scripted.body({"error": {"message": KEY[:13] + "***"}}),
+    "escaped": scripted.body(json.dumps({"error": f"bad {KEY}"}).replace("sk-", "\\u0073k-")),
+    "in a reply": quote_key(KEY),
+    "in a reply, cut": quote_key(KEY[:-4]),
+    "in a refusal": scripted.edit(lambda reply: reply["choices"][0]["message"].update(refusal=KEY)),
+    "as HTML": scripted.status(502, text=f"<html>{KEY}</html>"),
+}
+
+
+@pytest.mark.parametrize("name", QUOTING)
+def test_key_that_a_server_quotes_is_written_nowhere(
+    name: str, server: ScriptedServer, ask: Asker, store: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server._faults = iter([QUOTING[name]])
+    said = str(ask(server, make_task(items=2, repetitions=2)).to_dicts())
+    texts = [path.read_text() for path in store.rglob("*") if path.is_file()]
+    said += "".join([*texts, *capfd.readouterr()])
+    assert KEY[:12] not in said
+    assert "[api key]" in said or "cut" in name
+    if name.startswith("in a reply"):
+        assert server.count == 2  # the reply counts
+
+
 def test_rate_limit_is_kept(server: ScriptedServer, ask: Asker, patient: list[float]) -> None:
     ask(server, make_task(items=31, repetitions=1), requests_per_minute=10, max_in_flight=4)
     assert server.count == 31

@@ -78,7 +78,9 @@ class OpenAIBackend:
                 return False
             raise
         if found.status == "error":
-            raise RefusedError(200, "invalid_file", found.status_details or "no reason given")
+            raise RefusedError(
+                200, "invalid_file", self._text(found.status_details) or "no reason given"
+            )
         return True
 
     def upload(self, name: str, content: bytes) -> str:
@@ -134,7 +136,9 @@ class OpenAIBackend:
             fresh = [event for event in page if event.id not in known]
             for event in fresh:
                 data = event.data if isinstance(event.data, dict) else {}
-                new[event.id] = Event(event.id, event.created_at, event.message or "", data)
+                new[event.id] = Event(
+                    event.id, event.created_at, self._text(event.message) or "", data
+                )
             if len(fresh) < len(page):
                 break
         # Servers list the newest first; events of the same second keep their order.

@@ -7,6 +7,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from persona_collapse.asking.keys import HIDDEN, find_key, redacted
 from persona_collapse.asking.settings import Identity, Run, Settings, normalised_url
@@ -136,7 +138,7 @@ def test_neutral_sampling_keeps_what_the_study_sets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "sizes"),
+    ("setting", "sizes"),
     [
         ({}, [10]),
         ({"max_n": 4}, [4, 4, 2]),
@@ -145,9 +147,9 @@ def test_neutral_sampling_keeps_what_the_study_sets() -> None:
     ],
 )
 def test_repetitions_are_asked_in_blocks_that_the_settings_allow(
-    given: dict[str, Any], sizes: list[int]
+    setting: dict[str, Any], sizes: list[int]
 ) -> None:
-    blocks = replace(BASE, **given).blocks(range(1, 11))
+    blocks = replace(BASE, **setting).blocks(range(1, 11))
     assert [len(block) for block in blocks] == sizes
     assert [one for block in blocks for one in block] == list(range(1, 11))
 
@@ -168,3 +170,71 @@ def test_api_key_is_read_and_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert redacted("key secret-123!", "secret-123") == f"key {HIDDEN}!"
     assert redacted("none of it", "none") == "none of it"
     assert redacted("text", None) == "text"
+
+
+@pytest.mark.parametrize("value", ["sk-café-0123456789", "sk-01 2345", "sk-01\n23", "sk-01\x0023"])
+def test_key_that_no_header_can_hold_is_refused_without_repeating_it(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.environ", {"A_KEY": value})
+    with pytest.raises(UserError, match=r"A_KEY .*copy the key again") as fault:
+        find_key("A_KEY", "http://h")
+    assert value not in str(fault.value)
+
+
+LONG = "sk-scripted-0123456789abcdef"
+
+
+@given(st.text(), st.integers(12, len(LONG)), st.text())
+def test_whole_and_cut_keys_are_redacted(before: str, length: int, after: str) -> None:
+    found = redacted(before + LONG[:length] + after, LONG)
+    assert LONG[:12] not in found
+    assert HIDDEN in found
+
+
+def test_key_is_redacted_each_time_and_other_text_stays() -> None:
+    text = f"{LONG}, {LONG[:15]}... or {LONG[:11]}"
+    assert redacted(text, LONG) == f"{HIDDEN}, {HIDDEN}... or {LONG[:11]}"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "key=abc",
+        "api-version=1&api_key=abc",
+        "apiKey=abc",
+        "access_token=abc",
+        "code=abc",
+        "sig=abc",
+        "subscription-key=abc",
+        "Password=abc",
+        "v=sk-proj-Abc0123456789xyz",
+        "v=0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+    ],
+)
+def test_address_with_a_key_in_its_query_is_refused(query: str) -> None:
+    with pytest.raises(UserError, match="looks like a key") as fault:
+        normalised_url(f"https://example.org/v1?{query}")
+    assert query.rpartition("=")[2] not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    "query", ["api-version=2024-10-21", "api-version=2025-01-01-preview&region=eu-west-1", "beta"]
+)
+def test_address_with_another_query_is_kept(query: str) -> None:
+    assert normalised_url(f"https://example.org/v1?{query}") == f"https://example.org/v1?{query}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "user:hunter22@example.org/v1",
+        "ftp://user:hunter22@example.org",
+        "https://hunter22@example.org/v1",
+        "https://example.org/sk-hunter22Abc0123456/v1",
+    ],
+)
+def test_no_message_repeats_what_may_be_a_password(url: str) -> None:
+    with pytest.raises(UserError) as fault:
+        normalised_url(url)
+    assert "hunter22" not in str(fault.value)

@@ -138,3 +138,78 @@ def test_shipped_study_loads(name: str) -> None:
     layout = Layout(study)
     assert check_size(layout) == []
     assert sum(len(shards) for shards in layout.shards.values()) > 0
+
+
+SECRET = "sk-proj-Q0123456789abcdefXYZ"
+SERVER = "endpoints/server"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(SECRET, "sk_live_51Habcdefghijkl", "0a1b2c3d4e5f60718293a4b5c6d7e8f9", "A KEY", "A-KEY"),
+        *("", "a1b2c3d4e5f60718293a4b5c6d7e8f90", "$OPENAI_API_KEY", "hf_TIwHsFQabcdefghijklm"),
+    ],
+)
+def test_key_instead_of_the_name_of_a_variable_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"api_key_env: is not the name of an env") as fault:
+        load(tmp_path, {f"{SERVER}/api_key_env": name})
+    assert not name or f"{name}" not in str(fault.value).replace("MY_API_KEY", "")
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY_2", "my_key", "HF_TOKEN_OF_MY_OTHER_ACCOUNT"])
+def test_name_of_a_variable_is_accepted(tmp_path: Path, name: str) -> None:
+    assert load(tmp_path, {f"{SERVER}/api_key_env": name})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("base_url", "https://user:hunter22@example.org/v1"),
+        ("base_url", "user:hunter22@example.org/v1"),
+        ("base_url", "https://example.org/v1?api_key=hunter22"),
+        ("extra_body", {"deep": [{"auth": "Bearer sk-hunter22Abc01234567"}]}),
+        ("api_key_env", ["sk-hunter22Abc01234567"]),
+        ("timeout_s", "sk-hunter22Abc01234567"),
+    ],
+)
+def test_credentials_in_a_study_are_refused_without_repeating_them(
+    tmp_path: Path, key: str, value: Any
+) -> None:
+    with pytest.raises(UserError, match=r"endpoints\.") as fault:
+        load(tmp_path, {f"{SERVER}/{key}": value})
+    assert "hunter22" not in str(fault.value)
+
+
+@pytest.mark.parametrize("secret", [SECRET, "short-1"])
+@pytest.mark.parametrize("form", ["{}", "Bearer {}"])
+def test_known_key_in_extra_body_is_refused(
+    tmp_path: Path, secret: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINE", secret)
+    change = {f"{SERVER}/api_key_env": "MINE", f"{SERVER}/extra_body": {"a": [form.format(secret)]}}
+    with pytest.raises(UserError, match=r"extra_body\.a") as fault:
+        load(tmp_path, change)
+    assert secret not in str(fault.value)
+    monkeypatch.setenv("MINE", "another-value-of-it")
+    if secret != SECRET:  # which a service's form betrays even where it is not set
+        assert load(tmp_path, change)
+
+
+def test_known_key_is_refused_anywhere_and_a_placeholder_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINE", "0123-4567-89ab-cdef")
+    named = {f"{SERVER}/api_key_env": "MINE"}
+    with pytest.raises(UserError, match=r"mine\.yaml: title: holds the key .* MINE"):
+        load(tmp_path, {**named, "title": "with 0123-4567-89ab-cdef in it"})
+    monkeypatch.setenv("MINE", "ollama")
+    assert load(tmp_path, {**named, "title": "ollama"})
+
+
+def test_key_that_cannot_be_sent_is_refused_at_planning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINE", "clé-0123456789ab")
+    with pytest.raises(UserError, match=r"variable MINE .*letters beyond ASCII"):
+        load(tmp_path, {f"{SERVER}/api_key_env": "MINE"})
