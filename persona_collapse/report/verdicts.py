@@ -65,10 +65,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Point:
+    """A value with the ends of its interval, None where it has none."""
+
     variant: str
     value: float
-    lo: float
-    hi: float
+    lo: float | None
+    hi: float | None
     replicates: int = 1
     mark: str = ""
 
@@ -87,7 +89,7 @@ class _Measured:
         band: tuple[float, float] | None = None,
     ) -> Strip:
         """Place points of one model on the axis that all models share."""
-        ends = [end for points in self.points.values() for p in points for end in (p.lo, p.hi)]
+        ends = [end for points in self.points.values() for p in points for end in _span(p)]
         ends += self.ends
         low, high = min(ends), max(ends)
         width = (high - low) or 1.0
@@ -95,7 +97,7 @@ class _Measured:
         def place(value: float) -> float:
             return round(MARGIN + (100 - 2 * MARGIN) * (value - low) / width, 2)
 
-        marks = (Mark(p.variant, *map(place, (p.value, p.lo, p.hi))) for p in shown)
+        marks = (Mark(p.variant, *map(place, (p.value, *_span(p)))) for p in shown)
         shaded = (place(band[0]), place(band[1])) if band else None
         return Strip(tuple(marks), place(0.0) if zero else None, shaded)
 
@@ -168,8 +170,7 @@ def _described(look: Look, metrics: pl.DataFrame, levels: _Measured) -> list[Ver
             row = robust.get((model.key, point.variant))
             if row is not None and known(row["R"]):
                 R = _point(point.variant, row, "R")
-                interval = write_interval(R.lo, R.hi, 2)
-                numbers.append(Number(f"R of {point.variant}", write(R.value, 2), interval))
+                numbers.append(Number(f"R of {point.variant}", write(R.value, 2), _ends(R, 2)))
         if numbers:
             found.append(Verdict(model.label, "", (), tuple(numbers)))
     return found
@@ -209,10 +210,9 @@ def _levels(
 
 
 def _point(variant: str, row: Row, name: str) -> _Point:
-    """Return a value with its interval; a missing end is the value itself."""
     value = row[name]
     ends = [row.get(f"{name}_{end}") for end in ("lo", "hi")]
-    lo, hi = (float(end) if end is not None and known(end) else value for end in ends)
+    lo, hi = (float(end) if end is not None and known(end) else None for end in ends)
     return _Point(variant, value, lo, hi, mark=FEW_SIGN if row.get("few") else "")
 
 
@@ -228,8 +228,8 @@ def _mean_of_replicates(
         _Point(
             variant,
             sum(point.value for point in group) / len(group),
-            min(point.lo for point in group),
-            max(point.hi for point in group),
+            min((point.lo for point in group if point.lo is not None), default=None),
+            max((point.hi for point in group if point.hi is not None), default=None),
             len(group),
             next((point.mark for point in group if point.mark), ""),
         )
@@ -241,15 +241,24 @@ def _find(points: Iterable[_Point], variant: str | None) -> _Point | None:
     return next((point for point in points if point.variant == variant), None)
 
 
+def _span(point: _Point) -> tuple[float, float]:
+    """Return what a mark covers; where an end is missing, it ends at the value."""
+    lo = point.value if point.lo is None else point.lo
+    return lo, point.value if point.hi is None else point.hi
+
+
+def _ends(point: _Point, decimals: int, *, signed: bool = False) -> str:
+    return write_interval(point.lo, point.hi, decimals, signed=signed) or "(no interval)"
+
+
 def _plain(point: _Point) -> tuple[str, str]:
     """Return a value of S and its interval."""
-    return f"{write(point.value, 2)}{point.mark}", write_interval(point.lo, point.hi, 2)
+    return f"{write(point.value, 2)}{point.mark}", _ends(point, 2)
 
 
 def _percent(point: _Point) -> tuple[str, str]:
     """Return a change and its interval as whole numbers, as the figures write them."""
-    interval = write_interval(point.lo, point.hi, 0, signed=True)
-    return f"{write(point.value, 0, signed=True)}%{point.mark}", interval
+    return f"{write(point.value, 0, signed=True)}%{point.mark}", _ends(point, 0, signed=True)
 
 
 def _population(look: Look, effects: pl.DataFrame | None, key: str) -> Rows:

@@ -115,6 +115,20 @@ def test_verdict_shows_values_of_the_tables(tmp_path: Path) -> None:
     assert "S rose by 60%." in text
 
 
+def test_verdict_says_that_a_number_has_no_interval(tmp_path: Path) -> None:
+    study = write_study(tmp_path, models=1)
+    for name in ("contrasts", "metrics"):
+        path = next(path for path in study["tables"] if Path(path).stem == name)
+        frame = pl.read_csv(path, infer_schema=False)
+        ends = [column for column in frame.columns if column.endswith(("_lo", "_hi"))]
+        frame.with_columns(pl.lit(None, pl.String).alias(end) for end in ends).write_csv(path)
+    build_page(tmp_path / "page.html", **study)
+    text = read(tmp_path / "page.html").text
+    assert "+62% (no interval)" in text
+    assert "secure: −6% (no interval)" in text
+    assert "1.30 (no interval)" in text
+
+
 def test_verdict_is_a_paragraph_with_further_sentences_folded_below(tmp_path: Path) -> None:
     page = page_of(tmp_path).read_text(encoding="utf-8")
     assert re.search(r'<p class="text">[^<]+ collapses\.</p>', page)
