@@ -48,6 +48,7 @@ def headlines(
     replicates: dict[str, dict[str, list[str]]] | None = None,
     identification: list[dict[str, Any]] | None = None,
     misalignment: pl.DataFrame | None = None,
+    multiverse: pl.DataFrame | None = None,
     **names: str,
 ) -> dict[str, Any]:
     """Headlines of models whose variants have a spread over personas and a noise each.
@@ -93,6 +94,7 @@ def headlines(
         verdict.with_columns(mixed_backends=False),
         band_of(metrics, prior),
         band_values(prior),
+        multiverse,
     )
     found = headlines_of(tables, analysis, replicates)
     assert json.loads(json.dumps(found, allow_nan=False)) == found

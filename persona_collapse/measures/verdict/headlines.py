@@ -95,7 +95,10 @@ def _verdict(row: Row, tables: Tables, replicates: Replicates) -> Json:
     if tables.band is not None:
         members = pl.col("variant").is_in(list(named.get(target, [target])))
         band = band_sentences(tables.band.filter(members, model=model), target)
-    counted, stands = specification_facts(tables.multiverse, model, target)
+    # Without a control every specification is undetermined, which is no evidence.
+    counted, stands = specification_facts(
+        None if row["control"] is None else tables.multiverse, model, target
+    )
     novelty = None
     if tables.novelty is not None and not named:
         novelty = tables.novelty.filter(model=model)

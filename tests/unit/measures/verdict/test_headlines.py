@@ -92,6 +92,18 @@ def test_direction_of_a_sentence_follows_its_contrast() -> None:
     assert " lower (95 % interval" in found["text"]
 
 
+def test_specifications_are_counted_only_where_a_control_can_decide() -> None:
+    both = {"model": "m", "target": "wild", "distinct": True, "same_label": True}
+    table = pl.DataFrame([{**both, "definition": name} for name in ("published", "ddof_0")])
+    found = verdict(COLLAPSE, multiverse=table)
+    assert found["specifications"] == {"same": 2, "of": 2}
+    assert "The verdict stands in 2 of 2 specifications of the analysis." in found["details"]
+    alone = verdict({name: COLLAPSE[name] for name in ("plain", "wild")}, multiverse=table)
+    assert alone["label"] == "undetermined"
+    assert alone["specifications"] is None
+    assert "specifications" not in alone["text"]
+
+
 def test_without_a_control_in_the_model_there_is_no_verdict_of_collapse() -> None:
     kinds = {name: kind for name, kind in COLLAPSE.items() if name != "tame"}
     found = verdict(kinds)
