@@ -486,8 +486,12 @@ def _moderation(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTa
 def _claims(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     """Return the claims with their decisions, and the numbers that decide them."""
     claims = frame.unique("claim", keep="first", maintain_order=True)
-    words = (Column("Claim", "text", "name"), Column("Section", "section", "name"))
-    first = (*words, Column("Decision", "decision", "name"), Column("Why", "reason", "name"))
+    first = (
+        Column("Claim", "text", "name"),
+        Column("Decision", "decision", "name"),
+        Column("Why", "reason", "name"),
+        Column("Section", "section", "name"),
+    )
     numbers = (
         Column("Claim", "text", "name"),
         Column("Model", "model", "name"),
