@@ -133,6 +133,7 @@ _FIGURES = [
         "without each domain, without some personas and with other handling of failed answers, "
         "each sorted by value, with 95 % intervals. Open points lead to another verdict. Below one "
         "or two curves, marks show which choices each specification makes.",
+        condition="targets",
     ),
     Figure(
         "trajectory.trajectory",
