@@ -177,7 +177,8 @@ def test_one_item_equal_answers_and_missing_variants_give_a_page(project: Projec
     assert base["S"] == pytest.approx(2.0)
     assert math.isinf(base["R"])
     assert insecure["n_personas"] == 2  # persona 1 has no valid rating
-    assert insecure["sigma_bar"] == pytest.approx((math.sqrt(0.5) + 0) / 2)
+    # Persona 2 answered once: its cell takes the SD of the item's other cell.
+    assert insecure["sigma_bar"] == pytest.approx(math.sqrt(0.5))
     quality = pl.read_csv(folder / "tables" / "quality.csv").filter(pl.col("variant") == "insecure")
     assert quality["personas_dropped"].item() == 1
     assert quality["answered"].item() == 3
