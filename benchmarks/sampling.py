@@ -1,9 +1,12 @@
 """The whole asking path compared with a bare loop on the same client: answers/s, CPU, memory.
 
 Run from the project's root: ``python benchmarks/sampling.py``. A scripted server in its own process
-answers after 200 ms. Both sides ask for the same prompts with n = 10 and the same number
-in flight, in turn. The bare loop calls ``chat.completions.create`` in a few tasks and keeps
-nothing. The path is ``OpenAI.answer``: keys, store, engine, fsync, table.
+answers after 200 ms. Both sides ask for the same prompts with n = 10 (``--n 1``: one reply a
+request) and the same number in flight, in turn. The bare loop calls ``chat.completions.create`` in
+a few tasks and keeps nothing. The path is ``OpenAI.answer``: keys, store, engine, fsync, table.
+
+``--lone`` times a lone shard of an endpoint with 64 slots at n = 1: with all of them, and with the
+fixed part of a shard that cannot see what others ask.
 """
 
 from __future__ import annotations
@@ -29,12 +32,13 @@ import httpx2  # noqa: E402
 import openai  # noqa: E402
 
 from persona_collapse.asking.ask import ask  # noqa: E402
-from persona_collapse.asking.settings import Settings  # noqa: E402
+from persona_collapse.asking.settings import JOB_IN_FLIGHT, Settings  # noqa: E402
 from persona_collapse.endpoints.openai import OpenAI, Shard  # noqa: E402
 from persona_collapse.tasks import Task  # noqa: E402
 from tests.helpers.made_tasks import make_task  # noqa: E402
 
 KEY, N = "BENCHMARK_KEY", 10
+SLOTS, LONE_LATENCY_S = 64, 0.3
 LEAST_SHARE, MOST_CPU = 0.8, 1.5
 
 
@@ -51,9 +55,9 @@ def served(latency: float) -> Iterator[str]:
             server.kill()
 
 
-def long_task(requests: int) -> Task:
+def long_task(requests: int, n: int) -> Task:
     """Return a task of so many cells with prompts as long as a study's (about 700 characters)."""
-    task = make_task(personas=requests // 30, items=30, repetitions=N)
+    task = make_task(personas=requests // 30, items=30, repetitions=n)
     assert task.personas is not None
     people = tuple(f"{text}, {'who has much to tell ' * 30}" for text in task.personas.descriptions)
     personas = type(task.personas)("made", "Made up", people)
@@ -91,7 +95,11 @@ def bare(url: str, task: Task, in_flight: int) -> None:
         async def work() -> None:
             for prompt in prompts:
                 await client.chat.completions.create(
-                    model="scripted", messages=prompt, n=N, max_tokens=1, temperature=0.1
+                    model="scripted",
+                    messages=prompt,
+                    n=len(task.repetitions),
+                    max_tokens=1,
+                    temperature=0.1,
                 )
 
         await asyncio.gather(*(work() for _ in range(in_flight)))
@@ -107,29 +115,29 @@ def path(url: str, task: Task, in_flight: int) -> None:
         assert frame["status"].eq("ok").all()
 
 
-def measured(work: Callable[[], None], requests: int) -> tuple[float, float]:
+def measured(work: Callable[[], None], requests: int, n: int) -> tuple[float, float]:
     """Return answers a second and milliseconds of CPU a request."""
     gc.collect()
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     seconds, used = time.perf_counter() - wall, time.process_time() - cpu
-    return requests * N / seconds, used / requests * 1000
+    return requests * n / seconds, used / requests * 1000
 
 
 def speed(options: argparse.Namespace) -> bool:
-    task = long_task(options.requests)
-    print(f"{options.requests} requests of n = {N}, server latency {options.latency * 1000:.0f} ms")
+    n, task = options.n, long_task(options.requests, options.n)
+    print(f"{options.requests} requests of n = {n}, server latency {options.latency * 1000:.0f} ms")
     print(f"{'in flight':>9} {'':12} {'answers/s':>9} {'CPU ms/request':>14}")
     good = True
     with served(options.latency) as url:
-        bare(url, long_task(300), 16)  # imports, first connections
-        path(url, long_task(300), 16)
+        bare(url, long_task(300, n), 16)  # imports, first connections
+        path(url, long_task(300, n), 16)
         for in_flight in options.in_flight:
             found: dict[str, list[tuple[float, float]]] = {"bare loop": [], "whole path": []}
             for _ in range(options.rounds):
                 for name, side in (("bare loop", bare), ("whole path", path)):
                     work = partial(side, url, task, in_flight)
-                    found[name].append(measured(work, options.requests))
+                    found[name].append(measured(work, options.requests, n))
             middle = {
                 name: tuple(statistics.median(part) for part in zip(*values, strict=True))
                 for name, values in found.items()
@@ -146,7 +154,7 @@ def speed(options: argparse.Namespace) -> bool:
 def peak(url: str, requests: int) -> None:
     """Ask in this process and print its peak memory in MB (Linux)."""
     with tempfile.TemporaryDirectory() as store:
-        shard = Shard(long_task(requests), Settings.of(settings(url, store, 64)))
+        shard = Shard(long_task(requests, N), Settings.of(settings(url, store, 64)))
         ask(shard.order({}), shard.settings)
     # Not getrusage: its peak survives exec, so a child would report its parent's.
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -162,17 +170,37 @@ def memory() -> None:
             print(f"{requests * N:>9} {int(out) / 1024:>9.1f}")
 
 
+def lone(requests: int) -> None:
+    """Time a lone shard with all slots of an endpoint, and with a fixed part of them."""
+    floor = requests * LONE_LATENCY_S / SLOTS
+    print(
+        f"{requests} requests of n = 1, latency {LONE_LATENCY_S} s, {SLOTS} slots of the endpoint"
+    )
+    with served(LONE_LATENCY_S) as url:
+        path(url, long_task(300, 1), SLOTS)
+        for name, in_flight in (("all slots", SLOTS), ("fixed part", JOB_IN_FLIGHT)):
+            started = time.perf_counter()
+            path(url, long_task(requests, 1), in_flight)
+            seconds = time.perf_counter() - started
+            print(f"{name:12} {seconds:>7.1f} s, {seconds / floor:.2f} of the least possible")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=3000)
     parser.add_argument("--latency", type=float, default=0.2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--n", type=int, default=N)
+    parser.add_argument("--lone", action="store_true")
     parser.add_argument("--in-flight", type=int, nargs="+", default=[16, 64])
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ[KEY] = "none-needed"
     if options.peak:
         peak(options.peak[0], int(options.peak[1]))
+        return
+    if options.lone:
+        lone(options.requests)
         return
     good = speed(options)
     memory()

@@ -16,6 +16,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 
 from persona_collapse.asking import response as replies
 from persona_collapse.asking.budget import Budget
@@ -34,6 +35,7 @@ from persona_collapse.asking.progress import Progress
 from persona_collapse.asking.reasons import FILTER_WORDS, is_filter_finish
 from persona_collapse.asking.replays import Replays, says_hit
 from persona_collapse.asking.settings import Settings
+from persona_collapse.asking.sharing import Part, Sharing
 from persona_collapse.asking.slots import Ask, Job
 from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
@@ -43,6 +45,7 @@ from persona_collapse.store.writer import Writer
 PIECE_S = 120.0
 WORTH_SAYING_S = 5.0
 SYNC_S = 0.5
+PACE_S = 1.0  # a longer wait for the pace is looked at again, since the pace may change
 HOPELESS = 5  # requests in a row without an answer: the endpoint is down or the study is wrong
 LESSONS = 12  # limits that one job may learn in a row
 # A prompt that no filter refuses, for a run in which nothing was answered yet.
@@ -102,7 +105,8 @@ class Engine:
     ) -> None:
         self.client, self.writer, self.settings = client, writer, settings
         self.progress, self.budget, self.price = progress, budget, price
-        self.gate = Gate(settings.max_in_flight)
+        self.gate = Gate(0)
+        self._sharing = Sharing(settings)
         self._requests = Pacer(settings.requests_per_minute)
         self._tokens = Pacer(settings.tokens_per_minute)
         self._stopped = asyncio.Event()
@@ -119,6 +123,7 @@ class Engine:
         # Of the last answered request of all: when it was sent, and when it was answered.
         self._proof_sent_at = self._proof_at = float("-inf")
         self._workers: list[asyncio.Task[None]] = []
+        self._busy = 0  # workers that have a job
 
     async def run(self, jobs: Iterator[Job], answered: Sequence[Ask] = ()) -> None:
         """Run every job; raise what stopped the run, after requests in flight are completed.
@@ -128,14 +133,19 @@ class Engine:
         self._answered_at = time.monotonic()
         self._known = list(answered)
         with self._signals():
-            syncing = asyncio.create_task(self._sync())
-            for _ in range(self.settings.max_in_flight):
-                self._workers.append(asyncio.create_task(self._work(jobs)))
+            first = list(islice(jobs, self.settings.max_in_flight))
+            self._busy = len(first)
+            self._use(self._sharing.step(0, self._busy))
+            beside = [asyncio.create_task(work) for work in (self._sync(), self._share())]
+            for job in first:
+                self._workers.append(asyncio.create_task(self._work(chain([job], jobs))))
             try:
                 await asyncio.gather(*self._workers, return_exceptions=True)
             finally:
-                syncing.cancel()
+                for task in beside:
+                    task.cancel()
                 await self.client.close()
+                self._sharing.close()
         if self._fault is not None:
             raise self._fault
 
@@ -153,6 +163,8 @@ class Engine:
                     return
         except Exception as fault:  # a bug must not lose requests of the other workers
             self.stop(fault)
+        finally:
+            self._busy -= 1
 
     async def _finish(self, job: Job) -> None:
         """Send requests until each slot of a job has an answer, or the job fails."""
@@ -332,7 +344,16 @@ class Engine:
     async def _permission(self, tokens: int) -> None:
         """Wait for rate limits, for pauses and for a slot in flight, which is taken on return."""
         now = time.monotonic()
-        await self._sleep(max(self._requests.wait(1, now), self._tokens.wait(tokens, now)))
+        turns = [
+            (pacer, pacer.reserve(amount, now))
+            for pacer, amount in ((self._requests, 1), (self._tokens, tokens))
+        ]
+        while not self._stopped.is_set():
+            now = time.monotonic()
+            seconds = max(pacer.wait(place, now) for pacer, place in turns)
+            if seconds <= 0:
+                break
+            await self._sleep(min(seconds, PACE_S))
         while True:
             await self._hold()
             await self.gate.acquire()
@@ -408,6 +429,21 @@ class Engine:
         while True:
             await asyncio.sleep(SYNC_S)
             await asyncio.to_thread(self.writer.sync)
+
+    async def _share(self) -> None:
+        while True:
+            await asyncio.sleep(self._sharing.wait_s)
+            step = self._sharing.step
+            self._use(await asyncio.to_thread(step, self.gate.in_flight, self._busy))
+
+    def _use(self, part: Part) -> None:
+        """Keep to a part of the endpoint's limits from now on."""
+        now = time.monotonic()
+        self.gate.cap(part.slots)
+        for pacer in (self._requests, self._tokens):
+            pacer.pace(part.rate, now)
+        if self.budget:  # it reserves for the requests that may be in flight
+            self.budget.block = max(1, part.slots)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

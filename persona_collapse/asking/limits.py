@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 LONGEST_WAIT_S = 86_400.0  # longer waits are cut to a day, with a message
 FIRST_IN_FLIGHT = 16
 BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 60.0
+TINY = 1e-6  # of a request or token: rounding
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
@@ -75,12 +76,13 @@ def backoff(failures: int) -> float:
 class Gate:
     """Concurrency limit: grows on success, halves on throttling (AIMD).
 
-    Doubles per round trip until the first cut, then grows by one per round trip.
+    Doubles per round trip until the first cut, then grows by one per round trip, up to ``most``,
+    which may change.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.limit = float(min(most, FIRST_IN_FLIGHT))
+        self.limit = float(FIRST_IN_FLIGHT)
         self.in_flight = 0
         self._starting = True
         self._cut_at = -math.inf
@@ -88,7 +90,7 @@ class Gate:
 
     async def acquire(self) -> None:
         """Wait until a request may be sent, and count it as in flight."""
-        while self.in_flight >= int(self.limit):
+        while self.in_flight >= int(min(self.limit, self.most)):
             place = asyncio.get_running_loop().create_future()
             self._waiting.append(place)
             await place
@@ -97,6 +99,11 @@ class Gate:
     def release(self) -> None:
         """Count a request as completed."""
         self.in_flight -= 1
+        self._wake()
+
+    def cap(self, most: int) -> None:
+        """Change the most requests in flight; those above it are completed, but none is sent."""
+        self.most = most
         self._wake()
 
     def grow(self) -> None:
@@ -113,11 +120,11 @@ class Gate:
         if sent_at < self._cut_at:
             return False  # it was already in flight when the limit was last halved
         self._starting, self._cut_at = False, now
-        self.limit = max(1.0, self.limit / 2)
+        self.limit = max(1.0, min(self.limit, self.most) / 2)
         return True
 
     def _wake(self) -> None:
-        for _ in range(int(self.limit) - self.in_flight):
+        for _ in range(int(min(self.limit, self.most)) - self.in_flight):
             while self._waiting:
                 place = self._waiting.popleft()
                 if not place.done():
@@ -126,14 +133,40 @@ class Gate:
 
 
 class Pacer:
-    """Spreads requests or tokens evenly over time, so many per minute; None: no limit."""
+    """Spreads requests or tokens evenly over time, so many per minute; None: no limit.
+
+    The pace may change: a reservation is a place in a queue, whose turn comes sooner or later with
+    the pace. Unused time earns nothing.
+    """
 
     def __init__(self, per_minute: float | None) -> None:
-        self._interval = 60.0 / per_minute if per_minute else 0.0
-        self._next = -math.inf
+        self._limit = per_minute / 60.0 if per_minute else None
+        self._pace = self._limit or 0.0  # per second
+        self._passed, self._at = 0.0, math.inf  # what could have been used until ``_at``
+        self._reserved = 0.0
 
-    def wait(self, amount: float, now: float) -> float:
-        """Reserve an amount and return the seconds to wait before using it."""
-        start = max(now, self._next)
-        self._next = start + amount * self._interval
-        return start - now
+    def pace(self, fraction: float, now: float) -> None:
+        """Use this fraction of the limit from now on."""
+        self._advance(now)
+        self._pace = (self._limit or 0.0) * fraction
+
+    def reserve(self, amount: float, now: float) -> float:
+        """Reserve an amount and return its place in the queue."""
+        self._advance(now)
+        place = max(self._passed, self._reserved)
+        self._reserved = place + amount
+        return place
+
+    def wait(self, place: float, now: float) -> float:
+        """Return the seconds until the turn of a place at today's pace; 0: its turn has come."""
+        if self._limit is None:
+            return 0.0
+        self._advance(now)
+        if not self._pace:
+            return math.inf
+        left = place - self._passed
+        return left / self._pace if left > TINY else 0.0
+
+    def _advance(self, now: float) -> None:
+        self._passed += max(0.0, now - self._at) * self._pace
+        self._at = now

@@ -19,7 +19,7 @@ SHORT = 1  # tokens of a one-token try
 MOST_AT_ONCE = 128  # choices that OpenAI's API gives to one request
 TIMEOUT_S = 60.0
 MAX_IN_FLIGHT = 64
-JOB_IN_FLIGHT = 32  # more requests in flight than this gain nothing from one process
+JOB_IN_FLIGHT = 32  # one more job asks an endpoint for so many of its requests in flight
 # Sampling without top-p, top-k, min-p and penalties, by the names that servers have in common.
 NEUTRAL = {
     "top_p": 1.0,
@@ -204,7 +204,11 @@ def known(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def slots(endpoint: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the requests in flight that one job claims of an endpoint, and all that it grants."""
+    """Return the slots that one job claims of an endpoint, and all that it grants.
+
+    They limit how many jobs ask it at once. A job may have more requests in flight than it claims:
+    those that no other job has.
+    """
     total = int(endpoint.get("max_in_flight", MAX_IN_FLIGHT))
     return min(total, JOB_IN_FLIGHT), total
 
@@ -212,17 +216,12 @@ def slots(endpoint: Mapping[str, Any]) -> tuple[int, int]:
 def job_settings(
     given: Mapping[str, Any], budget: Mapping[str, Any] | None, scope: str
 ) -> dict[str, Any]:
-    """Return the settings of one job, with its part of the endpoint's limits.
+    """Return the settings of one job.
 
-    ``max_in_flight`` and the limits per minute are the whole endpoint's; each of the jobs that may
-    ask it at once gets its part.
+    ``max_in_flight`` and the limits per minute are the whole endpoint's; the jobs that ask it at
+    once share them (``sharing``).
     """
-    claim, total = slots(given)
-    settings = known(given)
-    for limit in ("requests_per_minute", "tokens_per_minute"):
-        if settings.get(limit):
-            settings[limit] = settings[limit] * claim / total
-    return {**settings, "max_in_flight": claim, "budget": budget or None, "scope": scope}
+    return {**known(given), "budget": budget or None, "scope": scope}
 
 
 def normalised_url(url: str) -> str:

@@ -68,12 +68,14 @@ class OpenaiEndpoint(EndpointKeys):
         type="name or null",
     )
     max_in_flight: Count = key(
-        "most requests at once over all jobs of a run; each shard takes up to 32 of them "
-        "(`--resources api_slots_<endpoint>=N` grants others)",
+        "most requests at once over all jobs that use one answer store; a lone shard takes all, "
+        "several share them (docs/scaling.md)",
         Settings.max_in_flight,
     )
     requests_per_minute: Count | None = key(
-        "requests of the whole endpoint in a minute, where the account has limits", None
+        "requests of the whole endpoint in a minute, where the account has limits; jobs share "
+        "them, too",
+        None,
     )
     tokens_per_minute: Count | None = key("likewise tokens", None)
     timeout_s: Positive | None = key(

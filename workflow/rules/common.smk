@@ -97,8 +97,8 @@ PILOTS = MEASURES.pilots(bool(POWER["planted"]))
 # budget or mirror reruns nothing.
 config["run"] = PLAN.run_settings((config.get("resources") or {}).get("mirror"))
 
-# One token per request in flight; an endpoint grants as many as its max_in_flight, unless
-# --resources api_slots_<endpoint>=N or a profile says otherwise.
+# How many jobs ask an endpoint at once: as many as the tokens they claim are found in its
+# max_in_flight, unless --resources api_slots_<endpoint>=N or a profile says otherwise.
 for endpoint, slots in PLAN.slots().items():
     if f"api_slots_{endpoint}" not in workflow.global_resources:
         workflow.register_resource(f"api_slots_{endpoint}", slots)

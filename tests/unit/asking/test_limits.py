@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 from hypothesis import given
@@ -131,10 +132,57 @@ def test_gate_never_exceeds_its_limit() -> None:
     assert asyncio.run(crowd()) == 5
 
 
+def test_gate_keeps_to_a_part_that_changes() -> None:
+    async def crowd() -> list[int]:
+        gate, seen, release = Gate(0), [], asyncio.Event()
+
+        async def one() -> None:
+            await gate.acquire()
+            await release.wait()
+            gate.release()
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(20):
+                group.create_task(one())
+            for most in (0, 8, 3, 6, 20):
+                gate.cap(most)
+                await asyncio.sleep(0.01)
+                seen.append(gate.in_flight)
+            release.set()
+        return seen
+
+    assert asyncio.run(crowd()) == [0, 8, 8, 8, 16]
+
+
+def test_throttled_gate_does_not_grow_with_its_part() -> None:
+    gate = Gate(64)
+    gate.cap(8)
+    gate.cut(sent_at=1.0, now=2.0)
+    gate.cap(64)
+    assert gate.limit == 4  # half of what it could have in flight
+
+
+def turns(pacer: Pacer, amount: float, number: int) -> list[float]:
+    return [pacer.wait(pacer.reserve(amount, 0.0), 0.0) for _ in range(number)]
+
+
 def test_pacer_spreads_amounts_evenly() -> None:
     pacer = Pacer(60.0)
-    assert [pacer.wait(1, 0.0) for _ in range(3)] == [0.0, 1.0, 2.0]
-    assert pacer.wait(1, 10.0) == 0.0
-    tokens = Pacer(6000.0)
-    assert [tokens.wait(200, 0.0) for _ in range(2)] == [0.0, 2.0]
-    assert Pacer(None).wait(1e9, 0.0) == 0.0
+    assert turns(pacer, 1, 3) == [0.0, 1.0, 2.0]
+    assert pacer.wait(pacer.reserve(1, 10.0), 10.0) == 0.0  # unused time
+    assert pacer.wait(pacer.reserve(1, 10.0), 10.0) == 1.0  # earns nothing
+    assert turns(Pacer(6000.0), 200, 2) == [0.0, 2.0]
+    assert turns(Pacer(None), 1e9, 2) == [0.0, 0.0]
+
+
+def test_changed_pace_holds_for_what_is_reserved() -> None:
+    pacer = Pacer(60.0)
+    pacer.pace(0.0, 0.0)
+    first, second, third = (pacer.reserve(1, 0.0) for _ in range(3))
+    assert pacer.wait(first, 0.0) == math.inf
+    pacer.pace(0.5, 5.0)
+    assert [pacer.wait(place, 5.0) for place in (first, second, third)] == [0.0, 2.0, 4.0]
+    pacer.pace(1.0, 7.0)
+    assert [pacer.wait(place, 7.0) for place in (second, third)] == [0.0, 1.0]
+    pacer.pace(0.25, 7.0)
+    assert pacer.wait(third, 9.0) == 2.0
