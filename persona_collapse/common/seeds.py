@@ -1,8 +1,12 @@
 """Seeds derived from the study seed and names, so that adding a model moves no other number."""
 
-import hashlib
+from __future__ import annotations
 
-import numpy as np
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def derived_seed(study_seed: int, *names: str | int) -> int:
@@ -13,4 +17,6 @@ def derived_seed(study_seed: int, *names: str | int) -> int:
 
 def generator(study_seed: int, *names: str | int) -> np.random.Generator:
     """Return a random generator of its own for the thing that the names name."""
+    import numpy as np  # here: jobs that only ask need no more than the seeds of their requests
+
     return np.random.default_rng(derived_seed(study_seed, *names))
