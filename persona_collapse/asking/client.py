@@ -112,7 +112,7 @@ class Client:
         try:
             async with asyncio.timeout(self.settings.timeout_s):
                 response = await self._http.send(request)
-            status, headers = response.status_code, response.headers
+            status, headers = response.status_code, _plain(response.headers)
             reply = read_reply(status, response.content, len(ask.repetitions), self.key)
         except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError) as fault:
             reply = _lost(fault)
@@ -218,6 +218,11 @@ class Client:
                 self.settings.model,
                 names,
             )
+
+
+def _plain(headers: httpx2.Headers) -> dict[str, str]:
+    """Return headers by their names in lower case, in a form that is quick to look up."""
+    return {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in headers.raw}
 
 
 def _lost(fault: BaseException) -> Reply:

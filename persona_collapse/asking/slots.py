@@ -10,7 +10,7 @@ attempts in the store, so that an interrupted run continues where it stopped.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from persona_collapse.answers import LOGPROBS, REPLY, TOKEN
 from persona_collapse.asking.logprobs import UnusableError, rating_distribution
@@ -172,6 +172,7 @@ class Job:
     messages: list[dict[str, str]]
     repetitions: Sequence[int]
     attempts: list[Attempt]  # earlier ones; later ones are added
+    _next: tuple[int, Ask | None] = field(default=(-1, None), init=False)
 
     def __post_init__(self) -> None:
         self.attempts = list(self.attempts)  # other jobs of the cell have lists of their own
@@ -182,10 +183,12 @@ class Job:
 
     def ask(self) -> Ask | None:
         """Return the next request, None when every repetition has its answer."""
-        repetitions, max_tokens = self.missing()
-        if not repetitions:
-            return None
-        return Ask(self.cell, self.messages, repetitions, max_tokens, len(self.attempts))
+        number = len(self.attempts)
+        if self._next[0] != number:
+            repetitions, max_tokens = self.missing()
+            ask = Ask(self.cell, self.messages, repetitions, max_tokens, number)
+            self._next = number, ask if repetitions else None
+        return self._next[1]
 
 
 @dataclass
