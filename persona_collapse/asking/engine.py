@@ -154,6 +154,7 @@ class Engine:
         if self._fault is None:
             self._fault = fault
         self._stopped.set()
+        self.gate.cap(self.settings.max_in_flight)  # who waits for a slot learns that it has to end
 
     async def _work(self, jobs: Iterator[Job]) -> None:
         try:
@@ -438,6 +439,8 @@ class Engine:
 
     def _use(self, part: Part) -> None:
         """Keep to a part of the endpoint's limits from now on."""
+        if self._stopped.is_set():
+            return
         now = time.monotonic()
         self.gate.cap(part.slots)
         for pacer in (self._requests, self._tokens):

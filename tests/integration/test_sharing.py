@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from persona_collapse.asking import sharing
+from persona_collapse.asking.settings import Settings
 from tests.helpers import driver
 from tests.helpers.made_tasks import make_task
 from tests.helpers.scripted_server import ScriptedServer
@@ -112,6 +113,20 @@ def test_limit_per_minute_holds_over_processes(server: ScriptedServer, tmp_path:
         time.sleep(2)
         assert (server.count - before) / (time.monotonic() - since) > 7
         one.kill()
+
+
+def test_shard_that_waits_for_slots_sends_nothing_and_stops_at_a_signal(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    given = {"base_url": server.base_url, "model": "m", "api_key_env": "SCRIPTED_KEY"}
+    other = sharing.Sharing(Settings.of({**given, "store": str(tmp_path / "store")}))
+    other.step(64, 64)
+    with asking(server, tmp_path, "one", 100) as one:
+        until(lambda: len(list(other.folder.iterdir())) == 2)
+        time.sleep(1)
+        one.terminate()
+        assert one.wait(10) == 1
+    assert server.count == 0
 
 
 def test_shard_is_answered_where_nothing_can_be_shared(
