@@ -1,6 +1,6 @@
 """The answer store's contents by endpoint and model: answers, failures, tokens, cost, dates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from persona_collapse.store.files import (
     CellFilter,
     compacted_headers,
     file_attempts,
+    has_checksum,
     read_header,
     store_files,
 )
@@ -25,15 +26,16 @@ COLUMNS: dict[str, Any] = {
     "usd": pl.Float64,
     "first": pl.String,
     "last": pl.String,
-    "damaged_lines": pl.Int64,
+    **dict.fromkeys(("damaged_lines", "damaged_files", "unchecked_files"), pl.Int64),
 }
 # Failures after which the request may have been paid.
 LOST = ("timeout", "connection_lost", "not_json")
 
 
 def show_store(store: str, prices: str) -> None:
-    """Print one row per endpoint and model."""
-    frame = store_contents(Path(store), Path(prices))
+    """Verify the store; print one row per endpoint and model, then what is damaged."""
+    damage: list[str] = []
+    frame = store_contents(Path(store), Path(prices), damage)
     if frame.is_empty():
         print(f"{store}: no answers yet")
         return
@@ -47,38 +49,55 @@ def show_store(store: str, prices: str) -> None:
         fmt_str_lengths=80,
     ):
         print(frame)
+    for line in damage:
+        print(line)
+    if unchecked := frame["unchecked_files"].sum():
+        print(
+            f"{unchecked} files were written without checksums by an earlier version: damage that "
+            "changes an answer cannot be told in them"
+        )
 
 
-def store_contents(root: Path, prices: Path) -> pl.DataFrame:
+def store_contents(root: Path, prices: Path, damage: list[str] | None = None) -> pl.DataFrame:
     """Return one row per stream of a store, by address and model.
 
     ``answers`` counts replies, ``failures`` attempts without one, ``lost`` the failures that may
     have been paid, ``short`` responses with fewer choices than requested. Tokens are the servers'
     counts; ``estimated`` counts the replies without a usable count, which have upper estimates, or
     count as no tokens where an earlier version stored them. ``usd`` is null without a price.
+    Every checksum is verified; ``unchecked_files`` have none. ``damage`` gets a message for each
+    damaged line, and each damaged compacted file, of which nothing is counted.
     """
     if not root.is_dir():
         raise UserError(f"{root}: there is no answer store here; the first run creates it")
-    rows = [_row(folder, prices) for folder in sorted(root.iterdir()) if store_files(folder)]
+    found = [] if damage is None else damage
+    rows = [_row(folder, prices, found) for folder in sorted(root.iterdir()) if store_files(folder)]
     frame = pl.DataFrame(rows, schema=COLUMNS)
     return frame.sort("base_url", "requested_model")
 
 
-def _row(folder: Path, prices: Path) -> dict[str, Any]:
+def _row(folder: Path, prices: Path, damage: list[str]) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(COLUMNS, 0)
     row |= {"base_url": None, "requested_model": None, "first": None, "last": None}
-    damage: list[str] = []
+    whole: list[Path] = []
     for path in store_files(folder):
         row["files"] += 1
-        headers = (
-            compacted_headers(path).values() if path.suffix == ".parquet" else [read_header(path)]
-        )
+        row["unchecked_files"] += not has_checksum(path)
+        try:
+            headers = _headers(path)
+        except UserError as fault:
+            damage.append(str(fault))
+            row["damaged_files"] += 1
+            continue
+        whole.append(path)
         for header in headers:
             row["base_url"] = row["base_url"] or header.get("base_url")
             row["requested_model"] = row["requested_model"] or header.get("model")
-    for attempt in _once(folder, damage):
+    lines: list[str] = []
+    for attempt in _once(whole, lines):
         _count(row, attempt)
-    row["damaged_lines"] = len(damage)
+    row["damaged_lines"] = len(lines)
+    damage += lines
     price = None
     if row["base_url"] and row["requested_model"]:
         price = find_price(prices, row["base_url"], row["requested_model"])
@@ -86,10 +105,14 @@ def _row(folder: Path, prices: Path) -> dict[str, Any]:
     return row
 
 
-def _once(folder: Path, damage: list[str]) -> Iterator[Attempt]:
+def _headers(path: Path) -> Iterable[dict[str, Any]]:
+    return compacted_headers(path).values() if path.suffix == ".parquet" else [read_header(path)]
+
+
+def _once(paths: Iterable[Path], damage: list[str]) -> Iterator[Attempt]:
     """Yield every attempt of a stream once, even if a file exists beside its compacted copy."""
     compacted: dict[str, int] = {}
-    for path in sorted(store_files(folder), key=lambda path: path.suffix, reverse=True):
+    for path in sorted(paths, key=lambda path: path.suffix, reverse=True):
         for attempt in file_attempts(path, CellFilter(None), damage):
             name, line = attempt.source
             if path.suffix == ".parquet":

@@ -21,6 +21,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.common.files import sync_folder
 from persona_collapse.common.hashing import sha256
 from persona_collapse.store.attempts import PLAIN, Attempt, Choice
+from persona_collapse.store.checksums import compacted_name
 from persona_collapse.store.files import (
     CELLS,
     END,
@@ -108,8 +109,7 @@ def _compact(folder: Path, originals: Sequence[Path]) -> str:
     damage: list[str] = []
     attempts = [a for path in originals for a in file_attempts(path, CellFilter(None), damage)]
     names = sha256("\n".join(path.name for path in originals).encode())
-    target = folder / f"compacted-{names[:16]}.parquet"
-    aside = target.with_suffix(".part")
+    aside = folder / f"compacted-{names[:16]}.part"
     headers = {path.name: {**read_header(path), "~cells": ""} for path in originals}
     _frame(attempts).write_parquet(
         aside,
@@ -122,7 +122,11 @@ def _compact(folder: Path, originals: Sequence[Path]) -> str:
         raise UserError(
             f"{aside}: reads back differently from what was written; nothing was removed"
         )
+    target = folder / compacted_name(names, aside)
     aside.replace(target)
+    for earlier in folder.glob(f"{aside.stem}-*.parquet"):  # of a compaction that was interrupted
+        if earlier != target:
+            earlier.unlink()
     sync_folder(folder)
     for path, size in sizes.items():
         if path.stat().st_size == size:  # a file that grew meanwhile is kept

@@ -5,7 +5,9 @@ file per writing process, ``<time>-<host>-<pid>-<random>.jsonl``: a header, a li
 an end marker on clean shutdown. Only its writer ever writes to a file, so no locks are needed, also
 on network file systems. The header lists the cells that the file may hold (8 hex digits of each
 key): a reader of one shard opens every file of the stream, but reads beyond the header only where
-its own cells may be. ``compaction`` rewrites closed files as Parquet beside them.
+its own cells may be. Every line has a checksum, and a reader checks all lines of the files that it
+reads; a header whose checksum fails, or that has none, hides nothing: the whole file is read.
+``compaction`` rewrites closed files as Parquet beside them.
 """
 
 import json
@@ -21,11 +23,13 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.common.hashing import canonical, digest
 from persona_collapse.common.log import LOG
 from persona_collapse.store.attempts import CELL_AT, Attempt, from_fields
+from persona_collapse.store.checksums import file_is_whole, line_is_whole, with_checksum
 
-FORMAT = 1
+FORMAT = 2  # 1: lines without checksums
 PREFIX = 8  # hex digits of a cell key in a header; a false match only costs reading a file
 HEADER = b'{"format":'
 END = b'{"end":'
+ATTEMPT = re.compile(rb'\{"cell":"[0-9a-f]{64}",')
 RELISTS = 5
 # Metadata of a compacted file: the originals' headers, and the cell keys' prefixes.
 WRITERS, CELLS = "writers", "cells"
@@ -41,7 +45,7 @@ def stream_folder(root: Path, stream: dict[str, Any]) -> Path:
 def header_line(header: dict[str, Any], cells: Iterable[str]) -> bytes:
     """Return the header of a file for attempts at these cells."""
     rest = canonical({**header, "~cells": prefixes_of(cells)})
-    return HEADER + f"{FORMAT},{rest[1:]}\n".encode()
+    return with_checksum(HEADER + f"{FORMAT},{rest[1:]}\n".encode())
 
 
 def prefixes_of(cells: Iterable[str]) -> str:
@@ -58,15 +62,6 @@ class CellFilter:
 
     def __contains__(self, cell: object) -> bool:
         return self.cells is None or cell in self.cells
-
-    def may_match(self, header: bytes) -> bool:
-        """Return whether a file with this header may hold one of the cells; a torn one may."""
-        if self.cells is None:
-            return True
-        try:
-            return self.matches(json.loads(header)["~cells"])
-        except (ValueError, KeyError, TypeError):
-            return True
 
     def matches(self, held: str) -> bool:
         """Return whether one of the concatenated prefixes is that of a cell."""
@@ -135,30 +130,70 @@ def file_attempts(path: Path, cells: CellFilter, damage: list[str]) -> Iterator[
         return
     with path.open("rb") as handle:
         first = handle.readline()
-        if not cells.may_match(first):
+        header = _header(first)
+        checked = header.get("format") == FORMAT
+        if checked and not cells.matches(header["~cells"]):
             return
-        for number, line in enumerate(chain([first], handle), start=1):
-            whole = line.endswith(b"}\n")
-            skipped = line[CELL_AT].decode("ascii", "replace") not in cells
-            if line.startswith((HEADER, END)) or not line or (whole and skipped):
-                continue
+        lines: Iterable[bytes] = chain([first], handle)
+        if not header:  # damaged: does the file have checksums?
+            lines = list(lines)
+            checked = any(map(line_is_whole, lines))
+        for number, line in enumerate(lines, start=1):
             try:
-                if not whole:
-                    raise ValueError(line)
-                yield from_fields(json.loads(line), (path.name, number))
+                if number == 1 and not line.endswith(b"\n"):
+                    continue  # its writer was killed before the first attempt
+                fields = _fields(line, cells, checked=checked)
+                if fields is not None:
+                    yield from_fields(fields, (path.name, number))
             except (ValueError, KeyError, TypeError):
                 kind = "damaged" if line.endswith(b"\n") else "cut off"
                 damage.append(f"{path}, line {number}: {kind}; its {len(line)} bytes are dropped")
 
 
+def _fields(line: bytes, cells: CellFilter, *, checked: bool) -> dict[str, Any] | None:
+    """Return the fields of an attempt at one of the cells, None for other lines.
+
+    Raises ``ValueError`` for a damaged line; ``checked``: the file's lines have checksums.
+    """
+    whole = line_is_whole(line)
+    if whole is False or (checked and whole is None) or not line.endswith(b"}\n"):
+        raise ValueError(line)
+    if line.startswith((HEADER, END)):
+        return None
+    if not ATTEMPT.match(line):
+        raise ValueError(line)
+    if line[CELL_AT].decode("ascii") not in cells:
+        return None
+    fields: dict[str, Any] = json.loads(line)
+    return fields
+
+
 def read_header(path: Path) -> dict[str, Any]:
-    """Return the header of a writer's file, empty where it is torn."""
+    """Return the header of a writer's file, empty where it is damaged."""
     with path.open("rb") as handle:
-        try:
-            header = json.loads(handle.readline())
-        except ValueError:
-            return {}
-    return header if isinstance(header, dict) and "format" in header else {}
+        return _header(handle.readline())
+
+
+def has_checksum(path: Path) -> bool:
+    """Return whether a file has checksums, damaged ones included."""
+    if path.suffix == ".parquet":
+        return file_is_whole(path) is not None
+    return read_header(path).get("format") != 1
+
+
+def _header(line: bytes) -> dict[str, Any]:
+    """Return a header without its checksum; empty where it is damaged."""
+    try:
+        header = json.loads(line)
+    except ValueError:
+        return {}
+    if not isinstance(header, dict) or "format" not in header:
+        return {}
+    whole = line_is_whole(line)
+    if whole or (whole is None and header["format"] == 1):
+        header.pop("crc", None)
+        return header
+    return {}
 
 
 def compacted_attempts(path: Path, cells: CellFilter) -> Iterator[Attempt]:
@@ -168,6 +203,7 @@ def compacted_attempts(path: Path, cells: CellFilter) -> Iterator[Attempt]:
     """
     import polars as pl  # most stores are never compacted, and most readers need no polars
 
+    _check(path)
     try:
         if not cells.matches(pl.read_parquet_metadata(path)[CELLS]):
             return
@@ -176,10 +212,7 @@ def compacted_attempts(path: Path, cells: CellFilter) -> Iterator[Attempt]:
             rows = rows.filter(pl.col("cell").is_in(sorted(cells.cells)))
         found = rows.collect()
     except pl.exceptions.PolarsError as fault:
-        reason = str(fault).splitlines()[0]
-        raise UserError(
-            f"{path}: cannot be read ({reason}); it holds paid answers: restore it from a backup"
-        ) from None
+        raise _damaged(path, str(fault).splitlines()[0]) from None
     for row in found.iter_rows(named=True):
         yield from_fields(row, (row["writer"], row["line"]))
 
@@ -188,5 +221,19 @@ def compacted_headers(path: Path) -> dict[str, dict[str, Any]]:
     """Return the headers of the files that a Parquet file was made from, by file name."""
     import polars as pl
 
+    _check(path)
     headers: dict[str, dict[str, Any]] = json.loads(pl.read_parquet_metadata(path)[WRITERS])
     return headers
+
+
+def _check(path: Path) -> None:
+    """Refuse a compacted file that does not fit the checksum in its name."""
+    if file_is_whole(path) is False:
+        raise _damaged(path, "it differs from what was written")
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"{path}: cannot be read ({reason}); it holds paid answers: restore it from a backup, or "
+        "move it out of the store, and they are asked and paid again"
+    )

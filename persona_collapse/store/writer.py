@@ -12,6 +12,7 @@ from typing import Any
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.files import now, open_own_file
 from persona_collapse.store.attempts import Attempt
+from persona_collapse.store.checksums import with_checksum
 from persona_collapse.store.files import END, header_line, stream_folder
 
 LAST_TRIES_S = (0.0, 0.5, 1.0, 2.0, 4.0)  # pauses before the last tries on a full disk
@@ -44,7 +45,7 @@ class Writer:
 
     def append(self, attempt: Attempt) -> None:
         """Write one attempt; a full disk sets ``fault`` and raises nothing."""
-        self._unwritten += attempt.to_line()
+        self._unwritten += with_checksum(attempt.to_line())
         self.appended += 1
         self._write()
 
@@ -63,7 +64,7 @@ class Writer:
         Raises ``UserError`` when the disk stays full; the rest is then saved in another file.
         """
         if self.fault is None and self._file is not None:
-            self._unwritten += END + json.dumps(now()).encode() + b"}\n"
+            self._unwritten += with_checksum(END + json.dumps(now()).encode() + b"}\n")
         for pause in LAST_TRIES_S:
             if not self._unwritten:
                 break

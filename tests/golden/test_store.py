@@ -20,6 +20,7 @@ from persona_collapse.asking.settings import Settings
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.openai import OpenAI
 from persona_collapse.store.attempts import Attempt, Choice, from_fields
+from persona_collapse.store.checksums import line_is_whole, with_checksum
 from persona_collapse.store.compaction import compact_store
 from persona_collapse.store.files import header_line, read_attempts
 from persona_collapse.store.writer import Writer
@@ -292,6 +293,19 @@ def test_stored_line_is_read_as_the_same_attempt(attempt: Attempt, rest: bytes) 
     assert found.source == ("file", 2)
 
 
+def of_version_one(written: bytes) -> bytes:
+    """Return lines as the first format has them, without the checksums, which are verified."""
+    lines = written.splitlines(keepends=True)
+    assert all(map(line_is_whole, lines))
+    plain = re.sub(rb',"crc":"[0-9a-f]{8}"\}\n', b"}\n", written)
+    return plain.replace(b'{"format":2,', b'{"format":1,')
+
+
+def test_line_in_a_file_ends_in_its_checksum() -> None:
+    line = with_checksum(FIRST + LINES[0][1])
+    assert line == (FIRST + LINES[0][1])[:-2] + b',"crc":"2d0e6fc0"}\n'
+
+
 def test_header_of_a_file_is_unchanged() -> None:
     header = {
         **STREAM,
@@ -302,7 +316,9 @@ def test_header_of_a_file_is_unchanged() -> None:
         "pid": 77,
         "at": "2026-11-23T00:00:00.000000Z",
     }
-    assert header_line(header, [CELL, OTHER, CELL]) == HEADER
+    written = header_line(header, [CELL, OTHER, CELL])
+    assert written.startswith(b'{"format":2,')
+    assert of_version_one(written) == HEADER
 
 
 @pytest.mark.usefixtures("known_process")
@@ -314,7 +330,8 @@ def test_file_and_folder_of_a_writer_are_unchanged(tmp_path: Path) -> None:
     writer.close()
     (path,) = (tmp_path / FOLDER).iterdir()
     assert timeless(path.name) == "NOW-host-77-0badcafe.jsonl"
-    assert timeless(path.read_text(encoding="utf-8")).encode() == b"".join(
+    plain = of_version_one(path.read_bytes()).decode()
+    assert timeless(plain).encode() == b"".join(
         [
             b'{"format":1,"at":"NOW","base_url":"https://api.example.org/v1","extra_body":{},',
             b'"generation":{"temperature":0.1},"host":"host.example.org","model":"m-base",',
@@ -389,8 +406,9 @@ def test_compaction_writes_one_table_of_unchanged_form(tmp_path: Path) -> None:
     folder = store(tmp_path)
     before = read_attempts(folder, CELLS).attempts
     messages = compact_store(tmp_path)
-    assert messages == [f"{folder / COMPACTED}: 10 attempts of 2 files"]
     (path,) = folder.iterdir()
+    assert messages == [f"{path}: 10 attempts of 2 files"]
+    assert re.fullmatch(rf"{COMPACTED[:-8]}-[0-9a-f]{{16}}\.parquet", path.name)
     assert read_attempts(folder, CELLS).attempts == before
     choice = pl.Struct(
         {
@@ -432,7 +450,8 @@ def test_compacted_file_lists_its_cells_and_the_headers_of_its_sources(
 ) -> None:
     folder = store(tmp_path, compacted=not made_now)
     compact_store(tmp_path)
-    metadata = pl.read_parquet_metadata(folder / COMPACTED)
+    (path,) = folder.iterdir()
+    metadata = pl.read_parquet_metadata(path)
     assert metadata["cells"] == "35dee74878a4c79bc9b77db4"
     assert json.loads(metadata["writers"]) == {
         FILE: {**json.loads(HEADER), "~cells": ""},

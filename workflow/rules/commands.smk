@@ -81,7 +81,7 @@ rule cancel_finetunes:
 
 
 rule store:
-    """Show what the answer store holds, by endpoint and model, and what it cost."""
+    """Verify the answer store; show what it holds, by endpoint and model, and what it cost."""
     log:
         "logs/store.log",
     localrule: True

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import re
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import polars as pl
@@ -13,11 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_collapse.commands.store import store_contents
+from persona_collapse.commands.store import show_store, store_contents
+from persona_collapse.common.errors import UserError
 from persona_collapse.common.files import now
 from persona_collapse.common.hashing import digest
 from persona_collapse.store import compaction
 from persona_collapse.store.attempts import Attempt, Choice, from_fields
+from persona_collapse.store.checksums import compacted_name, line_is_whole, with_checksum
 from persona_collapse.store.compaction import compact_store
 from persona_collapse.store.files import read_attempts, stream_folder
 from persona_collapse.store.writer import Writer
@@ -48,6 +54,13 @@ def write(root: Path, attempts: list[Attempt], close: bool = True) -> Path:
         writer.close()
     assert writer._path is not None
     return writer._path
+
+
+def as_before_checksums(path: Path) -> Path:
+    """Rewrite a file as versions without checksums wrote it."""
+    text = re.sub(rb',"crc":"[0-9a-f]{8}"\}\n', b"}\n", path.read_bytes())
+    path.write_bytes(text.replace(b'{"format":2,', b'{"format":1,'))
+    return path
 
 
 def folder(root: Path) -> Path:
@@ -187,8 +200,10 @@ def test_compaction_skips_files_of_living_writers(tmp_path: Path) -> None:
 
 def test_compaction_takes_file_of_exited_process(tmp_path: Path) -> None:
     path = write(tmp_path, [attempt(CELLS[0], 1)], close=False)
-    data = path.read_text().replace(f'"pid":{os.getpid()}', '"pid":999999999')
-    path.write_text(data)
+    header, _, rest = path.read_bytes().partition(b"\n")
+    header = header[: header.rindex(b',"crc"')] + b"}\n"
+    header = header.replace(b'"pid":%d' % os.getpid(), b'"pid":999999999')
+    path.write_bytes(with_checksum(header) + rest)
     assert compact_store(tmp_path) == []  # written to within the last minute
     old = time.time() - 120
     os.utime(path, (old, old))
@@ -268,6 +283,7 @@ def test_impossible_counts_of_an_earlier_version_are_read_as_none(
 ) -> None:
     """A store in which they are already: it is listed, compacted, and keeps its answers."""
     path = write(tmp_path, [attempt(CELLS[0], 1), attempt(CELLS[1], 2)])
+    as_before_checksums(path)
     line = path.read_text()
     line = line.replace('"prompt_tokens":10', f'"prompt_tokens":{value}', 1)
     line = line.replace('"completion_tokens":2', f'"completion_tokens":{value}', 1)
@@ -280,4 +296,126 @@ def test_impossible_counts_of_an_earlier_version_are_read_as_none(
     assert (row["prompt_tokens"], row["completion_tokens"], row["estimated"]) == (10, 2, 1)
     compact_store(tmp_path)
     assert read_attempts(folder(tmp_path), CELLS).attempts == before
-    assert store_contents(tmp_path, prices).row(0, named=True) == row
+    compacted = store_contents(tmp_path, prices).row(0, named=True)
+    assert (row["unchecked_files"], compacted["unchecked_files"]) == (1, 0)
+    assert compacted | {"unchecked_files": 1} == row
+
+
+FLIPS = pytest.mark.parametrize("count", [200, pytest.param(1500, marks=pytest.mark.slow)])
+
+
+def flips(whole: bytes, count: int) -> Iterator[bytes]:
+    """Yield copies of a file's content with one bit flipped each."""
+    draw = random.Random(count)
+    for _ in range(count):
+        damaged = bytearray(whole)
+        damaged[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
+        yield bytes(damaged)
+
+
+@given(attempts, st.data())
+def test_checksum_of_a_line_tells_every_flipped_bit(entry: Attempt, data: st.DataObject) -> None:
+    line = with_checksum(entry.to_line())
+    assert line_is_whole(line)
+    assert line_is_whole(entry.to_line()) is None
+    assert from_fields(json.loads(line), ("", 0)) == entry
+    damaged = bytearray(line)
+    damaged[data.draw(st.integers(0, len(line) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    assert not line_is_whole(bytes(damaged))
+
+
+@FLIPS
+def test_flipped_bit_changes_no_answer_and_hides_none_silently(count: int, tmp_path: Path) -> None:
+    path = write(tmp_path, [attempt(CELLS[n], n, str(n)) for n in range(4)])
+    shards = cycle([CELLS[:1], CELLS[1:3], CELLS[:4]])
+    before = read_attempts(folder(tmp_path), CELLS).attempts
+    for damaged, shard in zip(flips(path.read_bytes(), count), shards, strict=False):
+        path.write_bytes(damaged)
+        found = read_attempts(folder(tmp_path), shard)
+        for cell, entries in found.attempts.items():
+            assert entries == before[cell], damaged
+        assert found.attempts.keys() == set(shard) or found.damage, damaged
+
+
+@FLIPS
+def test_flipped_bit_in_a_compacted_file_is_refused(count: int, tmp_path: Path) -> None:
+    filled(tmp_path)
+    compact_store(tmp_path)
+    (path,) = folder(tmp_path).iterdir()
+    prices = Path("resources/prices.yaml")
+    for damaged in flips(path.read_bytes(), count):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"differs from what was written.*from a backup"):
+            read_attempts(folder(tmp_path), CELLS[39:])
+    messages: list[str] = []
+    (row,) = store_contents(tmp_path, prices, messages).to_dicts()
+    assert (row["damaged_files"], row["unchecked_files"], row["attempts"]) == (1, 0, 0)
+    assert len(messages) == 1
+    assert str(path) in messages[0]
+
+
+def test_damaged_header_hides_no_line(tmp_path: Path) -> None:
+    path = write(tmp_path, [attempt(CELLS[0], 1), attempt(CELLS[1], 2)])
+    for old in (False, True):
+        if old:
+            as_before_checksums(path)
+        lines = path.read_bytes().splitlines(keepends=True)
+        header = lines[0]
+        before = read_attempts(folder(tmp_path), CELLS[:1])
+        assert len(before.attempts) == 1
+        for place in range(0, len(header) - 1, 3):
+            lines[0] = header[:place] + bytes([header[place] ^ 2]) + header[place + 1 :]
+            path.write_bytes(b"".join(lines))
+            found = read_attempts(folder(tmp_path), CELLS[:1])
+            assert found.attempts == before.attempts, lines[0]
+            assert old or found.damage, lines[0]
+        path.write_bytes(b"".join([header, *lines[1:]]))
+
+
+def test_line_without_its_checksum_is_dropped_unless_the_file_never_had_any(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, [attempt(CELLS[n], n) for n in range(2)])
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(whole.replace(lines[1], lines[1].replace(b',"crc"', b',"cru"')))
+    found = read_attempts(folder(tmp_path), CELLS)
+    assert set(found.attempts) == set(CELLS[1:2])
+    assert "line 2: damaged" in found.damage[0]
+    path.write_bytes(whole)
+    as_before_checksums(path)
+    found = read_attempts(folder(tmp_path), CELLS)
+    assert set(found.attempts) == set(CELLS[:2])
+    assert found.damage == []
+
+
+def test_store_reports_damaged_lines_and_files_without_checksums(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    as_before_checksums(write(tmp_path, [attempt(CELLS[0], 1)]))
+    path = write(tmp_path, [attempt(CELLS[1], 1, "3"), attempt(CELLS[2], 1)])
+    path.write_bytes(path.read_bytes().replace(b'"text":"3"', b'"text":"2"', 1))
+    show_store(str(tmp_path), "resources/prices.yaml")
+    said = capsys.readouterr().out
+    assert f"{path}, line 2: damaged; its" in said
+    assert "1 files were written without checksums by an earlier version" in said
+    (row,) = store_contents(tmp_path, Path("resources/prices.yaml")).to_dicts()
+    assert (row["damaged_lines"], row["unchecked_files"], row["attempts"]) == (1, 1, 2)
+
+
+def test_interrupted_compaction_leaves_one_compacted_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path)
+    originals = {path: path.read_bytes() for path in folder(tmp_path).iterdir()}
+    compact_store(tmp_path)
+    (first,) = folder(tmp_path).iterdir()
+    for path, content in originals.items():
+        path.write_bytes(content)
+    monkeypatch.setattr(
+        compaction,
+        "compacted_name",
+        lambda names, path: compacted_name(names, path).replace(".parquet", "x.parquet"),
+    )
+    compact_store(tmp_path)
+    assert [path.name for path in folder(tmp_path).iterdir()] == [f"{first.stem}x.parquet"]
