@@ -135,7 +135,7 @@ def _limits(row: Row) -> list[str]:
     ]
     if few:
         found.append(
-            f"Few personas carry S: that of {' and that of '.join(few)} effective personas of "
+            f"S rests on few personas: that of {' and that of '.join(few)} effective personas of "
             f"{row['n_personas']}. A kind of persona that makes up to "
             f"{100 * row['unseen_share']:.1f} % of the population may be missing from this sample "
             "(95 % confidence), and could change S."

@@ -143,7 +143,7 @@ def test_few_effective_personas_are_said_with_the_share_of_unseen_ones() -> None
     ratings = {"plain": even, "tame": even, "wild": carried}
     frames = [moments(values, OF, variant=variant) for variant, values in ratings.items()]
     text = headlines({}, frames=frames)["verdicts"][0]["summary"]
-    assert "Few personas carry S: that of wild on" in text
+    assert "S rests on few personas: that of wild on" in text
     assert "A kind of persona that makes up to 4.9 % of the population" in text
 
 
