@@ -21,7 +21,7 @@ from itertools import chain, islice
 from persona_collapse.asking import response as replies
 from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.client import Client, Outcome
-from persona_collapse.asking.learned import Allowed
+from persona_collapse.asking.learned import CHOICES, LONE_N, Allowed
 from persona_collapse.asking.limits import (
     LONGEST_WAIT_S,
     Gate,
@@ -63,6 +63,10 @@ ADVICE = (
         re.compile(r"log_?prob|log.probabilit", re.IGNORECASE),
         "Does it give log-probabilities at all? method: repeats (in sampling or a probe) does "
         "without them",
+    ),
+    (
+        re.compile("|".join([LONE_N.pattern, *map(re.escape, CHOICES)]), re.IGNORECASE),
+        "batching: single asks for one reply at a time; extra_body should hold no n",
     ),
     (
         re.compile(r"output limit was reached|higher max_tokens", re.IGNORECASE),

@@ -21,6 +21,7 @@ from persona_collapse.asking.prices import find_price, prompt_tokens, token_coun
 from persona_collapse.asking.replays import without_replays
 from persona_collapse.asking.settings import Settings
 from persona_collapse.commands.recorded import outcome_table, outcomes
+from persona_collapse.common.log import show
 from persona_collapse.endpoints.openai import Shard
 from persona_collapse.finetuning.data import check_dataset, read_examples
 from persona_collapse.finetuning.journal import FAILED, FINISHED, ending, known_id, open_intent
@@ -81,7 +82,7 @@ def plan_study(
     """
     read = outcomes(recorded)
     if read:
-        print(outcome_table(read))
+        show(outcome_table(read))
     check_training_data(finetunes)
     tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in finetunes]
     rows = [training_row(tune, Path(m["made"])) for tune, m in zip(tunes, finetunes, strict=True)]
@@ -90,20 +91,20 @@ def plan_study(
     if check:
         rows += check_rows(check, models)
     for note in notes:
-        print(f"Note: {note}")
+        show(f"Note: {note}")
     if not rows:
-        print("This study asks no model: its answers are recorded or simulated, and cost nothing.")
+        show("This study asks no model: its answers are recorded or simulated, and cost nothing.")
         return
     rows = with_total(rows)
     document = plan_document(rows, budget)
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     Path(output).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    print(plan_table(rows))
+    show(plan_table(rows))
     if budget:
         verdict = "does NOT suffice" if document["over_budget"] else "suffices"
         limits = ", ".join(f"{name} {limit}" for name, limit in budget.items())
-        print(f"The budget ({limits}) {verdict}.")
-    print(f"Written to {output}")
+        show(f"The budget ({limits}) {verdict}.")
+    show(f"Written to {output}")
 
 
 def asked_tasks(

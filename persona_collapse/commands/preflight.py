@@ -32,6 +32,7 @@ from persona_collapse.asking.slots import Ask
 from persona_collapse.asking.thoughts import part
 from persona_collapse.commands.costs import JUDGE, asked_tasks, known_models
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.log import show
 from persona_collapse.finetuning import messages
 from persona_collapse.finetuning.backends.base import RefusedError, UnansweredError
 from persona_collapse.finetuning.runner import Runner
@@ -144,7 +145,7 @@ def preflight_study(
             text = task.instrument.messages(item, persona)
             canaries.append(Canary(*names, asked, text, task.instrument.scale))
     if not canaries and not finetunes and not check:
-        print("This study asks no model: there is nothing to try.")
+        show("This study asks no model: there is nothing to try.")
         return
     frame, found = preflight(canaries, baseline, allow_mixed_backends)
     findings += found
@@ -155,8 +156,8 @@ def preflight_study(
     findings.sort(key=lambda finding: not finding.fatal)
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     frame.write_csv(output)
-    print(preflight_text(frame, findings))
-    print(f"Written to {output}")
+    show(preflight_text(frame, findings))
+    show(f"Written to {output}")
     fatal = [f"{f.model} {f.variant or ''}: {f.text}" for f in findings if f.fatal]
     if fatal:
         raise UserError("preflight: " + "\n  ".join(fatal))

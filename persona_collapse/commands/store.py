@@ -8,6 +8,7 @@ import polars as pl
 
 from persona_collapse.asking.prices import find_price
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.log import show
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import (
     CellFilter,
@@ -37,7 +38,7 @@ def show_store(store: str, prices: str) -> None:
     damage: list[str] = []
     frame = store_contents(Path(store), Path(prices), damage)
     if frame.is_empty():
-        print(f"{store}: no answers yet")
+        show(f"{store}: no answers yet")
         return
     with pl.Config(
         tbl_formatting="MARKDOWN",
@@ -48,11 +49,11 @@ def show_store(store: str, prices: str) -> None:
         tbl_width_chars=1000,
         fmt_str_lengths=80,
     ):
-        print(frame)
+        show(frame)
     for line in damage:
-        print(line)
+        show(line)
     if unchecked := frame["unchecked_files"].sum():
-        print(
+        show(
             f"{unchecked} files were written without checksums by an earlier version: damage that "
             "changes an answer cannot be told in them"
         )

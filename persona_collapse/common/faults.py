@@ -151,8 +151,8 @@ def explain(kind: Any, error: Mapping[str, Any], at: tuple[str | int, ...] = ())
     if rule == "missing":
         return f"{key_path([*at, *path[:-1]])}: the key {path[-1]!r} is missing"
     if error["loc"][-1:] == ("[key]",):
-        name, parent = path[-1], key_path([*at, *path[:-1]])
-        return f"{parent}: {name!r} cannot be used as a name ({error['msg']})"
+        parent = key_path([*at, *path[:-1]])
+        return f"{parent}: {_cut(repr(path[-1]))} cannot be used as a name ({error['msg']})"
     shown = _shown(value)
     if rule in BROKEN:
         return f"{place}: {shown} {BROKEN[rule].format(**limits)}"
@@ -219,5 +219,8 @@ def key_path(parts: Iterable[str | int]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = masked(json.dumps(value, ensure_ascii=False, default=str))
+    return _cut(masked(json.dumps(value, ensure_ascii=False, default=str)))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."

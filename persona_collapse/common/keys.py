@@ -139,14 +139,19 @@ class Unique:
         return {**handler(schema), "uniqueItems": True}
 
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$"  # of files and folders, so no longer ones
 Name = Annotated[
     str,
     Matches(
-        NAME, "a name of letters a to z, digits and . _ + - that starts with a letter or digit"
+        NAME,
+        "a name of at most 100 letters a to z, digits and . _ + - that starts with a letter or "
+        "digit",
     ),
 ]
 Text = Annotated[str, Limits(min_length=1)]
+Place = Annotated[
+    str, Matches(r"^[^{}\x00-\x1f]+$", "a path without braces and control characters")
+]
 Names = Annotated[tuple[str, ...], Limits(min_length=1), Unique()]
 GitBlob = Annotated[str, Matches("^[0-9a-f]{40}$", "a git blob id of 40 hex digits")]
 Sha256 = Annotated[str, Matches("^[0-9a-f]{64}$", "a sha256 of 64 hex digits")]

@@ -1,9 +1,29 @@
 """The log of all modules: one handler for stderr and the log file of the running job."""
 
 import logging
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
+
+# What terminals act on instead of showing it: escape sequences, control characters but for tab and
+# newline, and marks that turn the direction of text around. Servers and files may hold them.
+ACTED_ON = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def plain_text(text: object) -> str:
+    """Return a text without what a terminal would act on."""
+    return ACTED_ON.sub("", str(text))
+
+
+def show(text: object) -> None:
+    """Print a command's result."""
+    print(plain_text(text))
 
 
 class JobHandler(logging.Handler):
@@ -15,7 +35,7 @@ class JobHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one message; a full disk does not stop the job."""
-        text = self.format(record)
+        text = plain_text(self.format(record))
         if self.files:
             with suppress(OSError), self.files[-1].open("a", encoding="utf-8") as file:
                 file.write(f"{text}\n")

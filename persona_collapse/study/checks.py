@@ -9,11 +9,30 @@ from persona_collapse.asking.keys import PREFIX, SHORTEST, known_key, redacted
 from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.common.faults import key_path
 from persona_collapse.common.keys import keys_of
+from persona_collapse.common.secrets import masked
 from persona_collapse.study.model import ASKING, READING, Analysis, Endpoint, Misalignment, Study
+
+LONGEST_STEM = 100  # of a study file, which names a folder
+
+
+def check_path(path: Path) -> None:
+    """Refuse the name of a study file that cannot be that of its results."""
+    shown = masked(str(path)) if str(path).isprintable() else repr(str(path))
+    if not str(path).isprintable() or "{" in str(path) or "}" in str(path):
+        raise UserError(
+            f"{shown}: the path of a study may hold no braces and no control characters, which "
+            "have a meaning in the paths of results; rename it"
+        )
+    if len(path.stem.encode()) > LONGEST_STEM:
+        raise UserError(
+            f"{shown}: the name of a study file is that of its results, and may have at most "
+            f"{LONGEST_STEM} characters; rename it"
+        )
 
 
 def check_names(study: Study) -> None:
     """Check that names in a study refer to something; raise ``UserError`` with the key's path."""
+    _check_cases(study)
     _check_probes(study)
     _check_probe_roles(study)
     _check_stacks(study)
@@ -58,6 +77,26 @@ def _places(value: Any, key: str, place: tuple[str | int, ...]) -> Iterator[tupl
     for name, part in parts:
         yield from _places(name, key, place)
         yield from _places(part, key, (*place, name))
+
+
+def _check_cases(study: Study) -> None:
+    """Refuse names that differ only in case: on many disks their files would be the same."""
+    named: dict[str, Iterable[str]] = {
+        "endpoints": study.endpoints,
+        "models": study.models,
+        "probes": study.probes,
+        "datasets": study.datasets,
+        **{f"models.{key}.variants": model.variants for key, model in study.models.items()},
+    }
+    for where, names in named.items():
+        taken: dict[str, str] = {}
+        for name in names:
+            other = taken.setdefault(name.casefold(), name)
+            if other != name:
+                raise UserError(
+                    f"{study.path}: {where}: {other!r} and {name!r} differ only in case, and on "
+                    "many disks their files would be the same; rename one"
+                )
 
 
 def _check_probes(study: Study) -> None:

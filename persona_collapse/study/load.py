@@ -11,7 +11,7 @@ from persona_collapse.common.faults import check
 from persona_collapse.common.keys import given, plain
 from persona_collapse.common.yaml import read_yaml
 from persona_collapse.endpoints.base import FinetuneKeys, find
-from persona_collapse.study.checks import check_misalignment, check_names, check_secrets
+from persona_collapse.study.checks import check_misalignment, check_names, check_path, check_secrets
 from persona_collapse.study.model import (
     Endpoint,
     Finetune,
@@ -60,6 +60,7 @@ def load_study(
     ``${study_folder}`` is the folder of the study file. ``models`` narrows the study to these keys
     (a list, or one text with commas). Raises ``UserError`` with the path of the key.
     """
+    check_path(path)
     document = read_yaml(path)
     keys: StudyKeys = check(document, StudyKeys, str(path))
     known = {**(settings or {}), "study_folder": str(path.parent)}

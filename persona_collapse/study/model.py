@@ -14,6 +14,7 @@ from persona_collapse.common.keys import (
     Names,
     Natural,
     NonNegative,
+    Place,
     Positive,
     Text,
     Unique,
@@ -309,12 +310,12 @@ class ModelKeys(Keys):
 class ProbeKeys(Keys):
     """An instrument asked of variants, with a persona set or without."""
 
-    instrument: Text = key(
+    instrument: Place = key(
         "bundled `moral30`, fetched `mfq30`, or a YAML file of the same form; "
         "`instruments/<name>.yaml` beside the study file comes first",
         type="name or path",
     )
-    personas: Text | None = key(
+    personas: Place | None = key(
         "bundled `everyday100`, `toxic8`, fetched `personahub100`, `toxic8-paper`, or a YAML "
         "file; `personas/<name>.yaml` beside the study file comes first; without it the probe is "
         "unconditioned",
@@ -396,9 +397,9 @@ class RunSettings(Keys):
     models: str | tuple[str, ...] | None = key(
         "narrows the study to these models", None, type="list, or names with commas", shown="all"
     )
-    results: Text = key("where outputs go", "results", type="path")
-    store: Text = key("where paid answers are stored; back it up", "answer_store", type="path")
-    prices: Text = key("dollars per million tokens", "resources/prices.yaml", type="path")
+    results: Place = key("where outputs go", "results", type="path")
+    store: Place = key("where paid answers are stored; back it up", "answer_store", type="path")
+    prices: Place = key("dollars per million tokens", "resources/prices.yaml", type="path")
     sampling_on: Literal["nodes", "controller"] = key(
         "where a cluster answers shards: as jobs, or beside `snakemake` itself where compute "
         "nodes have no internet",

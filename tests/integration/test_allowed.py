@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from persona_collapse.common.errors import UserError
 from tests.helpers import scripted_server as scripted
 from tests.helpers.made_tasks import make_task
 from tests.helpers.scripted_server import Fault, ScriptedServer
@@ -166,3 +167,34 @@ def test_environment_of_another_account_is_not_sent(
     server.always = look
     assert ask(server)["status"].to_list() == ["ok"] * 4
     assert "account" not in "".join(seen)
+
+
+REFUSALS = {
+    "n": ({"extra_body": {"n": 4}}, "n must be 1", "batching: single"),
+    "choices": ({"extra_body": {"n": 4}}, "Multiple completions are off", "batching: single"),
+    "log-probabilities": (
+        {"method": "logprobs"},
+        "logprobs is not supported with this model",
+        "method: repeats",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_refusal_of_all_requests_names_the_key_to_set(
+    name: str, server: ScriptedServer, ask: Asker
+) -> None:
+    settings, message, key = REFUSALS[name]
+    server.always = scripted.status(400, message=message)
+    with pytest.raises(UserError, match=key):
+        ask(server, make_task(items=8, repetitions=1), max_in_flight=1, **settings)
+    assert server.count <= 20
+
+
+def test_request_for_one_reply_alone_names_the_key_where_it_is_learned(
+    server: ScriptedServer, ask: Asker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.always = refusing(lambda body: "n" in body, "n must be 1")
+    ask(server, make_task(items=8, repetitions=4), max_in_flight=1)
+    assert capsys.readouterr().err.count("batching: single sets it") == 1
+    assert (server.count, server.choices) == (33, 32)

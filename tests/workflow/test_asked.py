@@ -110,8 +110,9 @@ def holding(project: Project, text: str) -> list[str]:
 def test_api_key_is_required_only_to_send_requests(asked: Project, server: ScriptedServer) -> None:
     """No key: planning works, asking says what is missing; .env gives it; stored needs none."""
     # A server that writes the key into its errors.
-    leak = scripted.status(500, message=f"the key {KEY} is odd")
-    server._faults = chain([leak, leak], repeat(None))
+    leak = scripted.status(500, message=f"\x1b[31mthe key {KEY} is odd")
+    cut = scripted.status(500, message="x" * 280 + KEY)
+    server._faults = chain([leak, cut], repeat(None))
     config = make_study(asked, server, "keyed")
     assert asked.planned("--config", config, *ANSWERS)["answer_shard"] == 2
     said = asked.fail("--config", config, *ANSWERS)
@@ -125,13 +126,42 @@ def test_api_key_is_required_only_to_send_requests(asked: Project, server: Scrip
     assert pl.concat(frames)["status"].to_list() == ["ok"] * (CELLS * REPETITIONS)
     assert sum(frame["transport_failures"].sum() for frame in frames) == 2 * REPETITIONS
     assert holding(asked, "[api key] is odd")
-    assert holding(asked, KEY) == []
-    assert KEY not in said
+    assert holding(asked, KEY[:12]) == []
+    assert KEY[:12] not in said
     (asked.root / ".env").unlink()
     subprocess.run(["rm", "-r", str(asked.root / "results")], check=True)
     asked.run("--config", config, *ANSWERS)
     assert server.count == CELLS + 2
     assert collected(asked, "keyed").equals(frames[0])
+
+
+@pytest.mark.parametrize("place", ["api_key_env", "base_url", "extra_body"])
+def test_study_that_holds_a_key_is_refused_before_anything_is_asked(
+    place: str, asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    values = {"api_key_env": KEY, "base_url": f"{server.base_url}?key={KEY}"}
+    change = {place: values.get(place, {"user": KEY})}
+    config = make_study(asked, server, "holds", endpoint=change)
+    said = asked.fail("--config", config, *ANSWERS)
+    assert place in said
+    assert KEY[:12] not in said
+    assert "Traceback" not in said
+    assert server.count == 0
+    (asked.root / "config/studies/holds.yaml").unlink()
+    assert holding(asked, KEY[:12]) == []
+
+
+@pytest.mark.parametrize("name", ["con{a}", "n" * 101])
+def test_study_whose_results_cannot_have_its_name_is_refused(
+    name: str, asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    make_study(asked, server, name)
+    said = asked.fail("--config", f"study=config/studies/{name}.yaml", *ANSWERS)
+    assert "rename it" in said
+    assert "Traceback" not in said
+    assert server.count == 0
 
 
 def test_invalid_api_key_stops_the_run(

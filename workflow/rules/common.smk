@@ -14,6 +14,7 @@ from persona_collapse.handover.bundle import bundle_of, study_file
 from persona_collapse.commands.recorded import outcomes
 from persona_collapse.common.faults import check
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.log import plain_text
 from persona_collapse.figures.catalogue import rules as figure_rules
 from persona_collapse.plan.answers import Places
 from persona_collapse.plan.band import asked_by
@@ -61,9 +62,9 @@ try:
 except UserError as fault:
     # To standard error, where --quiet does not reach. A WorkflowError would be followed by places
     # in this file, which say nothing to a user.
-    sys.exit(f"persona-collapse: {fault}")
+    sys.exit(f"persona-collapse: {plain_text(fault)}")
 for note in PLAN.notes:
-    logger.warning(f"Note: {note}")
+    logger.warning(f"Note: {plain_text(note)}")
 
 # Snakemake takes its locks later, and only one that is left by a killed run can be in the way.
 RECORD = None

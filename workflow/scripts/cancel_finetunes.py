@@ -4,18 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.jobs import run
+from persona_collapse.common.log import show
 from persona_collapse.finetuning.runner import Runner
 
 
 def cancel_finetunes(finetunes: list[dict[str, Any]]) -> None:
     """Print the state of every fine-tuned variant's job after cancelling it; order nothing."""
     if not finetunes:
-        print("This study fine-tunes no variant: there is nothing to cancel.")
+        show("This study fine-tunes no variant: there is nothing to cancel.")
     for entry in finetunes:
         if not Path(entry["data"]).is_file():  # never fetched, so never uploaded
-            print(f"{entry['order']['model']} {entry['order']['variant']}: no job")
+            show(f"{entry['order']['model']} {entry['order']['variant']}: no job")
             continue
-        print(Runner.of(entry["order"], Path(entry["data"]), entry["settings"]).cancel())
+        show(Runner.of(entry["order"], Path(entry["data"]), entry["settings"]).cancel())
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from persona_collapse.common.jobs import run
+from persona_collapse.common.log import show
 from persona_collapse.store.compaction import compact_store
 
 
 def compact(store: str) -> None:
     """Compact the store and print what was done."""
     for line in compact_store(Path(store)):
-        print(line)
+        show(line)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,10 @@ def write(folder: Path, text: str) -> Path:
         ({}, "the file as a whole: the key 'parts' is missing"),
         ({"parts": {}}, "parts: must not be empty"),
         ({"parts": {"a": 3}}, "parts.a: expected a mapping, found 3"),
-        ({"parts": {"a b": {"count": 1}}}, "parts: 'a b' cannot be used as a name (a name of lett"),
+        (
+            {"parts": {"a b": {"count": 1}}},
+            "parts: 'a b' cannot be used as a name (a name of at most",
+        ),
         ({"parts": {"a": {"cuont": 1}}}, "parts.a.cuont: unknown key (did you mean 'count'?); the"),
         ({"parts": {"a": {"count": 0}}}, "parts.a.count: 0 is less than the minimum of 1"),
         ({"parts": {"a": {"count": "1"}}}, 'parts.a.count: expected an integer, found "1"'),

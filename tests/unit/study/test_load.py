@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.faults import check
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.checks import check_size
 from persona_collapse.study.load import find_study, load_study
-from persona_collapse.study.model import Study
+from persona_collapse.study.model import RunSettings, Study
 from tests.helpers.studies import (
     THREE_KINDS,
     load_changed,
@@ -213,3 +214,53 @@ def test_key_that_cannot_be_sent_is_refused_at_planning(
     monkeypatch.setenv("MINE", "clé-0123456789ab")
     with pytest.raises(UserError, match=r"variable MINE .*letters beyond ASCII"):
         load(tmp_path, {f"{SERVER}/api_key_env": "MINE"})
+
+
+@pytest.mark.parametrize("kind", ["models", "probes", "endpoints", "models/m1/variants"])
+@pytest.mark.parametrize("name", ["n" * 101, "n" * 300, "modèle", "a{b}", "a b", "a\x1b[31m"])
+def test_name_that_no_file_can_have_is_refused(tmp_path: Path, kind: str, name: str) -> None:
+    with pytest.raises(UserError, match=r"cannot be used as a name .*at most 100 letters") as fault:
+        load(tmp_path, {f"{kind}/{name}": _an_entry(kind)})
+    assert len(str(fault.value)) < 400 + len(str(tmp_path))
+    assert "\x1b" not in str(fault.value)
+
+
+def _an_entry(kind: str) -> Any:
+    """Return another entry of a kind that the three-kinds study has."""
+    entries: Any = THREE_KINDS
+    for part in kind.split("/"):
+        entries = entries[part]
+    return next(iter(entries.values()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("models", "M1"),
+        ("probes", "RolePlay"),
+        ("endpoints", "SERVER"),
+        ("models/m1/variants", "Base"),
+    ],
+)
+def test_names_that_differ_only_in_case_are_refused(tmp_path: Path, kind: str, name: str) -> None:
+    where = kind.replace("/", ".")
+    with pytest.raises(UserError, match=rf"{where}: .*'{name}' differ only in case.*rename one"):
+        load(tmp_path, {f"{kind}/{name}": _an_entry(kind)})
+
+
+@pytest.mark.parametrize("name", ["con{a}", "a{", "n" * 101, "a\x1b[31mb", "folder{x}/s"])
+def test_study_file_with_a_name_that_results_cannot_have_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    made = tmp_path / f"{name}.yaml"
+    made.parent.mkdir(exist_ok=True)
+    made.write_text(yaml.safe_dump(THREE_KINDS))
+    with pytest.raises(UserError, match="rename it") as fault:
+        load_study(made, {"published_root": str(tmp_path)})
+    assert "\x1b" not in str(fault.value)
+
+
+@pytest.mark.parametrize("key", ["results", "store", "prices"])
+def test_path_of_run_settings_with_braces_is_refused(key: str) -> None:
+    with pytest.raises(UserError, match=f"{key}: .* is not a path without braces"):
+        check({"study": "demo", key: "out{a}"}, RunSettings, "config")
