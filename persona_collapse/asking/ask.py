@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from persona_collapse.asking.breaker import STORE, Breaker
 from persona_collapse.asking.keys import find_key
 from persona_collapse.asking.prices import Price, find_price
 from persona_collapse.asking.replays import without_replays
@@ -16,6 +18,7 @@ from persona_collapse.asking.unanswered import failed_of, refuse
 from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import read_attempts, stream_folder
+from persona_collapse.store.writer import Writer, import_rescued
 
 Attempts = Mapping[str, list[Attempt]]  # by cell, in the order of their replies
 
@@ -70,6 +73,7 @@ def complete(
     and when some requests failed, unless ``settings.accept_errors`` or ``partly`` allow it; what
     arrived until then is in the store.
     """
+    import_rescued(Path(settings.rescued), stream_folder(Path(settings.store), settings.stream))
     attempts = stored(cells, settings)
     order = pending(attempts)
     if not order.replies:
@@ -90,12 +94,10 @@ def ask(order: Order, settings: Settings) -> None:
     Raises ``UserError`` when the run had to stop; what arrived until then is in the store.
     """
     # Imported here: where the store has every answer, no network client is loaded.
-    from persona_collapse.asking.breaker import Breaker
     from persona_collapse.asking.budget import Budget
     from persona_collapse.asking.client import Client
     from persona_collapse.asking.engine import Engine, StoppedError
     from persona_collapse.asking.progress import Progress
-    from persona_collapse.store.writer import Writer
 
     if is_placeholder(settings.model):
         raise UserError(
@@ -111,7 +113,9 @@ def ask(order: Order, settings: Settings) -> None:
         budget = Budget(store, settings.scope, settings.budget, settings.max_in_flight)
     about = {"generation": settings.generation, "scope": settings.scope, "probe": order.label}
     cells = {*order.cells, *(known.cell for known in order.answered)}
-    writer = Writer(store, settings.stream, cells, about)
+    writer = Writer(store, settings.stream, cells, about, Path(settings.rescued))
+    with _stopping(breaker):
+        writer.open()
     progress = Progress(order.label, order.replies, settings.progress)
 
     async def run() -> None:
@@ -126,10 +130,23 @@ def ask(order: Order, settings: Settings) -> None:
     finally:
         progress.close()
         try:
-            writer.close()  # first: it holds paid answers that are not yet on disk
+            with _stopping(breaker):
+                if writer.fault is not None:
+                    breaker.trip(STORE, f"{writer.folder}: {writer.fault.strerror}")
+                writer.close()  # first: it holds paid answers that are not yet on disk
         finally:
             if budget:
                 budget.close()
+
+
+@contextmanager
+def _stopping(breaker: Breaker) -> Iterator[None]:
+    """Stop the other jobs of a run where the store cannot be written."""
+    try:
+        yield
+    except UserError as fault:
+        breaker.trip(STORE, str(fault))
+        raise
 
 
 def is_placeholder(model: str) -> bool:

@@ -1,8 +1,8 @@
 """The circuit breaker of a run: what only the user can fix stops all of its jobs.
 
 Snakemake answers each shard in a process of its own and, by default, continues after a failed one.
-The first job that learns of a refused key or an empty account writes the reason into a folder of
-the run; jobs that start later read it and send nothing.
+The first job that learns of a refused key, an empty account or a full disk writes the reason into a
+folder of the run; jobs that start later read it and send nothing.
 """
 
 from contextlib import suppress
@@ -14,6 +14,7 @@ from persona_collapse.common.hashing import digest
 
 # Causes that concern the key; all others concern the model alone.
 KEY_CAUSES = ("http_401", "http_402", "insufficient_quota", "invalid_api_key")
+STORE = "store"  # the cause where answers cannot be stored
 
 
 class Breaker:
@@ -23,18 +24,20 @@ class Breaker:
         self.folder = Path(settings.stops) if settings.stops else None
         account = {"base_url": settings.base_url, "api_key_env": settings.api_key_env}
         self._account = f"{digest(account)[:16]}.txt"
+        self._store = f"{digest({'store': settings.store})[:16]}.txt"
         self._model = f"{digest({**account, 'model': settings.model})[:16]}.txt"
 
     def check(self) -> None:
         """Raise ``UserError`` with the reason where another job of the run had to stop."""
-        for name in (self._account, self._model):
+        for name in (self._store, self._account, self._model):
             with suppress(OSError):
                 if self.folder and (reason := (self.folder / name).read_text(encoding="utf-8")):
                     raise UserError(f"no request was sent for this shard: {reason}")
 
     def trip(self, cause: str, message: str) -> None:
-        """Stop later jobs with the same key, or the same key and model, depending on the cause."""
+        """Stop later jobs with the same store, key, or key and model, depending on the cause."""
         name = self._account if cause in KEY_CAUSES else self._model
+        name = self._store if cause == STORE else name
         with suppress(OSError):  # this job reports the reason in any case
             if self.folder:
                 self.folder.mkdir(parents=True, exist_ok=True)

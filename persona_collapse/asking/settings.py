@@ -75,8 +75,9 @@ class Run:
     ``token_limit_parameter`` None starts with ``max_tokens`` and switches when the server refuses
     that name. ``transport_attempts`` limits the consecutive failures of one request. ``scope``
     names the budget (the study's name). ``prices`` is the file of prices, ``stops`` the folder of
-    the circuit breaker (``breaker``). ``accept_errors`` goes on without replies that failed, and
-    notes them in the folder ``accepted`` (``unanswered``).
+    the circuit breaker (``breaker``). ``rescued`` is the folder of answers
+    that the store could not take. ``accept_errors`` goes on without replies that failed, and notes
+    them in the folder ``accepted`` (``unanswered``).
     """
 
     api_key_env: str | None = "OPENAI_API_KEY"
@@ -94,6 +95,7 @@ class Run:
     prices: str = "resources/prices.yaml"
     scope: str = "study"
     stops: str | None = None
+    rescued: str = "rescued_answers"
     accept_errors: bool = False
     accepted: str | None = None
     progress: bool = True

@@ -7,6 +7,7 @@ its new shards.
 
 from dataclasses import astuple, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from persona_collapse.asking.unanswered import note_of
@@ -53,6 +54,7 @@ class Places:
             "store": self.store,
             "prices": self.prices,
             "stops": self.stops,
+            "rescued": str(Path(self.results).parent.parent / "rescued_answers"),
             "accept_errors": self.accept_errors,
             "accepted": self.accepted,
         }

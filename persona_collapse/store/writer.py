@@ -6,11 +6,12 @@ import socket
 import tempfile
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.common.files import now, open_own_file
+from persona_collapse.common.files import now, open_own_file, sync_folder, write_atomically
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.checksums import with_checksum
 from persona_collapse.store.files import END, header_line, stream_folder
@@ -19,19 +20,26 @@ LAST_TRIES_S = (0.0, 0.5, 1.0, 2.0, 4.0)  # pauses before the last tries on a fu
 
 
 class Writer:
-    """Appends attempts to a file of its own, created with the first attempt.
+    """Appends attempts to a file of its own, which ``open`` creates before anything is paid.
 
     A line is passed to the operating system at once, so that a killed process loses nothing that
     it received; ``sync`` protects against power loss. After a failed write (disk full, quota) the
     rest stays in memory and ``fault`` is set: the caller stops asking, and ``close`` tries again,
-    then saves the rest elsewhere. Only ``sync`` may be called from another thread.
+    then saves the rest in the folder ``rescued``, from where ``import_rescued`` takes it. A file
+    without an attempt is removed. Only ``sync`` may be called from another thread.
     """
 
     def __init__(
-        self, root: Path, stream: dict[str, Any], cells: Collection[str], about: dict[str, Any]
+        self,
+        root: Path,
+        stream: dict[str, Any],
+        cells: Collection[str],
+        about: dict[str, Any],
+        rescued: Path | None = None,
     ) -> None:
         self.folder = stream_folder(root, stream)
         self.fault: OSError | None = None
+        self._rescued = rescued
         self._header = header_line(
             {**stream, **about, "host": socket.gethostname(), "pid": os.getpid(), "at": now()},
             cells,
@@ -42,6 +50,20 @@ class Writer:
         self._begun = b""  # the part of an incomplete line that is on disk
         self._unsynced = False
         self.appended = 0
+
+    def open(self) -> None:
+        """Create the file and write its header; raises ``UserError`` where that fails."""
+        self._write()
+        if self.fault is None:
+            self.sync()
+        if self.fault is not None:
+            self._unwritten.clear()
+            self.close()
+            raise UserError(
+                f"{self.folder}: {self.fault.strerror}: answers cannot be stored there, so no "
+                "request was sent. Make that folder writable, or free space on its disk, and run "
+                "the same command again"
+            )
 
     def append(self, attempt: Attempt) -> None:
         """Write one attempt; a full disk sets ``fault`` and raises nothing."""
@@ -63,7 +85,7 @@ class Writer:
 
         Raises ``UserError`` when the disk stays full; the rest is then saved in another file.
         """
-        if self.fault is None and self._file is not None:
+        if self.fault is None and self._file is not None and self.appended:
             self._unwritten += with_checksum(END + json.dumps(now()).encode() + b"}\n")
         for pause in LAST_TRIES_S:
             if not self._unwritten:
@@ -74,6 +96,8 @@ class Writer:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+        if self._path is not None and not self.appended:
+            self._path.unlink(missing_ok=True)
         if self._unwritten:
             raise UserError(self._rescue())
 
@@ -101,19 +125,55 @@ class Writer:
         return True
 
     def _rescue(self) -> str:
-        """Save the rest outside the store; return a message that says what to do."""
+        """Save the rest outside the store; return a message that says where, and what to do."""
         reason = self.fault.strerror if self.fault else "cannot be written"
         text = f"{self._path or self.folder}: {reason}; the run stopped asking"
         rest = self._begun + self._unwritten  # whole lines; readers drop the torn one on disk
         if not rest.startswith(self._header):
             rest = self._header + rest
+        if self._rescued is not None:
+            place = self._rescued / self.folder.name
+            with suppress(OSError):
+                place.mkdir(parents=True, exist_ok=True)
+                name = _saved(rest, place)
+                return (
+                    f"{text}. Its last answers, already paid, are in {name}: free space and run "
+                    "the same command again, which takes them from there"
+                )
         try:
-            handle, name = tempfile.mkstemp(prefix="rescued-", suffix=".jsonl")
-            with os.fdopen(handle, "wb") as file:
-                file.write(rest)
+            name = _saved(rest, None)
         except OSError as fault:
             return f"{text}; the last {self.appended} answers could be saved nowhere: {fault}"
         return (
             f"{text}. Its last answers, already paid, are in {name}: free space, move that file "
             f"into {self.folder}, and run the same command again"
         )
+
+
+def _saved(content: bytes, folder: Path | None) -> str:
+    """Write a new file whose name no other has, in the system's temporary folder by default."""
+    handle, name = tempfile.mkstemp(prefix="rescued-", suffix=".jsonl", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return name
+
+
+def import_rescued(rescued: Path, folder: Path) -> int:
+    """Move what could not be written into a stream's folder there; return the number of files.
+
+    A file that cannot be moved yet stays. Processes that import at once write the same file.
+    """
+    moved = 0
+    for path in sorted((rescued / folder.name).glob("*.jsonl")):
+        with suppress(OSError):
+            write_atomically(folder / path.name, path.read_bytes())
+            sync_folder(folder)
+            path.unlink(missing_ok=True)
+            moved += 1
+    return moved

@@ -44,6 +44,7 @@ def ask(store: Path, monkeypatch: pytest.MonkeyPatch) -> Asker:
             "model": "scripted",
             "api_key_env": "SCRIPTED_KEY",
             "store": str(store),
+            "rescued": str(store.parent / "rescued_answers"),
             "timeout_s": 5.0,
             "progress": False,
             **settings,

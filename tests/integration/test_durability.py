@@ -161,7 +161,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
     return disk
 
 
-def test_full_disk_saves_answers_in_another_file(
+def test_full_disk_saves_answers_beside_the_results_and_imports_them(
     server: ScriptedServer, ask: Asker, store: Path, full_disk: FullDisk
 ) -> None:
     server.latency = 0.02
@@ -171,10 +171,11 @@ def test_full_disk_saves_answers_in_another_file(
     paid = server.count
     assert 4 < paid < 30
     rescued = Path(str(full.value).split("are in ")[1].split(":")[0])
+    assert rescued.parent.parent == store.parent / "rescued_answers"
     full_disk.room = 1 << 30
-    rescued.rename(next(store.rglob("*.jsonl")).parent / rescued.name)
     assert ask(server, task)["status"].to_list() == ["ok"] * 120
     assert server.count == 60
+    assert not rescued.exists()
 
 
 def test_full_disk_with_a_budget_saves_answers_in_another_file(
@@ -191,17 +192,53 @@ def test_full_disk_with_a_budget_saves_answers_in_another_file(
     monkeypatch.setattr(os, "pwrite", count)
     server.latency = 0.02
     task = make_task(items=60, repetitions=2)
-    with pytest.raises(UserError, match=r"No space left.*already paid, are in (\S+):") as full:
+    with pytest.raises(UserError, match=r"No space left.*already paid, are in (\S+):"):
         ask(server, task, max_in_flight=4, budget={"max_requests": 100})
-    rescued = Path(str(full.value).split("are in ")[1].split(":")[0])
-    paid = server.count
-    assert len(rescued.read_bytes().splitlines()) > 1
+    assert 0 < server.count < 60
     full_disk.room = 1 << 30
-    folder = Path(str(full.value).split("into ")[1].split(",")[0])
-    rescued.rename(folder / rescued.name)
     assert ask(server, task)["status"].to_list() == ["ok"] * 120
     assert server.count == 60
-    assert paid < 60
+
+
+@pytest.mark.parametrize("room", [0, 20])
+def test_store_that_cannot_be_written_is_noticed_before_the_first_request(
+    server: ScriptedServer, ask: Asker, store: Path, full_disk: FullDisk, tmp_path: Path, room: int
+) -> None:
+    """No shard sends a request, also those that begin later; the next run asks everything."""
+    full_disk.room = room
+    run = {"stops": str(tmp_path / "run")}
+    with pytest.raises(UserError, match="No space left on device: answers cannot be stored"):
+        ask(server, make_task(items=2), **run)
+    full_disk.room = 1 << 30
+    with pytest.raises(UserError, match="no request was sent for this shard"):
+        ask(server, make_task(items=3), model="another", **run)
+    assert server.count == 0
+    assert ask(server, make_task(items=3))["status"].to_list() == ["ok"] * 12
+
+
+def test_store_of_another_user_is_noticed_before_the_first_request(
+    server: ScriptedServer, ask: Asker, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(writer, "open_own_file", refused)
+    with pytest.raises(UserError, match=r"Read-only file system.*no request was sent"):
+        ask(server)
+    assert server.count == 0
+
+
+def test_disk_that_fills_up_in_one_shard_stops_the_others(
+    server: ScriptedServer, ask: Asker, full_disk: FullDisk, tmp_path: Path
+) -> None:
+    run = {"stops": str(tmp_path / "run"), "max_in_flight": 4}
+    server.latency = 0.02
+    with pytest.raises(UserError, match="No space left"):
+        ask(server, make_task(items=60, repetitions=2), **run)
+    paid, full_disk.room = server.count, 1 << 30
+    with pytest.raises(UserError, match=r"no request was sent for this shard.*No space left"):
+        ask(server, make_task(personas=2, items=60, repetitions=2), **run)
+    assert server.count == paid
 
 
 def test_disk_freed_in_time_loses_no_answer(

@@ -422,3 +422,13 @@ def test_store_moved_during_a_run_gives_no_errors_as_answers(
     asked.run("--config", config, *ANSWERS)
     assert server.count == CELLS
     assert set(collected(asked, "moved")["status"]) == {"ok"}
+
+
+def test_store_that_cannot_be_written_stops_every_shard_before_a_request(
+    asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    config = make_study(asked, server, "closed")
+    said = asked.fail("--config", config, "store=/proc/none", *ANSWERS)
+    assert "answers cannot be stored there, so no request was sent" in said
+    assert server.count == 0

@@ -45,6 +45,7 @@ OTHER_RUN: dict[str, Any] = {
     "prices": "elsewhere.yaml",
     "scope": "other",
     "stops": "elsewhere",
+    "rescued": "elsewhere",
     "accept_errors": True,
     "accepted": "elsewhere",
     "progress": False,
