@@ -83,6 +83,7 @@ ADVICE = (
         "change the provider's filter",
     ),
 )
+DROP_S = 10.0  # within which an interrupt repeats the one before: drop what is on its way
 GO_ON = "every answer that arrived is in the store: run the same command again to continue"
 THEN_GO_ON = "run the same command again to continue: every answer that arrived is in the store"
 
@@ -127,6 +128,8 @@ class Engine:
         # Of the last answered request of all: when it was sent, and when it was answered.
         self._proof_sent_at = self._proof_at = float("-inf")
         self._workers: list[asyncio.Task[None]] = []
+        self._on_their_way: dict[asyncio.Task[None] | None, float] = {}  # sent at, by worker
+        self._warned_at = float("-inf")
         self._busy = 0  # workers that have a job
 
     async def run(self, jobs: Iterator[Job], answered: Sequence[Ask] = ()) -> None:
@@ -333,8 +336,10 @@ class Engine:
                 return None
             if self.budget:
                 self.budget.take(estimate)
+            self._on_their_way[asyncio.current_task()] = time.monotonic()
             outcome = await self.client.send(ask)
         finally:
+            self._on_their_way.pop(asyncio.current_task(), None)
             self.gate.release()
         if self.budget:
             self.budget.settle(estimate, self._cost(outcome.attempt, estimate))
@@ -454,7 +459,7 @@ class Engine:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Stop the run on SIGINT or SIGTERM; a second one cancels requests in flight."""
+        """Stop the run on SIGINT or SIGTERM; see ``_interrupt`` for the next ones."""
         loop, caught = asyncio.get_running_loop(), []
         for number in (signal.SIGINT, signal.SIGTERM):
             # Not available outside the main thread and on some systems.
@@ -468,10 +473,26 @@ class Engine:
                 loop.remove_signal_handler(number)
 
     def _interrupt(self, number: int) -> None:
-        if self._stopped.is_set():
-            for worker in self._workers:
-                worker.cancel()
-        self.progress.say(f"stopping; waiting for {self.gate.in_flight} requests in flight")
+        """Stop; the second time say what is on its way, the third time in ten seconds drop it."""
+        now, count = time.monotonic(), len(self._on_their_way)
+        if self._stopped.is_set() and count:
+            if now - self._warned_at <= DROP_S:
+                self.progress.say(
+                    f"{count} requests are dropped on their way; they may be billed, and the next "
+                    "run asks them again"
+                )
+                for worker in self._workers:
+                    worker.cancel()
+                return
+            self._warned_at = now
+            oldest = now - min(self._on_their_way.values())
+            self.progress.say(
+                f"{count} requests are on their way, the oldest for {oldest:.0f} s of at most "
+                f"{self.settings.timeout_s:.0f} s; their answers will be billed and are kept if "
+                f"you wait. To drop them, interrupt once more within {DROP_S:.0f} seconds"
+            )
+            return
+        self.progress.say(f"stopping; waiting for {count} requests in flight")
         name = signal.Signals(number).name
         self.stop(UserError(f"stopped by {name}; {GO_ON} ({self.writer.folder})"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import multiprocessing
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -19,6 +21,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from persona_collapse.asking.budget import Budget
+from persona_collapse.asking.engine import DROP_S, Engine
 from persona_collapse.commands.store import store_contents
 from persona_collapse.common.errors import UserError
 from persona_collapse.store import writer
@@ -120,6 +123,54 @@ def test_signal_stops_run_after_requests_in_flight(number: signal.Signals, tmp_p
         assert stored(tmp_path / "store") == server.count < 100
         assert start(server, tmp_path / "store", tmp_path / "out.parquet", **task).wait() == 0
         assert server.count == 100
+
+
+def test_second_interrupt_keeps_requests_and_a_third_drops_them(tmp_path: Path) -> None:
+    task = {"personas": 5, "items": 20, "repetitions": 2}
+    store = tmp_path / "store"
+    with ScriptedServer(latency=2.0) as server:
+        run = start(server, store, tmp_path / "out.parquet", **task)
+        while server.count < 16:
+            time.sleep(0.001)
+        for _ in range(2):
+            run.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        assert run.poll() is None
+        assert run.wait(20) == 1
+        assert run.stderr is not None
+        said = run.stderr.read().decode()
+        assert "16 requests are on their way, the oldest for" in said
+        assert "of at most 60 s" in said
+        assert "interrupt once more within 10 seconds" in said
+        assert "Traceback" not in said
+        assert stored(store) == server.count == 16
+        server.latency = 30.0
+        run = start(server, store, tmp_path / "out.parquet", **task)
+        while server.count < 32:
+            time.sleep(0.001)
+        for _ in range(3):
+            run.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        assert run.wait(10) == 1
+        assert run.stderr is not None
+        said = run.stderr.read().decode()
+        assert "16 requests are dropped on their way" in said
+        assert "Traceback" not in said
+        assert stored(store) == 16
+
+
+def test_third_interrupt_after_a_long_time_asks_again() -> None:
+    engine = Engine.__new__(Engine)
+    engine._stopped, engine._fault = asyncio.Event(), None
+    engine._stopped.set()
+    said: list[str] = []
+    engine.progress = SimpleNamespace(say=said.append)  # type: ignore[assignment]
+    engine.settings = SimpleNamespace(timeout_s=60.0)  # type: ignore[assignment]
+    engine._on_their_way = {None: time.monotonic()}
+    engine._warned_at = time.monotonic() - DROP_S - 1
+    engine._workers = []
+    engine._interrupt(signal.SIGINT)
+    assert "1 requests are on their way" in said[0]
 
 
 def test_processes_share_a_store(tmp_path: Path) -> None:
