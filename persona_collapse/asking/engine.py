@@ -116,7 +116,9 @@ class Engine:
         self._tokens = Pacer(settings.tokens_per_minute)
         self._stopped = asyncio.Event()
         self._fault: BaseException | None = None
-        self._resume_at = 0.0
+        self._resume_at = 0.0  # as the server asks
+        self._quiet_until = 0.0  # after rejections without a wait
+        self._rejections = 0  # of these, in a row
         self._say_at = 0.0
         self._promises = 0
         self._unanswered = 0
@@ -367,7 +369,7 @@ class Engine:
         while True:
             await self._hold()
             await self.gate.acquire()
-            if self._stopped.is_set() or self._resume_at <= time.monotonic():
+            if self._stopped.is_set() or self._held_until <= time.monotonic():
                 return
             self.gate.release()  # a pause began meanwhile
 
@@ -384,7 +386,7 @@ class Engine:
         """Adapt concurrency, pauses and the run itself to an outcome."""
         attempt, now = outcome.attempt, time.monotonic()
         if outcome.verdict == replies.ANSWERED:
-            self._answered_at, self._promises = now, 0
+            self._answered_at, self._promises, self._rejections = now, 0, 0
             self.gate.grow()
             self._pause(exhausted_wait(outcome.headers), now)
             self._note_model(attempt.served_model)
@@ -392,9 +394,14 @@ class Engine:
         if outcome.verdict == replies.STOP:
             self.stop(stopped(attempt, self.settings))
             return
-        if outcome.verdict == replies.THROTTLED:
-            self.gate.cut(outcome.sent_at, now)
         wait = requested_wait(outcome.headers, time.time())
+        if outcome.verdict == replies.THROTTLED and self.gate.cut(outcome.sent_at, now):
+            limited = attempt.cause == "http_429"
+            if limited and wait is None:  # as many workers as there are would only be rejected
+                self._rejections += 1
+                self._quiet_until = now + backoff(self._rejections)
+            if limited or wait is not None:
+                self.gate.probe()
         if wait is not None:
             self._promises += self._resume_at <= now
             self._pause(wait, now)
@@ -414,19 +421,27 @@ class Engine:
         if seconds is None or now + seconds <= self._resume_at:
             return
         if seconds > LONGEST_WAIT_S:
-            self.progress.say(f"the server asks to wait {seconds:.0f} s; waiting a day")
+            self.progress.say(
+                f"the server asks to wait {seconds:.0f} s; after {LONGEST_WAIT_S / 60:.0f} minutes "
+                "one request asks again"
+            )
             seconds = LONGEST_WAIT_S
         self._resume_at, self._say_at = now + seconds, now
+
+    @property
+    def _held_until(self) -> float:
+        return max(self._resume_at, self._quiet_until)
 
     async def _hold(self) -> None:
         while not self._stopped.is_set():
             now = time.monotonic()
-            left = self._resume_at - now
+            left = self._held_until - now
             if left <= 0:
                 return
             if left > WORTH_SAYING_S and now >= self._say_at:
                 self._say_at = now + PIECE_S  # one worker logs for all
-                self.progress.say(f"the server asks to wait; {left:.0f} s left")
+                why = "asks to wait" if self._resume_at > now else "takes no more requests"
+                self.progress.say(f"the server {why}; {left:.0f} s left")
             await self._sleep(min(left, PIECE_S))
 
     async def _sleep(self, seconds: float) -> None:

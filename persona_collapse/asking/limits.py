@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-LONGEST_WAIT_S = 86_400.0  # longer waits are cut to a day, with a message
+LONGEST_WAIT_S = 600.0  # longer waits are cut, with a message; then one request asks again
 FIRST_IN_FLIGHT = 16
 BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 60.0
 TINY = 1e-6  # of a request or token: rounding
@@ -86,6 +86,7 @@ class Gate:
         self.in_flight = 0
         self._starting = True
         self._cut_at = -math.inf
+        self._reached = 0.0  # the limit before a probe, to which it grows back fast
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def acquire(self) -> None:
@@ -109,7 +110,8 @@ class Gate:
     def grow(self) -> None:
         """Raise the limit after an answer."""
         if self.limit < self.most:
-            self.limit = min(self.most, self.limit + (1 if self._starting else 1 / self.limit))
+            fast = self._starting or self.limit < self._reached
+            self.limit = min(self.most, self.limit + (1 if fast else 1 / self.limit))
             self._wake()
 
     def cut(self, sent_at: float, now: float) -> bool:
@@ -122,6 +124,10 @@ class Gate:
         self._starting, self._cut_at = False, now
         self.limit = max(1.0, min(self.limit, self.most) / 2)
         return True
+
+    def probe(self) -> None:
+        """Let one request at a time through, until an answer."""
+        self._reached, self.limit = self.limit, 1.0
 
     def _wake(self) -> None:
         for _ in range(int(min(self.limit, self.most)) - self.in_flight):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -551,3 +552,48 @@ def test_message_about_many_failures_is_short(server: ScriptedServer, ask: Asker
     task = make_task(items=20, repetitions=1)
     with pytest.raises(UserError, match=r"10 of 20 slots .* and 5 more cells.* and 2 more reasons"):
         ask(server, task, max_in_flight=1)
+
+
+def test_very_long_wait_is_cut_to_ten_minutes_and_then_one_request_asks(
+    server: ScriptedServer, ask: Asker, patient: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = scripted.status(429, headers={"retry-after": "1000000000"})
+    server._faults = iter([late] * 8)
+    frame = ask(server, make_task(items=40, repetitions=1), max_in_flight=8)
+    assert frame["status"].to_list() == ["ok"] * 40
+    assert sum(patient) < 8 * 700
+    assert len(server.calls) == 48
+    assert "after 10 minutes one request asks again" in capsys.readouterr().err
+
+
+def test_endless_long_waits_cost_one_request_each(
+    server: ScriptedServer, ask: Asker, patient: list[float]
+) -> None:
+    server.latency = 0.02
+    server.always = scripted.status(429, headers={"retry-after": "1000000000"})
+    with pytest.raises(UserError, match="no answer for 30 minutes"):
+        ask(server, make_task(items=40, repetitions=1), max_in_flight=8)
+    assert len(server.calls) <= 8 + 12
+
+
+def test_rate_limit_without_a_hint_rejects_few_requests(
+    server: ScriptedServer, ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket of 30 requests, 100 more a second, at no latency: few are sent in vain."""
+    monkeypatch.setattr(limits, "BACKOFF_S", 0.2)
+    monkeypatch.setattr(limits, "LONGEST_BACKOFF_S", 2.0)
+    bucket = {"left": 30.0, "at": time.monotonic()}
+
+    async def limited(call: scripted.Call) -> Any:
+        now = time.monotonic()
+        bucket["left"] = min(30.0, bucket["left"] + 100 * (now - bucket["at"]))
+        bucket["at"] = now
+        if bucket["left"] < 1:
+            return await scripted.status(429)(call)
+        bucket["left"] -= 1
+        return await call.server.plain(call)
+
+    server.always = limited
+    frame = ask(server, make_task(personas=15, items=30, repetitions=1), max_in_flight=32)
+    assert frame["status"].to_list() == ["ok"] * 450
+    assert server.count - 450 < 225

@@ -186,3 +186,15 @@ def test_changed_pace_holds_for_what_is_reserved() -> None:
     assert [pacer.wait(place, 7.0) for place in (second, third)] == [0.0, 1.0]
     pacer.pace(0.25, 7.0)
     assert pacer.wait(third, 9.0) == 2.0
+
+
+def test_gate_lets_one_request_through_after_a_probe_and_grows_back_fast() -> None:
+    gate = Gate(64)
+    gate.cut(sent_at=1.0, now=2.0)
+    gate.probe()
+    assert gate.limit == 1
+    for _ in range(7):
+        gate.grow()
+    assert gate.limit == 8  # half of the limit before the cut; from here as after any cut
+    gate.grow()
+    assert gate.limit == pytest.approx(8.125)
