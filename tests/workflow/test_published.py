@@ -121,4 +121,4 @@ def test_invalid_recorded_file_fails_its_job_with_one_message(
     mirror = config[-1]
     words = ["--config", "study=published", f"published_root={root}", mirror, "models=gpt-4o"]
     text = project.fail(*words, "results=elsewhere", "--", "all_answers")
-    assert "gpt-4o_temp01.csv, row 23: question_id is 33, not an item of mfq30 (1 to 30)" in text
+    assert "gpt-4o_temp01.csv, row 23: question_id is '33', and no item of mfq30" in text

@@ -65,7 +65,7 @@ def test_instrument_is_read_as_written(tmp_path):
         (lambda d: d["items"][0].update(section="b"), r"items\[0\]: section 'b' has no wording"),
         (lambda d: d["domains"].append("Luck"), "no item belongs to 'Luck'"),
         (lambda d: d["scale"].update(minimum=5), "minimum 5 must be below maximum 5"),
-        (lambda d: d["scale"].update(maximum=10), "scale.maximum: 10 is greater"),
+        (lambda d: d["scale"].update(maximum=101), "scale.maximum: 101 is greater"),
         (lambda d: d["domains"].append("overall"), r'domains\[2\]: "overall" is not allow'),
         (lambda d: d["prompts"]["sections"].update(a="A"), "sections.a: .* a text with {item}"),
         (lambda d: d["prompts"].update(persona="{persona}"), "prompts.persona: .*{question}"),
