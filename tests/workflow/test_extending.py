@@ -253,8 +253,8 @@ MISTAKES = {
     ),
     "a figure of a table that does not exist": (
         "persona_collapse/figures/catalogue.py",
-        'tables=("metrics", "contrasts"),',
-        'tables=("metric", "contrasts"),',
+        'tables=("metrics", "contrasts", "influence"),',
+        'tables=("metric", "contrasts", "influence"),',
     ),
     "a contract that names a missing function": (
         "persona_collapse/tables/contracts/profiles.py",
@@ -268,8 +268,8 @@ MISTAKES = {
     ),
     "a study key declared twice": (
         "persona_collapse/study/model.py",
-        "    control: str = key(",
-        '    control: str = key("once more", "secure")\n    control: str = key(',
+        "    control: Text | None = key(",
+        '    control: str = key("once more", "secure")\n    control: Text | None = key(',
     ),
 }
 
