@@ -49,7 +49,7 @@ def words_of(
     sigma_bar (``drivers_of``), ``novelty`` the rows of ``novelty.csv`` of a model of single
     fine-tunes, ``others`` sentences on specifications and band.
     """
-    summary = [row["reason"], *_limits(row), *_recognised(row), *_novelty(row, novelty)]
+    summary = [row["reason"], *_limits(row), *_recognised(row), *novelty_sentences(row, novelty)]
     details = [*_changes(row, rows), *replicates, *_drivers(row, rows, drivers or {}), *others]
     return Words(summary, details + ([SIMULATED] if row["simulated"] else []))
 
@@ -163,8 +163,12 @@ def _recognised(row: Row) -> list[str]:
     ]
 
 
-def _novelty(row: Row, novelty: pl.DataFrame | None) -> list[str]:
-    """Return how much of a model's persona variance is the baseline's, and how much is new."""
+def novelty_sentences(row: Row, novelty: pl.DataFrame | None) -> list[str]:
+    """Return how much of a model's persona variance is the baseline's, and how much is new.
+
+    ``row`` is a row of ``verdict.csv``, ``novelty`` the model's rows of ``novelty.csv``. No sentence
+    where either is missing.
+    """
     parts = []
     for variant in filter(None, (row["target"], row["control"])):
         found = (
