@@ -166,8 +166,8 @@ def _recognised(row: Row) -> list[str]:
 def novelty_sentences(row: Row, novelty: pl.DataFrame | None) -> list[str]:
     """Return how much of a model's persona variance is the baseline's, and how much is new.
 
-    ``row`` is a row of ``verdict.csv``, ``novelty`` the model's rows of ``novelty.csv``. No sentence
-    where either is missing.
+    ``row`` is a row of ``verdict.csv``, ``novelty`` the model's rows of ``novelty.csv``; no
+    sentence without them.
     """
     parts = []
     for variant in filter(None, (row["target"], row["control"])):
