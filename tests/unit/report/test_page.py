@@ -20,6 +20,7 @@ from persona_collapse.report.page import LARGEST_SVG, build_page, heading, pictu
 from persona_collapse.report.sections import SECTIONS
 from persona_collapse.tables import SECTIONS as TABLE_SECTIONS
 from persona_collapse.tables import contract
+from tests.conftest import ROOT
 from tests.helpers.pages import HOSTILE, SVG, page_of, write_rows, write_study
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr", "input", "path", "rect", "line", "mspace"}
@@ -270,6 +271,17 @@ def test_methods_paragraph_has_the_numbers_of_the_study(tmp_path: Path) -> None:
     ):  # fmt: skip
         assert part in text
     assert "eprint = {2605.12850}" in text
+
+
+def test_both_findings_called_persona_collapse_are_told_apart(tmp_path: Path) -> None:
+    text = read(page_of(tmp_path, models=1)).text
+    documents = [
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/measures.md")
+    ]
+    for told in (text, *documents):
+        assert "2605.12850" in told
+        assert "2604.24698" in told
+        assert "converge into a narrow mode" in " ".join(told.split())
 
 
 def test_large_figure_is_embedded_as_png(tmp_path: Path) -> None:
