@@ -18,19 +18,18 @@ import json
 import os
 import re
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from persona_collapse.asking.settings import JOB_IN_FLIGHT, Settings
 from persona_collapse.common.hashing import digest
 from persona_collapse.common.log import LOG
+from persona_collapse.common.processes import is_gone, this_host
 
 FOLDER = ".asking"
 STEP_S, SHORT_STEP_S = 0.5, 0.1  # between two steps; while a claim is not what it should be
@@ -221,24 +220,7 @@ class Sharing:
             return self._known.get(path.name, Entry(1, Part(self.total, 1.0)))
 
 
-@cache
-def this_host() -> str:
-    """Return a name for the processes that see each other's ids: host, boot and container."""
-    boot, container = "", 0
-    with contextlib.suppress(OSError):  # Linux alone has these files
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
-        container = Path("/proc/self/ns/pid").stat().st_ino
-    return digest([socket.gethostname(), boot, container])[:12]
-
-
 def _is_gone(name: str) -> bool:
     """Return whether the process that a file is named after has ended on this host."""
     _, host, pid, _ = name.split("-")
-    if host != this_host():
-        return False
-    with contextlib.suppress(PermissionError):  # another user's process
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return True
-    return False
+    return is_gone(host, int(pid))
