@@ -88,6 +88,7 @@ def test_quality_counts_missing_ratings(tables: Path) -> None:
     assert not quality["simulated"].any()
 
 
+@pytest.mark.slow
 def test_fetched_resources_need_no_job(project: Project, config: list[str]) -> None:
     """A file that a run is to write is locked until it ends: other studies could not start."""
     words = [*config, "models=gpt-4o", "results=unasked"]

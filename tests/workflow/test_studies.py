@@ -62,6 +62,7 @@ def test_new_model_plans_its_own_units_and_all_tables(finished: Project) -> None
     assert all(rule.startswith(of_a_study) for rule in study_level), study_level
 
 
+@pytest.mark.slow
 def test_metrics_of_a_model_do_not_change_when_one_is_added(project: Project) -> None:
     models = quick_models()
     one = project.study("one", models={"m": models["gpt-4o"]})
@@ -73,6 +74,7 @@ def test_metrics_of_a_model_do_not_change_when_one_is_added(project: Project) ->
     assert before == after
 
 
+@pytest.mark.slow
 def test_power_is_planned_from_planted_values_without_answers(project: Project) -> None:
     values = {"power": {"planted": {"S": 0.8, "R": 10}}}
     config = project.study("to-plan", analysis=values)
@@ -168,6 +170,7 @@ def ratings(values: list[int | None]) -> pl.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_one_item_equal_answers_and_missing_variants_give_a_page(project: Project) -> None:
     steady = ratings([1, 1, 3, 3, 5, 5])
     torn = ratings([1, 2, None, None, 5, None])
