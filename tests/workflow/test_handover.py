@@ -15,6 +15,7 @@ import pytest
 
 from persona_collapse.answers import SCHEMA, collect_answers, conform, write_answers
 from persona_collapse.endpoints import recorded
+from persona_collapse.layouts import tables as files
 from persona_collapse.materials.convert import external
 from persona_collapse.plan.answers import Layout
 from persona_collapse.study.load import find_study, load_study
@@ -204,7 +205,7 @@ def test_published_answers_do_not_depend_on_the_number_of_shards(
         output.parent.mkdir(parents=True)
         external(name, catalogue, output, tmp_path / "cache", published / "resources")
     # Two forms of a few hundred shards read each file many times; once is enough here.
-    monkeypatch.setattr(recorded, "_csv_records", cache(recorded._csv_records))
+    monkeypatch.setattr(files, "_read", cache(files._read))
     whole = find_study("published").read_text(encoding="utf-8")
     line = "shards: {personas: 100, items: 30, repetitions: 10}"
     assert line in whole

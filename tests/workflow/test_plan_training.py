@@ -100,7 +100,7 @@ def test_fine_tuned_variants_are_priced_as_fine_tuned_models(planned: tuple[str,
         prompt, completion = (3.75, 15.0) if row["model"] == "gpt-4o" else (3.0, 12.0)
         usd = (row["prompt_tokens"] * prompt + row["completion_tokens"] * completion) / 1e6
         assert row["usd"] == pytest.approx(usd)
-        assert row["hours"] == pytest.approx(row["requests"] / (3600 * 32))
+        assert row["hours"] == pytest.approx(row["requests"] / (3600 * 64))
 
 
 def test_replies_and_judge_calls_equal_a_calculation_by_hand(planned: tuple[str, Any]) -> None:
@@ -125,7 +125,7 @@ def test_replies_and_judge_calls_equal_a_calculation_by_hand(planned: tuple[str,
         assert (replies["answers"], replies["requests"]) == (240, 8)
         assert replies["prompt_tokens"] == sum(asked)
         assert replies["completion_tokens"] == 240 * 250
-        assert replies["hours"] == pytest.approx(8 * 15 / 3600 / 32)
+        assert replies["hours"] == pytest.approx(8 * 15 / 3600 / 64)
         prompt, completion = (3.75, 15.0) if model == "gpt-4o" else (3.0, 12.0)
         usd = (sum(asked) * prompt + 60_000 * completion) / 1e6
         assert replies["usd"] == pytest.approx(usd)
@@ -135,7 +135,7 @@ def test_replies_and_judge_calls_equal_a_calculation_by_hand(planned: tuple[str,
         prompts = 30 * (sum(frames) + 16 * 250)
         assert judge["prompt_tokens"] == prompts
         assert judge["usd"] == pytest.approx((prompts * 2.5 + 480 * 10) / 1e6)
-        assert judge["hours"] == pytest.approx(480 / (3600 * 32))
+        assert judge["hours"] == pytest.approx(480 / (3600 * 64))
     assert "replies of 250 tokens" in output
 
 

@@ -133,7 +133,7 @@ def _limits(row: Row) -> list[str]:
         for role in ("target", "control")
         if (number := row[f"effective_personas_{role}"]) is not None and number < FEW
     ]
-    if few:
+    if few and row["unseen_share"] is not None:
         found.append(
             f"S rests on few personas: that of {' and that of '.join(few)} effective personas of "
             f"{row['n_personas']}. A kind of persona that makes up to "
@@ -155,7 +155,7 @@ def _recognised(row: Row) -> list[str]:
         for role in ("control", "target")
         if (share := row[f"recognised_{role}"]) is not None
     ]
-    if not shares:
+    if not shares or row["recognised_chance"] is None:
         return []
     return [
         f"Of {row['n_personas']} personas, {' and '.join(shares)} are recognised by their profile "
