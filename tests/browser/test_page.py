@@ -228,7 +228,7 @@ def test_page_is_readable_without_javascript(
     still.write_text(source.replace("script-src 'unsafe-inline'", "script-src 'none'"), "utf-8")
     browser.open(still)
     text = browser.driver.find_element(By.TAG_NAME, "main").text
-    assert "Collapse pattern" in text
+    assert "Model 0\nCollapse\n" in text
     assert "0.800 ± 0.031" in text
     assert "metrics.csv" not in text  # a button that could do nothing is not shown
     assert "Copy" not in text
