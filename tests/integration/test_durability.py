@@ -125,6 +125,7 @@ def test_signal_stops_run_after_requests_in_flight(number: signal.Signals, tmp_p
         assert server.count == 100
 
 
+@pytest.mark.slow
 def test_second_interrupt_keeps_requests_and_a_third_drops_them(tmp_path: Path) -> None:
     task = {"personas": 5, "items": 20, "repetitions": 2}
     store = tmp_path / "store"

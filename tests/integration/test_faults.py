@@ -572,6 +572,7 @@ def test_endless_long_waits_cost_one_request_each(
     assert len(server.calls) <= 8 + 12
 
 
+@pytest.mark.slow
 def test_rate_limit_without_a_hint_rejects_few_requests(
     server: ScriptedServer, ask: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,7 @@ def test_run_killed_at_any_call_and_resumed_makes_one_upload_job_and_model(
 
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
 @pytest.mark.parametrize("after_s", [0.0, SETTLE_S / 2], ids=["at once", "late"])
+@pytest.mark.slow
 def test_lost_reply_to_any_call_makes_one_model(
     done: bool, after_s: float, calls: int, tmp_path: Path
 ) -> None:
@@ -142,6 +143,7 @@ def test_lost_reply_to_any_call_makes_one_model(
             assert made_once(server), (call, server.asked)
 
 
+@pytest.mark.slow
 def test_timed_out_requests_that_succeed_later_are_not_repeated(tmp_path: Path) -> None:
     with TuningServer(faults={call: scripted.slow(0.6) for call in range(6)}) as server:
         runner(server, tmp_path, timeout_s=0.3, settle_s=1.5).make()

@@ -373,6 +373,7 @@ def test_budget_in_dollars_needs_a_price_of_the_judge(checked: Run, tmp_path: Pa
 
 
 @pytest.mark.parametrize("moment", [2, 6, 13])
+@pytest.mark.slow
 def test_run_killed_at_any_call_pays_for_no_received_reply_again(
     moment: int, tmp_path: Path
 ) -> None:

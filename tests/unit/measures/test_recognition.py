@@ -62,6 +62,7 @@ def test_same_data_are_recognised_and_permuted_personas_at_chance_level(rng):
 
 @settings(max_examples=25)
 @given(st.integers(0, 1000), st.floats(0.3, 1.5), st.floats(0.1, 1.5))
+@pytest.mark.slow
 def test_more_answers_recognise_more_on_average_over_ten_studies(seed, spread, noise):
     """One study alone can err by chance where noise hides the personas (4 % are guessed)."""
     rng, rates = np.random.default_rng(seed), []
