@@ -38,7 +38,7 @@ check: setup  ## formatting, lint and types
 	$(BIN)/snakemake --lint
 
 test: setup  ## unit and workflow tests, under five minutes on two cores
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: setup  ## slow tests: killed runs, rerun matrices, handover, edge cases
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow

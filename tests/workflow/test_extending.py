@@ -24,8 +24,6 @@ import yaml
 from tests.conftest import ROOT
 from tests.workflow.conftest import Project, copy_project
 
-pytestmark = pytest.mark.xdist_group("extending")  # one process: they share a run
-
 PAGE = ROOT / "docs" / "extending.md"
 PRODUCTION = ("Snakefile", "persona_collapse/", "workflow/", "resources/")
 MOST = 2  # production files of one addition

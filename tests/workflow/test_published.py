@@ -10,8 +10,6 @@ import pytest
 
 from tests.workflow.conftest import Project
 
-pytestmark = pytest.mark.xdist_group("published")  # one process: they share a run
-
 LABELS = {"GPT-4.1": "gpt-4.1", "GPT-4o": "gpt-4o"}
 
 

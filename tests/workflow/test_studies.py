@@ -15,8 +15,6 @@ import yaml
 from tests.conftest import ROOT
 from tests.workflow.conftest import Project
 
-pytestmark = pytest.mark.xdist_group("studies")  # one process: they share a run
-
 QUICK = "study=quick"
 
 
