@@ -99,31 +99,31 @@ class Allowed:
 
     def said(self, base_url: str, model: str, reason: str | None) -> str:
         """Return what was learned as a message that names the endpoint's key."""
-        told = []
+        lessons = []
         if self.token_parameter:
-            told.append(
+            lessons.append(
                 f"takes the length limit as {self.token_parameter} (token_limit_parameter: "
                 f"{self.token_parameter} sets it)"
             )
         if self.smallest_tokens:
-            told.append(
+            lessons.append(
                 f"takes no length limit below {self.smallest_tokens} tokens (reply_tokens: "
                 f"{self.smallest_tokens} sets it)"
             )
         if self.top_logprobs:
-            told.append(
+            lessons.append(
                 f"gives at most {self.top_logprobs} alternatives (top_logprobs: "
                 f"{self.top_logprobs} sets it)"
             )
         if self.max_n:
             key = "batching: single" if self.max_n == 1 else f"max_n: {self.max_n}"
             most = "one reply" if self.max_n == 1 else f"{self.max_n} replies"
-            told.append(f"gives at most {most} to a request ({key} sets it)")
-        told += [f"takes no {name}: it is left out" for name in self.left_out]
+            lessons.append(f"gives at most {most} to a request ({key} sets it)")
+        lessons += [f"takes no {name}: it is left out" for name in self.left_out]
         if not self.cache_field:
-            told.append("takes no field 'cache': caches are switched off by headers alone")
+            lessons.append("takes no field 'cache': caches are switched off by headers alone")
         return (
-            f"{base_url}, model {model}: {'; '.join(told)}. Requests are sent so from now on. "
+            f"{base_url}, model {model}: {'; '.join(lessons)}. Requests are sent so from now on. "
             f"The server said: {reason or 'nothing'}"
         )
 
@@ -235,7 +235,7 @@ def _fewer(sent: int, text: str, least: int) -> int | None:
     """Return the largest number below ``sent`` that a refusal allows, None where it allows none."""
     below = bool(BELOW.search(text))
     values = _numbers(text)
-    values = [value for value in values if value != sent] or values  # what was sent is told, too
+    values = [value for value in values if value != sent] or values  # the value sent is quoted, too
     allowed = [value - below for value in values if least <= value - below < sent]
     if allowed:
         return max(allowed)

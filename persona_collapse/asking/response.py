@@ -103,8 +103,8 @@ def read_reply(status: int, content: bytes, n: int, key: str | None = None) -> R
     if reason.is_filter:  # Gemini's own form: no choices, and a block reason
         blocked = filtered_choices(n)
         return Reply(ANSWERED, detail=_short(reason.text), choices=blocked, about=about)
-    told = reason.text != content.decode("utf-8", "replace")
-    verdict = FILTERED if told and reason.speaks_of_filter else RETRY
+    explained = reason.text != content.decode("utf-8", "replace")
+    verdict = FILTERED if explained and reason.speaks_of_filter else RETRY
     return Reply(verdict, "no_choices", _short(reason.text), about=about, reason=reason)
 
 

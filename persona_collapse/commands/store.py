@@ -55,7 +55,7 @@ def show_store(store: str, prices: str) -> None:
     if unchecked := frame["unchecked_files"].sum():
         show(
             f"{unchecked} files were written without checksums by an earlier version: damage that "
-            "changes an answer cannot be told in them"
+            "changes an answer cannot be detected in them"
         )
 
 

@@ -101,9 +101,9 @@ def people_in_order(
     frame = records.frame
     if design.personas is None or "persona" in columns:
         return frame
-    told = "persona" in (keys.get("columns") or {})
+    chosen = "persona" in (keys.get("columns") or {})
     maybe = [name for name in records.columns[0] if name.lower() in PEOPLE]
-    if maybe and not told:
+    if maybe and not chosen:
         raise UserError(
             f"{records.paths[0]}: does the column {maybe[0]!r} say who answers? Name it with "
             f"layout.columns.persona: {maybe[0]}, or say null if records are people in order"

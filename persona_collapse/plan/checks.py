@@ -99,7 +99,7 @@ def undefined_values(layout: Layout) -> list[str]:
     for target, control in targets.items():
         if control is None:
             notes.append(
-                f"analysis.targets.{target}: it has no control, so its change cannot be told apart "
+                f"analysis.targets.{target}: it has no control, so its change cannot be separated "
                 "from that of any fine-tune"
             )
     for key, model in study.models.items():

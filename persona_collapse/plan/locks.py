@@ -101,10 +101,10 @@ class Record:
 def clear_locks(folder: Path, patience_s: float = ENDING_S) -> list[str]:
     """Remove the lock files of dead runs of this machine from ``.snakemake``; return notes.
 
-    A lock stays where its run, or a job of it, is alive, and where nobody can tell: it is another
-    machine's or user's, or its run left no record. A job that outlived its run may still ask and
-    write, so the command waits ``patience_s`` for its end. Notes name what stays and what to do,
-    but for locks of living runs: two studies may run at the same time.
+    A lock stays where its run, or a job of it, is alive, and where the owner is unknown: it is
+    another machine's or user's, or its run left no record. A job that outlived its run may still
+    ask and write, so the command waits ``patience_s`` for its end. Notes name what stays and what
+    to do, but for locks of living runs: two studies may run at the same time.
     """
     runs = dict(_records(folder))
     notes: dict[str, None] = {}
