@@ -173,11 +173,12 @@ class _Rule:
         direct, raised = evidence.direct.toward(), evidence.control.S
         same = [n for n, it in direct.items() if it and it.lo <= 0 and it.hi < self.margin]
         if same:
-            further = [f"a further {'rise of S' if n == 'S' else 'fall of R'}" for n in same]
+            beyond = ["a rise of S" if name == "S" else "a fall of R" for name in same]
+            said = f"{' and '.join(beyond)} beyond {'those' if len(same) > 1 else 'that'}"
             return Decision(
                 "not_specific",
-                f"The control does the same: {' and '.join(further)} than in "
-                f"{control} by {self.size} {'are' if len(same) > 1 else 'is'} excluded.",
+                f"{said[0].upper()}{said[1:]} in {control} by {self.size} "
+                f"{'are' if len(same) > 1 else 'is'} excluded.",
             )
         if raised and raised.lo > 0 and raised.hi >= self.margin:
             return Decision(
