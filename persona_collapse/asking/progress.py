@@ -1,48 +1,29 @@
-"""The progress of a run: a live bar on a terminal, else a line in the log now and then."""
+"""The progress of one shard or check: a line in the log now and then."""
 
-import logging
-import os
-import sys
 import time
-from typing import Any
 
 from persona_collapse.common.log import LOG
 
 EVERY_S = 30.0
-WIDTH = 80
 
 
 class Progress:
-    """Counts answers of one run; ``shown`` False logs nothing but messages.
-
-    Beside a bar, the counts go to the job's log file alone.
-    """
+    """Counts answers of one shard or check; ``shown`` False logs nothing but messages."""
 
     def __init__(self, label: str, total: int, shown: bool = True) -> None:
         self.label, self.total = label, total
         self.answers = self.requests = self.failures = 0
         self._started = self._logged = time.monotonic()
         self._shown = shown
-        self._bar: Any = None
-        if shown and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            # A terminal without a width (in containers) would get no bar at all.
-            width: dict[str, Any] = {"dynamic_ncols": True} if _has_width() else {"ncols": WIDTH}
-            self._bar = tqdm(total=total, desc=label, unit="answer", leave=False, **width)
 
     def add(self, answers: int, failed: bool) -> None:
         """Count a request and the answers that became final with it."""
         self.answers += answers
         self.requests += 1
         self.failures += failed
-        if self._bar is not None:
-            self._bar.update(answers)
-            if failed:
-                self._bar.set_postfix(failures=self.failures)
         if self._shown and time.monotonic() - self._logged >= EVERY_S:
             self._logged = time.monotonic()
-            self._count()
+            LOG.info(self.line())
 
     def line(self) -> str:
         """Return answers, rate, failures and the time left as one line."""
@@ -59,21 +40,9 @@ class Progress:
         LOG.info("%s: %s", self.label, message)
 
     def close(self) -> None:
-        """Remove the bar; log the final count."""
+        """Log the final count."""
         if self._shown and self.requests:
-            self._count()
-        if self._bar is not None:
-            self._bar.close()
-
-    def _count(self) -> None:
-        LOG.log(logging.INFO if self._bar is None else logging.DEBUG, self.line())
-
-
-def _has_width() -> bool:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns > 0
-    except (OSError, ValueError):
-        return False
+            LOG.info(self.line())
 
 
 def _clock(seconds: float) -> str:

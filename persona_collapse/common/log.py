@@ -40,12 +40,7 @@ class JobHandler(logging.Handler):
             with suppress(OSError), self.files[-1].open("a", encoding="utf-8") as file:
                 file.write(f"{text}\n")
         if record.levelno >= logging.INFO:
-            # Loaded where a progress bar is shown, which tqdm then keeps whole.
-            tqdm = sys.modules.get("tqdm")
-            if tqdm is None:
-                print(text, file=sys.stderr, flush=True)
-            else:
-                tqdm.tqdm.write(text, file=sys.stderr)
+            print(text, file=sys.stderr, flush=True)
 
 
 HANDLER = JobHandler()
