@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -88,6 +89,26 @@ def copy_project(target: Path) -> Project:
         else:
             shutil.copy2(source, target / part)
     return Project(target)
+
+
+def made_once(
+    factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]
+) -> Project:
+    """Return a copy of what ``make`` put into a folder; of all test processes, one makes it."""
+    shared = factory.getbasetemp()
+    if shared.name.startswith(
+        "popen-gw"
+    ):  # a process of pytest-xdist has a folder in the shared one
+        shared = shared.parent
+    made = shared / f"made-{name}"
+    with (shared / f"made-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            unfinished = shared / f"unfinished-{name}"
+            unfinished.mkdir()
+            make(unfinished)
+            unfinished.rename(made)
+    return Project(Path(shutil.copytree(made, factory.mktemp(name) / "project", symlinks=True)))
 
 
 @pytest.fixture(scope="module")

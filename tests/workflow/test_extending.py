@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.workflow.conftest import Project, copy_project
+from tests.workflow.conftest import Project, copy_project, made_once
 
 PAGE = ROOT / "docs" / "extending.md"
 PRODUCTION = ("Snakefile", "persona_collapse/", "workflow/", "resources/")
@@ -124,7 +124,13 @@ def install(package: Path, target: Path) -> None:
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Return a copy of the project with all examples applied and the study ``quick`` run."""
-    root = tmp_path_factory.mktemp("extended")
+    project = made_once(tmp_path_factory, "extended", extend_and_run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(project.root / "packages"))
+        yield project
+
+
+def extend_and_run(root: Path) -> None:
     project = copy_project(root)
     shutil.copytree(ROOT / "tests" / "helpers", root / "tests" / "helpers")
     for name in ("tests/__init__.py", "tests/conftest.py", "pyproject.toml"):
@@ -148,7 +154,6 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
             done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
         project.run("--config", "study=quick")
-        yield project
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import Project, copy_project, made_once
 
 LABELS = {"GPT-4.1": "gpt-4.1", "GPT-4o": "gpt-4o"}
 
@@ -24,9 +24,14 @@ def config(published: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def tables(project: Project, config: list[str]) -> Path:
-    project.run(*config, "models=gpt-4o,gpt-4.1", "--", "all_tables")
-    return project.root / "results" / "published" / "tables"
+def analysed(tmp_path_factory: pytest.TempPathFactory, config: list[str]) -> Project:
+    words = (*config, "models=gpt-4o,gpt-4.1", "--", "all_tables")
+    return made_once(tmp_path_factory, "published", lambda root: copy_project(root).run(*words))
+
+
+@pytest.fixture(scope="module")
+def tables(analysed: Project) -> Path:
+    return analysed.root / "results" / "published" / "tables"
 
 
 def expected(published: Path, name: str) -> pl.DataFrame:
@@ -48,11 +53,9 @@ def test_metrics_equal_the_published_ones(tables: Path, published: Path) -> None
     assert both["n_personas_found"].to_list() == both["n_personas"].to_list()
 
 
-def test_resources_are_fetched_from_the_mirror_once(
-    project: Project, config: list[str], tables: Path
-) -> None:
-    assert project.planned(*config[:-1], "models=gpt-4o,gpt-4.1", "--", "all_tables") == {}
-    assert tables.is_dir()
+def test_resources_are_fetched_from_the_mirror_once(analysed: Project, config: list[str]) -> None:
+    assert analysed.planned(*config[:-1], "models=gpt-4o,gpt-4.1", "--", "all_tables") == {}
+    assert (analysed.root / "results/published/tables").is_dir()
 
 
 def test_profiles_equal_the_published_ones(tables: Path, published: Path) -> None:

@@ -13,15 +13,16 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import Project, copy_project, made_once
 
 QUICK = "study=quick"
 
 
 @pytest.fixture(scope="module")
-def finished(project: Project) -> Project:
-    project.run("--config", QUICK)
-    return project
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return made_once(
+        tmp_path_factory, "quick", lambda root: copy_project(root).run("--config", QUICK)
+    )
 
 
 def quick_models() -> dict[str, Any]:
