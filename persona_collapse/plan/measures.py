@@ -86,6 +86,8 @@ class Measures:
                 None if unit.variant == baseline else self._beside(unit, baseline)
                 for unit in self.units
             ],
+            "reference": [self._beside(unit, baseline) for unit in self.units],
+            "answers": self.files("answers", self.units),
             "control": [self._beside(unit, self.control(unit)) for unit in self.units],
             "seed": [self.study.seed] * count,
             "draws": [self.analysis["bootstrap_diagnostics"]] * count,

@@ -24,7 +24,8 @@ LARGEST_SVG = 600_000  # bytes; a larger figure is embedded as its PNG
 PIXELS_PER_POINT = 1.65  # a quarter above 96 dpi: figures sized for print are small on screens
 MOST_ROWS = 400  # a longer table is left out of the page
 LONG_TABLE = 40  # rows; a longer table is folded
-PERSONAS = "personas"  # the table behind the explorer, not shown as a table
+PERSONAS = "personas"
+UNPRINTED = (PERSONAS, "persona_map", "persona_runs")  # behind explorer and map: one row a persona
 
 
 def build_page(
@@ -57,7 +58,7 @@ def build_page(
     printed = {
         name: printed_tables(contracts[name], frame, look, frames.get("influence"))
         for name, frame in frames.items()
-        if name != PERSONAS
+        if name not in UNPRINTED
     }
     facts = _json(Path(provenance))
     headline = _json(Path(headlines)) if headlines else {}

@@ -24,6 +24,8 @@ READS = {
     "instrument": "the unit's instrument, a `materials.instruments.Instrument`",
     "personas": "the descriptions of its personas in order, None where it is unconditioned",
     "baseline": "the baseline's moments, None for the baseline itself and where it was not asked",
+    "reference": "the baseline's moments, its own for the baseline; None where it was not asked",
+    "answers": "the unit's answers, columns of `answers.SCHEMA`",
     "control": "a target's control's moments, None for other variants and where it was not asked",
     "seed": "the study's seed",
     "draws": "how often the personas are drawn, `analysis.bootstrap_diagnostics`",

@@ -44,6 +44,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "instrument": cache(lambda path: read_instrument(Path(path))),
     "personas": _personas,
     "baseline": lambda path: pl.read_parquet(path) if path else None,
+    "reference": lambda path: pl.read_parquet(path) if path else None,
+    "answers": pl.read_parquet,
     "control": lambda path: pl.read_parquet(path) if path else None,
     "seed": int,
     "draws": int,
