@@ -15,6 +15,8 @@ EXTRAS = {
     "aims": "rise of S and fall of R, in percent, that the study aims at",
 }
 
+MOST_EVIDENCE = 7  # figures that the page shows right below the verdict; all others are folded
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -32,6 +34,8 @@ class Figure:
             instrument's own word (``Look.worded``).
         condition: What the study must have, a key of ``CONDITIONS``; None for every study.
         extra: Keyword arguments that the function takes besides, keys of ``EXTRAS``.
+        evidence: Its place among the figures right below the verdict, from 1 to ``MOST_EVIDENCE``;
+            None for a figure of the appendix.
     """
 
     function: str
@@ -42,6 +46,7 @@ class Figure:
     caption: str
     condition: str | None = None
     extra: tuple[str, ...] = ()
+    evidence: int | None = None
 
     @property
     def family(self) -> str:
@@ -73,6 +78,8 @@ class Figure:
             for name in self.extra
             if name not in EXTRAS
         ]
+        if self.evidence is not None and not 1 <= self.evidence <= MOST_EVIDENCE:
+            faults.append(f"evidence {self.evidence} is not from 1 to {MOST_EVIDENCE}")
         texts = {"title": self.title, "alt": self.alt, "caption": self.caption}
         return faults + [f"it has no {name}" for name, text in texts.items() if not text.strip()]
 
@@ -88,6 +95,8 @@ def checked(figures: Sequence[Figure]) -> dict[str, Figure]:
         faults = figure.faults()
         if figure.name in found:
             faults.append("another entry has this name")
+        if figure.evidence and figure.evidence in {other.evidence for other in found.values()}:
+            faults.append(f"another entry has place {figure.evidence} among the evidence")
         if faults:
             raise ValueError(f"figures/catalogue.py: figure {figure.name!r}: {faults[0]}")
         found[figure.name] = figure
@@ -121,6 +130,7 @@ _FIGURES = [
         "mean SD within cells; ∞ marks a variant that never varied its answer. The mean change "
         "averages the percentages of the models. ‡ marks numbers that rest on fewer than ten "
         "effective personas.",
+        evidence=2,
     ),
     Figure(
         "multiverse.specification_curve",
@@ -134,6 +144,7 @@ _FIGURES = [
         "each sorted by value, with 95 % intervals. Open points lead to another verdict. Below one "
         "or two curves, marks show which choices each specification makes.",
         condition="targets",
+        evidence=7,
     ),
     Figure(
         "trajectory.trajectory",
@@ -186,6 +197,7 @@ _FIGURES = [
         caption="Each arrow leads from a model's baseline to one of its variants; whiskers are "
         "95 % intervals. At the upper left, answers depend more on the persona and vary more when "
         "repeated.",
+        evidence=3,
     ),
     Figure(
         "radars.saturation_radars",
@@ -199,6 +211,7 @@ _FIGURES = [
         "scale on every domain.",
         condition="unconditioned",
         extra=("scale",),
+        evidence=5,
     ),
     Figure(
         "radars.toxic_radars",
@@ -226,6 +239,7 @@ _FIGURES = [
         "model's baseline to its variants. Shaded: where a single reply counts as misaligned. A "
         "mean can lie outside it although many replies lie inside.",
         condition="misalignment",
+        evidence=6,
     ),
     Figure(
         "planes.coherence_loss",
@@ -317,6 +331,7 @@ _FIGURES = [
         caption="Variance between personas of every variant, in percent of the baseline's (dashed "
         "line): the part that follows the baseline's personas, and the part that the baseline does "
         "not have. Repetition noise is removed; brackets hold 95 % intervals.",
+        evidence=4,
     ),
     Figure(
         "curves.identification_curves",

@@ -93,13 +93,14 @@ class Outputs:
         """The label of each model."""
         return {model.key: model.label for model in self.study.models.values()}
 
-    def page_figures(self) -> list[dict[str, str]]:
+    def page_figures(self) -> list[dict[str, Any]]:
         """Return what the page shows of the figures, in its order."""
         look = Look.from_params(**self.look)
         return [
             {
                 "stem": f"{self.results}/figures/{figure.name}",
                 "section": figure.section,
+                "evidence": figure.evidence,
                 "title": figure.title,
                 "alt": look.worded(figure.alt),
                 "caption": look.worded(figure.caption),

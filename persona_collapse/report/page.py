@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.common.embedding import embedded
 from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look
 from persona_collapse.report.cautions import cautions_of
 from persona_collapse.report.explorer import explorer_of, marks_of
+from persona_collapse.report.findings import finding_of
 from persona_collapse.report.forms import FORMS, printed_tables
 from persona_collapse.report.methods import BIBTEX, methods_of
 from persona_collapse.report.printed import MIXED, Column, PrintedTable
-from persona_collapse.report.sections import LABELS, SECTIONS
+from persona_collapse.report.rendering import render
+from persona_collapse.report.sections import LABELS, PARTS, SECTIONS
 from persona_collapse.report.verdicts import verdicts_of
 from persona_collapse.tables import Table, contract, read
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
 LARGEST_SVG = 600_000  # bytes; a larger figure is embedded as its PNG
 PIXELS_PER_POINT = 1.65  # a quarter above 96 dpi: figures sized for print are small on screens
 MOST_ROWS = 400  # a longer table is left out of the page
@@ -32,7 +32,7 @@ def build_page(
     output: str | Path,
     *,
     tables: Sequence[str | Path],
-    figures: Sequence[Mapping[str, str]],
+    figures: Sequence[Mapping[str, Any]],
     look: Look,
     provenance: str | Path,
     headlines: str | Path | None = None,
@@ -41,9 +41,10 @@ def build_page(
     """Write the page.
 
     ``tables`` are CSV files of ``tables/``; ``metrics`` is required, every other one is optional.
-    ``figures`` have ``stem`` (path without ending), ``title``, ``alt``, ``caption``
-    and ``section``, a key of ``sections.SECTIONS``. ``scale`` is the instrument's lowest and
-    highest rating. Sections without tables and figures are left out.
+    ``figures`` have ``stem`` (path without ending), ``title``, ``alt``, ``caption``, ``section``, a
+    key of ``sections.SECTIONS``, and ``evidence``, the place right below the verdict, or None. The
+    heading of a figure is what it finds (``findings.finding_of``), or else its title. ``scale`` is
+    the instrument's lowest and highest rating. Sections without tables and figures are left out.
 
     Raises:
         UserError: a file is missing or unreadable.
@@ -71,83 +72,52 @@ def build_page(
         )
         for row in headline.get("verdicts", [])
     }
-    sections = _sections(printed, contracts, figures, look)
-    shown = {table["csv"]: None for part in sections.values() for table in part["tables"]}
+    evidence = sorted((f for f in figures if f["evidence"]), key=lambda f: int(f["evidence"]))
+    numbers = {"figure": 0, "table": 0}
+    shown = [_figure(figure, numbers) for figure in evidence]
+    folded = [figure for figure in figures if not figure["evidence"]]
+    sections = _sections(printed, contracts, folded, look, numbers)
+    names = {table["csv"]: None for part in sections.values() for table in part["tables"]}
     people = frames.get(PERSONAS)
-    page = _environment().get_template("page.html").render(
-        study=facts["study"],
-        look=look,
-        marks=marks_of(look),
-        simulated=simulated,
-        mixed=MIXED if mixed else "",
-        cautions=cautions_of(frames.get("quality"), look),
-        labels=LABELS,
-        verdicts=verdicts_of(look, frames, words, headline.get("replicates", {})),
-        banded="band" in frames,
-        note=headline.get("note", "") if len(look.models) > 1 else "",
-        sections=sections,
-        explorer=None if people is None else explorer_of(people, look, scale),
-        csv={name: paths[name].read_text(encoding="utf-8") for name in shown},
-        methods=methods_of(look, facts, frames["metrics"], simulated),
-        bibtex=BIBTEX,
-        provenance=facts,
-        css=_verbatim("page.css"),
-        js=_verbatim("page.js"),
-    )  # fmt: skip
+    # What each interactive part shows; None where the study has nothing for it.
+    data = {"explorer": None if people is None else explorer_of(people, look, scale)}
+    parts = {name: data[name] for name in PARTS if data[name] is not None}
+    values = {
+        "study": facts["study"],
+        "look": look,
+        "marks": marks_of(look),
+        "simulated": simulated,
+        "mixed": MIXED if mixed else "",
+        "cautions": cautions_of(frames.get("quality"), look),
+        "labels": LABELS,
+        "headings": PARTS,
+        "verdicts": verdicts_of(look, frames, words, headline.get("replicates", {})),
+        "banded": "band" in frames,
+        "note": headline.get("note", "") if len(look.models) > 1 else "",
+        "evidence": shown,
+        "sections": sections,
+        "csv": {name: paths[name].read_text(encoding="utf-8") for name in names},
+        "methods": methods_of(look, facts, frames["metrics"], simulated),
+        "bibtex": BIBTEX,
+        "provenance": facts,
+    }
+    page = render(values, parts, absent=PARTS.keys() - parts)
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     Path(output).write_text(page, encoding="utf-8")
-
-
-def _environment() -> Any:
-    # Imported here: tables are rendered without jinja2.
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False}
-    environment.filters["data"] = lambda value: Markup(embedded(value))
-    environment.filters["heading"] = heading
-    return environment
-
-
-def heading(text: str) -> Any:
-    """Return a column's heading with line breaks allowed after slashes, not at hyphens."""
-    from markupsafe import Markup, escape
-
-    pieces = text.replace("-", "\u2011").split("/")
-    return Markup("/<wbr>").join(escape(piece) for piece in pieces)
-
-
-def _verbatim(name: str) -> Any:
-    """Return a template file that goes into the page unescaped."""
-    from markupsafe import Markup
-
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
 def _sections(
     printed: Mapping[str, Sequence[PrintedTable]],
     contracts: Mapping[str, Table],
-    figures: Sequence[Mapping[str, str]],
+    figures: Sequence[Mapping[str, Any]],
     look: Look,
+    numbers: dict[str, int],
 ) -> dict[str, dict[str, Any]]:
-    """Return figures and tables by section, numbered in the order of the page."""
+    """Return figures and tables by section, numbered on in the order of the page."""
     sections: dict[str, dict[str, Any]] = {}
-    numbers = {"figure": 0, "table": 0}
     for section in SECTIONS:
-        pictures, shown = [], []
-        for figure in figures:
-            if figure["section"] == section.key:
-                numbers["figure"] += 1
-                source, width = picture(figure["stem"])
-                shape = {"number": numbers["figure"], "source": source, "width": width}
-                pictures.append({**figure, **shape})
+        pictures = [_figure(f, numbers) for f in figures if f["section"] == section.key]
+        shown = []
         for name, group in printed.items():
             for table in group:
                 if table.section == section.key and len(table.rows) <= MOST_ROWS:
@@ -162,6 +132,15 @@ def _sections(
                 "tables": shown,
             }
     return sections
+
+
+def _figure(figure: Mapping[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
+    numbers["figure"] += 1
+    source, width = picture(figure["stem"])
+    finding = finding_of(figure["stem"]) or f"{figure['title']}."
+    return {
+        **figure, "number": numbers["figure"], "finding": finding, "source": source, "width": width
+    }  # fmt: skip
 
 
 def _table(table: PrintedTable, contract: Table, number: int, look: Look) -> dict[str, Any]:

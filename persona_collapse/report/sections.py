@@ -1,4 +1,4 @@
-"""The sections of the page, in order."""
+"""The interactive parts of the page, and the sections of its appendix, in order."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,12 @@ class Section:
     qualified: bool = False
 
 
+# Headings of the interactive parts, in order. Each has a template, a style and a script of this
+# name, and a function of this package that returns its data.
+PARTS = {"explorer": "Persona explorer"}
+
 SECTIONS = (
-    Section("verdict", "Verdict", ""),
+    Section("verdict", "Verdicts and contrasts", ""),
     Section(
         "claims",
         "The paper's claims",

@@ -79,7 +79,8 @@ def write_study(
         stem.parent.mkdir(exist_ok=True)
         stem.with_suffix(".svg").write_text(SVG, encoding="utf-8")
         texts = {"title": f"Figure of {section}", "alt": f"What {section} shows", "caption": label}
-        figures.append({"stem": str(stem), "section": section, **texts})
+        place = 1 if section == "verdict" else None
+        figures.append({"stem": str(stem), "section": section, "evidence": place, **texts})
     verdicts = [
         {
             "model": model.key,

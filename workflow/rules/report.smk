@@ -50,7 +50,7 @@ rule report_page:
     """Write the report page: verdict, evidence, methods and provenance in one HTML file."""
     input:
         OUTPUTS.figure_files(["svg", "png"]),
-        expand("persona_collapse/report/templates/page.{part}", part=["html", "css", "js"]),
+        sorted(map(str, Path("persona_collapse/report/templates").glob("*.*"))),
         tables=OUTPUTS.table_files(),
         headlines=f"{RESULTS}/tables/headlines.json",
         provenance=f"{RESULTS}/provenance.json",

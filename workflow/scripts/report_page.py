@@ -12,13 +12,13 @@ from persona_collapse.report.page import build_page
 def report_page(
     tables: list[str],
     headlines: str,
-    figures: list[dict[str, str]],
+    figures: list[dict[str, Any]],
     provenance: str,
     instrument: str,
     look: dict[str, Any],
     output: str,
 ) -> None:
-    """Write the page; ``figures`` hold stem, title, alt, caption and section of each figure."""
+    """Write the page; ``figures`` say of each figure where it is and what the page says of it."""
     scale = read_instrument(Path(instrument)).scale
     build_page(
         output,

@@ -27,6 +27,7 @@ MAP = FIGURES["robustness_map"]
         ({"extra": ("scales",)}, "extra 'scales' is not one of scale, aims"),
         ({"title": " "}, "it has no title"),
         ({"caption": ""}, "it has no caption"),
+        ({"evidence": 8}, "evidence 8 is not from 1 to 7"),
     ],
 )
 def test_an_entry_that_breaks_a_rule_is_refused(change: dict[str, Any], message: str) -> None:
@@ -42,6 +43,11 @@ def test_an_unknown_function_is_refused() -> None:
 def test_two_entries_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="'robustness_map': another entry has this name"):
         checked([MAP, MAP])
+
+
+def test_two_entries_of_one_place_among_the_evidence_are_refused() -> None:
+    with pytest.raises(ValueError, match="'saturation_radars': another entry has place 3 among"):
+        checked([MAP, replace(FIGURES["saturation_radars"], evidence=MAP.evidence)])
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -16,7 +16,8 @@ import pytest
 
 from persona_collapse.common.embedding import embedded
 from persona_collapse.common.errors import UserError
-from persona_collapse.report.page import LARGEST_SVG, build_page, heading, picture
+from persona_collapse.report.page import LARGEST_SVG, build_page, picture
+from persona_collapse.report.rendering import TEMPLATES, heading
 from persona_collapse.report.sections import SECTIONS
 from persona_collapse.tables import SECTIONS as TABLE_SECTIONS
 from persona_collapse.tables import contract
@@ -212,7 +213,7 @@ def test_hostile_labels_are_escaped(tmp_path: Path) -> None:
     assert page.faults == []
     assert "<script>window" not in source
     assert HOSTILE in page.text
-    assert len(page.all("script")) == 3
+    assert len(page.all("script")) == 2 + len(list(TEMPLATES.glob("*.js")))
     data = re.search(r'id="explorer-data">(.*?)</script>', source)
     assert data is not None
     assert json.loads(data[1])["models"][0]["label"] == f"{HOSTILE} 0"
@@ -233,20 +234,46 @@ def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
     build_page(tmp_path / "index.html", **study)
     page = read(tmp_path / "index.html")
     ids = {section["id"] for section in page.all("section")}
-    assert ids == {"verdict", "susceptibility", "robustness", "methods", "provenance", "cite"}
+    assert ids == {"verdict", "appendix"}
     links = {(link["href"] or "")[1:] for link in page.all("a") if (link["href"] or "")[0] == "#"}
     assert links == ids
+    assert chapters(page) == ["susceptibility", "robustness", "methods", "provenance", "cite"]
     assert "S of insecure 1.30 [1.24, 1.36]" in page.text
 
 
 def test_sections_follow_the_declared_order(tmp_path: Path) -> None:
-    ids = [section["id"] for section in read(page_of(tmp_path)).all("section")]
-    assert ids == [
-        "verdict", "susceptibility", "robustness", "saturation", "meaning", "explorer",
+    page = read(page_of(tmp_path))
+    ids = [section["id"] for section in page.all("section")]
+    assert ids == ["verdict", "evidence", "explorer", "appendix"]
+    folded = chapters(page)
+    assert folded == [
+        "verdict", "susceptibility", "robustness", "saturation", "meaning",
         "quality", "methods", "provenance", "cite",
     ]  # fmt: skip
     known = [section.key for section in SECTIONS]
-    assert [name for name in ids if name in known] == [name for name in known if name in ids]
+    assert [name for name in folded if name in known] == [name for name in known if name in folded]
+
+
+def chapters(page: Page) -> list[str]:
+    """Return the keys of the appendix's folded sections."""
+    ids = [str(part.get("id")) for part in page.all("details") if part.get("class") == "chapter"]
+    return [name.removeprefix("appendix-") for name in ids]
+
+
+def test_evidence_is_shown_once_in_its_order_and_under_its_finding(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    (first, second, third) = study["figures"]
+    stem = Path(first["stem"])
+    title = "<metadata><dc:title>S &amp; R moved</dc:title></metadata>"
+    stem.with_suffix(".svg").write_text(SVG.replace("<defs>", f"{title}<defs>"), encoding="utf-8")
+    study["figures"] = [{**first, "evidence": 2}, second, {**third, "evidence": 1}]
+    build_page(tmp_path / "index.html", **study)
+    evidence = read(tmp_path / "index.html").text.rpartition("Evidence")[2]
+    assert "Figure 1. Figure of saturation. " in evidence
+    assert "Figure 2. S & R moved " in evidence
+    assert "Figure 3. Figure of susceptibility. " in evidence
+    assert evidence.index("Figure 2. ") < evidence.index("Figure 3. ")
+    assert evidence.count("Figure of saturation") == 1
 
 
 def test_page_embeds_csv_at_full_precision(tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+// Tables sort by a click on a heading; rows without a number stay last.
+for (const table of document.querySelectorAll("table.sortable")) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, place) => {
+    const button = make("button", { type: "button" }, ...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") === "ascending";
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const key = (row) => row.cells[place].dataset.sort ?? null;
+      const number = (text) => (text === "inf" ? Infinity : text === "-inf" ? -Infinity : Number(text));
+      const name = (row) => row.cells[place].textContent;
+      const sign = down ? -1 : 1;
+      const byName = !head.classList.contains("number");
+      const order = (a, b) => {
+        if (byName) return sign * name(a).localeCompare(name(b), undefined, { numeric: true });
+        const [x, y] = [key(a), key(b)];
+        if (x === null || y === null) return (x === null) - (y === null);
+        return x === y ? 0 : sign * (number(x) < number(y) ? -1 : 1);
+      };
+      const body = table.tBodies[0];
+      body.append(...[...body.rows].sort(order));
+    });
+  });
+}
+
+// Tables download as the CSV files they were made from.
+const files = JSON.parse($("csv").textContent);
+for (const button of document.querySelectorAll("button.download")) {
+  button.addEventListener("click", () => {
+    const name = button.dataset.csv;
+    const href = URL.createObjectURL(new Blob([files[name]], { type: "text/csv" }));
+    make("a", { href, download: `${name}.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 1000);
+  });
+}
