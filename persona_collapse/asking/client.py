@@ -16,7 +16,7 @@ import aiohttp
 import httpx2
 import openai
 
-from persona_collapse.asking.connection import address, http_options, key_headers
+from persona_collapse.asking.connection import CHAT, address, http_options, key_headers
 from persona_collapse.asking.keys import redacted
 from persona_collapse.asking.learned import (
     TOKEN_PARAMETERS,
@@ -26,7 +26,7 @@ from persona_collapse.asking.learned import (
     read_allowed,
     remember,
 )
-from persona_collapse.asking.response import ADAPTED, RETRY, THROTTLED, Reply, read_reply
+from persona_collapse.asking.response import ADAPTED, RETRY, STOP, THROTTLED, Reply, read_reply
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask
 from persona_collapse.asking.thinking import requested
@@ -37,6 +37,7 @@ from persona_collapse.common.seeds import derived_seed
 from persona_collapse.store.attempts import Attempt
 
 CONNECT_S = 15.0
+MOST_BYTES = 64 << 20  # of one reply: hundreds of choices with long thoughts take less
 HEADERS = {
     "Accept": "application/json",
     "Content-Type": "application/json",
@@ -83,7 +84,7 @@ class Client:
         self._sampling = [name for name in named if getattr(settings, name) is not None]
         most = settings.max_in_flight
         plain, query = address(settings.base_url)
-        self._url = httpx2.URL(f"{plain}/chat/completions", params=query or None)
+        self._url = httpx2.URL(f"{plain}{CHAT}", params=query or None)
         self._headers = {**HEADERS, **key_headers(settings.base_url, key)}
         # aiohttp's time-outs are longer than ours, which also end a reply that trickles in.
         timeout = httpx2.Timeout(settings.timeout_s * 2, connect=CONNECT_S)
@@ -111,9 +112,16 @@ class Client:
         )
         try:
             async with asyncio.timeout(self.settings.timeout_s):
-                response = await self._http.send(request)
+                response = await self._http.send(request, stream=True)
+                content = await _content(response)
             status, headers = response.status_code, _plain(response.headers)
-            reply = read_reply(status, response.content, len(ask.repetitions), self.key)
+            if content is None:
+                reply = Reply(RETRY, "too_large", f"the reply is larger than {MOST_BYTES:,} bytes")
+            elif response.next_request is not None:
+                target = str(response.next_request.url.copy_with(query=None))
+                reply = Reply(STOP, "redirect", f"ask {target.removesuffix(CHAT)}")
+            else:
+                reply = read_reply(status, content, len(ask.repetitions), self.key)
         except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError) as fault:
             reply = _lost(fault)
         reply = self._learned(ask, body, reply)
@@ -218,6 +226,20 @@ class Client:
                 self.settings.model,
                 names,
             )
+
+
+async def _content(response: httpx2.Response) -> bytes | None:
+    """Return a reply's body, or None where it is larger than ``MOST_BYTES``; unpacked counts."""
+    parts, size = [], 0
+    try:
+        async for part in response.aiter_bytes():
+            size += len(part)
+            if size > MOST_BYTES:
+                return None
+            parts.append(part)
+    finally:
+        await response.aclose()
+    return b"".join(parts)
 
 
 def _plain(headers: httpx2.Headers) -> dict[str, str]:

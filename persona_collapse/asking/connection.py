@@ -18,6 +18,7 @@ import openai
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.log import LOG
 
+CHAT = "/chat/completions"
 AZURE_PATH = "/openai/deployments/"  # its addresses take the key in a header of their own
 CERTIFICATES = {"SSL_CERT_FILE": os.path.isfile, "SSL_CERT_DIR": os.path.isdir}
 PROXY_SCHEMES = ("http", "https")
@@ -59,10 +60,13 @@ def isolate(api: openai.OpenAI | openai.AsyncOpenAI) -> None:
 def http_options(base_url: str) -> dict[str, Any]:
     """Return the arguments of an ``httpx2`` client for this address: certificates and proxy.
 
+    Redirects are not followed: not every header that carries a key would be left out.
+
     Raises ``UserError`` where a variable names certificates that do not exist.
     """
     verify = _certificates() if urlsplit(base_url).scheme == "https" else True
-    return {"trust_env": False, "verify": verify, "proxy": _proxy(base_url)}
+    proxy = _proxy(base_url)
+    return {"trust_env": False, "verify": verify, "proxy": proxy, "follow_redirects": False}
 
 
 @cache

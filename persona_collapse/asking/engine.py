@@ -548,6 +548,8 @@ def stopped(attempt: Attempt, settings: Settings) -> StoppedError:
         "http_403": f"{key} may not use the model {settings.model!r}; check the account's access",
         "http_404": f"it has no model {settings.model!r}, or base_url is not the address of an "
         "OpenAI-compatible API (it often ends in /v1); check both in the study file",
+        "redirect": "redirects are not followed, as the key would go with them; if you trust that "
+        "address, set it as base_url",
         "insufficient_quota": f"the account of {key} has no credit left, or has reached its own "
         "spending limit; add credit or raise that limit",
     }[cause]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from persona_collapse.asking import limits
+from persona_collapse.asking import client, limits
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.openai import OpenAI
 from tests.helpers import scripted_server as scripted
@@ -104,6 +105,31 @@ def test_passing_fault_costs_one_more_request(
     assert sorted(str(line.get("cause")) for line in lines(store)) == ["None", cause]
     assert ratings(ask(server)) == [RIGHT] * 4
     assert len(server.calls) == 2
+
+
+def test_reply_larger_than_the_limit_is_not_read_to_its_end(
+    server: ScriptedServer, ask: Asker, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "MOST_BYTES", 100_000)
+    packed = zlib.compress(b" " * 3_000_000)  # 3 kB on the way, 3 MB unpacked
+    server._faults = iter([scripted.body(packed, {"Content-Encoding": "deflate"})])
+    assert ratings(ask(server)) == [RIGHT] * 4
+    assert sorted(str(line.get("cause")) for line in lines(store)) == ["None", "too_large"]
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+def test_redirect_is_not_followed_so_that_the_key_stays_here(
+    code: int, server: ScriptedServer, ask: Asker
+) -> None:
+    with ScriptedServer() as other:
+        target = f"{other.base_url}/chat/completions"
+        server.always = scripted.status(code, headers={"Location": target})
+        with pytest.raises(
+            UserError, match=f"answered redirect: ask {other.base_url}. Redirects are not"
+        ):
+            ask(server, max_in_flight=1)
+        assert other.count == 0
+    assert server.count == 1
 
 
 @pytest.mark.parametrize("name", ["silence", "slow drip"])
