@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.asking.ask import Attempts, is_placeholder, stored
+from persona_collapse.asking.journal import known_id, open_intent
 from persona_collapse.asking.learned import learned_file, read_allowed
 from persona_collapse.asking.prices import find_price, prompt_tokens, token_counter
 from persona_collapse.asking.replays import without_replays
@@ -24,7 +25,7 @@ from persona_collapse.commands.recorded import outcome_table, outcomes
 from persona_collapse.common.log import show
 from persona_collapse.endpoints.openai import Shard
 from persona_collapse.finetuning.data import check_dataset, read_examples
-from persona_collapse.finetuning.journal import FAILED, FINISHED, ending, known_id, open_intent
+from persona_collapse.finetuning.journal import FAILED, FINISHED, ending
 from persona_collapse.finetuning.runner import Runner
 from persona_collapse.materials.questions import ASPECTS, read_questions
 from persona_collapse.misalignment.columns import ERROR

@@ -21,6 +21,7 @@ import polars as pl
 from persona_collapse.asking.client import Client
 from persona_collapse.asking.connection import address, http_options, key_headers
 from persona_collapse.asking.engine import LESSONS, NEUTRAL
+from persona_collapse.asking.journal import RefusedError, UnansweredError
 from persona_collapse.asking.keys import find_key, redacted
 from persona_collapse.asking.learned import Allowed
 from persona_collapse.asking.logprobs import LEADING_SPACE, UnusableError, rating_distribution
@@ -34,7 +35,6 @@ from persona_collapse.commands.costs import JUDGE, asked_tasks, known_models
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.log import show
 from persona_collapse.finetuning import messages
-from persona_collapse.finetuning.backends.base import RefusedError, UnansweredError
 from persona_collapse.finetuning.runner import Runner
 from persona_collapse.materials.instruments import Scale
 from persona_collapse.materials.questions import QuestionSet, read_questions

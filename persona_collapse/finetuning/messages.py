@@ -2,8 +2,8 @@
 
 import re
 
+from persona_collapse.asking.journal import RefusedError
 from persona_collapse.common.errors import UserError
-from persona_collapse.finetuning.backends.base import RefusedError
 from persona_collapse.finetuning.orders import Order
 
 UNSAFE = ("unsafe_file", "moderation", "content_policy", "usage_polic", "unsafe")

@@ -4,20 +4,32 @@ Whatever happens to this process, the next one resumes where it stopped; see ``j
 """
 
 import contextlib
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from types import FrameType
 from typing import Any, Self
 
 from persona_collapse.asking.budget import Budget
+from persona_collapse.asking.journal import (
+    GONE,
+    ID,
+    Entry,
+    Journal,
+    Patience,
+    RefusedError,
+    ThrottledError,
+    UnansweredError,
+    ensure,
+    known_id,
+    open_intent,
+)
 from persona_collapse.asking.keys import find_key
 from persona_collapse.asking.prices import CODE_CHARACTERS_PER_TOKEN, find_price, token_counter
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.log import LOG
+from persona_collapse.common.signals import StoppedError, stoppable
 from persona_collapse.finetuning import journal as log
 from persona_collapse.finetuning import messages
 from persona_collapse.finetuning.backends.base import (
@@ -27,20 +39,12 @@ from persona_collapse.finetuning.backends.base import (
     Backend,
     Event,
     Job,
-    RefusedError,
-    ThrottledError,
-    UnansweredError,
 )
 from persona_collapse.finetuning.data import Checked, read_examples
-from persona_collapse.finetuning.journal import Entry, Journal, Patience, ensure
 from persona_collapse.finetuning.orders import Order, file_key, file_name
 
 SIMULATED_POLL_S = 0.05
 WAITING = "another run is working on this fine-tune; waiting for it"
-
-
-class _StoppedError(Exception):
-    """SIGINT or SIGTERM arrived; the text is its name."""
 
 
 @dataclass
@@ -72,7 +76,7 @@ class Runner:
     @cached_property
     def journal(self) -> Journal:
         """The journal of the order's job."""
-        return Journal(self.store, "job", self.order.key)
+        return log.journal_of(self.store, "job", self.order.key)
 
     @cached_property
     def backend(self) -> Backend:
@@ -147,14 +151,14 @@ class Runner:
 
         ``verify`` asks the server whether a file known from the journal still exists.
         """
-        files = Journal(self.store, "file", file_key(self.order.base_url, self.order.sha256))
+        files = log.journal_of(self.store, "file", file_key(self.order.base_url, self.order.sha256))
         name = file_name(self.order.sha256)
         with self._running("the upload of the data", files):
-            known = log.known_id(files.entries())
+            known = known_id(files.entries())
             if known is not None and verify:
                 if self.patience.keep_asking(lambda: self.backend.has_file(known)):
                     return known
-                files.write(log.GONE, id=known)
+                files.write(GONE, id=known)
             content = self.data.path.read_bytes
             size = len(content()) if known is None or verify else 0
             return ensure(
@@ -172,11 +176,11 @@ class Runner:
         """
         order, journal = self.order, self.journal
         entries = journal.entries()
-        job, end = log.known_id(entries), log.ending(entries)
+        job, end = known_id(entries), log.ending(entries)
         if end is not None:
             return f"{order.label}: {end['id']} is {end['event']} already"
         try:
-            if job is None and log.open_intent(entries) is not None:
+            if job is None and open_intent(entries) is not None:
                 job = self.backend.find_job(order)
             if job is None:
                 return f"{order.label}: no job"
@@ -193,7 +197,7 @@ class Runner:
         return f"{order.label}: {job} is {state}"
 
     def _begin(self) -> str:
-        known = log.known_id(self.journal.entries())
+        known = known_id(self.journal.entries())
         if known is not None:
             self._say(f"resuming the job {known}")
             return known
@@ -201,7 +205,7 @@ class Runner:
         # Look for the job first: one that exists needs neither an upload nor money.
         found = self.patience.keep_asking(lambda: self.backend.find_job(order))
         if found is not None:
-            self.journal.write(log.ID, id=found, adopted=True)
+            self.journal.write(ID, id=found, adopted=True)
             self._say(f"resuming the job {found}, found at the server")
             return found
         file, usd = self.upload(verify=True), self.usd or 0.0
@@ -294,7 +298,7 @@ class Runner:
         """Lock a journal, and turn refusals, lost connections and signals into messages."""
         self._require_price()
         try:
-            with _signals(), journal.held(WAITING):
+            with stoppable(), journal.held(WAITING):
                 yield
         except RefusedError as fault:
             if self._job is not None:
@@ -303,7 +307,7 @@ class Runner:
             raise messages.refused(fault, self.order, name, action) from None
         except UnansweredError as fault:
             raise messages.no_response(self.order, action, str(fault), self._job) from None
-        except _StoppedError as fault:
+        except StoppedError as fault:
             raise messages.left_running(self.order, self._job, str(fault)) from None
 
 
@@ -317,21 +321,3 @@ def losses_of(events: list[Event]) -> list[list[float | int | None]]:
             accuracy = data.get("train_mean_token_accuracy", data.get("train_accuracy"))
             rows[step] = [step, float(loss), float(accuracy) if accuracy is not None else None]
     return [rows[step] for step in sorted(rows)]
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """Raise ``_StoppedError`` on SIGINT and SIGTERM."""
-
-    def stop(number: int, _: FrameType | None) -> None:
-        raise _StoppedError(signal.Signals(number).name)
-
-    before: dict[signal.Signals, Any] = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(ValueError):  # outside the main thread
-            before[number] = signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

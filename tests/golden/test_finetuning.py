@@ -16,17 +16,15 @@ from typing import Any
 
 import pytest
 
+from persona_collapse.asking.journal import Patience, RefusedError, ThrottledError
 from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning.backends.base import (
     Checkpoint,
     Event,
     Job,
-    RefusedError,
-    ThrottledError,
 )
 from persona_collapse.finetuning.backends.openai import OpenAIBackend
 from persona_collapse.finetuning.data import read_examples
-from persona_collapse.finetuning.journal import Patience
 from persona_collapse.finetuning.made import made_model
 from persona_collapse.finetuning.orders import Order, file_key, file_name, identity
 from persona_collapse.finetuning.results import write_made

@@ -17,12 +17,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from persona_collapse.asking.journal import Patience  # noqa: E402
 from persona_collapse.common.errors import UserError  # noqa: E402
 from persona_collapse.common.hashing import sha256  # noqa: E402
 from persona_collapse.finetuning.backends.base import Backend  # noqa: E402
 from persona_collapse.finetuning.backends.openai import OpenAIBackend  # noqa: E402
 from persona_collapse.finetuning.data import Checked  # noqa: E402
-from persona_collapse.finetuning.journal import Patience  # noqa: E402
 from persona_collapse.finetuning.orders import Order  # noqa: E402
 from persona_collapse.finetuning.runner import Runner  # noqa: E402
 

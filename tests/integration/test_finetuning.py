@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from persona_collapse.asking.budget import Budget, BudgetSpentError
+from persona_collapse.asking.journal import Patience
 from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning.backends.openai import OpenAIBackend
-from persona_collapse.finetuning.journal import Patience
 from persona_collapse.finetuning.runner import Runner
 from tests.conftest import ROOT
 from tests.helpers import scripted_tuning as scripted

@@ -1,4 +1,4 @@
-"""The interface of fine-tuning backends, and their errors.
+"""The interface of fine-tuning backends.
 
 To add a backend (such as a trainer on local GPUs), write its class in a module beside this one, add
 sections of its name to the recipes, and build it in ``runner.Runner.backend``.
@@ -12,29 +12,6 @@ from persona_collapse.finetuning.orders import Order
 
 SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 DONE = (SUCCEEDED, FAILED, CANCELLED)
-
-
-class RefusedError(Exception):
-    """The server refused a request and did nothing; ``status``, ``code`` and text say why."""
-
-    def __init__(self, status: int, code: str, text: str) -> None:
-        super().__init__(text)
-        self.status, self.code = status, code
-
-
-class UnansweredError(Exception):
-    """No readable response arrived: the server may or may not have acted on the request.
-
-    ``wait_s`` is the waiting time that the server asks for, None without one.
-    """
-
-    def __init__(self, text: str, wait_s: float | None = None) -> None:
-        super().__init__(text)
-        self.wait_s = wait_s
-
-
-class ThrottledError(UnansweredError):
-    """The server limits the rate of requests, and did nothing."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +48,7 @@ class Checkpoint:
 
 
 class Backend(Protocol):
-    """A server that trains. Every method may raise ``RefusedError`` or ``UnansweredError``."""
+    """A server that trains. Every method may raise the errors of ``asking.journal``."""
 
     def find_file(self, name: str, size: int) -> str | None:
         """Return the id of a file of this name and size, None where the server lists none."""

@@ -8,23 +8,24 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from persona_collapse.asking.journal import GONE, ID, INTENT, REFUSED, known_id, open_intent
 from persona_collapse.finetuning import journal as log
-from persona_collapse.finetuning.journal import Journal, ending, known_id, open_intent
+from persona_collapse.finetuning.journal import ending, journal_of
 
-EVENTS = (log.INTENT, log.ID, log.REFUSED, log.GONE, log.FINISHED, log.FAILED, log.CANCELLED)
+EVENTS = (INTENT, ID, REFUSED, GONE, log.FINISHED, log.FAILED, log.CANCELLED)
 
 
 def test_journal_merges_files_of_processes_and_skips_incomplete_lines(tmp_path: Path) -> None:
-    first, second = Journal(tmp_path, "job", "ab" * 32), Journal(tmp_path, "job", "ab" * 32)
-    first.write(log.INTENT, usd=1.0)
-    second.write(log.ID, id="ftjob-1")
+    first, second = (journal_of(tmp_path, "job", "ab" * 32) for _ in range(2))
+    first.write(INTENT, usd=1.0)
+    second.write(ID, id="ftjob-1")
     (path, _) = sorted(first.folder.glob("*.jsonl"), key=lambda path: path.read_bytes())
     first.close()
     second.close()
     with path.open("ab") as file:
         file.write(b'{"at": "9999", "event": "gone"')
     entries = first.entries()
-    assert [entry["event"] for entry in entries] == [log.INTENT, log.ID]
+    assert [entry["event"] for entry in entries] == [INTENT, ID]
     assert known_id(entries) == "ftjob-1"
     assert open_intent(entries) is None
     assert not list((tmp_path / log.FOLDER).glob("*.jsonl"))  # no stream of answers
@@ -35,11 +36,11 @@ def test_state_of_a_journal_follows_from_its_last_events(events: list[str]) -> N
     entries: list[dict[str, Any]] = [
         {"event": event, "id": str(number)} for number, event in enumerate(events)
     ]
-    about_id = [entry for entry in entries if entry["event"] in (log.ID, log.GONE)]
-    expected = about_id[-1]["id"] if about_id and about_id[-1]["event"] == log.ID else None
+    about_id = [entry for entry in entries if entry["event"] in (ID, GONE)]
+    expected = about_id[-1]["id"] if about_id and about_id[-1]["event"] == ID else None
     assert known_id(entries) == expected
-    creating = [e for e in entries if e["event"] in (log.INTENT, log.ID, log.REFUSED, log.GONE)]
-    last = creating[-1] if creating and creating[-1]["event"] == log.INTENT else None
+    creating = [e for e in entries if e["event"] in (INTENT, ID, REFUSED, GONE)]
+    last = creating[-1] if creating and creating[-1]["event"] == INTENT else None
     assert open_intent(entries) is last
     end = ending(entries)
     assert (end is None) == (not set(events) & set(log.ENDS))

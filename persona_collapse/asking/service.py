@@ -1,0 +1,122 @@
+"""A server's files and its lists, by the ``openai`` package without its retries."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from typing import Any, ClassVar, TypeVar
+
+import httpx2
+import openai
+
+from persona_collapse.asking.connection import api_options, http_options, isolate
+from persona_collapse.asking.journal import RefusedError, ThrottledError, UnansweredError
+from persona_collapse.asking.keys import redacted
+from persona_collapse.asking.limits import requested_wait
+from persona_collapse.asking.response import OUT_OF_MONEY
+
+CONNECT_S = 15.0
+PAGE = 100
+MOST_PAGES = 1000
+LONGEST_TEXT = 500
+T = TypeVar("T")
+
+
+class Service:
+    """A server with OpenAI's ``/files``; subclasses add what works on files of their ``purpose``.
+
+    ``find_key`` is called before the first request; it returns None where no key is needed. Every
+    method may raise ``RefusedError`` or ``UnansweredError``.
+    """
+
+    purpose: ClassVar[Any]
+
+    def __init__(self, base_url: str, find_key: Callable[[], str | None], timeout_s: float) -> None:
+        self._base_url, self._find_key, self._timeout_s = base_url, find_key, timeout_s
+        self._key: str | None = None
+
+    @cached_property
+    def _api(self) -> openai.OpenAI:
+        self._key = self._find_key()
+        timeout = httpx2.Timeout(self._timeout_s, connect=CONNECT_S)
+        http = openai.DefaultHttpxClient(timeout=timeout, **http_options(self._base_url))
+        api = openai.OpenAI(
+            **api_options(self._base_url, self._key), timeout=timeout, http_client=http
+        )
+        isolate(api)
+        return api
+
+    def close(self) -> None:
+        """Close the connections."""
+        if "_api" in self.__dict__:
+            self._api.close()
+
+    def find_file(self, name: str, size: int) -> str | None:
+        """Look up a file by its size and its name, which holds the digest of its content."""
+        for page in self._pages(self._api.files.list, purpose=self.purpose):
+            for file in page:
+                wrong = getattr(file, "status", None) == "error"
+                if file.filename == name and file.bytes == size and not wrong:
+                    return str(file.id)
+        return None
+
+    def has_file(self, file: str) -> bool:
+        """Return whether a file exists; raise ``RefusedError`` for one that the server rejected."""
+        try:
+            found = self._call(lambda: self._api.files.retrieve(file))
+        except RefusedError as fault:
+            if fault.status == 404:
+                return False
+            raise
+        if found.status == "error":
+            raise RefusedError(
+                200, "invalid_file", self._text(found.status_details) or "no reason given"
+            )
+        return True
+
+    def upload(self, name: str, content: bytes) -> str:
+        """Upload a file of lines of JSON; return its id."""
+        part = (name, content, "application/jsonl")
+        create = partial(self._api.files.create, file=part, purpose=self.purpose)
+        return self._id(self._call(create))
+
+    def _pages(self, entries_of: Callable[..., Any], *of: str, **given: str) -> Iterator[list[Any]]:
+        after: str | openai.Omit = openai.omit
+        for _ in range(MOST_PAGES):
+            page = self._call(partial(entries_of, *of, limit=PAGE, after=after, **given))
+            entries = page.data if isinstance(page.data, list) else []
+            yield entries
+            if not getattr(page, "has_more", False) or not entries:
+                return
+            after = str(entries[-1].id)
+
+    def _call(self, ask: Callable[[], T]) -> T:
+        """Make one request; raise ``RefusedError`` or ``UnansweredError`` if it fails."""
+        try:
+            return ask()
+        except openai.APIStatusError as fault:
+            raise self._error(fault) from None
+        except (openai.OpenAIError, httpx2.HTTPError, json.JSONDecodeError) as fault:
+            raise UnansweredError(self._text(str(fault)) or type(fault).__name__) from None
+
+    def _error(self, fault: openai.APIStatusError) -> Exception:
+        code = str(fault.code or fault.type or "")
+        body = fault.body if isinstance(fault.body, dict) else {}
+        text = self._text(str(body.get("message") or fault.message)) or "no reason given"
+        wait = requested_wait(fault.response.headers, time.time())
+        if any(word in (code, fault.type) for word in OUT_OF_MONEY):
+            return RefusedError(fault.status_code, "insufficient_quota", text)
+        if fault.status_code == 429:
+            return ThrottledError(text, wait)
+        if fault.status_code >= 500 or fault.status_code in (408, 409, 425):
+            return UnansweredError(f"http_{fault.status_code}: {text}", wait)
+        return RefusedError(fault.status_code, code, text)
+
+    def _id(self, made: Any) -> str:
+        found = getattr(made, "id", None)
+        if not isinstance(found, str) or not found:
+            raise UnansweredError("the reply holds no id")
+        return found
+
+    def _text(self, text: str | None) -> str | None:
+        return redacted(" ".join(text.split()), self._key)[:LONGEST_TEXT] if text else None
