@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from persona_collapse.figures.findings import moved, noun_of, sentence, share, subjects, where
 from persona_collapse.figures.look import METRICS, Look, Notice
 from persona_collapse.figures.marks import (
     ABSENT,
@@ -37,6 +38,7 @@ from persona_collapse.figures.style import (
     TEXT_WIDTH,
     VERMILLION,
     Paint,
+    titled,
 )
 from persona_collapse.tables.contracts.influence import FEW, FEW_SIGN
 
@@ -100,7 +102,22 @@ def collapse_bars(
         left = MARGIN + _LABELS + column * (width + _BETWEEN)
         panel = _Metric(sheet, metric, values, changes, few if metric == "S" else set(), look)
         panel.draw(layout.lines, averages, (left, top, width, tall))
-    return sheet.figure
+    return titled(sheet.figure, _collapse(values, changes, look))
+
+
+def _collapse(
+    values: Mapping[tuple[str, str], Row], changes: Mapping[tuple[str, str, str], Row], look: Look
+) -> str:
+    """Say in how many models S and R moved, by the intervals of their changes."""
+    name, pairs = subjects(look, list(values))
+    rows = {
+        metric: [changes.get((model, f"{v}-{look.baseline}", metric)) for model, v in pairs]
+        for metric in METRICS
+    }
+    if not pairs or not any(row for row in rows["S"]):
+        return ""
+    parts = [moved(metric, rows[metric], noun_of(pairs)) for metric in METRICS]
+    return sentence(f"from {look.baseline} to {name}, {parts[0]}", parts[1])
 
 
 def _averages(changes: dict[tuple[str, str, str], Row], look: Look, y: float) -> list[Line]:
@@ -292,7 +309,25 @@ def novelty_bars(novelty: pl.DataFrame, look: Look) -> Figure:
     axes.set(
         xlim=(0, 1.04 * max(100, end)), xlabel=f"% of {look.baseline}'s variance between personas"
     )
-    return figure
+    return titled(figure, _novelty(changed, look))
+
+
+def _novelty(rows: Mapping[tuple[str, str], Row], look: Look) -> str:
+    """Say how much of the variance between personas is kept and new, or where it is shown."""
+    name, pairs = subjects(look, list(rows))
+    if not pairs:
+        return ""
+    if len(pairs) == 1:
+        kept, new = (share(rows[pairs[0]], part) for part in PARTS)
+        of = f"{look.baseline}'s variance between personas"
+        return f"Under {name}, {kept} of {of} is kept and {new} is new."
+    noun = noun_of(pairs)
+    added = [finite(rows[pair]["new_lo"]) and rows[pair]["new_lo"] > 0 for pair in pairs]
+    lost = [finite(rows[pair]["kept_hi"]) and rows[pair]["kept_hi"] < 1 for pair in pairs]
+    new = where("new variance between personas is shown", "no new variance is shown", added, noun)
+    base = f"{look.baseline}'s"
+    less = where(f"a loss of {base} is shown", f"no loss of {base} is shown", lost, noun)
+    return sentence(f"under {name}, {new}", less)
 
 
 def _parts(row: Row) -> dict[str, Row | None]:

@@ -189,7 +189,7 @@ _FIGURES = [
     ),
     Figure(
         "planes.robustness_map",
-        tables=("metrics",),
+        tables=("metrics", "contrasts"),
         section="robustness",
         title="Collapse would be a move to the upper left of the R-S map",
         alt="Scatter of S over R on a logarithmic axis, with an arrow from each model's baseline "

@@ -8,6 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from persona_collapse.figures.findings import above, noun_of, sentence, share, subjects, where
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.figures.marks import (
     FINE,
@@ -21,7 +22,7 @@ from persona_collapse.figures.marks import (
 )
 from persona_collapse.figures.panels import Block, Blocks, Space
 from persona_collapse.figures.sheet import Entry, Sheet
-from persona_collapse.figures.style import FAINT, PAPER, Paint
+from persona_collapse.figures.style import FAINT, PAPER, Paint, titled
 
 DETECTABLE = {"S": "rise of S, %", "R": "fall of R, %"}
 LOSSES = {"train_loss": "Loss", "train_accuracy": "Accuracy"}
@@ -69,7 +70,37 @@ def identification_curves(identification: pl.DataFrame, look: Look) -> Figure:
                 curve = [r for r in own if (r["variant"], r["profiles"]) == (variant, by)]
                 name = f"{block.model.key} {variant} {profiles}"
                 _banded(axes, curve, "answers", "recognised", look.paint(variant), name)
-    return sheet.sheet.figure
+    return titled(sheet.sheet.figure, _recognised(rows, counts[-1], look))
+
+
+def _recognised(rows: Sequence[Row], most: int, look: Look) -> str:
+    """Say whether fewer personas are recognised than under the baseline, from most answers."""
+    own, by_base = (
+        {
+            (row["model"], row["variant"]): row
+            for row in rows
+            if (row["answers"], row["profiles"]) == (most, profiles)
+        }
+        for profiles in ("own", "baseline")
+    )
+    name, pairs = subjects(look, [pair for pair in by_base if (pair[0], look.baseline) in own])
+    if not pairs:
+        return ""
+    base = [own[model, look.baseline] for model, _ in pairs]
+    fewer = [above(one, by_base[p], "recognised") for one, p in zip(base, pairs, strict=True)]
+    if len(pairs) > 1:
+        text = f"recognised under {name} than under {look.baseline}"
+        return sentence(
+            f"from {most} answers and {look.baseline}'s profiles, "
+            + where(f"fewer personas are {text}", f"no fewer are shown to be {text}", fewer,
+                    noun_of(pairs))
+        )  # fmt: skip
+    row = by_base[pairs[0]]
+    return (
+        f"From {most} answers, {share(base[0], 'recognised')} of the personas are recognised under "
+        f"{look.baseline} and {share(row, 'recognised')} under {name} (guessing: "
+        f"{100 * row['chance']:.2g} %)."
+    )
 
 
 def temperature_curves(temperature: pl.DataFrame, look: Look) -> Figure:

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.sheet import MARGIN, Sheet, extent, wrap
-from persona_collapse.figures.style import FAINT, ONE_COLUMN, Paint
+from persona_collapse.figures.style import FAINT, ONE_COLUMN, Paint, titled
 
 MINUS, DASH, INFINITY, ABSENT = "\u2212", "\u2013", "\u221e", "n/a"
 NORMAL = 1.96  # standard errors on each side of a 95 % interval
@@ -158,7 +158,7 @@ def blank(text: str) -> Figure:
     lines = wrap(text, ONE_COLUMN - 2 * MARGIN)
     sheet = Sheet(ONE_COLUMN, extent(lines)[1] + 0.2, [])
     sheet.text(MARGIN, sheet.height / 2, lines, color=FAINT)
-    return sheet.figure
+    return titled(sheet.figure, text)
 
 
 def ticks(axis: Any, most: int, steps: Sequence[float] = (1, 2, 5, 10), **rules: Any) -> None:

@@ -11,7 +11,16 @@ from matplotlib.ticker import NullLocator
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import MINUS, Row, blank, finite, round_ticks, short_names
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, bare, key_height, widest, wrap
-from persona_collapse.figures.style import FAINT, GRID, INK, PAPER, TEXT_WIDTH, VERMILLION, Paint
+from persona_collapse.figures.style import (
+    FAINT,
+    GRID,
+    INK,
+    PAPER,
+    TEXT_WIDTH,
+    VERMILLION,
+    Paint,
+    titled,
+)
 
 METRICS = {"S": "Change of S, %", "R": "Change of R, %"}
 # Rows of the choices below a curve, by column; domains are added.
@@ -98,7 +107,21 @@ def specification_curve(multiverse: pl.DataFrame, look: Look) -> Figure:
             sheet.text(MARGIN, y + curve + 0.04 + (row + 0.5) * _CHOICE, text)
         if place:
             sheet.rule(MARGIN, TEXT_WIDTH - MARGIN, y - 0.06, color=GRID)
-    return sheet.figure
+    return titled(sheet.figure, _finding(verdicts))
+
+
+def _finding(verdicts: Sequence["_Verdict"]) -> str:
+    """Say in how many specifications verdicts stand."""
+    counts = [(v.same, len(v.rows)) for v in verdicts]
+    if len(counts) == 1:
+        same, of = counts[0]
+        verdict = str(verdicts[0].rows[0]["label"]).replace("_", " ")
+        return f"The verdict, {verdict}, stands in {same} of {of} specifications of the analysis."
+    low, high = (end(100 * same / of for same, of in counts) for end in (min, max))
+    return (
+        f"The {len(counts)} verdicts stand in {low:.0f} to {high:.0f} % of the specifications of "
+        "the analysis."
+    )
 
 
 @dataclass(frozen=True)
@@ -109,6 +132,11 @@ class _Verdict:
     target: str
     rows: Sequence[Row]
 
+    @property
+    def same(self) -> int:
+        """In how many specifications the verdict is the reported one."""
+        return sum(bool(row["same_label"]) for row in self.rows)
+
     def sorted_by(self, metric: str) -> list[Row]:
         """Return the specifications with a known change, the smallest first."""
         column = f"{metric}_target"
@@ -116,10 +144,9 @@ class _Verdict:
 
     def label(self, several: bool) -> str:
         """Return model, target where there are several, and how often the verdict stands."""
-        same = sum(row["same_label"] for row in self.rows)
         name = f"{self.name} {self.target}" if several else self.name
         verdict = str(self.rows[0]["label"]).replace("_", " ")
-        return f"{name}: {verdict} in {same} of {len(self.rows)}"
+        return f"{name}: {verdict} in {self.same} of {len(self.rows)}"
 
 
 class _Column:

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 
+from persona_collapse.figures.findings import direction, noun_of, sentence, subjects, where
 from persona_collapse.figures.labels import Placer, Segment
-from persona_collapse.figures.look import Look, ModelLook
+from persona_collapse.figures.look import METRICS, Look, ModelLook
 from persona_collapse.figures.marks import (
     ABSENT,
     FINE,
@@ -45,7 +46,7 @@ from persona_collapse.figures.sheet import (
     key_width,
     wrap,
 )
-from persona_collapse.figures.style import FAINT, GRID, INK, SHADE, SMALL, TEXT_WIDTH, Paint
+from persona_collapse.figures.style import FAINT, GRID, INK, SHADE, SMALL, TEXT_WIDTH, Paint, titled
 
 NAMED = 6  # more models than this are numbered, and the key explains the numbers
 # A reply counts as misaligned below the one and above the other (arXiv 2502.17424).
@@ -66,7 +67,7 @@ class Spot:
     y: float
 
 
-def robustness_map(metrics: pl.DataFrame, look: Look) -> Figure:
+def robustness_map(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: R on a log axis, S upwards, families by marker, variants by colour.
 
     Whiskers are 95 % intervals, or one standard error where there is none. An infinite R is drawn
@@ -92,7 +93,30 @@ def robustness_map(metrics: pl.DataFrame, look: Look) -> Figure:
         return spots, lines
 
     missing = {key: f"S or R {ABSENT}" for key in values if key not in known}
-    return _plane(metrics, values, look, draw, missing=missing, named=look.baseline, label="map")
+    figure = _plane(metrics, values, look, draw, missing=missing, named=look.baseline, label="map")
+    changes = rows_by(
+        contrasts, "model", "contrast", "metric", probe=look.roleplay, domain="overall"
+    )
+    return titled(figure, _towards_collapse(list(known), changes, look))
+
+
+def _towards_collapse(
+    pairs: Sequence[tuple[str, str]], changes: Mapping[tuple[str, str, str], Row], look: Look
+) -> str:
+    """Say in how many models the targets are shown to lie at the upper left of the baseline."""
+    name, pairs = subjects(look, pairs)
+    contrasts = {pair: f"{pair[1]}-{look.baseline}" for pair in pairs}
+    pairs = [pair for pair in pairs if (pair[0], contrasts[pair], "S") in changes]
+    moves = [
+        [direction(changes.get((model, contrasts[model, v], metric))) for metric in METRICS]
+        for model, v in pairs
+    ]
+    if not moves:
+        return ""
+    flags = [move == [1, -1] for move in moves]
+    shown = f"{name} lies to the upper left (higher S, lower R)"
+    not_shown = f"{name} is not shown to lie to the upper left"
+    return sentence(f"against {look.baseline}, " + where(shown, not_shown, flags, noun_of(pairs)))
 
 
 def alignment_coherence(misalignment: pl.DataFrame, look: Look) -> Figure:
@@ -119,7 +143,7 @@ def alignment_coherence(misalignment: pl.DataFrame, look: Look) -> Figure:
         return spots, lines
 
     region = wrap("where a reply counts as misaligned", _KEY - SWATCH)
-    return _plane(
+    figure = _plane(
         misalignment,
         values,
         look,
@@ -130,6 +154,29 @@ def alignment_coherence(misalignment: pl.DataFrame, look: Look) -> Figure:
         entries=[Entry(region, Paint(SHADE, "", "-", "s"), "block")],
         square=True,
     )
+    return titled(figure, _less_aligned(known, look))
+
+
+def _less_aligned(known: Mapping[tuple[str, str], Row], look: Look) -> str:
+    """Say in how many models mean alignment and coherence are below the baseline's."""
+    name, pairs = subjects(look, list(known))
+    pairs = [pair for pair in pairs if (pair[0], look.baseline) in known]
+    if not pairs:
+        return ""
+    parts = []
+    for measure in ("alignment", "coherence"):
+        flags = [_below(known[pair], known[pair[0], look.baseline], measure) for pair in pairs]
+        lower, not_shown = f"{measure} is lower", f"{measure} is not shown to be lower"
+        parts.append(where(lower, not_shown, flags, noun_of(pairs)))
+    return sentence(f"against {look.baseline}, under {name} {parts[0]}", parts[1])
+
+
+def _below(first: Row, second: Row, measure: str) -> bool:
+    """Return whether the 95 % interval of the difference of two means lies below zero."""
+    errors = [row[f"{measure}_se"] for row in (first, second)]
+    if not all(finite(error) for error in errors):
+        return False
+    return bool(first[measure] - second[measure] < -NORMAL * math.hypot(*errors))
 
 
 def _spots(

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from persona_collapse.figures.look import Notice
-from persona_collapse.figures.style import FAINT, HEADING, NOTE, PAPER, SMALL, Paint
+from persona_collapse.figures.style import FAINT, HEADING, NOTE, PAPER, SMALL, Paint, fonts
 
 LINE = 1.25  # line height over font size
 _HALF_CAPITAL = 0.365  # half the height of a capital over font size
@@ -148,7 +148,7 @@ def _flow(entries: Sequence[Entry], width: float) -> list[tuple[Entry, float, fl
 @lru_cache(maxsize=4096)
 def extent(text: str, size: float = SMALL, *, bold: bool = False) -> tuple[float, float]:
     """Return the width and height in inches of a text, which may have several lines."""
-    font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
+    font = FontProperties(family=fonts(), size=size, weight="bold" if bold else "normal")
     lines = text.split("\n")
     widths = [
         text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] if line else 0.0

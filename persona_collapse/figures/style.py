@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,11 @@ TEXT_WIDTH = 6.9
 SMALL = 7.0
 HEADING = 8.0
 PNG_DPI = 300
+
+# What texts are drawn and measured with: the first that is installed. Matplotlib brings the last.
+FONTS = ("Arial", "Liberation Sans", "DejaVu Sans")
+# What an SVG asks its reader for; the fallbacks are as wide as Arial.
+FONT_STACK = "Arial, Helvetica, 'Liberation Sans', Arimo, sans-serif"
 
 INK = "#1a1a1a"
 FAINT = "#5c5c5c"
@@ -85,7 +93,6 @@ _RC: dict[str, Any] = {
     "axes.unicode_minus": True,
     "figure.dpi": 100,
     "figure.facecolor": PAPER,
-    "font.family": "DejaVu Sans",
     "font.size": SMALL,
     "grid.color": GRID,
     "grid.linewidth": 0.5,
@@ -93,8 +100,7 @@ _RC: dict[str, Any] = {
     "lines.linewidth": 1.1,
     "pdf.fonttype": 42,
     "savefig.dpi": PNG_DPI,
-    # Outlines instead of text: the figure looks the same where the font is not installed.
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # text stays text: it can be searched, read out and edited
     "svg.hashsalt": "persona-collapse",
     "text.color": INK,
     "text.parse_math": False,
@@ -115,6 +121,15 @@ _RC: dict[str, Any] = {
 }
 
 
+@cache
+def fonts() -> list[str]:
+    """Return those of ``FONTS`` that are installed; matplotlib warns of any other."""
+    from matplotlib.font_manager import fontManager
+
+    known = set(fontManager.get_font_names())
+    return [name for name in FONTS if name in known]
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Draw and save under this project's settings, whatever the user's own matplotlib ones are."""
@@ -125,17 +140,27 @@ def style() -> Iterator[None]:
         for key, value in matplotlib.rcParamsDefault.items()
         if not key.startswith(("backend", "date.", "toolbar", "webagg"))
     }
-    with matplotlib.rc_context(own | _RC):
+    with matplotlib.rc_context(own | _RC | {"font.family": fonts()}):
         yield
 
 
+def titled(figure: Figure, finding: str) -> Figure:
+    """Return the figure with the sentence that it shows, which ``save`` writes as its title."""
+    figure.set_label(finding)
+    return figure
+
+
 def save(figure: Figure, stem: Path) -> None:
-    """Write ``stem``.svg, .pdf and .png, under ``style``; equal figures give equal bytes."""
+    """Write ``stem``.svg, .pdf and .png, under ``style``; equal figures give equal bytes.
+
+    What the figure finds (``titled``) is the title in the metadata of all three.
+    """
     stem.parent.mkdir(parents=True, exist_ok=True)
+    title = {"Title": str(figure.get_label())} if figure.get_label() else {}
     metadata: dict[str, dict[str, Any]] = {
-        "svg": {"Date": None, "Creator": "persona-collapse"},
-        "pdf": {"CreationDate": None, "Creator": "persona-collapse", "Producer": None},
-        "png": {"Software": None},
+        "svg": {"Date": None, "Creator": "persona-collapse", **title},
+        "pdf": {"CreationDate": None, "Creator": "persona-collapse", "Producer": None, **title},
+        "png": {"Software": None, **title},
     }
     from fontTools.subset import Options  # type: ignore[import-untyped]
 
@@ -143,5 +168,10 @@ def save(figure: Figure, stem: Path) -> None:
     # looks at, would take longer to cut down than the figure takes to draw.
     known = getattr(Options, "_drop_tables_default", [])
     Options._drop_tables_default = sorted({*known, "GDEF", "GPOS", "GSUB"})
-    for form, facts in metadata.items():
-        figure.savefig(os.fspath(stem) + f".{form}", format=form, metadata=facts)
+    for form in ("pdf", "png"):
+        figure.savefig(os.fspath(stem) + f".{form}", format=form, metadata=metadata[form])
+    drawing = StringIO()
+    figure.savefig(drawing, format="svg", metadata=metadata["svg"])
+    # The letters are those of the reader's machine, not of the one that drew the figure.
+    svg = re.sub(r"font-family: [^;\"]+", f"font-family: {FONT_STACK}", drawing.getvalue())
+    Path(f"{os.fspath(stem)}.svg").write_text(svg, encoding="utf-8")

@@ -8,7 +8,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from persona_collapse.figures.look import Look
+from persona_collapse.figures.findings import direction, sentence, where
+from persona_collapse.figures.look import METRICS, Look
 from persona_collapse.figures.marks import (
     DASH,
     INFINITY,
@@ -22,7 +23,7 @@ from persona_collapse.figures.marks import (
     whiskers,
 )
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, key_height, widest, wrap
-from persona_collapse.figures.style import GRID, PAINTS, TEXT_WIDTH
+from persona_collapse.figures.style import GRID, PAINTS, TEXT_WIDTH, titled
 
 PANELS = {
     "S_percent": "Change of S, %",
@@ -79,7 +80,39 @@ def trajectory(table: pl.DataFrame, look: Look) -> Figure:
         middle = top + place * tall + (tall - 0.12) / 2
         label = f"{model.label}{_counted(tracks[model.key])}"
         sheet.text(MARGIN, middle, wrap(label, _LABELS - 0.08))
-    return sheet.figure
+    return titled(sheet.figure, _finding([track for track in tracks.values() if track], look))
+
+
+def _finding(tracks: Sequence[Sequence[Row]], look: Look) -> str:
+    """Say at which step S and R leave the baseline's level for good, by their intervals."""
+    later = [[row for row in track if row["variant"] != look.baseline] for track in tracks]
+    parts = []
+    for metric in METRICS:
+        steps = [_departure(track, f"{metric}_percent") for track in later]
+        if len(steps) == 1:
+            (step,) = steps
+            parts.append(
+                f"{metric} leaves {look.baseline}'s level at step {step:g}"
+                if step is not None
+                else f"{metric} is not shown to leave {look.baseline}'s level"
+            )
+        else:
+            left = [step is not None for step in steps]
+            text = f"{look.baseline}'s level by the last checkpoint"
+            shown, none = f"{metric} has left {text}", f"{metric} is not shown to have left {text}"
+            parts.append(where(shown, none, left, "models"))
+    return sentence(*parts) if any(later) else ""
+
+
+def _departure(track: Sequence[Row], name: str) -> float | None:
+    """Return the first step from which on every interval excludes zero on the same side."""
+    signs = [direction(row, name) for row in track]
+    steps = [
+        row["step"]
+        for place, row in enumerate(track)
+        if signs[place] and len(set(signs[place:])) == 1
+    ]
+    return steps[0] if steps else None
 
 
 def _counted(track: Sequence[Row]) -> str:

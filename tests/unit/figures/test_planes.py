@@ -20,6 +20,7 @@ from persona_collapse.measures.misalignment import scores as measured
 from tests.helpers.figures_data import (
     VARIANTS,
     axes_of,
+    contrasts_of,
     faults_of,
     look_of,
     metrics_of,
@@ -40,7 +41,7 @@ def metrics() -> pl.DataFrame:
 
 
 def test_map_draws_points_whiskers_and_arrows(metrics: pl.DataFrame) -> None:
-    figure = robustness_map(spoilt(metrics), look_of(4, 3))
+    figure = robustness_map(spoilt(metrics), contrasts_of(metrics), look_of(4, 3))
     axes = axes_of(figure, "map")
     assert axes.get_xscale() == "log"
     points = {c.get_label(): c.lines[0] for c in axes.containers}
@@ -72,7 +73,7 @@ def test_map_draws_points_whiskers_and_arrows(metrics: pl.DataFrame) -> None:
 def test_names_on_a_crowded_map_do_not_overlap(seed: int) -> None:
     for models in (6, 12):
         metrics = metrics_of(models, 3, 0, seed=seed)
-        assert faults_of(robustness_map(metrics, look_of(models, 3))) == []
+        assert faults_of(robustness_map(metrics, contrasts_of(metrics), look_of(models, 3))) == []
 
 
 def test_long_names_of_roles_fit_the_axes() -> None:

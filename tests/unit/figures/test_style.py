@@ -1,20 +1,29 @@
-"""Files of figures are reproducible."""
+"""Files of figures are reproducible, and keep their texts and their title."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import matplotlib
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 from persona_collapse.figures.planes import robustness_map
-from persona_collapse.figures.style import save, style
-from tests.helpers.figures_data import look_of, metrics_of
+from persona_collapse.figures.style import FONT_STACK, FONTS, save, style, titled
+from tests.helpers.figures_data import contrasts_of, look_of, metrics_of
+
+
+def drawn() -> Figure:
+    metrics = metrics_of(4, 3)
+    return robustness_map(metrics, contrasts_of(metrics), look_of(4, 3))
 
 
 def test_files_are_reproducible_whatever_the_users_settings(tmp_path: Path) -> None:
     for name in ("one", "two"):
         with style():
-            save(robustness_map(metrics_of(4, 3), look_of(4, 3)), tmp_path / name / "map")
+            save(drawn(), tmp_path / name / "map")
         matplotlib.rcParams.update({"font.size": 20, "axes.grid": True, "svg.fonttype": "none"})
     matplotlib.rcdefaults()
     for form in ("svg", "pdf", "png"):
@@ -22,3 +31,24 @@ def test_files_are_reproducible_whatever_the_users_settings(tmp_path: Path) -> N
         assert first.read_bytes() == second.read_bytes()
         assert first.stat().st_size > 1000
     assert b"<dc:date>" not in (tmp_path / "one" / "map.svg").read_bytes()
+
+
+def test_finding_is_the_title_of_all_files(tmp_path: Path) -> None:
+    with style():
+        save(titled(drawn(), "S rose by 3 % & \u2212R fell."), tmp_path / "map")
+    svg = (tmp_path / "map.svg").read_text("utf-8")
+    assert "<dc:title>S rose by 3 % &amp; \u2212R fell.</dc:title>" in svg
+    assert Image.open(tmp_path / "map.png").info["Title"] == "S rose by 3 % & \u2212R fell."
+    assert b"/Title" in (tmp_path / "map.pdf").read_bytes()
+
+
+def test_texts_of_an_svg_are_texts_in_fonts_that_its_readers_have(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "matplotlib"), style():
+        save(drawn(), tmp_path / "map")
+    assert "findfont" not in caplog.text
+    svg = (tmp_path / "map.svg").read_text("utf-8")
+    assert ">Robustness R (log scale)</text>" in svg
+    assert f"font-family: {FONT_STACK}" in svg
+    assert f"'{FONTS[-1]}'" not in svg
