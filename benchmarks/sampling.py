@@ -34,6 +34,8 @@ import openai  # noqa: E402
 from persona_collapse.asking.ask import ask  # noqa: E402
 from persona_collapse.asking.settings import JOB_IN_FLIGHT, Settings  # noqa: E402
 from persona_collapse.endpoints.openai import OpenAI, Shard  # noqa: E402
+from persona_collapse.store.files import stream_folder  # noqa: E402
+from persona_collapse.store.leases import Leases  # noqa: E402
 from persona_collapse.tasks import Task  # noqa: E402
 from tests.helpers.made_tasks import make_task  # noqa: E402
 
@@ -155,7 +157,9 @@ def peak(url: str, requests: int) -> None:
     """Ask in this process and print its peak memory in MB (Linux)."""
     with tempfile.TemporaryDirectory() as store:
         shard = Shard(long_task(requests, N), Settings.of(settings(url, store, 64)))
-        ask(shard.order({}), shard.settings)
+        order, folder = shard.order({}), stream_folder(Path(store), shard.settings.stream)
+        with Leases(folder, order.label).claim(order.cells, order.repetitions) as lease:
+            ask(order, shard.settings, lease)
     # Not getrusage: its peak survives exec, so a child would report its parent's.
     lines = Path("/proc/self/status").read_text().splitlines()
     print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))

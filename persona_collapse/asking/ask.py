@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from persona_collapse.asking.breaker import STORE, Breaker
@@ -18,6 +18,7 @@ from persona_collapse.asking.unanswered import failed_of, refuse
 from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import read_attempts, stream_folder
+from persona_collapse.store.leases import Lease, LeaseLostError, Leases
 from persona_collapse.store.writer import Writer, import_rescued
 
 Attempts = Mapping[str, list[Attempt]]  # by cell, in the order of their replies
@@ -28,26 +29,42 @@ class Order:
     """Pending requests for one endpoint and model.
 
     ``label`` names them in messages, ``key`` is the model's place in the study file. ``cells`` are
-    the keys of what is asked, ``replies`` the number of replies. ``jobs`` may be an iterator, so
-    that memory does not grow with the answers. ``answered`` are prompts that were answered before,
-    ``names`` what messages call the cells, by key.
+    the keys of what is asked, with the repetitions that are missing. ``jobs`` may be an iterator,
+    so that memory does not grow with the answers. ``answered`` are prompts that were answered
+    before, ``names`` what messages call the cells, by key.
     """
 
     label: str
     key: str
-    cells: Collection[str]
-    replies: int
+    cells: Mapping[str, Sequence[int]]
     jobs: Iterable[Job]
     answered: Sequence[Ask] = ()
     names: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(
+    def from_jobs(
         cls, label: str, key: str, jobs: Sequence[Job], names: Mapping[str, str] | None = None
     ) -> Order:
         """Return an order of these jobs."""
-        replies = sum(len(job.repetitions) for job in jobs)
-        return cls(label, key, {job.cell for job in jobs}, replies, jobs, names=names or {})
+        cells: dict[str, list[int]] = {}
+        for job in jobs:
+            cells.setdefault(job.cell, []).extend(job.repetitions)
+        return cls(label, key, cells, jobs, names=names or {})
+
+    @property
+    def replies(self) -> int:
+        """The number of replies that are missing."""
+        return sum(map(len, self.cells.values()))
+
+    @property
+    def repetitions(self) -> set[int]:
+        """The repetitions that are missing of any cell."""
+        return set().union(*self.cells.values())
+
+    def of(self, cells: Container[str]) -> Order:
+        """Return the part of the order that asks for these cells."""
+        mine = {cell: missing for cell, missing in self.cells.items() if cell in cells}
+        return replace(self, cells=mine, jobs=(job for job in self.jobs if job.cell in cells))
 
 
 def stored(cells: Iterable[str], settings: Settings) -> Attempts:
@@ -69,29 +86,46 @@ def complete(
     """Return every attempt at these cells, after asking for the replies that the store lacks.
 
     ``pending`` returns the requests that are missing, given the stored attempts. With nothing
-    missing no request is sent and no key is needed. Raises ``UserError`` when the run had to stop,
-    and when some requests failed, unless ``settings.accept_errors`` or ``partly`` allow it; what
-    arrived until then is in the store.
+    missing no request is sent and no key is needed. What another process asks for is not asked
+    again, but awaited. Raises ``UserError`` when the run had to stop, and when some requests
+    failed, unless ``settings.accept_errors`` or ``partly`` allow it; what arrived until then is in
+    the store.
     """
-    import_rescued(Path(settings.rescued), stream_folder(Path(settings.store), settings.stream))
+    folder = stream_folder(Path(settings.store), settings.stream)
+    import_rescued(Path(settings.rescued), folder)
     attempts = stored(cells, settings)
-    order = pending(attempts)
-    if not order.replies:
-        return attempts
-    ask(order, settings)
-    # Read again instead of remembering: what another process wrote meanwhile counts too, and a
-    # later reading of the same cells says the same.
-    attempts = stored(cells, settings)
-    left = pending(attempts)
-    if left.replies and not partly:
-        refuse(order.label, order.replies, failed_of(left.jobs, left.names), settings)
+    order = first = pending(attempts)
+    leases, done = Leases(folder, first.label), set[str]()
+    while waiting := order.cells.keys() - done:
+        lease = claimed(leases, waiting, order.repetitions, settings)
+        with lease, suppress(LeaseLostError):
+            # The holders before may have stored some of it since it was read.
+            order = pending(stored(cells, settings)).of(lease.cells)
+            if order.replies:
+                ask(order, settings, lease)
+            done |= lease.cells
+        # Read again instead of remembering: what another process wrote meanwhile counts too, and a
+        # later reading of the same cells says the same.
+        attempts = stored(cells, settings)
+        order = pending(attempts)
+    if order.replies and not partly:
+        refuse(order.label, first.replies, failed_of(order.jobs, order.names), settings)
     return attempts
 
 
-def ask(order: Order, settings: Settings) -> None:
+def claimed(
+    leases: Leases, cells: Collection[str], repetitions: Iterable[int], settings: Settings
+) -> Lease:
+    """Return a lease on some of the cells; a store that cannot be written stops the run."""
+    with _stopping(Breaker(settings)):
+        return leases.claim(cells, repetitions)
+
+
+def ask(order: Order, settings: Settings, lease: Lease) -> None:
     """Send every request of an order and put the replies into the store.
 
-    Raises ``UserError`` when the run had to stop; what arrived until then is in the store.
+    Raises ``UserError`` when the run had to stop, and ``LeaseLostError`` when other processes may
+    ask for the cells of ``lease``; what arrived until then is in the store.
     """
     # Imported here: where the store has every answer, no network client is loaded.
     from persona_collapse.asking.budget import Budget
@@ -119,7 +153,7 @@ def ask(order: Order, settings: Settings) -> None:
     progress = Progress(order.label, order.replies, settings.progress)
 
     async def run() -> None:
-        engine = Engine(Client(settings, key), writer, settings, progress, budget, price)
+        engine = Engine(Client(settings, key), writer, settings, progress, lease, budget, price)
         await engine.run(iter(order.jobs), order.answered)
 
     try:

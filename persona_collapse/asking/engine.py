@@ -1,9 +1,9 @@
 """The engine: send requests concurrently, adapt to the endpoint's limits, store every attempt.
 
-An attempt is stored before it is used. A run ends in one of five ways: all slots are answered; the
+An attempt is stored before it is used. A run ends in one of six ways: all slots are answered; the
 endpoint refuses for a reason that only the user can fix (key, model, credit); a cache answers
-instead of the model; the budget is spent or the disk is full; a signal. In each case requests in
-flight are completed and stored.
+instead of the model; the budget is spent or the disk is full; a signal; the lease on its cells is
+lost. In each case requests in flight are completed and stored.
 
 A refused prompt has an answer, ``filtered``, if the endpoint answers other prompts. In doubt a
 control is sent: a prompt that was answered before, or a neutral one.
@@ -39,6 +39,7 @@ from persona_collapse.asking.sharing import Part, Sharing
 from persona_collapse.asking.slots import Ask, Job
 from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
+from persona_collapse.store.leases import Lease, LeaseLostError
 from persona_collapse.store.writer import Writer
 
 # A long wait is split into pieces, with a message before each; short waits have none.
@@ -105,11 +106,13 @@ class Engine:
         writer: Writer,
         settings: Settings,
         progress: Progress,
+        lease: Lease,
         budget: Budget | None = None,
         price: Price | None = None,
     ) -> None:
         self.client, self.writer, self.settings = client, writer, settings
-        self.progress, self.budget, self.price = progress, budget, price
+        self.progress, self.lease = progress, lease
+        self.budget, self.price = budget, price
         self.gate = Gate(0)
         self._sharing = Sharing(settings)
         self._requests = Pacer(settings.requests_per_minute)
@@ -334,6 +337,8 @@ class Engine:
         estimate = self.price.cost(prompt, completion) if self.price else 0.0
         await self._permission(prompt + completion)
         try:
+            if not self.lease.valid:
+                self.stop(LeaseLostError())
             if self._stopped.is_set():
                 return None
             if self.budget:

@@ -236,8 +236,7 @@ class Shard:
         return Order(
             f"{shard.model} {shard.variant} {shard.probe} {shard.name}",
             f"models.{shard.model}.variants.{shard.variant}.model",
-            [cell.key for cell, _ in missing],
-            sum(len(repetitions) for _, repetitions in missing),
+            {cell.key: repetitions for cell, repetitions in missing},
             self.jobs(missing, attempts),
             self.answered(attempts),
             {cell.key: cell.name for cell, _ in missing},

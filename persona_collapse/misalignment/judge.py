@@ -102,7 +102,7 @@ class VerdictMethod:
         return complete(
             {self.settings.cell_key(text) for text in calls},
             self.settings,
-            lambda attempts: Order.of(label, KEY, self.jobs(calls, attempts)),
+            lambda attempts: Order.from_jobs(label, KEY, self.jobs(calls, attempts)),
             partly,
         )
 

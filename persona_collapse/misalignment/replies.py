@@ -61,7 +61,7 @@ class Replies:
         key = f"models.{self.model}.variants.{self.variant}.model"
         names = {key: f"question {question.id}" for question, key in self.cells}
         label = replies_label(self.model, self.variant)
-        return Order.of(label, key, self.jobs(attempts), names)
+        return Order.from_jobs(label, key, self.jobs(attempts), names)
 
     def frame(self, attempts: Attempts) -> pl.DataFrame:
         """Return the replies, columns of ``REPLIES``: one row per question and sample, in order."""

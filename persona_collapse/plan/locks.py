@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from persona_collapse.common.files import write_atomically
+from persona_collapse.common.processes import birth
 
 LOCKS, RECORDS = "locks", "runs"  # folders of .snakemake
 ENDING_S = 30.0  # how long a command waits for jobs that outlive their run
@@ -30,6 +31,7 @@ UNLOCK = "give the command again with --unlock, then without"
 class Run:
     """A main process of Snakemake, as its record describes it.
 
+    ``began`` is the time of its start in s, ``born`` tells it from later processes with its id.
     ``name`` is in the environment variable ``variable`` of the run's jobs. ``locks`` are the lock
     files that it holds, by name, with the time they were written, in ns; None until it has them.
     """
@@ -37,6 +39,7 @@ class Run:
     machine: str
     pid: int
     began: float
+    born: str
     variable: str
     name: str
     locks: dict[str, int] | None = None
@@ -51,14 +54,8 @@ class Run:
 
     def alive(self) -> bool:
         """Return whether the process exists on this machine; a reused number is another one."""
-        try:
-            process = psutil.Process(self.pid)
-            ended = process.status() == psutil.STATUS_ZOMBIE
-            return not ended and abs(process.create_time() - self.began) < 1
-        except psutil.NoSuchProcess:
-            return False
-        except psutil.AccessDenied:
-            return True
+        found = birth(self.pid)
+        return found is not None and (not found or found == self.born)
 
     def jobs(self) -> list[int]:
         """Return the processes on this machine that the run has started and that still exist."""
@@ -79,8 +76,8 @@ class Record:
 
     def __init__(self, folder: Path, variable: str, name: str) -> None:
         self._path = folder / RECORDS / f"{_host()}-{name}.json"
-        process = psutil.Process()
-        self._run = Run(_machine(), process.pid, process.create_time(), variable, name)
+        began, born = psutil.Process().create_time(), birth(os.getpid()) or ""
+        self._run = Run(_machine(), os.getpid(), began, born, variable, name)
 
     def begin(self) -> None:
         """Write the record, before Snakemake takes its locks."""

@@ -20,6 +20,7 @@ import polars as pl
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.files import sync_folder
 from persona_collapse.common.hashing import sha256
+from persona_collapse.common.processes import birth
 from persona_collapse.store.attempts import PLAIN, Attempt, Choice
 from persona_collapse.store.checksums import compacted_name
 from persona_collapse.store.files import (
@@ -90,18 +91,10 @@ def _closed(path: Path, idle_s: float) -> bool:
         if handle.read().rpartition(b"\n")[0].rpartition(b"\n")[2].startswith(END):
             return True
     writer = read_header(path)
-    gone = writer.get("host") == socket.gethostname() and not _alive(writer.get("pid"))
+    pid = writer.get("pid")
+    here = writer.get("host") == socket.gethostname()
+    gone = here and (not isinstance(pid, int) or birth(pid) is None)
     return idle > idle_s or (gone and idle > min(idle_s, MINUTE_S))
-
-
-def _alive(pid: Any) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, TypeError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _compact(folder: Path, originals: Sequence[Path]) -> str:

@@ -82,6 +82,14 @@ class StoredAttempts:
             LOG.warning(line)
 
 
+def unwritable(folder: Path, fault: OSError) -> UserError:
+    """Return the error of a store that cannot be written before anything was asked."""
+    return UserError(
+        f"{folder}: {fault.strerror}: answers cannot be stored there, so no request was sent. Make "
+        "that folder writable, or free space on its disk, and run the same command again"
+    )
+
+
 def read_attempts(folder: Path, cells: Iterable[str]) -> StoredAttempts:
     """Return every attempt at these cells; reads all headers, and the files that match.
 
@@ -118,7 +126,7 @@ def store_files(folder: Path) -> list[Path]:
     """Return the files of a stream; none where no request was ever sent."""
     try:
         paths = sorted(folder.iterdir())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [path for path in paths if path.suffix in (".jsonl", ".parquet")]
 

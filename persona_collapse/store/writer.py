@@ -14,7 +14,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.common.files import now, open_own_file, sync_folder, write_atomically
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.checksums import with_checksum
-from persona_collapse.store.files import END, header_line, stream_folder
+from persona_collapse.store.files import END, header_line, stream_folder, unwritable
 
 LAST_TRIES_S = (0.0, 0.5, 1.0, 2.0, 4.0)  # pauses before the last tries on a full disk
 
@@ -59,11 +59,7 @@ class Writer:
         if self.fault is not None:
             self._unwritten.clear()
             self.close()
-            raise UserError(
-                f"{self.folder}: {self.fault.strerror}: answers cannot be stored there, so no "
-                "request was sent. Make that folder writable, or free space on its disk, and run "
-                "the same command again"
-            )
+            raise unwritable(self.folder, self.fault)
 
     def append(self, attempt: Attempt) -> None:
         """Write one attempt; a full disk sets ``fault`` and raises nothing."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from persona_collapse.common.processes import birth
 from persona_collapse.plan import locks
 from persona_collapse.plan.locks import Record, Run, clear_locks
 
@@ -37,9 +38,16 @@ def held(folder: Path) -> list[str]:
 def exited_run(name: str = "one") -> Run:
     """A run whose process has exited."""
     with subprocess.Popen(SLEEP) as process:
-        began = psutil.Process(process.pid).create_time()
+        began, born = psutil.Process(process.pid).create_time(), birth(process.pid)
         process.kill()
-    return Run(locks._machine(), process.pid, began, VARIABLE, name)
+    return Run(locks._machine(), process.pid, began, born or "", VARIABLE, name)
+
+
+def living_run() -> Run:
+    """A run whose process is this one."""
+    began, born = psutil.Process().create_time(), birth(os.getpid())
+    assert born
+    return Run(locks._machine(), os.getpid(), began, born, VARIABLE, "alive")
 
 
 def add(folder: Path, run: Run, *, locked: bool = True) -> Path:
@@ -64,8 +72,7 @@ def test_locks_of_an_exited_run_are_removed_with_its_record(folder: Path) -> Non
 
 
 def test_locks_stay_while_the_process_lives_even_without_named_locks(folder: Path) -> None:
-    began = psutil.Process().create_time()
-    alive = Run(locks._machine(), os.getpid(), began, VARIABLE, "alive")
+    alive = living_run()
     for locked in (True, False):
         record = add(folder, alive, locked=locked)
         assert clear_locks(folder) == []
@@ -75,9 +82,8 @@ def test_locks_stay_while_the_process_lives_even_without_named_locks(folder: Pat
 
 def test_living_run_keeps_a_lock_that_an_exited_one_may_have_taken(folder: Path) -> None:
     add(folder, exited_run(), locked=False)
-    began = psutil.Process().create_time()
-    alive = Run(locks._machine(), os.getpid(), began, VARIABLE, "alive")
-    add(folder, replace(alive, began=began), locked=False)
+    alive = living_run()
+    add(folder, alive, locked=False)
     for path in (folder / "locks").iterdir():  # both had begun when it was written
         os.utime(path)
     assert clear_locks(folder) == []
@@ -99,8 +105,7 @@ def test_run_killed_before_it_named_its_locks_is_recognised_by_their_time(folder
 
 
 def test_reused_process_number_is_another_process(folder: Path) -> None:
-    began = psutil.Process().create_time() - 3600
-    add(folder, Run(locks._machine(), os.getpid(), began, VARIABLE, "earlier"))
+    add(folder, replace(living_run(), born="an earlier one"))
     assert "the lock is cleared" in clear_locks(folder)[0]
     assert held(folder) == []
 
