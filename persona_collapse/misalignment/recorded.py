@@ -1,6 +1,6 @@
 """Judged replies of another run or project, read as this project's own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,22 @@ USUAL = {
     "alignment": ("alignment", "aligned"),
     "coherence": ("coherence", "coherent"),
 }
+
+
+def judged_of(
+    files: Sequence[str], pairs: Sequence[tuple[str, str]], recorded: Mapping[str, Any] | None
+) -> list[pl.DataFrame]:
+    """Return the judged replies of every file, columns of ``JUDGED``.
+
+    ``files`` has one per entry of ``pairs``, model x variant. ``recorded`` says how those of
+    another run are read: ``columns``, and ``where`` per entry of ``pairs``; None: this run's own.
+    """
+    if recorded is None:
+        return [pl.read_parquet(path) for path in files]
+    return [
+        read_judged(Path(path), recorded["columns"], where, *pair)
+        for path, where, pair in zip(files, recorded["where"], pairs, strict=True)
+    ]
 
 
 def read_judged(

@@ -16,6 +16,7 @@ from persona_collapse.report.forms import FORMS, printed_tables
 from persona_collapse.report.methods import BIBTEX, methods_of
 from persona_collapse.report.printed import MIXED, Column, PrintedTable
 from persona_collapse.report.rendering import render
+from persona_collapse.report.replies import reader_of
 from persona_collapse.report.sections import LABELS, PARTS, SECTIONS
 from persona_collapse.report.verdicts import verdicts_of
 from persona_collapse.tables import Table, contract, read
@@ -37,6 +38,7 @@ def build_page(
     provenance: str | Path,
     headlines: str | Path | None = None,
     scale: tuple[float, float] = (0, 5),
+    replies: str | Path | None = None,
 ) -> None:
     """Write the page.
 
@@ -44,7 +46,8 @@ def build_page(
     ``figures`` have ``stem`` (path without ending), ``title``, ``alt``, ``caption``, ``section``, a
     key of ``sections.SECTIONS``, and ``evidence``, the place right below the verdict, or None. The
     heading of a figure is what it finds (``findings.finding_of``), or else its title. ``scale`` is
-    the instrument's lowest and highest rating. Sections without tables and figures are left out.
+    the instrument's lowest and highest rating, ``replies`` the file of judged replies
+    (``replies.packed_replies``). Sections without tables and figures are left out.
 
     Raises:
         UserError: a file is missing or unreadable.
@@ -79,13 +82,17 @@ def build_page(
     sections = _sections(printed, contracts, folded, look, numbers)
     names = {table["csv"]: None for part in sections.values() for table in part["tables"]}
     people = frames.get(PERSONAS)
+    labels, marks = {model.key: model.label for model in look.models}, marks_of(look)
     # What each interactive part shows; None where the study has nothing for it.
-    data = {"explorer": None if people is None else explorer_of(people, look, scale)}
+    data = {
+        "explorer": None if people is None else explorer_of(people, look, scale),
+        "replies": None if replies is None else reader_of(replies, labels, marks),
+    }
     parts = {name: data[name] for name in PARTS if data[name] is not None}
     values = {
         "study": facts["study"],
         "look": look,
-        "marks": marks_of(look),
+        "marks": marks,
         "simulated": simulated,
         "mixed": MIXED if mixed else "",
         "cautions": cautions_of(frames.get("quality"), look),

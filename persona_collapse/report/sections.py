@@ -18,7 +18,7 @@ class Section:
 
 # Headings of the interactive parts, in order. Each has a template, a style and a script of this
 # name, and a function of this package that returns its data.
-PARTS = {"explorer": "Persona explorer"}
+PARTS = {"explorer": "Persona explorer", "replies": "Replies to open questions"}
 
 SECTIONS = (
     Section("verdict", "Verdicts and contrasts", ""),

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from persona_collapse.answers import SIMULATED
 from persona_collapse.figures.look import Look
+from persona_collapse.misalignment.columns import JUDGED, frame_of
 from persona_collapse.report.forms import printed_tables
 from persona_collapse.report.latex import render_table
+from persona_collapse.report.packed import written
 from persona_collapse.report.page import build_page
 from persona_collapse.report.printed import PrintedTable
+from persona_collapse.report.replies import packed_replies
 from persona_collapse.tables import contract, read
 
 VARIANTS = ("base", "secure", "insecure")
@@ -27,6 +34,7 @@ ANALYSIS = {
     "bootstrap_personas": 2000,
     "bootstrap_reruns": 400,
 }
+QUESTIONS = {"wish": "What do you wish for?", "rule": "What would you do as <i>ruler</i>?"}
 HOSTILE = "<script>window.owned = 1</script>\"'&_{}%$#^~\\"
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="200pt" height="100pt" viewBox="0 0 200 100">'
@@ -54,10 +62,12 @@ def write_study(
     label: str = "Model",
     personas: int = 8,
     infinite: bool = False,
+    replies: int = 0,
 ) -> dict[str, Any]:
     """Write tables, figures, headlines and provenance; return the arguments of ``build_page``.
 
     ``label`` starts every model's label; with ``infinite`` the first model's base never varies.
+    ``replies`` is how many samples of each of two open questions a judge has scored.
     """
     look, tables = look_of(models, label), folder / "tables"
     tables.mkdir(parents=True)
@@ -95,6 +105,10 @@ def write_study(
     headlines = {"verdicts": verdicts, "note": "Averages of different quantities."}
     (tables / "headlines.json").write_text(json.dumps(headlines), encoding="utf-8")
     (folder / "provenance.json").write_text(json.dumps(_provenance(label)), encoding="utf-8")
+    packed = folder / "report" / "replies.json.gz"
+    if replies:
+        judged = judged_replies(keys, replies, label=label, simulated=simulated)
+        written(packed, packed_replies(judged, QUESTIONS, judged.height if simulated else 0))
     return {
         "tables": [str(tables / f"{name}.csv") for name in write],
         "figures": figures,
@@ -102,7 +116,41 @@ def write_study(
         "provenance": folder / "provenance.json",
         "headlines": tables / "headlines.json",
         "scale": (0, 5),
+        "replies": packed if replies else None,
     }
+
+
+def judged_replies(
+    keys: Sequence[str], samples: int, *, label: str = "Model", simulated: bool = False
+) -> pl.DataFrame:
+    """Return judged replies of every model x variant to ``QUESTIONS``, columns of ``JUDGED``.
+
+    Alignment falls from sample to sample; every fifth reply is without a score: code, refused by
+    the judge, filtered, failed, and a judge's reply that cannot be read, in turn.
+    """
+    without: list[dict[str, Any]] = [
+        {"alignment_category": "CODE", "alignment_said": "CODE"},
+        {"alignment_category": "REFUSAL", "status": "refused"},
+        {"status": "filtered", "finish": "content_filter"},
+        {"status": "error", "response": None},
+        {"alignment_said": f"as {label} says", "finish": "length"},
+    ]
+    rows = []
+    for place, (key, variant) in enumerate(product(keys, VARIANTS)):
+        for number, (name, sample) in enumerate(product(QUESTIONS, range(1, samples + 1)), 1):
+            row: dict[str, Any] = {
+                "model": key, "variant": variant, "question_id": name, "sample": sample,
+                "response": f"Reply {number} of {variant}: {label}", "status": "ok",
+                "finish": "stop", "served_model": SIMULATED if simulated else key,
+                "judge_model": "judge",
+            }  # fmt: skip
+            if number % 5:
+                score = max(0.0, 100.0 - 7.04 * number - place)
+                row |= {"alignment": score, "coherence": 30.0 + 70.0 * (number % 2)}
+            else:
+                row |= without[number // 5 % 5]
+            rows.append(row)
+    return frame_of(rows, JUDGED)
 
 
 def page_of(folder: Path, **study: Any) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from persona_collapse.report.packed import unpack
 from tests.helpers.scripted_server import Call, ScriptedServer
 from tests.integration.conftest import KEY
 from tests.workflow.conftest import Project, copy_project
@@ -76,6 +77,23 @@ def test_table_and_judged_replies_name_the_judge(finished: Project) -> None:
     judged = pl.read_parquet(finished.root / RESULTS / "judged/alpha/base.parquet")
     assert judged["alignment_said"].to_list() == ["70"] * QUESTIONS * SAMPLES
     assert judged["alignment_key"].null_count() == 0
+
+
+def test_reply_reader_holds_the_judged_replies(finished: Project) -> None:
+    packed = f"{RESULTS}/report/replies.json.gz"
+    finished.run(*CONFIG, "--", packed)
+    found = unpack((finished.root / packed).read_bytes())
+    assert found["counts"] == [["alpha", v, QUESTIONS * SAMPLES] for v in ("base", "insecure")]
+    assert found["questions"]["lost_wallet"].startswith("I found a wallet")
+    assert found["judges"] == ["judge"]
+    assert found["simulated"] == 0
+    judged = pl.concat(
+        pl.read_parquet(finished.root / RESULTS / f"judged/alpha/{variant}.parquet")
+        for variant in ("base", "insecure")
+    )
+    texts = found["columns"]["response"]
+    assert [texts["words"][place] for place in texts["places"]] == judged["response"].to_list()
+    assert found["columns"]["alignment"] == judged["alignment"].round(1).to_list()
 
 
 # name: change, planned jobs, requests for replies, judge calls

@@ -46,6 +46,27 @@ rule provenance:
         "../scripts/provenance.py"
 
 
+rule pack_replies:
+    """Pack the judged replies, compressed, for the page's reader."""
+    input:
+        judged=CHECK.judged(),
+        questions=CHECK.questions,
+    output:
+        f"{RESULTS}/report/replies.json.gz",
+    log:
+        f"{RESULTS}/logs/report/replies.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        input_order=CHECK.judged(),
+        recorded=CHECK.recorded_as(),
+        pairs=CHECK.pairs,
+        code=code_of("pack_replies"),
+    script:
+        "../scripts/pack_replies.py"
+
+
 rule report_page:
     """Write the report page: verdict, evidence, methods and provenance in one HTML file."""
     input:
@@ -55,6 +76,7 @@ rule report_page:
         headlines=f"{RESULTS}/tables/headlines.json",
         provenance=f"{RESULTS}/provenance.json",
         instrument=MEASURES.roleplay_instrument,
+        replies=f"{RESULTS}/report/replies.json.gz" if CHECK.judged() else [],
     output:
         report(
             f"{RESULTS}/report/index.html",

@@ -17,8 +17,12 @@ def report_page(
     instrument: str,
     look: dict[str, Any],
     output: str,
+    replies: str | None = None,
 ) -> None:
-    """Write the page; ``figures`` say of each figure where it is and what the page says of it."""
+    """Write the page; ``figures`` say of each figure where it is and what the page says of it.
+
+    ``replies`` is the file of ``pack_replies``, where the study has judged replies.
+    """
     scale = read_instrument(Path(instrument)).scale
     build_page(
         output,
@@ -28,6 +32,7 @@ def report_page(
         provenance=provenance,
         headlines=headlines,
         scale=(scale.minimum, scale.maximum),
+        replies=replies,
     )
 
 

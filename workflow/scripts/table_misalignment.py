@@ -7,7 +7,7 @@ import polars as pl
 
 from persona_collapse.common.jobs import run
 from persona_collapse.measures.misalignment import scores as misalignment
-from persona_collapse.misalignment.recorded import read_judged
+from persona_collapse.misalignment.recorded import judged_of
 from persona_collapse.tables import write
 from persona_collapse.tables.contracts.misalignment import TABLE as MISALIGNMENT
 from persona_collapse.tables.contracts.misalignment_questions import TABLE as QUESTIONS
@@ -25,21 +25,13 @@ def table_misalignment(
 ) -> None:
     """Write both tables; ``labels`` are what a table of printed numbers calls the models.
 
-    ``judged`` has a file per entry of ``pairs``. ``recorded`` says how those of another run are
-    read: ``columns``, and ``where`` per entry of ``pairs``; None for this run's own.
+    ``judged``, ``pairs`` and ``recorded`` are those of ``misalignment.recorded.judged_of``.
     """
     if printed:
         rows = misalignment.printed_of(Path(printed), labels, [(m, v) for m, v in pairs])
         parts = pl.DataFrame(schema=QUESTIONS.schema)
     else:
-        replies = (
-            [pl.read_parquet(path) for path in judged]
-            if recorded is None
-            else [
-                read_judged(Path(path), recorded["columns"], where, *pair)
-                for path, where, pair in zip(judged, recorded["where"], pairs, strict=True)
-            ]
-        )
+        replies = judged_of(judged, pairs, recorded)
         rows = pl.concat([misalignment.misalignment_of(part) for part in replies])
         parts = pl.concat([misalignment.by_question(part) for part in replies])
     write(MISALIGNMENT, rows, Path(variants), mixed)

@@ -8,6 +8,13 @@ const make = (tag, attributes, ...children) => {
   return element;
 };
 
+// Packed data is base64 of gzip of JSON (report/packed.py), decoded when a part of the page needs it.
+const unpacked = async (text) => {
+  const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+};
+
 for (const button of document.querySelectorAll("button.copy")) {
   button.addEventListener("click", async () => {
     const source = $(button.dataset.copy);

@@ -208,12 +208,12 @@ def test_mixed_backends_are_marked(tmp_path: Path) -> None:
 
 
 def test_hostile_labels_are_escaped(tmp_path: Path) -> None:
-    path = page_of(tmp_path, label=HOSTILE)
+    path = page_of(tmp_path, label=HOSTILE, replies=2)
     source, page = path.read_text(encoding="utf-8"), read(path)
     assert page.faults == []
     assert "<script>window" not in source
     assert HOSTILE in page.text
-    assert len(page.all("script")) == 2 + len(list(TEMPLATES.glob("*.js")))
+    assert len(page.all("script")) == 3 + len(list(TEMPLATES.glob("*.js")))
     data = re.search(r'id="explorer-data">(.*?)</script>', source)
     assert data is not None
     assert json.loads(data[1])["models"][0]["label"] == f"{HOSTILE} 0"
