@@ -131,6 +131,7 @@ def ask(order: Order, settings: Settings, lease: Lease) -> None:
     from persona_collapse.asking.budget import Budget
     from persona_collapse.asking.client import Client
     from persona_collapse.asking.engine import Engine, StoppedError
+    from persona_collapse.asking.listing import missing
     from persona_collapse.asking.progress import Progress
 
     if is_placeholder(settings.model):
@@ -159,8 +160,12 @@ def ask(order: Order, settings: Settings, lease: Lease) -> None:
     try:
         asyncio.run(run())
     except StoppedError as fault:
-        breaker.trip(fault.cause, str(fault))
-        raise
+        found = missing(settings.base_url, settings.model, key, order.key, str(fault))
+        breaker.trip(fault.cause, f"{fault}{found}")
+        raise StoppedError(f"{fault}{found}", fault.cause) from None
+    except UserError as fault:
+        found = missing(settings.base_url, settings.model, key, order.key, str(fault))
+        raise UserError(f"{fault}{found}") from None
     finally:
         progress.close()
         try:

@@ -33,6 +33,7 @@ from persona_collapse.asking.thinking import requested
 from persona_collapse.asking.usage import checked
 from persona_collapse.common.files import now
 from persona_collapse.common.log import LOG
+from persona_collapse.common.network import unreachable
 from persona_collapse.common.seeds import derived_seed
 from persona_collapse.store.attempts import Attempt
 
@@ -89,9 +90,10 @@ class Client:
         # aiohttp's time-outs are longer than ours, which also end a reply that trickles in.
         timeout = httpx2.Timeout(settings.timeout_s * 2, connect=CONNECT_S)
         self._limited = {"timeout": timeout.as_dict()}
+        options = http_options(settings.base_url)
+        self._proxy: str | None = options["proxy"]
         self._http = openai.DefaultAioHttpClient(
-            limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
-            **http_options(settings.base_url),
+            limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most), **options
         )
 
     async def close(self) -> None:
@@ -123,7 +125,7 @@ class Client:
             else:
                 reply = read_reply(status, content, len(ask.repetitions), self.key)
         except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError) as fault:
-            reply = _lost(fault)
+            reply = self._lost(fault)
         reply = self._learned(ask, body, reply)
         if reply.renumbered and not self._renumbered:
             self._renumbered = True
@@ -216,6 +218,13 @@ class Client:
             **about,
         )
 
+    def _lost(self, fault: BaseException) -> Reply:
+        """Return the failure of a request without a readable answer."""
+        why = unreachable(fault, self.settings.base_url, self._proxy, CONNECT_S)
+        if why is None:
+            return _broken(fault, self.settings.timeout_s)
+        return Reply(RETRY, "no_connection", redacted(why, self.key))
+
     def _say_estimated(self, names: str | None) -> None:
         if names is not None and names not in self._estimated:
             self._estimated.add(names)
@@ -247,19 +256,17 @@ def _plain(headers: httpx2.Headers) -> dict[str, str]:
     return {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in headers.raw}
 
 
-def _lost(fault: BaseException) -> Reply:
-    """Classify the failure of a request without a readable answer."""
+def _broken(fault: BaseException, seconds: float) -> Reply:
+    """Classify the failure of a request whose connection came about."""
     chain: list[BaseException] = []
     link: BaseException | None = fault
     while link is not None:
         chain.append(link)
         link = link.__cause__ or link.__context__
     text = next((str(link) for link in reversed(chain) if str(link)), type(fault).__name__)
-    if any(isinstance(link, aiohttp.ClientConnectorError) for link in chain):
-        return Reply(RETRY, "no_connection", text)
     # The client reports a lost connection as a timeout; its cause says which it was.
     if any(isinstance(link, aiohttp.ServerDisconnectedError | ConnectionError) for link in chain):
-        return Reply(RETRY, "connection_lost", text)
+        return Reply(RETRY, "connection_lost", f"the connection broke off ({text})")
     if any(isinstance(link, TimeoutError | httpx2.TimeoutException) for link in chain):
-        return Reply(THROTTLED, "timeout", "no complete answer in time")
-    return Reply(RETRY, "connection_lost", text)
+        return Reply(THROTTLED, "timeout", f"no complete answer within {seconds:g} s")
+    return Reply(RETRY, "connection_lost", f"the connection broke off ({text})")

@@ -566,6 +566,6 @@ def no_answer(attempt: Attempt, settings: Settings, how_long: str) -> UserError:
     detail = attempt.detail or "no reason given"
     advice = next((text for words, text in ADVICE if words.search(detail)), CHECK)
     return UserError(
-        f"{settings.base_url}, model {settings.model}: no answer for {how_long}; the last failure "
-        f"was {attempt.cause}: {detail}. {advice}; {GO_ON}"
+        f"{settings.base_url}, model {settings.model}: no answer for {how_long}; the last failure: "
+        f"{replies.said(attempt)}. {advice}; {GO_ON}"
     )

@@ -8,7 +8,14 @@ from typing import Any
 
 from persona_collapse.asking.keys import PREFIX, redacted, without_key
 from persona_collapse.asking.reasons import Reason, is_filter_finish, reason_of
-from persona_collapse.store.attempts import LARGEST, Alternatives, Choice, possible_count
+from persona_collapse.common.network import web_page
+from persona_collapse.store.attempts import (
+    LARGEST,
+    Alternatives,
+    Attempt,
+    Choice,
+    possible_count,
+)
 
 # What the engine does next.
 ANSWERED = "answered"
@@ -38,6 +45,7 @@ KEY_WORDS = re.compile(
     re.IGNORECASE,
 )
 LONGEST_DETAIL = 300
+IN_WORDS = ("no_connection", "connection_lost", "timeout", "not_json")  # their details say all
 CONTENT_FILTER = "content_filter"  # OpenAI's word, under which the store keeps filtered prompts
 # Fields of a message that hold thoughts: DeepSeek, vLLM and others; OpenRouter, Ollama; Anthropic.
 THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thoughts", "reasoning_details")
@@ -76,7 +84,9 @@ def read_reply(status: int, content: bytes, n: int, key: str | None = None) -> R
     if status >= 300:
         return _error(status, body, content, n)
     if not isinstance(body, dict):
-        return Reply(RETRY, "not_json", _short(content))
+        found = web_page(content)
+        detail = f"{found} instead of JSON" if found else f"no JSON object: {_short(content)}"
+        return Reply(RETRY, "not_json", _short(detail))
     if body.get("error") and not body.get("choices"):
         # Routers report a provider's failure inside a 200; the error's code is the status.
         code = str(body["error"].get("code")) if isinstance(body["error"], dict) else ""
@@ -106,6 +116,13 @@ def read_reply(status: int, content: bytes, n: int, key: str | None = None) -> R
     explained = reason.text != content.decode("utf-8", "replace")
     verdict = FILTERED if explained and reason.speaks_of_filter else RETRY
     return Reply(verdict, "no_choices", _short(reason.text), about=about, reason=reason)
+
+
+def said(attempt: Attempt) -> str:
+    """Return a failure in words: its detail, after the cause where the detail does not say it."""
+    if attempt.cause in IN_WORDS and attempt.detail:
+        return attempt.detail
+    return f"{attempt.cause}: {attempt.detail or 'no reason given'}"
 
 
 def filtered_choices(n: int) -> tuple[Choice, ...]:

@@ -14,6 +14,7 @@ from persona_collapse.asking.journal import RefusedError, ThrottledError, Unansw
 from persona_collapse.asking.keys import redacted
 from persona_collapse.asking.limits import requested_wait
 from persona_collapse.asking.response import OUT_OF_MONEY
+from persona_collapse.common.network import unreachable, web_page
 
 CONNECT_S = 15.0
 PAGE = 100
@@ -34,12 +35,17 @@ class Service:
     def __init__(self, base_url: str, find_key: Callable[[], str | None], timeout_s: float) -> None:
         self._base_url, self._find_key, self._timeout_s = base_url, find_key, timeout_s
         self._key: str | None = None
+        self._proxy: str | None = None
 
     @cached_property
     def _api(self) -> openai.OpenAI:
         self._key = self._find_key()
         timeout = httpx2.Timeout(self._timeout_s, connect=CONNECT_S)
-        http = openai.DefaultHttpxClient(timeout=timeout, **http_options(self._base_url))
+        options = http_options(self._base_url)
+        self._proxy = options["proxy"]
+        http = openai.DefaultHttpxClient(
+            timeout=timeout, event_hooks={"response": [_require_json]}, **options
+        )
         api = openai.OpenAI(
             **api_options(self._base_url, self._key), timeout=timeout, http_client=http
         )
@@ -97,12 +103,19 @@ class Service:
         except openai.APIStatusError as fault:
             raise self._error(fault) from None
         except (openai.OpenAIError, httpx2.HTTPError, json.JSONDecodeError) as fault:
-            raise UnansweredError(self._text(str(fault)) or type(fault).__name__) from None
+            why = unreachable(fault, self._base_url, self._proxy, CONNECT_S)
+            if isinstance(fault.__cause__, UnansweredError):
+                why = str(fault.__cause__)
+            elif why is None and isinstance(fault, openai.APITimeoutError):
+                why = f"no complete answer within {self._timeout_s:g} s"
+            raise UnansweredError(self._text(why or str(fault)) or type(fault).__name__) from None
 
     def _error(self, fault: openai.APIStatusError) -> Exception:
         code = str(fault.code or fault.type or "")
         body = fault.body if isinstance(fault.body, dict) else {}
-        text = self._text(str(body.get("message") or fault.message)) or "no reason given"
+        what = web_page(fault.response.content)
+        said = f"it answered with {what}" if what else str(body.get("message") or fault.message)
+        text = self._text(said) or "no reason given"
         wait = requested_wait(fault.response.headers, time.time())
         if any(word in (code, fault.type) for word in OUT_OF_MONEY):
             return RefusedError(fault.status_code, "insufficient_quota", text)
@@ -120,3 +133,16 @@ class Service:
 
     def _text(self, text: str | None) -> str | None:
         return redacted(" ".join(text.split()), self._key)[:LONGEST_TEXT] if text else None
+
+
+def _require_json(response: httpx2.Response) -> None:
+    """Refuse an answer that is no JSON, which the client would hand on as a text.
+
+    The content of a file may be of any kind but a web page.
+    """
+    kind = response.headers.get("content-type", "").partition(";")[0]
+    is_file = response.request.url.path.endswith("/content") and kind != "text/html"
+    if response.is_success and not kind.endswith("json") and not is_file:
+        content = response.read()
+        what = web_page(content) or f"{content[:LONGEST_TEXT].decode('utf-8', 'replace')!r}"
+        raise UnansweredError(f"it answered with {what} instead of JSON")

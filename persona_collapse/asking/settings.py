@@ -3,6 +3,7 @@
 Every setting is a field of one of the two classes.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -35,6 +36,15 @@ NO_LOGPROBS = (
     "thinking out"
 )
 DEFAULT_PORTS = {"http": 80, "https": 443}
+# What clients append to the address of an API, and so no part of it.
+# A scheme, also a misspelt one such as http:/ and https//, and the rest.
+BEGIN = re.compile(r"(?:(https?):?/+|[a-z]*:?//)?(.*)", re.IGNORECASE | re.DOTALL)
+_CALL = (
+    "/(chat/completions|completions|chat|responses|messages|models|embeddings|files|batches"
+    "|fine_tuning|fine_tuning/jobs|api/chat|api/generate|api/tags)/*"
+)
+CALLS = re.compile(f"{_CALL}$", re.IGNORECASE)
+URL_PATTERN = rf"^https?://(?!.*{_CALL}([?].*)?$)\S*$"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +234,22 @@ def job_settings(
     once share them (``sharing``).
     """
     return {**known(given), "budget": budget or None, "scope": scope}
+
+
+def base_of(url: str) -> str:
+    """Return the form that ``base_url`` has of an address that names more, or less."""
+    text = url.strip()
+    head, mark, query = text.partition("?")
+    scheme, path = BEGIN.fullmatch(head.rstrip("/")).groups()  # type: ignore[union-attr]
+    scheme = (scheme or "").lower()
+    if scheme not in DEFAULT_PORTS:
+        host = re.split("[/:]", path)[0]
+        scheme = "https" if "." in host and not host.startswith("127.") else "http"
+    if (call := CALLS.search(path)) is not None:
+        path = path[: call.start()].rstrip("/")
+        if call[1].lower().startswith("api/"):  # of Ollama's own API, which is another
+            path = f"{path}/v1"
+    return f"{scheme}://{path}{mark}{query}"
 
 
 def normalised_url(url: str) -> str:

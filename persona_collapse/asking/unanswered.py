@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from persona_collapse.asking.response import said
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Job
 from persona_collapse.common.errors import UserError
@@ -44,7 +45,7 @@ def _last_reason(attempts: Iterable[Attempt], repetitions: Iterable[int]) -> str
     wanted, reason = set(repetitions), None
     for attempt in attempts:
         if attempt.cause is not None and wanted & set(attempt.repetitions):
-            reason = f"{attempt.cause}: {attempt.detail or ''}".rstrip(": ")
+            reason = said(attempt)
     return reason
 
 

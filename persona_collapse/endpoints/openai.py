@@ -12,8 +12,10 @@ from persona_collapse.answers import SCHEMA, conform
 from persona_collapse.asking.ask import Attempts, Order, complete
 from persona_collapse.asking.settings import (
     NO_LOGPROBS,
+    URL_PATTERN,
     Identity,
     Settings,
+    base_of,
     job_settings,
     known,
     normalised_url,
@@ -24,13 +26,12 @@ from persona_collapse.common.keys import (
     Count,
     Keys,
     Limits,
-    Matches,
     NonNegative,
     Positive,
     Text,
     key,
 )
-from persona_collapse.common.secrets import is_like_key, is_service_key
+from persona_collapse.common.secrets import is_like_key, is_service_key, masked
 from persona_collapse.endpoints.base import (
     Endpoint,
     EndpointKeys,
@@ -43,7 +44,35 @@ from persona_collapse.tasks import Task
 
 HIGHEST = 9  # ratings of one digit are one token
 VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
-Url = Annotated[str, Matches("^https?://", "a URL that starts with http:// or https://")]
+
+
+class BaseUrl:
+    """The address of an API, without what clients append to it; a fault says the right form."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import PydanticCustomError, core_schema
+
+        def check(url: str) -> str:
+            right = base_of(url)
+            if url.rstrip("/") == right:
+                return url
+            what = (
+                "a URL that starts with http:// or https://"
+                if not re.match("https?://", url.strip(), re.IGNORECASE)
+                else "a URL without spaces around it"
+                if url != url.strip()
+                else "the address that ends before /chat/completions and the like"
+            )
+            meaning = f"{what}; write {masked(right)}"
+            raise PydanticCustomError("pattern", "{meaning}", {"meaning": meaning})
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        return {**handler(schema), "pattern": URL_PATTERN}
+
+
+Url = Annotated[str, BaseUrl()]
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.files import write_atomically
 from persona_collapse.common.hashing import git_blob, sha256
+from persona_collapse.common.network import reason, web_page
 from persona_collapse.materials.catalogue import SourceFile
 
 TIMEOUT_S = 30.0  # for a connection and for each read
@@ -70,7 +72,8 @@ def download(url: str) -> bytes:
     except urllib.error.HTTPError as fault:
         raise _FetchError(f"HTTP {fault.code} {fault.reason}") from None
     except urllib.error.URLError as fault:
-        raise _FetchError(f"no connection ({fault.reason})") from None
+        why = reason(fault, url, _proxy(url), TIMEOUT_S) or fault.reason
+        raise _FetchError(f"no connection: {why}") from None
     except TimeoutError:
         raise _FetchError(f"no data for {TIMEOUT_S:g} s") from None
     except (OSError, http.client.HTTPException) as fault:
@@ -78,6 +81,13 @@ def download(url: str) -> bytes:
     if promised and promised.isdigit() and len(content) < int(promised):
         raise _FetchError(f"the transfer broke off ({len(content)} of {promised} bytes)")
     return content
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that the environment names for an address, as ``urllib`` takes it."""
+    parts = urlsplit(url)
+    bypass = urllib.request.proxy_bypass(parts.hostname or "")
+    return None if bypass else urllib.request.getproxies().get(parts.scheme)
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
@@ -111,6 +121,8 @@ def _from_mirror(file: SourceFile, mirror: Path) -> bytes:
 
 
 def _mismatch(content: bytes, file: SourceFile) -> str:
+    if found := web_page(content):
+        return f"it is {found} and not the file: a login or a proxy may stand between"
     if file.git_blob is not None:
         actual = git_blob(content)
         text = f"its git blob id is {actual} ({len(content)} bytes), expected {file.git_blob}"

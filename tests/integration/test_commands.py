@@ -306,7 +306,7 @@ def test_preflight_reports_an_unreachable_server(given: Given) -> None:
     frame, findings = preflight([canary("base", given(base_url=gone.base_url))], "base")
     assert frame["answers"].to_list() == [False]
     assert findings[0].fatal
-    assert "does not answer: no_connection" in findings[0].text
+    assert "nothing listens on port" in findings[0].text
 
 
 def test_fine_tune_on_another_backend_is_fatal_unless_allowed() -> None:

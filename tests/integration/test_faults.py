@@ -330,8 +330,58 @@ def test_waits_between_answers_do_not_stop_the_run(
 def test_run_stops_when_nothing_listens_at_the_address(ask: Asker) -> None:
     with ScriptedServer() as gone:
         pass
-    with pytest.raises(UserError, match="no_connection"):
+    with pytest.raises(
+        UserError, match=r"cannot connect to http://.*/v1: nothing listens on port \d+ there"
+    ):
         ask(gone, make_task(items=8), max_in_flight=4, transport_attempts=2)
+
+
+NO_MODEL = scripted.status(404, message="The model `scripted` does not exist")
+
+
+def names(count: int) -> list[dict[str, Any]]:
+    return [{"id": f"model-{place}"} for place in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ([{"id": "a"}, {"id": "b"}], r"no model 'scripted': it has a, b\. Correct models\."),
+        ([*names(9), {"id": "org/scripted-v2"}], r"10 others; the nearest are org/scripted-v2\."),
+        (names(9), r"it has 9 others\. Correct models\."),
+        ([], "its list of models is empty"),
+    ],
+)
+def test_run_without_its_model_names_those_of_the_server(
+    models: list[dict[str, Any]], said: str, server: ScriptedServer, ask: Asker
+) -> None:
+    server.always, server.models = NO_MODEL, models
+    with pytest.raises(UserError, match=said):
+        ask(server)
+    server.always = scripted.status(400, message="Invalid model name: scripted")
+    with pytest.raises(UserError, match=said):
+        ask(server, make_task(items=8), max_in_flight=1)
+
+
+def test_run_at_a_wrong_path_is_told_the_right_one(server: ScriptedServer, ask: Asker) -> None:
+    for wrong in ("", "/wrong/v1"):
+        address = server.base_url.removesuffix("/v1") + wrong
+        with pytest.raises(UserError, match=rf"another address: base_url: {server.base_url}$"):
+            ask(server, base_url=address)
+
+
+def test_other_refusals_name_no_models(server: ScriptedServer, ask: Asker) -> None:
+    server.models = names(3)
+    server.always = scripted.status(401, message="no")
+    with pytest.raises(UserError, match="check the key") as fault:
+        ask(server)
+    assert "model-1" not in str(fault.value)
+
+
+def test_run_says_that_a_web_page_answers(server: ScriptedServer, ask: Asker) -> None:
+    server.always = scripted.body("<!doctype html><title>Sign in</title>")
+    with pytest.raises(UserError, match=r"last failure: a web page \('Sign in'\) instead of JSON"):
+        ask(server, make_task(items=8), max_in_flight=1, transport_attempts=2)
 
 
 def test_token_parameter_switches_once(server: ScriptedServer, ask: Asker) -> None:

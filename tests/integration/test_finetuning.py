@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from persona_collapse.asking.budget import Budget, BudgetSpentError
 from persona_collapse.asking.journal import Patience
@@ -309,5 +310,18 @@ def test_unresponsive_server_ends_the_run_with_a_message(tmp_path: Path) -> None
     backend = OpenAIBackend(base_url, lambda: "sk-secret-key", 1.0)
     patience = Patience(0.1, 0.01, silent_s=0.2)
     silent = small_runner(base_url, tmp_path / "store", backend, patience)
-    with pytest.raises(UserError, match="did not respond"):
+    with pytest.raises(UserError, match=r"did not respond .*: nothing listens on port \d+ there"):
         silent.make()
+
+
+def test_web_page_instead_of_an_answer_ends_the_run_with_a_message(tmp_path: Path) -> None:
+    async def page(*_: object) -> web.Response:
+        return web.Response(text="<html><title>Sign in</title>", content_type="text/html")
+
+    with TuningServer() as server:
+        server.faults = dict.fromkeys(range(1000), page)
+        backend = OpenAIBackend(server.base_url, lambda: "sk-secret-key", 1.0)
+        patience = Patience(0.1, 0.01, silent_s=0.2)
+        made = small_runner(server.base_url, tmp_path / "store", backend, patience)
+        with pytest.raises(UserError, match=r"it answered with a web page \('Sign in'\) instead"):
+            made.make()

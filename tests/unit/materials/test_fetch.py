@@ -13,6 +13,7 @@ from persona_collapse.materials.catalogue import SourceFile
 from persona_collapse.materials.fetch import obtain
 
 CONTENT = b"ITEMS = []\n" * 20
+PAGE = b"<html><title>Sign in</title></html>"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -26,7 +27,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/missing":
             self.send_error(404)
             return
-        body = {"/other": b"something else", "/large": b"x" * 5000}.get(self.path, CONTENT)
+        others = {"/other": b"something else", "/large": b"x" * 5000, "/page": PAGE}
+        body = others.get(self.path, CONTENT)
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -88,6 +90,7 @@ def test_second_address_is_tried_after_a_failure(server, tmp_path, bad):
     [
         ("/missing", "HTTP 404"),
         ("/other", f"sha256 is {hashlib.sha256(b'something else').hexdigest()} (14 bytes)"),
+        ("/page", "it is a web page ('Sign in') and not the file"),
         ("/truncated", "the transfer broke off"),
         ("/large", "larger than 1000 bytes"),
         ("/slow", "no data for 0.2 s"),
@@ -116,7 +119,7 @@ def test_transfer_is_given_up_after_the_deadline(server, tmp_path, monkeypatch):
 
 def test_refused_connection_is_reported(server, tmp_path):
     server.server_close()
-    with pytest.raises(UserError, match="no connection"):
+    with pytest.raises(UserError, match="no connection: nothing listens on port 9 there"):
         obtain(SourceFile("items.py", SHA256, ("http://127.0.0.1:9/x",)), tmp_path, None)
 
 

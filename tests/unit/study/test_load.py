@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.checks import check_size
 from persona_collapse.study.load import find_study, load_study
 from persona_collapse.study.model import RunSettings, Study
+from tests.helpers import reference
 from tests.helpers.studies import (
     THREE_KINDS,
     load_changed,
@@ -63,6 +66,10 @@ def test_study_has_defaults_where_the_file_is_silent(tmp_path: Path) -> None:
         ({"endpoints/server/kind": "opnai"}, "did you mean 'openai'"),
         ({"endpoints/server/kind": None}, r"endpoints\.server\.kind: None is not one of"),
         ({"endpoints/server/base_url": "example.org"}, "is not a URL that starts with http"),
+        (
+            {"endpoints/server/base_url": "https://example.org/v1/chat/completions"},
+            r"server\.base_url: .* ends before /chat/completions .*; write https://example.org/v1$",
+        ),
         ({"endpoints/server/max_inflight": 3}, r"max_inflight: unknown key .*'max_in_flight'"),
         ({"endpoints/files/root": "${publishd_root}"}, "did you mean 'published_root'"),
         ({"probes/roleplay/repetitions": 0}, r"probes\.roleplay\.repetitions: 0 is less than"),
@@ -180,6 +187,45 @@ def test_credentials_in_a_study_are_refused_without_repeating_them(
     with pytest.raises(UserError, match=r"endpoints\.") as fault:
         load(tmp_path, {f"{SERVER}/{key}": value})
     assert "hunter22" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [
+        ("https://h.org/v1/chat/completions", "https://h.org/v1"),
+        ("https://h.org/v1/chat/completions/", "https://h.org/v1"),
+        ("https://h.org/v1/completions", "https://h.org/v1"),
+        ("https://h.org/v1/responses", "https://h.org/v1"),
+        ("https://h.org/v1/messages", "https://h.org/v1"),
+        ("https://h.org/v1/models", "https://h.org/v1"),
+        ("https://h.org/v1/fine_tuning/jobs", "https://h.org/v1"),
+        ("http://127.0.0.1:11434/api/chat", "http://127.0.0.1:11434/v1"),
+        (
+            "https://n.azure.com/openai/deployments/m/chat/completions?api-version=1",
+            "https://n.azure.com/openai/deployments/m?api-version=1",
+        ),
+        ("h.org/v1", "https://h.org/v1"),
+        ("localhost:8000/v1", "http://localhost:8000/v1"),
+        ("gpu7:8000/v1", "http://gpu7:8000/v1"),
+        ("http:/h.org/v1", "http://h.org/v1"),
+        ("https//h.org/v1", "https://h.org/v1"),
+        ("//h.org/v1", "https://h.org/v1"),
+        ("htp://h.org/v1", "https://h.org/v1"),
+        ("HTTPS://h.org/v1", "https://h.org/v1"),
+        (" https://h.org/v1", "https://h.org/v1"),
+        ("https://h.org/v1 ", "https://h.org/v1"),
+    ],
+)
+def test_address_in_another_form_is_refused_with_the_right_one(
+    tmp_path: Path, given: str, right: str
+) -> None:
+    with pytest.raises(UserError, match=r"endpoints\.server\.base_url: .* is not ") as fault:
+        load(tmp_path, {f"{SERVER}/base_url": given})
+    assert str(fault.value).endswith(f"; write {right}")
+    assert load(tmp_path, {f"{SERVER}/base_url": right})
+    pattern = json.loads(reference.SCHEMA.read_text())["$defs"]["openai endpoint"]["properties"]
+    assert not re.search(pattern["base_url"]["pattern"], given)
+    assert re.search(pattern["base_url"]["pattern"], right)
 
 
 @pytest.mark.parametrize("secret", [SECRET, "short-1"])
