@@ -31,9 +31,11 @@ FONT_STACK = "Arial, Helvetica, 'Liberation Sans', Arimo, sans-serif"
 INK = "#1a1a1a"
 FAINT = "#5c5c5c"
 GRID = "#d9d9d9"
-SHADE = "#e8e8e8"
+SHADE, DEEP_SHADE = "#e8e8e8", "#d6d6d6"
 PAPER = "#ffffff"
-NOTE = "#8a3b00"
+NOTE, NOTE_PAPER = "#8a3b00", "#fff4e8"
+# Text on a coloured cell, which is the same in dark mode.
+ON_PALE, ON_DARK = "#000000", "#fefefe"
 
 # Okabe and Ito's colours, distinct for all common kinds of colour vision. Without colour, the
 # hatches, line styles and markers of PAINTS are distinct.
@@ -41,6 +43,15 @@ GREY, BLUE, VERMILLION = "#8c8c8c", "#0072b2", "#d55e00"
 GREEN, ORANGE, SKY, PURPLE = "#009e73", "#e69f00", "#56b4e9", "#b05c92"
 # Darker ones beside them, for further targets and controls (after Tol).
 TEAL, NAVY, WINE, BROWN = "#44aa99", "#332288", "#882255", "#7a5c00"
+
+# The colours that the page has in a light and a dark form, by the names of its CSS variables
+# (``report/templates/figures.css``); ``INK`` is the page's own.
+THEMED = {
+    **{"soft": FAINT, "line": GRID, "shade": SHADE, "deep-shade": DEEP_SHADE, "paper": PAPER},
+    **{"alarm": NOTE, "alarm-paper": NOTE_PAPER, "grey": GREY, "blue": BLUE},
+    **{"vermillion": VERMILLION, "green": GREEN, "orange": ORANGE, "sky": SKY, "purple": PURPLE},
+    **{"teal": TEAL, "navy": NAVY, "wine": WINE, "brown": BROWN},
+}
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ class Outputs:
                 "stem": f"{self.results}/figures/{figure.name}",
                 "section": figure.section,
                 "evidence": figure.evidence,
+                "tables": list(figure.tables),
                 "title": figure.title,
                 "alt": look.worded(figure.alt),
                 "caption": look.worded(figure.caption),

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look
 from persona_collapse.report.cautions import cautions_of
 from persona_collapse.report.explorer import explorer_of, marks_of
-from persona_collapse.report.findings import finding_of
 from persona_collapse.report.forms import FORMS, printed_tables
 from persona_collapse.report.methods import BIBTEX, methods_of
+from persona_collapse.report.pictures import ROOT_STYLE, picture
 from persona_collapse.report.printed import MIXED, Column, PrintedTable
 from persona_collapse.report.rendering import render
 from persona_collapse.report.replies import reader_of
@@ -21,8 +20,7 @@ from persona_collapse.report.sections import LABELS, PARTS, SECTIONS
 from persona_collapse.report.verdicts import verdicts_of
 from persona_collapse.tables import Table, contract, read
 
-LARGEST_SVG = 600_000  # bytes; a larger figure is embedded as its PNG
-PIXELS_PER_POINT = 1.65  # a quarter above 96 dpi: figures sized for print are small on screens
+LARGEST_PDF = 60_000  # bytes; a larger one is not embedded
 MOST_ROWS = 400  # a longer table is left out of the page
 LONG_TABLE = 40  # rows; a longer table is folded
 PERSONAS = "personas"
@@ -44,10 +42,11 @@ def build_page(
 
     ``tables`` are CSV files of ``tables/``; ``metrics`` is required, every other one is optional.
     ``figures`` have ``stem`` (path without ending), ``title``, ``alt``, ``caption``, ``section``, a
-    key of ``sections.SECTIONS``, and ``evidence``, the place right below the verdict, or None. The
-    heading of a figure is what it finds (``findings.finding_of``), or else its title. ``scale`` is
-    the instrument's lowest and highest rating, ``replies`` the file of judged replies
-    (``replies.packed_replies``). Sections without tables and figures are left out.
+    key of ``sections.SECTIONS``, ``evidence``, the place right below the verdict, or None, and
+    ``tables``, the names of those that it is drawn from. The heading of a figure is what it finds
+    (``pictures.picture``), or else its title. ``scale`` is the instrument's lowest and highest
+    rating, ``replies`` the file of judged replies (``replies.packed_replies``). Sections without
+    tables and figures are left out.
 
     Raises:
         UserError: a file is missing or unreadable.
@@ -102,6 +101,8 @@ def build_page(
         "banded": "band" in frames,
         "note": headline.get("note", "") if len(look.models) > 1 else "",
         "evidence": shown,
+        "pdf": {f["name"]: _pdf(f["stem"]) for f in shown},
+        "root_style": ROOT_STYLE,
         "sections": sections,
         "csv": {name: paths[name].read_text(encoding="utf-8") for name in names},
         "methods": methods_of(look, facts, frames["metrics"], simulated),
@@ -143,11 +144,21 @@ def _sections(
 
 def _figure(figure: Mapping[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
     numbers["figure"] += 1
-    source, width = picture(figure["stem"])
-    finding = finding_of(figure["stem"]) or f"{figure['title']}."
+    shown = picture(figure["stem"], numbers["figure"])
     return {
-        **figure, "number": numbers["figure"], "finding": finding, "source": source, "width": width
-    }  # fmt: skip
+        **figure,
+        "number": numbers["figure"],
+        "name": Path(figure["stem"]).name,
+        "picture": shown,
+        "finding": shown.finding or f"{figure['title']}.",
+    }
+
+
+def _pdf(stem: str) -> str:
+    """Return the PDF of a figure as text, "" where it is large: the page links to its file."""
+    path = Path(f"{stem}.pdf")
+    small = path.is_file() and path.stat().st_size <= LARGEST_PDF
+    return base64.b64encode(path.read_bytes()).decode() if small else ""
 
 
 def _table(table: PrintedTable, contract: Table, number: int, look: Look) -> dict[str, Any]:
@@ -165,24 +176,6 @@ def _meaning(column: Column, contract: Table) -> str:
     """Return the help text of a printed column: what its columns of the CSV file mean."""
     ends = ("_lo", "_hi") if column.kind == "range" else ("",)
     return " ".join(contract.columns[f"{column.csv}{end}"].meaning for end in ends)
-
-
-def picture(stem: str) -> tuple[str, int | None]:
-    """Return a figure as a data URI, and its width on the page in pixels.
-
-    The figure is its SVG, or its PNG where the SVG is too large to embed. The width is None where
-    the file does not state one.
-    """
-    svg, png = Path(f"{stem}.svg"), Path(f"{stem}.png")
-    try:
-        large = svg.stat().st_size > LARGEST_SVG and png.is_file()
-        content = (png if large else svg).read_bytes()
-    except OSError as fault:
-        raise UserError(f"{svg}: the figure cannot be read ({fault.strerror})") from None
-    kind = "image/png" if large else "image/svg+xml"
-    match = None if large else re.search(rb'<svg[^>]*\bwidth="([\d.]+)pt"', content[:4000])
-    width = round(float(match[1]) * PIXELS_PER_POINT) if match else None
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}", width
 
 
 def _json(path: Path) -> dict[str, Any]:

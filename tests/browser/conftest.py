@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,15 @@ class Browser:
             for event in events
             if event["method"] == "Network.requestWillBeSent"
         ]
+
+    def downloaded(self, name: str) -> Path:
+        """Return a file that a click has asked for, once it is there."""
+        target = self.downloads / name
+        for _ in range(100):
+            if target.is_file():
+                return target
+            time.sleep(0.1)
+        raise AssertionError(f"{name} was not downloaded")
 
 
 @pytest.fixture(scope="session")

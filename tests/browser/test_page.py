@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,12 +121,14 @@ def test_figures_enlarge_and_close_by_keyboard(browser: Browser, pages: Pages) -
     button = browser.driver.find_element(By.CSS_SELECTOR, "#figure-1 .enlarge")
     button.send_keys(Keys.ENTER)
     assert browser.run("return viewer.open")
-    shown = browser.driver.find_element(By.CSS_SELECTOR, "#viewer img")
-    assert shown.get_attribute("alt") == "What verdict shows"
-    assert browser.run("return document.querySelector('#viewer img').naturalWidth") > 0
+    shown = browser.driver.find_element(By.CSS_SELECTOR, "#viewer .drawing")
+    assert shown.get_attribute("aria-label") == "What verdict shows"
+    assert shown.size["width"] > 1000
     browser.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert not browser.run("return viewer.open")
     assert browser.driver.switch_to.active_element == button
+    back = "return !!document.querySelector('#figure-1 .drawing')"
+    WebDriverWait(browser.driver, 10).until(lambda _: browser.run(back))
 
 
 def test_explorer_shows_the_chosen_persona(browser: Browser, pages: Pages) -> None:
@@ -160,11 +161,7 @@ def test_tables_download_at_full_precision(browser: Browser, pages: Pages) -> No
     page = pages(models=2)
     browser.open(page)
     browser.driver.find_element(By.CSS_SELECTOR, "[data-csv=quality]").click()
-    target = browser.downloads / "quality.csv"
-    for _ in range(50):
-        if target.is_file():
-            break
-        time.sleep(0.1)
+    target = browser.downloaded("quality.csv")
     source = page.parent.parent / "tables" / "quality.csv"
     assert target.read_text(encoding="utf-8") == source.read_text(encoding="utf-8")
 
@@ -215,7 +212,7 @@ def test_print_keeps_tables_folded_and_repeats_headings(browser: Browser, pages:
     style = "return getComputedStyle(document.querySelector('thead th button')).display"
     assert browser.run(style) == "contents"
     tall = browser.run(
-        "return [...document.querySelectorAll('.enlarge img')].map((one) => one.clientHeight)"
+        "return [...document.querySelectorAll('.drawing')].map((one) => one.clientHeight)"
     )
     assert max(tall) <= 215 / 25.4 * 96 + 1
 

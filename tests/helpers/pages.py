@@ -90,7 +90,8 @@ def write_study(
         stem.with_suffix(".svg").write_text(SVG, encoding="utf-8")
         texts = {"title": f"Figure of {section}", "alt": f"What {section} shows", "caption": label}
         place = 1 if section == "verdict" else None
-        figures.append({"stem": str(stem), "section": section, "evidence": place, **texts})
+        found = {"section": section, "evidence": place, "tables": ["metrics", "personas"]}
+        figures.append({"stem": str(stem), **found, **texts})
     verdicts = [
         {
             "model": model.key,

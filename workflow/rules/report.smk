@@ -70,7 +70,7 @@ rule pack_replies:
 rule report_page:
     """Write the report page: verdict, evidence, methods and provenance in one HTML file."""
     input:
-        OUTPUTS.figure_files(["svg", "png"]),
+        OUTPUTS.figure_files(),
         sorted(map(str, Path("persona_collapse/report/templates").glob("*.*"))),
         tables=OUTPUTS.table_files(),
         headlines=f"{RESULTS}/tables/headlines.json",

@@ -15,6 +15,12 @@ const unpacked = async (text) => {
   return JSON.parse(await new Response(stream).text());
 };
 
+const save = (name, blob) => {
+  const href = URL.createObjectURL(blob);
+  make("a", { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 10_000);
+};
+
 for (const button of document.querySelectorAll("button.copy")) {
   button.addEventListener("click", async () => {
     const source = $(button.dataset.copy);

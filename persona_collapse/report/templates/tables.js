@@ -27,11 +27,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 // Tables download as the CSV files they were made from.
 const files = JSON.parse($("csv").textContent);
-for (const button of document.querySelectorAll("button.download")) {
+for (const button of document.querySelectorAll("button[data-csv]")) {
   button.addEventListener("click", () => {
     const name = button.dataset.csv;
-    const href = URL.createObjectURL(new Blob([files[name]], { type: "text/csv" }));
-    make("a", { href, download: `${name}.csv` }).click();
-    setTimeout(() => URL.revokeObjectURL(href), 1000);
+    save(`${name}.csv`, new Blob([files[name]], { type: "text/csv" }));
   });
 }

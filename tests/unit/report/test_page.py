@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections import Counter
@@ -16,7 +15,7 @@ import pytest
 
 from persona_collapse.common.embedding import embedded
 from persona_collapse.common.errors import UserError
-from persona_collapse.report.page import LARGEST_SVG, build_page, picture
+from persona_collapse.report.page import build_page
 from persona_collapse.report.rendering import TEMPLATES, heading
 from persona_collapse.report.sections import SECTIONS
 from persona_collapse.tables import SECTIONS as TABLE_SECTIONS
@@ -95,7 +94,10 @@ def test_page_loads_no_external_file(tmp_path: Path) -> None:
         if name == "link":
             assert attributes["href"] == "data:,"
         if name == "a":
-            assert re.match(r"#|https://arxiv\.org/abs/\d{4}\.\d{5}$", attributes["href"] or "")
+            assert re.match(
+                r"#|https://arxiv\.org/abs/\d{4}\.\d{5}$|\.\./(figures|tables)/\w+\.(pdf|csv)$",
+                attributes["href"] or "",
+            )
     style = path.read_text(encoding="utf-8").partition("<style>")[2].partition("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style
@@ -213,7 +215,9 @@ def test_hostile_labels_are_escaped(tmp_path: Path) -> None:
     assert page.faults == []
     assert "<script>window" not in source
     assert HOSTILE in page.text
-    assert len(page.all("script")) == 3 + len(list(TEMPLATES.glob("*.js")))
+    scripts = [script.get("id") for script in page.all("script")]
+    assert set(scripts) == {"csv", "pdf", "explorer-data", "replies-data", None}
+    assert scripts.count(None) == len(list(TEMPLATES.glob("*.js")))
     data = re.search(r'id="explorer-data">(.*?)</script>', source)
     assert data is not None
     assert json.loads(data[1])["models"][0]["label"] == f"{HOSTILE} 0"
@@ -264,7 +268,8 @@ def test_evidence_is_shown_once_in_its_order_and_under_its_finding(tmp_path: Pat
     study = write_study(tmp_path)
     (first, second, third) = study["figures"]
     stem = Path(first["stem"])
-    title = "<metadata><dc:title>S &amp; R moved</dc:title></metadata>"
+    dc = "http://purl.org/dc/elements/1.1/"
+    title = f"<metadata xmlns:dc='{dc}'><dc:title>S &amp; R moved</dc:title></metadata>"
     stem.with_suffix(".svg").write_text(SVG.replace("<defs>", f"{title}<defs>"), encoding="utf-8")
     study["figures"] = [{**first, "evidence": 2}, second, {**third, "evidence": 1}]
     build_page(tmp_path / "index.html", **study)
@@ -287,6 +292,8 @@ def test_page_embeds_csv_at_full_precision(tmp_path: Path) -> None:
         if name:
             assert files[name] == (tmp_path / "tables" / f"{name}.csv").read_text(encoding="utf-8")
     assert "personas" not in files
+    links = {link.get("href") for link in page.all("a") if link.get("class") == "file"}
+    assert "../tables/personas.csv" in links  # too large for the page
 
 
 def test_methods_paragraph_has_the_numbers_of_the_study(tmp_path: Path) -> None:
@@ -309,19 +316,6 @@ def test_both_findings_called_persona_collapse_are_told_apart(tmp_path: Path) ->
         assert "2605.12850" in told
         assert "2604.24698" in told
         assert "converge into a narrow mode" in " ".join(told.split())
-
-
-def test_large_figure_is_embedded_as_png(tmp_path: Path) -> None:
-    stem = tmp_path / "figure"
-    stem.with_suffix(".svg").write_text(SVG + " " * LARGEST_SVG, encoding="utf-8")
-    assert picture(str(stem))[0].startswith("data:image/svg+xml;base64,")  # there is no PNG
-    stem.with_suffix(".png").write_bytes(b"png")
-    assert picture(str(stem)) == (
-        f"data:image/png;base64,{base64.b64encode(b'png').decode()}",
-        None,
-    )
-    stem.with_suffix(".svg").write_text(SVG, encoding="utf-8")
-    assert picture(str(stem))[1] == 330
 
 
 def test_faults_of_inputs_are_user_errors(tmp_path: Path) -> None:
