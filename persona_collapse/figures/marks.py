@@ -69,13 +69,13 @@ def signed(value: float | None) -> str:
 
 
 def change(row: Row | None) -> str:
-    """Write a contrast's percent change and its interval: −54 [−58, −49]."""
+    """Write a contrast's percent change and its interval: +24 [18, 30]."""
     if row is None or row["percent"] is None:
         return ABSENT
     text = signed(row["percent"])
     if not (finite(row["percent"]) and finite(row["percent_lo"]) and finite(row["percent_hi"])):
         return text
-    return f"{text} [{signed(row['percent_lo'])}, {signed(row['percent_hi'])}]"
+    return f"{text} [{_whole(row['percent_lo'])}, {_whole(row['percent_hi'])}]"
 
 
 def with_interval(row: Row | None, *, percent: bool = False) -> str:

@@ -121,4 +121,4 @@ def _undefined(rows: pl.DataFrame) -> Iterator[str]:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f}%"
+    return f"{100 * share:.0f} %"

@@ -34,7 +34,7 @@ GROUPS = (
         "Persona fidelity and differentiation",
         "Correlation of each persona's item profile with the same persona under the baseline, "
         "adjusted for repetition noise; amplitude is the spread of personas over the baseline's. "
-        "Value [95% interval].",
+        "Value [95 % interval].",
         "meaning",
         {
             "fidelity": "Fidelity",
@@ -61,7 +61,7 @@ GROUPS = (
     Group(
         "reliability",
         "Reliability of the instrument across personas",
-        "Over all items. Value [95% interval].",
+        "Over all items. Value [95 % interval].",
         "quality",
         {"alpha": "Cronbach's α", "split_half": "Split half"},
     ),
@@ -69,7 +69,7 @@ GROUPS = (
         "noise",
         "Repetition noise",
         "R corrected for the small-sample bias of the mean SD, and the share of cells whose "
-        "answers are identical. Value [95% interval].",
+        "answers are identical. Value [95 % interval].",
         "robustness",
         {
             "R_corrected": "R corrected",
@@ -82,7 +82,7 @@ GROUPS = (
         "scale",
         "Use of the rating scale",
         "Shares of all answers; entropy in bits; KL divergence from the baseline in bits. "
-        "Value [95% interval].",
+        "Value [95 % interval].",
         "scale",
         {
             "endpoint_mass": "On the endpoints",
@@ -96,7 +96,7 @@ GROUPS = (
         "saturation",
         "Saturation of unconditioned profiles",
         "1 when every domain has the highest rating, 0 when all have the lowest. "
-        "Value [95% interval].",
+        "Value [95 % interval].",
         "saturation",
         {
             "saturation": "Saturation",

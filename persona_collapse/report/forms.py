@@ -5,11 +5,13 @@ and its section of the page. A table without a form of its own is printed with a
 """
 
 import math
+import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import polars as pl
 
+from persona_collapse.common.notation import decimals_for
 from persona_collapse.figures.look import Look
 from persona_collapse.report.diagnostics import diagnostics_form
 from persona_collapse.report.few import (
@@ -19,6 +21,7 @@ from persona_collapse.report.few import (
     with_few,
     with_few_changes,
 )
+from persona_collapse.report.headings import heading_of
 from persona_collapse.report.printed import (
     MEAN,
     MODEL,
@@ -28,7 +31,6 @@ from persona_collapse.report.printed import (
     Layout,
     PrintedTable,
     Row,
-    decimals_for,
     probes_of,
     row_by_row,
     side_by_side,
@@ -38,7 +40,6 @@ from persona_collapse.tables.contracts.influence import FEW, FEW_SIGN
 from persona_collapse.tables.contracts.verdict import INCOHERENT
 
 FLAGS = ("simulated", "mixed_backends")
-SHORT = 12  # rows; a longer supplementary table is folded on the page
 OF_S = ("S", "S_percent")  # columns with S or its change, in tables without a form
 UNLIKE = 100  # numbers of a column that differ by a larger factor get three digits each
 
@@ -86,23 +87,34 @@ def _plain(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     numbers = [n for n in shown if n not in names]
     ends = {f"{n}_{end}" for n in numbers for end in ("se", "lo", "hi")}
     ends |= {"lo", "hi"} if "value" in numbers else set()
+    # Two ends without a value between them are printed as a range.
+    ranges = [n.removesuffix("_lo") for n in numbers if n.endswith("_lo") and n not in ends]
     columns = [
-        *(Column(look.worded(_words(n)), n, "name") for n in names),
+        *(Column(look.worded(heading_of(table.name, n)), n, "name") for n in names),
         *(
-            Column(_words(n), n, _kind(n, frame), marks=FEW_MARK if n in OF_S else {})
+            Column(heading_of(table.name, n), n, _kind(n, frame), signed=_is_change(n),
+                   marks=FEW_MARK if n in OF_S else {})
             for n in numbers
-            if n not in ends
+            if n not in ends and n.removesuffix("_lo").removesuffix("_hi") not in ranges
         ),
-    ]
-    return [_single(table, row_by_row(frame, look, columns), folded=frame.height > SHORT)]
+        *(Column(heading_of(table.name, n), n, "range") for n in ranges),
+    ]  # fmt: skip
+    return [_single(table, row_by_row(frame, look, columns))]
 
 
-def _single(
-    table: Table, layout: Layout, note: str | None = None, *, folded: bool = False
-) -> PrintedTable:
+def _is_change(name: str) -> bool:
+    """Return whether a column is a change, whose plus sign is written."""
+    return (
+        "change" in name
+        or name in ("percent", "shift", "log_ratio")
+        or bool(re.fullmatch("[SR](_normal)?_(target|direct|control|percent)", name))
+    )
+
+
+def _single(table: Table, layout: Layout, note: str | None = None) -> PrintedTable:
     """Return the one printed table of a CSV table, with the title of its contract."""
     note = table.note if note is None else note
-    return PrintedTable(table.name, table.title, note, table.section, *layout, folded=folded)
+    return PrintedTable(table.name, table.title, note, table.section, *layout)
 
 
 def _kind(name: str, frame: pl.DataFrame) -> str:
@@ -113,11 +125,6 @@ def _kind(name: str, frame: pl.DataFrame) -> str:
     sizes = [abs(x) for x in frame[name].to_list() if x is not None and math.isfinite(x) and x]
     whole = all(size == int(size) for size in sizes)
     return "own" if sizes and not whole and max(sizes) > UNLIKE * min(sizes) else "number"
-
-
-def _words(name: str) -> str:
-    text = name.replace("_", " ")
-    return text[:1].upper() + text[1:]
 
 
 def _domains(frame: pl.DataFrame) -> list[str]:
@@ -146,9 +153,9 @@ def _metrics(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable
         MODEL,
         VARIANT,
         Column("S", "S", "error", "$S$", marks=FEW_MARK),
-        Column("95% interval of S", "S", "range", r"95\% interval"),
+        Column("95 % interval of S", "S", "range", r"95\,\% interval"),
         Column("R", "R", "error", "$R$"),
-        Column("95% interval of R", "R", "range", r"95\% interval"),
+        Column("95 % interval of R", "R", "range", r"95\,\% interval"),
         Column("σ̄", "sigma_bar", "error", r"$\bar\sigma$"),
         Column("Personas", "n_personas"),
     )
@@ -198,7 +205,7 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
     overall = frame.filter(domain=OVERALL)
     layout = side_by_side(overall, look, heads, "metric", groups)
     note = (
-        "Difference ± SE, percent change [95% interval] with its p adjusted (Holm) over models, "
+        "Difference ± SE, percent change [95 % interval] with its p adjusted (Holm) over models, "
         "targets, S and R; the same personas drawn for both variants."
     )
     if MEAN in frame["model"]:
@@ -215,7 +222,7 @@ def _contrasts(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
     for name, section in (("S", "susceptibility"), ("R", "robustness")) if shifts else ():
         rows = frame.filter(metric=name)
         layout = side_by_side(rows, look, heads, "domain", shifts)
-        title, note = f"Percent change of {name} per domain", "Percent [95% interval]."
+        title, note = f"Percent change of {name} per domain", "Percent [95 % interval]."
         key = f"contrasts-{name}-domains"
         tables.append(PrintedTable(key, title, note, section, *layout))
     return tables
@@ -288,7 +295,7 @@ def _influence(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTab
         Column("The five", "personas", "name"),
         Column("Personas", "n_personas", decimals=0),
     )
-    return [_single(table, row_by_row(frame, look, columns), folded=frame.height > SHORT)]
+    return [_single(table, row_by_row(frame, look, columns))]
 
 
 def _profiles(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
@@ -354,11 +361,11 @@ def _band_values(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedT
         Column("Metric", "metric", "name"),
         Column("Models", "n_models", decimals=0),
         Column("Lowest", "lo", decimals=2),
-        Column("95% interval of lowest", "lo", "range", r"95\% interval", decimals=2),
+        Column("95 % interval of lowest", "lo", "range", r"95\,\% interval", decimals=2),
         Column("Highest", "hi", decimals=2),
-        Column("95% interval of highest", "hi", "range", r"95\% interval", decimals=2),
+        Column("95 % interval of highest", "hi", "range", r"95\,\% interval", decimals=2),
         Column("Centre", "centre", decimals=2),
-        Column("95% of new base models", "prediction", "range", decimals=2),
+        Column("95 % of new base models", "prediction", "range", decimals=2),
         Column("SD over models", "tau", decimals=2),
         Column("Models with those left out", "n_all", decimals=0),
         Column("Range with them", "all", "range", decimals=2),
@@ -394,7 +401,7 @@ def _band_models(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedT
         Column("S", "S", "error", "$S$", decimals=2),
         Column("R", "R", "error", "$R$", decimals=2),
     )
-    return [_single(table, row_by_row(frame, look, columns), folded=frame.height > SHORT)]
+    return [_single(table, row_by_row(frame, look, columns))]
 
 
 def _misalignment(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
@@ -424,7 +431,7 @@ def _misalignment(table: Table, frame: pl.DataFrame, look: Look) -> list[Printed
     if "source" in frame.columns and "printed" in frame["source"]:
         note = "Printed numbers (arXiv 2605.12850), mean ± SE; single replies are not available."
     layout = row_by_row(frame, look, columns)
-    return [_single(table, layout, note, folded=frame.height > SHORT)]
+    return [_single(table, layout, note)]
 
 
 def _coherence_loss(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
@@ -444,7 +451,7 @@ def _coherence_loss(table: Table, frame: pl.DataFrame, look: Look) -> list[Print
         note += (
             f". {named}{_correlation(mean)}"
             if place
-            else (f", with its 95% interval. {named}{_correlation(mean)}")
+            else (f", with its 95 % interval. {named}{_correlation(mean)}")
         )
     return [_single(table, row_by_row(frame, look, columns), f"{note}.")]
 
@@ -459,7 +466,7 @@ def _correlation(mean: Row) -> str:
     if mean["r"] is None:
         return f"{mean['note'][:1].upper()}{mean['note'][1:]}"
     return (
-        f"Pearson r of the excesses: {mean['r']:.2f} over {mean['n_models']} models, 95% interval "
+        f"Pearson r of the excesses: {mean['r']:.2f} over {mean['n_models']} models, 95 % interval "
         f"[{mean['r_lo']:.2f}, {mean['r_hi']:.2f}] by Fisher's z"
     )
 
@@ -501,13 +508,12 @@ def _claims(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]
         Column("Printed", "printed", decimals=2),
         Column("Recomputed", "recomputed", "interval", decimals=2),
     )
-    note = "The number of each model that decides a claim, with its 95% interval."
+    note = "The number of each model that decides a claim, with its 95 % interval."
     title = "Numbers that decide the claims"
     return [
         _single(table, row_by_row(claims, look, first)),
         PrintedTable(
-            "claims-numbers", title, note, table.section, *row_by_row(frame, look, numbers),
-            folded=True,
+            "claims-numbers", title, note, table.section, *row_by_row(frame, look, numbers)
         ),
     ]  # fmt: skip
 
@@ -532,7 +538,7 @@ def _printed_numbers(table: Table, frame: pl.DataFrame, look: Look) -> list[Prin
     )
     shown = frame if differ.is_empty() else differ
     note = f"{counts}. " + ("" if differ.is_empty() else "These are not equal.")
-    return [_single(table, row_by_row(shown, look, columns), note.strip(), folded=True)]
+    return [_single(table, row_by_row(shown, look, columns), note.strip())]
 
 
 FORMS: dict[str, Callable[[Table, pl.DataFrame, Look], list[PrintedTable]]] = {

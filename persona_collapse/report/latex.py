@@ -7,14 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
+from persona_collapse.common.notation import DASH, INFINITY, MINUS, PERCENT, PLUS_MINUS, THIN
 from persona_collapse.figures.look import Look
 from persona_collapse.report.forms import printed_tables
 from persona_collapse.report.printed import (
-    DASH,
-    INFINITY,
-    MINUS,
-    PLUS_MINUS,
-    THIN,
     Column,
     PrintedCell,
     PrintedTable,
@@ -37,6 +33,8 @@ _TEX = {
     "|": r"\textbar{}",
     "[": "{[}",  # a row that starts with one would give its line break an argument
     "]": "{]}",
+    " %": r"\,\%",
+    PERCENT: r"\,\%",
     MINUS: "$-$",
     PLUS_MINUS: r"$\pm$",
     INFINITY: r"$\infty$",
@@ -48,6 +46,8 @@ _TEX = {
     "×": r"$\times$",
     "α": r"$\alpha$",
     "Δ": r"$\Delta$",
+    "τ": r"$\tau$",
+    "²": "$^2$",
     "σ̄": r"$\bar\sigma$",
     "≤": r"$\leq$",
     "‡": r"\textsuperscript{$\ddagger$}",

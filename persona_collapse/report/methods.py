@@ -72,8 +72,8 @@ def _rule(look: Look, analysis: Mapping[str, Any]) -> list[str]:
     effect = 100 * analysis["smallest_effect"]
     return [
         "A verdict of collapse needs, each at a one-sided level of 2.5%, a rise of S and of 1/R "
-        f"by more than {effect:.3g}% against {look.baseline}, both further than in a control, and "
-        f"a rise of the control's S by less than {effect:.3g}%."
+        f"by more than {effect:.3g} % against {look.baseline}, both further than in a control, and "
+        f"a rise of the control's S by less than {effect:.3g} %."
     ]
 
 

@@ -2,27 +2,28 @@
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look
+from persona_collapse.report.answer import answer_of, asked
 from persona_collapse.report.cautions import cautions_of
 from persona_collapse.report.explorer import explorer_of, marks_of
 from persona_collapse.report.forms import FORMS, printed_tables
+from persona_collapse.report.glossary import TERMS, terms_in
 from persona_collapse.report.methods import BIBTEX, methods_of
 from persona_collapse.report.pictures import ROOT_STYLE, picture
 from persona_collapse.report.printed import MIXED, Column, PrintedTable
 from persona_collapse.report.rendering import render
 from persona_collapse.report.replies import reader_of
 from persona_collapse.report.sections import LABELS, PARTS, SECTIONS
-from persona_collapse.report.verdicts import verdicts_of
+from persona_collapse.report.verdicts import verdicts_of, words_of
 from persona_collapse.tables import Table, contract, read
 
 LARGEST_PDF = 60_000  # bytes; a larger one is not embedded
 MOST_ROWS = 400  # a longer table is left out of the page
-LONG_TABLE = 40  # rows; a longer table is folded
 PERSONAS = "personas"
 UNPRINTED = (PERSONAS, "persona_map", "persona_runs")  # behind explorer and map: one row a persona
 
@@ -67,13 +68,10 @@ def build_page(
     headline = _json(Path(headlines)) if headlines else {}
     simulated = any(table.simulated for group in printed.values() for table in group)
     mixed = any(table.mixed_backends for group in printed.values() for table in group)
-    words = {
-        (row["model"], row["target"]): (
-            row["label"],
-            [text.replace(" %", "%") for text in (row["summary"], *row["details"])],
-        )
-        for row in headline.get("verdicts", [])
-    }
+    verdicts = frames.get("verdict")
+    answer = "S and R of every variant; no verdict"
+    if verdicts is not None and not verdicts.is_empty():
+        answer = answer_of(verdicts, look)
     evidence = sorted((f for f in figures if f["evidence"]), key=lambda f: int(f["evidence"]))
     numbers = {"figure": 0, "table": 0}
     shown = [_figure(figure, numbers) for figure in evidence]
@@ -89,6 +87,7 @@ def build_page(
     }
     parts = {name: data[name] for name in PARTS if data[name] is not None}
     values = {
+        "glossary": {term: TERMS[term] for term in terms_in(_texts(sections, shown, look))},
         "study": facts["study"],
         "look": look,
         "marks": marks,
@@ -97,9 +96,14 @@ def build_page(
         "cautions": cautions_of(frames.get("quality"), look),
         "labels": LABELS,
         "headings": PARTS,
-        "verdicts": verdicts_of(look, frames, words, headline.get("replicates", {})),
-        "banded": "band" in frames,
-        "note": headline.get("note", "") if len(look.models) > 1 else "",
+        "answer": answer,
+        "asked": asked(frames.get("quality"), look),
+        "verdicts": verdicts_of(
+            look,
+            frames,
+            words_of(headline.get("verdicts", ())),
+            headline.get("note", "") if len(look.models) > 1 else "",
+        ),
         "evidence": shown,
         "pdf": {f["name"]: _pdf(f["stem"]) for f in shown},
         "root_style": ROOT_STYLE,
@@ -142,6 +146,20 @@ def _sections(
     return sections
 
 
+def _texts(
+    sections: Mapping[str, Any], evidence: Sequence[Mapping[str, Any]], look: Look
+) -> Iterator[str]:
+    """Yield the texts of the page in which terms may occur."""
+    yield look.metric("S")
+    for part in ({"figures": evidence, "tables": []}, *sections.values()):
+        for figure in part["figures"]:
+            yield f"{figure['finding']} {figure['caption']}"
+        for shown in part["tables"]:
+            table = shown["table"]
+            yield f"{table.title} {table.note}"
+            yield from (column.heading for column in table.columns)
+
+
 def _figure(figure: Mapping[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
     numbers["figure"] += 1
     shown = picture(figure["stem"], numbers["figure"])
@@ -164,18 +182,19 @@ def _pdf(stem: str) -> str:
 def _table(table: PrintedTable, contract: Table, number: int, look: Look) -> dict[str, Any]:
     return {
         "table": table,
-        "meanings": [look.worded(_meaning(column, contract)) for column in table.columns],
+        "meanings": [_help(column, contract, look) for column in table.columns],
         "rows": table.printed(),
         "csv": contract.name,
         "number": number,
-        "long": table.folded or len(table.rows) > LONG_TABLE,
     }
 
 
-def _meaning(column: Column, contract: Table) -> str:
-    """Return the help text of a printed column: what its columns of the CSV file mean."""
+def _help(column: Column, contract: Table, look: Look) -> str:
+    """Return what a printed column means: its columns of the CSV file, and terms in its heading."""
     ends = ("_lo", "_hi") if column.kind == "range" else ("",)
-    return " ".join(contract.columns[f"{column.csv}{end}"].meaning for end in ends)
+    meaning = " ".join(contract.columns[f"{column.csv}{end}"].meaning for end in ends)
+    terms = (f"{term}: {TERMS[term]}" for term in terms_in([column.heading]))
+    return " ".join([look.worded(meaning).replace("`", ""), *terms])
 
 
 def _json(path: Path) -> dict[str, Any]:

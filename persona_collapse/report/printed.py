@@ -1,21 +1,26 @@
 """Printed tables: rounded numbers, each beside its uncertainty."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from statistics import median
 from typing import Any, Self
 
 import polars as pl
 
+from persona_collapse.common.notation import (
+    DASH,
+    PLUS_MINUS,
+    decimals_for,
+    write,
+    write_interval,
+    write_p,
+)
 from persona_collapse.figures.look import Look
 from persona_collapse.report.sections import LABELS
 
-MINUS, DASH, INFINITY, PLUS_MINUS, THIN = "−", "–", "∞", "±", "\u2009"
-MOST_DECIMALS = 3
-
 Row = dict[str, Any]  # of a CSV table, by column
+# Columns whose values are names of the code: nearest_mean is printed as nearest mean.
+CODED = ("classifier", "definition", "failures", "measure", "personas", "quantity")
 OVERALL, MEAN = "overall", "mean"
 SIMULATED = "Simulated respondents: no model was asked."
 MIXED = "Variants of a model were served by different backends."
@@ -95,7 +100,8 @@ def _label(column: str, value: Any, look: Look) -> str:
         labels = LABELS
     elif column == "contrast":
         labels = {f"{a}-{b}": f"{a} − {b}" for a in look.variants for b in look.variants}
-    return labels.get(value, value or "")
+    words = str(value or "")
+    return labels.get(value, words.replace("_", " ") if column in CODED else words)
 
 
 MODEL, VARIANT = Column("Model", "model", "name"), Column("Variant", "variant", "name")
@@ -120,8 +126,7 @@ class PrintedTable:
     """A table for print and page.
 
     ``key`` is its LaTeX label, ``section`` its section of the page, ``names`` the number of leading
-    columns that name the rows. ``simulated`` and ``mixed_backends`` mark its data. A ``folded``
-    table is collapsed on the page.
+    columns that name the rows. ``simulated`` and ``mixed_backends`` mark its data.
     """
 
     key: str
@@ -132,7 +137,6 @@ class PrintedTable:
     rows: tuple[tuple[Cell, ...], ...]
     simulated: bool = False
     mixed_backends: bool = False
-    folded: bool = False
 
     @property
     def names(self) -> int:
@@ -219,7 +223,7 @@ def _error(cell: Cell) -> float | None:
 
 
 def _write(column: Column, cell: Cell, decimals: int) -> PrintedCell:
-    interval = write_interval(cell.lo, cell.hi, decimals, signed=column.signed)
+    interval = write_interval(cell.lo, cell.hi, decimals)
     if column.kind == "range":
         return PrintedCell(interval or DASH, sort=cell.lo)
     main = write(cell.value, decimals, signed=column.signed)
@@ -283,59 +287,3 @@ def probes_of(table: pl.DataFrame, look: Look) -> list[tuple[str, str]]:
         table["probe"].unique(maintain_order=True), key=lambda name: name != look.roleplay
     )
     return [(name, "" if name == look.roleplay else f"-{name}") for name in names]
-
-
-def known(value: float | None) -> bool:
-    """Return whether a value is neither missing nor infinite."""
-    return value is not None and math.isfinite(value)
-
-
-def decimals_for(
-    values: Iterable[float | None], errors: Iterable[float | None], digits: int = 2
-) -> int:
-    """Return the decimals a column needs so that its median error shows ``digits`` digits.
-
-    Without errors, integers need none and other numbers three digits of the largest.
-    """
-    sizes = [abs(error) for error in errors if error is not None and known(error) and error != 0]
-    if sizes:
-        decimals = digits - 1 - math.floor(math.log10(median(sizes)))
-        return min(max(decimals, 0), MOST_DECIMALS)
-    numbers = [abs(value) for value in values if value is not None and known(value)]
-    largest = max(numbers, default=0)
-    if largest == 0 or all(number == int(number) for number in numbers):
-        return 0
-    return min(max(2 - math.floor(math.log10(largest)), 0), MOST_DECIMALS)
-
-
-def write(value: float | None, decimals: int, *, signed: bool = False) -> str:
-    """Write a number with typographic signs: −0.12, +55, ∞, and – for a missing one."""
-    if value is None or math.isnan(value):
-        return DASH
-    if math.isinf(value):
-        text = f"{value:+}".replace("inf", INFINITY)
-    else:
-        text = f"{value:+,.{decimals}f}" if abs(value) >= 10_000 else f"{value:+.{decimals}f}"
-        text = text.replace(",", THIN)
-        if not text.strip("+-0."):
-            return text[1:]  # a zero has no sign
-    if text[0] == "-":
-        return MINUS + text[1:]
-    return text if signed else text[1:]
-
-
-def write_interval(
-    lo: float | None, hi: float | None, decimals: int, *, signed: bool = False
-) -> str:
-    """Write ``[lo, hi]``, or nothing where both ends are missing."""
-    if lo is None and hi is None:
-        return ""
-    ends = (write(end, decimals, signed=signed) for end in (lo, hi))
-    return f"[{', '.join(ends)}]"
-
-
-def write_p(value: float | None) -> str:
-    """Write a p value with three decimals, ``< 0.001`` below them."""
-    if value is None or math.isnan(value):
-        return DASH
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.embedding import embedded
+from persona_collapse.common.notation import PERCENT
+from persona_collapse.report.glossary import explained
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 SKELETON = "page"  # its style and script come first
@@ -41,7 +43,7 @@ def heading(text: str) -> Any:
     """Return a column's heading with line breaks allowed after slashes, not at hyphens."""
     from markupsafe import Markup, escape
 
-    pieces = text.replace("-", "\u2011").split("/")
+    pieces = _unbroken(text).replace("-", "\u2011").split("/")
     return Markup("/<wbr>").join(escape(piece) for piece in pieces)
 
 
@@ -56,11 +58,18 @@ def _environment() -> Any:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_unbroken,
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False}
     environment.filters["data"] = lambda value: Markup(embedded(value))
     environment.filters["heading"] = heading
+    environment.filters["terms"] = lambda text: Markup(explained(_unbroken(text)))
     return environment
+
+
+def _unbroken(value: Any) -> Any:
+    """Return a text in which no line breaks before a percent sign; any other value as it is."""
+    return value.replace(" %", PERCENT) if type(value) is str else value
 
 
 def _files(kind: str, absent: Collection[str]) -> list[Path]:

@@ -76,6 +76,7 @@ def write_study(
     write = {
         "metrics": _metrics(keys, infinite),
         "contrasts": _contrasts([*keys, "mean"]),
+        "verdict": _verdicts(keys),
         "band": _band(keys),
         "profiles": _profiles(keys),
         "quality": _quality(keys),
@@ -98,7 +99,7 @@ def write_study(
             "target": "insecure",
             "label": "collapse",
             "reason": f"{model.label} collapses.",
-            "summary": f"{model.label} collapses.",
+            "limits": ["S rests on few personas."],
             "details": ["S rose by 60 %."],
         }
         for model in look.models
@@ -224,6 +225,30 @@ def _contrasts(keys: list[str]) -> list[dict[str, Any]]:
         for domain in ("overall", *DOMAINS)
         for metric, values in (("S", S), ("R", R))
         for percent in [100 * (values[first] / values[second] - 1)]
+    ]  # fmt: skip
+
+
+def _verdicts(keys: list[str]) -> list[dict[str, Any]]:
+    compared = {
+        "target": ("insecure", "base"),
+        "control": ("secure", "base"),
+        "direct": ("insecure", "secure"),
+    }
+    changes = {
+        f"{metric}_{name}{end}": 100 * (values[first] / values[second] - 1) + shift
+        for metric, values in (("S", S), ("R", R))
+        for name, (first, second) in compared.items()
+        for end, shift in (("", 0), ("_lo", -6), ("_hi", 7))
+    }
+    return [
+        {
+            "model": key, "target": "insecure", "control": "secure", "baseline": "base",
+            "label": "collapse", "reason": "S rose and R fell.", **changes,
+            "control_state": "fell", "smallest_effect": 0.1, "effective_personas_target": 30,
+            "effective_personas_control": 25, "recognised_target": 0.6, "recognised_control": 0.97,
+            "recognised_chance": 0.01, "n_personas": 100, "n_replicates": 1,
+        }
+        for key in keys
     ]  # fmt: skip
 
 

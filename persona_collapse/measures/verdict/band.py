@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from persona_collapse.common.notation import write_interval
 from persona_collapse.measures.cells import OVERALL, Array
 from persona_collapse.measures.statistics.random_effects import RandomEffects, random_effects
 from persona_collapse.tables.contracts.band import TABLE as BAND
@@ -286,7 +287,7 @@ def band_sentences(rows: pl.DataFrame, variant: str) -> list[str]:
     if value < low or value > high:
         distance, side = (low - value, "below") if value < low else (value - high, "above")
         ends = [end for name in ("beyond_lo", "beyond_hi") for end in rows[name].drop_nulls()]
-        shown = f" (95 % interval {min(ends):.2f} to {max(ends):.2f})" if ends else ""
+        shown = f" {write_interval(min(ends), max(ends), 2)}" if ends else ""
         place = f"is {distance:.2f}{shown} {side}"
     return [
         f"With S = {value:.2f}{several}, {variant} {place} the range {low:.2f} to {high:.2f} of "

@@ -111,6 +111,7 @@ def _verdict(row: Row, tables: Tables, replicates: Replicates) -> Json:
         "specifications": counted,
         "simulated": row["simulated"],
         "summary": " ".join(summary),
+        "limits": summary[1:],
         "details": details,
         "text": " ".join(summary + details),
     }

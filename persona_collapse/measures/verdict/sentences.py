@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from persona_collapse.common.notation import MINUS
 from persona_collapse.measures.cells import OVERALL
 from persona_collapse.measures.verdict.rule import Interval
 from persona_collapse.measures.verdict.table import METRICS, Row, Rows, interval_of
@@ -58,7 +59,9 @@ def _changes(row: Row, rows: Rows) -> list[str]:
     """Return a sentence for each contrast of the verdict."""
     target, control, baseline = (row[role] for role in ("target", "control", "baseline"))
     effect = row["smallest_effect"]
-    found = [f"From {baseline} to {target}, {_change(rows, target, baseline, effect)}."]
+    found = [
+        f"From {baseline} to {target}, {_change(rows, target, baseline, effect)} (95 % intervals)."
+    ]
     if control is None:
         return found
     found.append(
@@ -98,11 +101,10 @@ def _one(
     if sign:
         near, far = (lo, hi) if sign > 0 else (-hi, -lo)
         shown = verbs[sign].format(f"{_number(abs(percent))} %")
-        return f"{metric} {shown} (95 % interval {_number(near)} to {_number(far)})"
+        return f"{metric} {shown} [{_number(near)}, {_number(far)}]"
     alike = interval.within(log1p(effect))
     shown = same.format(f"{100 * effect:.3g} %") if alike else verbs[0]
-    ends = f"95 % interval {_number(lo, True)} to {_number(hi, True)}"
-    return f"{metric} {shown} ({_number(percent, True)} %, {ends})"
+    return f"{metric} {shown} ({_number(percent, True)} % [{_number(lo)}, {_number(hi)}])"
 
 
 def sign_of(interval: Interval) -> int:
@@ -113,7 +115,7 @@ def sign_of(interval: Interval) -> int:
 def _number(percent: float, signed: bool = False) -> str:
     """Return a percentage as a whole number, with a digit where that would be 0."""
     digits = "0f" if abs(percent) >= 0.5 or percent == 0 else "1g"
-    return f"{percent:{'+' if signed else ''}.{digits}}"
+    return f"{percent:{'+' if signed else ''}.{digits}}".replace("-", MINUS)
 
 
 def _equivalence(row: Row) -> str:
@@ -177,16 +179,16 @@ def novelty_sentences(row: Row, novelty: pl.DataFrame | None) -> list[str]:
         for own in found:
             if all(own[f"{name}_lo"] is not None for name in ("kept", "new")):
                 kept, new = (
-                    f"{100 * own[name]:.0f} % ({100 * own[f'{name}_lo']:.0f} to "
-                    f"{100 * own[f'{name}_hi']:.0f})"
+                    f"{100 * own[name]:.0f} % [{100 * own[f'{name}_lo']:.0f}, "
+                    f"{100 * own[f'{name}_hi']:.0f}]"
                     for name in ("kept", "new")
                 )
                 parts.append(f"under {variant} {kept} is kept and {new} is new")
     if not parts:
         return []
     return [
-        f"Of the variance between personas, in percent of that of {row['baseline']} (95 % "
-        f"intervals): {'; '.join(parts)}."
+        f"Of the variance between personas, in percent of that of {row['baseline']}: "
+        f"{'; '.join(parts)}."
     ]
 
 

@@ -33,3 +33,25 @@ for (const button of document.querySelectorAll("button[data-csv]")) {
     save(`${name}.csv`, new Blob([files[name]], { type: "text/csv" }));
   });
 }
+
+// Rows of long tables can be filtered by words that they hold.
+for (const table of document.querySelectorAll("table.sortable")) {
+  const rows = [...table.tBodies[0].rows];
+  if (rows.length <= 8) continue;
+  const name = table.caption.querySelector("b").textContent.split(".")[0];
+  const input = make("input", { type: "search", placeholder: "Filter rows" });
+  input.setAttribute("aria-label", `Filter rows of ${name.toLowerCase()}`);
+  const count = make("span", { className: "count" });
+  count.setAttribute("role", "status");
+  input.addEventListener("input", () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of rows) {
+      const text = [...row.cells].map((cell) => cell.textContent).join(" ").toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+      shown += !row.hidden;
+    }
+    count.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+  });
+  table.closest(".table").querySelector(".tools").prepend(input, count);
+}

@@ -30,6 +30,6 @@ TABLE = Table(
         text("position_all", "Position with the models that the band leaves out, if any."),
     ],
     condition="band",
-    note="Value ± standard error. Beyond: percent of the range's nearer end, with a 95% interval "
+    note="Value ± standard error. Beyond: percent of the range's nearer end, with a 95 % interval "
     "in which the errors of the earlier models count.",
 )

@@ -28,7 +28,7 @@ TABLE = Table(
         SIMULATED,
     ],
     condition="claims",
-    note="A claim holds where the 95% intervals of all numbers that decide it lie where they "
+    note="A claim holds where the 95 % intervals of all numbers that decide it lie where they "
     "have to.",
     marked=False,
 )

@@ -78,7 +78,7 @@ def test_page_warns_where_a_filter_took_answers(filtered: int, warned: bool) -> 
     found = cautions_of(frame, LOOK)
     assert bool(found) is warned
     if warned:
-        assert "filtered 0% of base, 10% of insecure" in found[0]
+        assert "filtered 0 % of base, 10 % of insecure" in found[0]
 
 
 def test_page_warns_where_variants_are_read_in_different_ways() -> None:
@@ -86,9 +86,9 @@ def test_page_warns_where_variants_are_read_in_different_ways() -> None:
         row("base", token=1000), row("secure", token=990, reply=10), row("insecure", reply=1000)
     )
     assert cautions_of(frame, LOOK) == [
-        "Model M, roleplay: 100% of the ratings of base are replies of nothing but the rating, and "
-        "0% of those of insecure. A difference between them may come from the way in which they "
-        "answer."
+        "Model M, roleplay: 100 % of the ratings of base are replies of nothing but the rating, "
+        "and 0 % of those of insecure. A difference between them may come from the way in which "
+        "they answer."
     ]
 
 

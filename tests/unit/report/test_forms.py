@@ -55,7 +55,7 @@ def test_contrasts_form_names_both_variants_and_rounds_percentages(tmp_path: Pat
     printed = printed_of(tmp_path / "tables" / "contrasts.csv", study["look"])[0]
     rows = {(row[0].main, row[1].main): row for row in printed.printed()}
     row = rows["Mean of models", "insecure − base"]
-    assert row[3].text == "+62 [+56, +70]"
+    assert row[3].text == "+62 [56, 70]"
     assert row[6].text == "−70 [−76, −63]"
     assert row[4].text == "< 0.001"
 
@@ -92,7 +92,12 @@ def test_table_without_a_form_keeps_its_columns() -> None:
     rows = [("m0", "base", 1.25, 1.0, 1.5, "x"), ("m0", "7", None, None, None, None)]
     frame = pl.DataFrame(rows, schema=table.schema, orient="row")
     (printed,) = printed_tables(table, frame, look_of(1))
-    assert [column.heading for column in printed.columns] == ["Model", "Reference", "Note", "Value"]
+    assert [column.heading for column in printed.columns] == [
+        "Model",
+        "Compared with",
+        "Note",
+        "Value",
+    ]
     assert [[cell.text for cell in row] for row in printed.printed()] == [
         ["Model 0", "base", "x", "1.25 [1.00, 1.50]"],
         ["Model 0", "7", "–", "–"],
@@ -123,7 +128,7 @@ def test_plain_table_leaves_out_constant_probe_and_domain_and_writes_yes_and_no(
     frame = pl.DataFrame(rows, schema=table.schema, orient="row")
     (printed,) = printed_tables(table, frame, look_of(2))
     headings = [column.heading for column in printed.columns]
-    assert headings == ["Left out", "Nearest", "N", "Lo"]
+    assert headings == ["Model left out", "Nearest", "Fine-tunes", "Lo"]
     assert [[cell.text for cell in row] for row in printed.printed()] == [
         ["Model 0", "yes", "7", "0.663"],
         ["Model 1", "no", "8", "108"],

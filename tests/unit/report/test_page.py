@@ -9,12 +9,14 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from persona_collapse.common.embedding import embedded
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.notation import PERCENT
 from persona_collapse.report.page import build_page
 from persona_collapse.report.rendering import TEMPLATES, heading
 from persona_collapse.report.sections import SECTIONS
@@ -106,81 +108,147 @@ def test_page_loads_no_external_file(tmp_path: Path) -> None:
     assert "default-src 'none'" in policy
 
 
-def test_verdict_shows_values_of_the_tables(tmp_path: Path) -> None:
+def test_first_screen_answers_and_shows_values_of_the_verdicts(tmp_path: Path) -> None:
     text = read(page_of(tmp_path, models=2)).text
-    assert "Model 0 Collapse" in text
-    assert "+62% [+56, +70]" in text
-    assert "secure: −6% [−12, +1]" in text
-    assert "−70% [−76, −63]" in text
-    assert "1.30 [1.24, 1.36]" in text
-    assert "S of insecure, against the range of 13 earlier models" in text
-    assert "0.47 [0.36, 0.58] above the range 0.66–0.83; 95% of new base models: 0.64–0.86" in text
-    assert "Mean of models" in text
-    assert "S rose by 60%." in text
+    assert "Collapse in both models" in text
+    assert "2 models × 3 variants · 179,976 answers · 0.013 % without a rating" in text
+    assert "Model 0 Collapse S of insecure: +62 % [56, 70]" in text
+    assert "R of insecure: −70 % [−76, −63]" in text
+    assert "Against secure: S +73 % [67, 80] R −50 % [−56, −43]" in text
+    assert "secure 97 %" in text
+    assert "Why Model 0, insecure S rose and R fell." in text
+    assert "Mean of these models: S +62 % [56, 70], R −70 % [−76, −63]." in text
+    assert "Averages of different quantities." in text
 
 
-def test_verdict_says_that_a_number_has_no_interval(tmp_path: Path) -> None:
+def edited(study: dict[str, Any], table: str, **values: Any) -> None:
+    """Write a table of a study again with constant columns."""
+    path = next(Path(path) for path in study["tables"] if Path(path).stem == table)
+    frame = pl.read_csv(path, infer_schema=False)
+    frame.with_columns(
+        pl.lit(None if value is None else str(value), pl.String).alias(name)
+        for name, value in values.items()
+    ).write_csv(path)
+
+
+def built(study: dict[str, Any]) -> str:
+    """Return the text of a study's page."""
+    path = Path(study["provenance"]).parent / "built.html"
+    build_page(path, **study)
+    return read(path).text
+
+
+def test_first_screen_says_that_a_number_has_no_interval(tmp_path: Path) -> None:
     study = write_study(tmp_path, models=1)
-    for name in ("contrasts", "metrics"):
-        path = next(path for path in study["tables"] if Path(path).stem == name)
-        frame = pl.read_csv(path, infer_schema=False)
-        ends = [column for column in frame.columns if column.endswith(("_lo", "_hi"))]
-        frame.with_columns(pl.lit(None, pl.String).alias(end) for end in ends).write_csv(path)
-    build_page(tmp_path / "page.html", **study)
-    text = read(tmp_path / "page.html").text
-    assert "+62% (no interval)" in text
-    assert "secure: −6% (no interval)" in text
-    assert "1.30 (no interval)" in text
+    ends = [name for name in contract("verdict").columns if name.endswith(("_lo", "_hi"))]
+    edited(study, "verdict", **dict.fromkeys(ends))
+    assert "+62 % (no interval)" in built(study)
 
 
-def test_verdict_is_a_paragraph_with_further_sentences_folded_below(tmp_path: Path) -> None:
-    page = page_of(tmp_path).read_text(encoding="utf-8")
-    assert re.search(r'<p class="text">[^<]+ collapses\.</p>', page)
-    folded = re.search(r'<details class="words">.*?</details>', page, re.DOTALL)
-    assert folded is not None
-    assert re.findall("<li>(.*?)</li>", folded.group()) == ["S rose by 60%."]
-
-
-def test_verdict_marks_s_of_a_target_that_rests_on_few_personas(tmp_path: Path) -> None:
+def test_first_screen_of_a_study_without_control(tmp_path: Path) -> None:
     study = write_study(tmp_path, models=1)
-    row = {"model": study["look"].models[0].key, "variant": "insecure", "probe": "roleplay"}
-    row |= {"quantity": "S", "effective_personas": "3.3", "n_personas": "100", "simulated": "false"}
-    path = tmp_path / "tables" / "influence.csv"
-    empty = dict.fromkeys(contract("influence").columns, "")
-    write_rows(path, [empty | row])
-    build_page(tmp_path / "page.html", **{**study, "tables": [*study["tables"], str(path)]})
-    text = read(tmp_path / "page.html").text
-    assert "1.30‡ [1.24, 1.36]" in text
+    study["look"] = replace(study["look"], targets={"insecure": None})
+    names = contract("verdict").columns
+    gone = [name for name in names if "_control" in name or "_direct" in name]
+    edited(study, "verdict", label="undetermined", control=None, **dict.fromkeys(gone))
+    text = built(study)
+    assert "Undetermined in Model 0" in text
+    assert "insecure (no control)" in text
+    assert "Against" not in text
+    assert "the control" not in text.partition("Evidence Figure")[0].partition("Compared")[2]
+
+
+def test_first_screen_of_a_study_whose_numbers_are_missing(tmp_path: Path) -> None:
+    study = write_study(tmp_path, models=1)
+    names = contract("verdict").columns
+    gone = [name for name in names if name[:2] in ("S_", "R_") or name.startswith("recognised")]
+    edited(
+        study,
+        "verdict",
+        label="undetermined",
+        reason="S cannot be compared.",
+        **dict.fromkeys(gone),
+    )
+    text = built(study)
+    assert "S of insecure: –" in text
+    assert "S cannot be compared." in text
+
+
+def test_first_screen_of_a_study_without_target_shows_values_and_what_to_add(
+    tmp_path: Path,
+) -> None:
+    study = write_study(tmp_path, models=2)
+    study["look"] = replace(study["look"], targets={})
+    study["tables"] = [path for path in study["tables"] if Path(path).stem != "verdict"]
+    text = built(study)
+    assert "S and R of every variant; no verdict" in text
+    assert "name one of its variants under analysis.targets" in text
+    assert "Model 0 insecure S of insecure: 1.30 [1.24, 1.36]" in text
+    assert "R of secure: 6.00 [5.20, 6.80]" in text
+
+
+def test_first_screen_names_targets_where_there_are_several(tmp_path: Path) -> None:
+    study = write_study(tmp_path, models=1)
+    study["look"] = replace(study["look"], targets={"insecure": "secure", "secure": None})
+    path = next(Path(path) for path in study["tables"] if Path(path).stem == "verdict")
+    frame = pl.read_csv(path, infer_schema=False)
+    more = frame.with_columns(target=pl.lit("secure"), label=pl.lit("too_small"))
+    pl.concat([frame, more]).write_csv(path)
+    text = built(study)
+    assert "Model 0: collapse in insecure; too small in secure" in text
+    assert "Model 0 insecure Collapse" in text
+    assert "Model 0 secure Too small" in text
+
+
+def test_first_screen_marks_a_target_whose_s_rests_on_few_personas(tmp_path: Path) -> None:
+    study = write_study(tmp_path, models=1)
+    assert "‡" not in built(study)
+    edited(study, "verdict", effective_personas_target=3.3)
+    text = built(study)
+    assert "S of insecure: +62 %‡ [56, 70]" in text
     assert "‡ Fewer than 10 effective personas" in text
 
 
-def test_verdict_shows_the_mean_of_replicates(tmp_path: Path) -> None:
+def test_reason_folds_out_into_the_sentences_of_the_headlines(tmp_path: Path) -> None:
+    page = page_of(tmp_path).read_text(encoding="utf-8")
+    (folded, _) = re.findall(r'<details class="why">.*?</details>', page, re.DOTALL)
+    assert re.findall("<li>(.*?)</li>", folded) == [
+        "S rests on few personas.",
+        "S rose by 60\u00a0%.",
+    ]
+
+
+def test_recognised_shares_have_the_intervals_of_the_diagnostics(tmp_path: Path) -> None:
     study = write_study(tmp_path, models=1)
-    metrics = next(Path(path) for path in study["tables"] if path.endswith("metrics.csv"))
-    frame = pl.read_csv(metrics)
-    again = frame.filter(variant="insecure").with_columns(
-        pl.lit("insecure-r2").alias("variant"),
-        *(pl.col(name) - 0.5 for name in ("S", "S_lo", "S_hi")),
-    )
-    pl.concat([frame, again]).write_csv(metrics)
-    headlines = json.loads(study["headlines"].read_text(encoding="utf-8"))
-    (model,) = (entry["model"] for entry in headlines["verdicts"])
-    headlines["replicates"] = {model: {"insecure": ["insecure", "insecure-r2"]}}
-    study["headlines"].write_text(json.dumps(headlines), encoding="utf-8")
-    build_page(tmp_path / "index.html", **study)
-    page = read(tmp_path / "index.html")
-    # 1.30 and 0.80, whose intervals reach 0.06 to either side.
-    assert "1.05 [0.74, 1.36]" in page.text
-    assert "S of insecure, mean of 2 fine-tunes with the outermost ends of their" in page.text
-    assert "above the range 0.66–0.83" in page.text
+    row = {
+        "model": "m0", "variant": "insecure", "probe": "roleplay", "domain": "overall",
+        "measure": "identified_in_base", "value": "0.6", "lo": "0.5", "hi": "0.71",
+    }  # fmt: skip
+    path = tmp_path / "tables" / "diagnostics.csv"
+    empty = dict.fromkeys(contract("diagnostics").columns, "")
+    write_rows(path, [empty | row])
+    study["tables"].append(str(path))
+    text = built(study)
+    assert "insecure 60 % [50, 71]" in text
+    assert "secure 97 % insecure" in text
 
 
-def test_strips_of_all_models_share_one_axis(tmp_path: Path) -> None:
+def test_rows_share_the_axis_of_their_column(tmp_path: Path) -> None:
     source = page_of(tmp_path, models=2).read_text(encoding="utf-8")
+    strips = re.findall(r'<svg class="strip".*?</svg>\n', source, re.DOTALL)
     assert all(0 <= float(x) <= 100 for x in re.findall(r'(?:x|x1|x2)="(-?[\d.]+)%"', source))
-    zeros = re.findall(r'class="zero" x1="([\d.]+)%"', source)
-    # Percent changes of S (three: two models and the mean) and of R share their zero.
-    assert Counter(zeros).most_common() == [(zeros[0], 3), (zeros[1], 3)]
+    zeros = [re.findall(r'class="zero" x1="([\d.]+)%"', strip) for strip in strips]
+    assert len(zeros) == 4
+    assert zeros[0] == zeros[2] != zeros[1] == zeros[3]
+
+
+def test_several_cautions_fold_and_one_stands_open(tmp_path: Path) -> None:
+    study = write_study(tmp_path, models=1)
+    assert "Caution. Model 0, roleplay: answers ended in an error" in built(study)
+    edited(study, "quality", undefined="R is undefined")
+    text = built(study)
+    assert "2 cautions before you read the numbers: Model 0, roleplay: R is undefined" in text
+    assert text.count("answers ended in an error") == 1
 
 
 def test_simulated_study_is_marked_in_banner_title_tables_and_print(tmp_path: Path) -> None:
@@ -241,8 +309,10 @@ def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
     assert ids == {"verdict", "appendix"}
     links = {(link["href"] or "")[1:] for link in page.all("a") if (link["href"] or "")[0] == "#"}
     assert links == ids
-    assert chapters(page) == ["susceptibility", "robustness", "methods", "provenance", "cite"]
-    assert "S of insecure 1.30 [1.24, 1.36]" in page.text
+    assert chapters(page) == [
+        "susceptibility", "robustness", "methods", "glossary", "provenance", "cite",
+    ]  # fmt: skip
+    assert "S of insecure: 1.30 [1.24, 1.36]" in page.text
 
 
 def test_sections_follow_the_declared_order(tmp_path: Path) -> None:
@@ -252,7 +322,7 @@ def test_sections_follow_the_declared_order(tmp_path: Path) -> None:
     folded = chapters(page)
     assert folded == [
         "verdict", "susceptibility", "robustness", "saturation", "meaning",
-        "quality", "methods", "provenance", "cite",
+        "quality", "methods", "glossary", "provenance", "cite",
     ]  # fmt: skip
     known = [section.key for section in SECTIONS]
     assert [name for name in folded if name in known] == [name for name in known if name in folded]
@@ -277,7 +347,6 @@ def test_evidence_is_shown_once_in_its_order_and_under_its_finding(tmp_path: Pat
     assert "Figure 1. Figure of saturation. " in evidence
     assert "Figure 2. S & R moved " in evidence
     assert "Figure 3. Figure of susceptibility. " in evidence
-    assert evidence.index("Figure 2. ") < evidence.index("Figure 3. ")
     assert evidence.count("Figure of saturation") == 1
 
 
@@ -345,8 +414,14 @@ def test_embedded_json_and_headings_are_safe() -> None:
 def test_column_headings_carry_the_meanings_of_their_contract(tmp_path: Path) -> None:
     page = read(page_of(tmp_path))
     columns = contract("metrics").columns
-    titles = [cell["title"] for cell in page.all("th") if "title" in cell]
+    titles = [
+        str(cell["title"]).replace(PERCENT, " %") for cell in page.all("th") if "title" in cell
+    ]
     assert columns["S"].meaning in titles
+    (explained,) = {
+        title for title in titles if str(title).startswith(columns["sigma_bar"].meaning)
+    }
+    assert "σ̄: Mean standard deviation of repeated answers" in str(explained)
     assert f"{columns['R_lo'].meaning} {columns['R_hi'].meaning}" in titles
     assert all(titles)
 
@@ -370,7 +445,7 @@ def test_page_uses_the_words_of_the_instrument(
     page = read(tmp_path / "index.html")
     assert f"{susceptibility} S per {domain}" in page.text
     assert f"{susceptibility}, S" in page.text
-    assert f"({susceptibility.lower()} S rises)" in page.text
+    assert f"{susceptibility} S against base" in page.text
     assert f"{susceptibility} S is the mean over items" in page.text
     assert f"Mean ratings per {domain} under each variant" in page.text
     titles = " ".join(str(head.get("title")) for head in page.all("th"))

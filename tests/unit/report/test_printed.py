@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from persona_collapse.report.printed import decimals_for, write, write_interval, write_p
+from persona_collapse.common.notation import decimals_for, write, write_interval, write_p
 
 
 @pytest.mark.parametrize(

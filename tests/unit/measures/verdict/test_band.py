@@ -189,15 +189,15 @@ def rows(*values: float) -> pl.DataFrame:
 def test_band_sentence_gives_the_distance_with_its_interval() -> None:
     (text,) = band_sentences(rows(1.2), "wild")
     assert text == (
-        "With S = 1.20, wild is 0.20 (95 % interval 0.10 to 0.30) above the range 0.50 to 1.00 of "
+        "With S = 1.20, wild is 0.20 [0.10, 0.30] above the range 0.50 to 1.00 of "
         "13 earlier models; 95 % of new base models are predicted between 0.40 and 1.10."
     )
-    assert "wild is 0.25 (95 % interval" in band_sentences(rows(0.25), "wild")[0]
+    assert "wild is 0.25 [" in band_sentences(rows(0.25), "wild")[0]
     assert "wild is inside the range" in band_sentences(rows(0.6), "wild")[0]
 
 
 def test_band_sentence_of_replicates_is_about_their_mean_and_all_their_intervals() -> None:
     (text,) = band_sentences(rows(0.9, 1.5), "wild")
-    assert "S = 1.20 on average over 2 replicates, wild is 0.20 (95 % interval 0.00" in text
+    assert "S = 1.20 on average over 2 replicates, wild is 0.20 [0.00" in text
     assert "is inside the range 0.50 to 1.00 of 13" in band_sentences(rows(0.4, 0.8), "wild")[0]
     assert band_sentences(rows(1).clear(), "wild") == []

@@ -89,7 +89,7 @@ def test_direction_of_a_sentence_follows_its_contrast() -> None:
     found = verdict({**COLLAPSE, "wild": (0.4, 0.4)})
     assert "From plain to wild, S fell by" in found["text"]
     assert "Compared with tame, wild: S is" in found["text"]
-    assert " lower (95 % interval" in found["text"]
+    assert " % lower [" in found["text"]
 
 
 def test_specifications_are_counted_only_where_a_control_can_decide() -> None:
