@@ -21,10 +21,7 @@ from persona_collapse.asking.learned import learned_file, read_allowed
 from persona_collapse.asking.prices import find_price, prompt_tokens, token_counter
 from persona_collapse.asking.replays import without_replays
 from persona_collapse.asking.settings import Settings
-from persona_collapse.commands.recorded import outcome_table, outcomes
-from persona_collapse.common.log import show
 from persona_collapse.endpoints.openai import Shard
-from persona_collapse.finetuning.data import check_dataset, read_examples
 from persona_collapse.finetuning.journal import FAILED, FINISHED, ending
 from persona_collapse.finetuning.runner import Runner
 from persona_collapse.materials.questions import ASPECTS, read_questions
@@ -35,14 +32,9 @@ from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.files import read_attempts, stream_folder
 from persona_collapse.tasks import Task, task_of
 
-TOTAL = "total"
 SUMMED = (
     *("answers", "stored", "remaining", "requests"),
     *("prompt_tokens", "completion_tokens", "training_tokens"),
-)
-COLUMNS = (
-    *("model", "variant", "stage", "base_url", "requested_model", *SUMMED),
-    *("usd", "hours", "tokens_by", "price_of", "note"),
 )
 TRAINING, ANSWERS, REPLIES, JUDGE = "finetune", "answers", "replies", "judge"  # stages
 PLACEHOLDER = "a placeholder for a model of your own: not priced"
@@ -52,60 +44,9 @@ SECONDS_PER_REQUEST = 1.0
 REPLY_TOKENS, REPLY_SECONDS = 250, 15.0
 # Assumed wait in a server's queue and speed of training.
 QUEUE_HOURS, TOKENS_PER_HOUR = 0.25, 2e6
-ASSUMPTIONS = {
-    TRAINING: f"a training job {QUEUE_HOURS:g} h and 1 h per {TOKENS_PER_HOUR / 1e6:g} million "
-    "tokens, an assumption",
-    REPLIES: f"replies of {REPLY_TOKENS} tokens and {REPLY_SECONDS:g} s each until the store knows "
-    "better, two judge calls a reply",
-}
 SHORT = 12  # characters of a content id that messages show
 
 Row = dict[str, Any]
-
-
-def plan_study(
-    shards: list[dict[str, Any]],
-    files: list[dict[str, str]],
-    settings: list[dict[str, Any]],
-    finetunes: list[dict[str, Any]],
-    budget: dict[str, Any],
-    notes: list[str],
-    output: str,
-    recorded: Sequence[dict[str, Any]] = (),
-    check: dict[str, Any] | None = None,
-) -> None:
-    """Print what recorded files hold, and the costs of a study, which are written as JSON, too.
-
-    The first three lists go together, one entry per shard. ``recorded`` has one entry per unit that
-    is read from files (``Layout.recorded``), ``finetunes`` one per variant that is fine-tuned on a
-    server. ``notes`` say what the study cannot give. ``check`` describes the misalignment check,
-    empty or None where none sends requests.
-    """
-    read = outcomes(recorded)
-    if read:
-        show(outcome_table(read))
-    check_training_data(finetunes)
-    tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in finetunes]
-    rows = [training_row(tune, Path(m["made"])) for tune, m in zip(tunes, finetunes, strict=True)]
-    models = known_models(tunes)
-    rows += answer_rows(asked_tasks(shards, files, settings, models))
-    if check:
-        rows += check_rows(check, models)
-    for note in notes:
-        show(f"Note: {note}")
-    if not rows:
-        show("This study asks no model: its answers are recorded or simulated, and cost nothing.")
-        return
-    rows = with_total(rows)
-    document = plan_document(rows, budget)
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
-    Path(output).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    show(plan_table(rows))
-    if budget:
-        verdict = "does NOT suffice" if document["over_budget"] else "suffices"
-        limits = ", ".join(f"{name} {limit}" for name, limit in budget.items())
-        show(f"The budget ({limits}) {verdict}.")
-    show(f"Written to {output}")
 
 
 def asked_tasks(
@@ -122,77 +63,6 @@ def asked_tasks(
         task = task_of(params, sources["instrument"], sources.get("personas"))
         name = made.get((task.shard.model, task.shard.variant), asked["model"])
         yield task, Settings.of({**asked, "model": name})
-
-
-def with_total(rows: Sequence[Row]) -> list[Row]:
-    """Return rows of any stage with all ``COLUMNS``, a total row last.
-
-    ``usd`` is None where a model has no price, and in the total if it is None for any model but a
-    placeholder.
-    """
-    total: Row = {name: sum(row[name] for row in rows) for name in SUMMED}
-    priced = [row["usd"] for row in rows if row["note"] != PLACEHOLDER]
-    total |= {"model": TOTAL, "usd": None if None in priced else sum(priced, 0.0)}
-    total["hours"] = sum(row["hours"] for row in rows)
-    return [{name: row.get(name) for name in COLUMNS} for row in [*rows, total]]
-
-
-def plan_document(rows: Sequence[Row], budget: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return rows, their total, the budget and whether it is exceeded, as plain data."""
-    *parts, total = rows
-    limits = dict(budget or {})
-    requests, usd = limits.get("max_requests"), limits.get("max_usd")
-    over = (requests is not None and total["requests"] > requests) or (
-        usd is not None and total["usd"] is not None and total["usd"] > usd
-    )
-    return {"variants": parts, TOTAL: total, "budget": limits, "over_budget": over}
-
-
-def plan_table(rows: Sequence[Row]) -> str:
-    """Return rows and their total as a text table, with the assumptions behind it below."""
-    heads = ("model", "variant", "stage", *SUMMED, "usd", "hours")
-    lines = [[head.replace("_", " ") for head in heads]]
-    lines += [[_shown(row[head]) for head in heads] for row in rows]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(heads))]
-    texts = [
-        "  ".join(
-            word.ljust(width) if place < 3 else word.rjust(width)
-            for place, (word, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    *parts, _ = rows
-    notes = [f"Prompt tokens: {how}." for how in _unique(parts, "tokens_by")]
-    notes += [f"Prices: {text}." for text in _unique(parts, "price_of")]
-    noted = [f"{row['model']} {row['variant']}: {row['note']}." for row in parts if row["note"]]
-    notes += dict.fromkeys(noted)  # several stages of a variant may share a note
-    unpriced = [row for row in parts if row["usd"] is None and row["note"] != PLACEHOLDER]
-    notes += [
-        f"No price for {name}: add it to the file of prices."
-        for name in _unique(unpriced, "requested_model")
-    ]
-    if unpriced:
-        known = sum(row["usd"] or 0.0 for row in parts)
-        notes.append(f"Models with a price cost {known:,.2f} USD in total.")
-    stages = {row["stage"] for row in parts}
-    assumed = "".join(f"; {text}" for stage, text in ASSUMPTIONS.items() if stage in stages)
-    notes.append(
-        f"Hours: requests of {SECONDS_PER_REQUEST:g} s, one variant and stage after another, "
-        f"an assumption{assumed}."
-    )
-    return "\n".join([*texts, "", *notes]) + "\n"
-
-
-def _unique(rows: Sequence[Row], column: str) -> list[str]:
-    return sorted({row[column] for row in rows if row[column] is not None})
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:,.2f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _priced(row: Row, prices: str) -> Row:
@@ -368,20 +238,6 @@ def _judge_counts(judge: Judge, replies: pl.DataFrame, coming: int, length: floa
         "completion_tokens": sum(tokens for _, tokens in unpaid) + later * per_call,
         "tokens_by": how,
     }
-
-
-def check_training_data(finetunes: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse faulty training data; faults of one dataset come before those of a pair.
-
-    ``finetunes`` has a mapping per variant: the file of its ``data``, of their ``partner``,
-    and the ``expected`` properties.
-    """
-    datasets = {made["data"]: made for made in finetunes}
-    for data in datasets:
-        read_examples(Path(data)).refuse()
-    for entry in datasets.values():
-        partner = Path(entry["partner"]) if entry["partner"] else None
-        check_dataset(Path(entry["data"]), partner, **entry["expected"]).refuse()
 
 
 def known_models(tunes: Sequence[Runner]) -> dict[tuple[str, str], str]:

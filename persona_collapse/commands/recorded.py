@@ -4,17 +4,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from persona_collapse.commands import shown
+from persona_collapse.commands.shown import Column
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.base import find
 from persona_collapse.tasks import task_of
 
-COUNTS = ("files", "read", "filtered", "unmatched", "repeated", "answers", "rated")
-HEADS = {
-    "read": "rows read",
-    "filtered": "filtered out",
-    "answers": "answers kept",
-    "rated": "with a rating",
-}
+COLUMNS = (
+    *(Column(name, folds=True) for name in ("model", "variant", "probe")),
+    Column("files"),
+    Column("read", "rows read"),
+    Column("filtered", "filtered out"),
+    Column("unmatched"),
+    Column("repeated"),
+    Column("answers", "answers kept"),
+    Column("rated", "with a rating"),
+)
 
 
 def outcomes(recorded: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -41,22 +48,11 @@ def outcomes(recorded: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def outcome_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the outcomes as a text table, with examples of what was left out below it."""
-    names = ("model", "variant", "probe")
-    lines = [[*names, *(HEADS.get(name, name) for name in COUNTS)]]
-    lines += [[*(row[n] for n in names), *(f"{row[n]:,}" for n in COUNTS)] for row in rows]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    texts = [
-        "  ".join(
-            word.ljust(width) if place < len(names) else word.rjust(width)
-            for place, (word, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    notes = [
-        f"Unmatched of {row['model']} {row['variant']} {row['probe']} (rows): {row['examples']}."
-        for row in rows
-        if row["unmatched"]
-    ]
-    return "\n".join(["Recorded answers:", *texts, *(["", *notes] if notes else [])]) + "\n"
+def show_outcomes(screen: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Show the outcomes as a table, with examples of what was left out below it."""
+    screen.print("Recorded answers:")
+    shown.show_table(screen, COLUMNS, rows)
+    for row in rows:
+        if row["unmatched"]:
+            names = f"{row['model']} {row['variant']} {row['probe']}"
+            shown.show_note(screen, f"Unmatched of {names} (rows): {row['examples']}.")

@@ -7,9 +7,11 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.asking.prices import find_price
+from persona_collapse.commands import shown
+from persona_collapse.commands.shown import Column
 from persona_collapse.common.errors import UserError
-from persona_collapse.common.log import show
 from persona_collapse.store.attempts import Attempt
+from persona_collapse.store.compaction import compact_store
 from persona_collapse.store.files import (
     CellFilter,
     compacted_headers,
@@ -29,6 +31,28 @@ COLUMNS: dict[str, Any] = {
     "last": pl.String,
     **dict.fromkeys(("damaged_lines", "damaged_files", "unchecked_files"), pl.Int64),
 }
+SHOWN = (
+    Column("base_url", "address", folds=True),
+    Column("requested_model", "model", folds=True),
+    Column("days", folds=True),
+    *(Column(name) for name in ("files", "attempts", "answers", "failures")),
+    *(Column(name, optional=True) for name in ("lost", "short")),
+    Column("prompt_tokens", "tokens in"),
+    Column("completion_tokens", "tokens out"),
+    Column("estimated", optional=True),
+    Column("usd"),
+    *(
+        Column(name, optional=True)
+        for name in ("damaged_lines", "damaged_files", "unchecked_files")
+    ),
+)
+COMPACTED = (
+    Column("path", "file", folds=True),
+    Column("attempts"),
+    Column("files", "of files"),
+    Column("damaged_lines", "damaged lines left out", optional=True),
+)
+NO_STORE = "there is no answer store here; the first run creates it"
 # Failures after which the request may have been paid.
 LOST = ("timeout", "connection_lost", "not_json")
 
@@ -37,26 +61,42 @@ def show_store(store: str, prices: str) -> None:
     """Verify the store; print one row per endpoint and model, then what is damaged."""
     damage: list[str] = []
     frame = store_contents(Path(store), Path(prices), damage)
+    screen = shown.screen()
     if frame.is_empty():
-        show(f"{store}: no answers yet")
+        screen.print(f"{store}: no answers yet")
         return
-    with pl.Config(
-        tbl_formatting="MARKDOWN",
-        tbl_hide_column_data_types=True,
-        tbl_hide_dataframe_shape=True,
-        tbl_rows=-1,
-        tbl_cols=-1,
-        tbl_width_chars=1000,
-        fmt_str_lengths=80,
-    ):
-        show(frame)
+    rows = [{**row, "days": _days(row)} for row in frame.to_dicts()]
+    shown.show_table(screen, SHOWN, rows)
     for line in damage:
-        show(line)
+        shown.show_note(screen, line)
     if unchecked := frame["unchecked_files"].sum():
-        show(
+        shown.show_note(
+            screen,
             f"{unchecked} files were written without checksums by an earlier version: damage that "
-            "changes an answer cannot be detected in them"
+            "changes an answer cannot be detected in them",
         )
+    if not damage:
+        files = frame["files"].sum()
+        screen.print(f"Verified: no damage in {files:,} {'file' if files == 1 else 'files'}.")
+
+
+def _days(row: dict[str, Any]) -> str | None:
+    """Return the days of the first and the last attempt."""
+    first, last = ((row[name] or "")[:10] for name in ("first", "last"))
+    return first if first == last else f"{first} to {last}"
+
+
+def compact(store: str) -> None:
+    """Compact the store and print a row for each file that was written."""
+    screen = shown.screen()
+    if not Path(store).is_dir():
+        raise UserError(f"{store}: {NO_STORE}")
+    rows = [{**vars(one), "path": str(one.path)} for one in compact_store(Path(store))]
+    if not rows:
+        text = "Nothing to compact: no file of the store is closed that is not compacted yet."
+        shown.show_note(screen, text)
+        return
+    shown.show_table(screen, COMPACTED, rows)
 
 
 def store_contents(root: Path, prices: Path, damage: list[str] | None = None) -> pl.DataFrame:
@@ -70,7 +110,7 @@ def store_contents(root: Path, prices: Path, damage: list[str] | None = None) ->
     damaged line, and each damaged compacted file, of which nothing is counted.
     """
     if not root.is_dir():
-        raise UserError(f"{root}: there is no answer store here; the first run creates it")
+        raise UserError(f"{root}: {NO_STORE}")
     found = [] if damage is None else damage
     rows = [_row(folder, prices, found) for folder in sorted(root.iterdir()) if store_files(folder)]
     frame = pl.DataFrame(rows, schema=COLUMNS)

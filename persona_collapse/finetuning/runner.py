@@ -169,8 +169,8 @@ class Runner:
                 patience=self.patience,
             )
 
-    def cancel(self) -> str:
-        """Cancel the order's job unless it has ended; return its state as one line of text.
+    def cancel(self) -> tuple[str | None, str]:
+        """Cancel the order's job unless it has ended; return its id, None without one, and state.
 
         A run that follows the job sees the cancellation at the server.
         """
@@ -178,23 +178,23 @@ class Runner:
         entries = journal.entries()
         job, end = known_id(entries), log.ending(entries)
         if end is not None:
-            return f"{order.label}: {end['id']} is {end['event']} already"
+            return str(end["id"]), f"{end['event']} already"
         try:
             if job is None and open_intent(entries) is not None:
                 job = self.backend.find_job(order)
             if job is None:
-                return f"{order.label}: no job"
+                return None, "no job"
             if self.backend.job(job).status not in DONE:
                 self.backend.cancel(job)
             state = self.backend.job(job).status
             if state == CANCELLED:
                 journal.write(log.CANCELLED, id=job)
         except (RefusedError, UnansweredError) as fault:
-            return f"{order.label}: {job or 'its job'} could not be cancelled: {fault}"
+            return job, f"could not be cancelled: {fault}"
         finally:
             journal.close()
             self.backend.close()
-        return f"{order.label}: {job} is {state}"
+        return job, state
 
     def _begin(self) -> str:
         known = known_id(self.journal.entries())

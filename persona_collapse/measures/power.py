@@ -5,7 +5,7 @@ With P personas and n repetitions, the sampling variance of S and of log sigma_b
 estimated from pilot moments, or assumed from S and R.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -226,47 +226,3 @@ def cheapest(table: pl.DataFrame, S_percent: float, R_percent: float) -> pl.Data
     S_found, R_found = map(pl.col, DETECTED)
     table = table.filter(S_found <= S_percent, R_found <= R_percent)
     return table.sort("requests", "personas", descending=[False, True])
-
-
-def power_text(table: pl.DataFrame, S_percent: float, R_percent: float) -> str:
-    """Return per pilot of ``power.csv`` the cheapest design and a Markdown table of all."""
-    blocks = []
-    for (name,), rows in table.group_by("model", maintain_order=True):
-        simulated = " (simulated respondents)" if rows["simulated"].any() else ""
-        words = _advice(rows, S_percent, R_percent)
-        blocks.append("\n".join([f"{name}{simulated}: {words}", "", *_grid(rows)]))
-    heading = (
-        "Two variants on the same personas; two-sided 5 % test, 80 % power. A cell: the smallest "
-        "rise of S / fall of R that is found, in percent."
-    )
-    return "\n\n".join([heading, *blocks])
-
-
-def _advice(rows: pl.DataFrame, S_percent: float, R_percent: float) -> str:
-    effect = f"a rise of S of {S_percent:g} % and a fall of R of {R_percent:g} %"
-    best = cheapest(rows, S_percent, R_percent).head(1)
-    if best.is_empty():
-        return f"no design of the grid detects {effect}; widen analysis.power"
-    row = best.row(0, named=True)
-    return (
-        f"to detect {effect}, the cheapest design is {row['personas']:.0f} personas x "
-        f"{row['repetitions']:.0f} repetitions: {row['answers']:,.0f} answers in "
-        f"{row['requests']:,.0f} requests"
-    )
-
-
-def _grid(rows: pl.DataFrame) -> Iterator[str]:
-    repetitions = sorted(rows["repetitions"].unique())
-    cells = {
-        (row["personas"], row["repetitions"]): " / ".join(_percent(row[name]) for name in DETECTED)
-        for row in rows.to_dicts()
-    }
-    yield f"| personas | {' | '.join(f'{n:.0f} repetitions' for n in repetitions)} |"
-    yield f"| ---: |{' ---: |' * len(repetitions)}"
-    for personas in sorted(rows["personas"].unique()):
-        line = " | ".join(cells[personas, n] for n in repetitions)
-        yield f"| {personas:.0f} | {line} |"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"

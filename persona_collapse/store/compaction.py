@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +62,23 @@ TABLE: dict[str, Any] = {
 }
 
 
-def compact_store(root: Path, idle_s: float = DAY_S) -> list[str]:
-    """Compact every stream of a store; return a message for each Parquet file.
+@dataclass(frozen=True)
+class Compacted:
+    """A Parquet file, with what it holds: attempts of so many files, and what it could not."""
+
+    path: Path
+    attempts: int
+    files: int
+    damaged_lines: int
+
+
+def compact_store(root: Path, idle_s: float = DAY_S) -> list[Compacted]:
+    """Compact every stream of a store; return the Parquet files that were written.
 
     A file is closed when it has an end marker, when its writer's process has exited on this
     machine, or when it was not written to for ``idle_s`` seconds.
     """
-    messages = []
+    written = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         closed = [path for path in store_files(folder) if _closed(path, idle_s)]
         batch: list[Path] = []
@@ -77,9 +87,9 @@ def compact_store(root: Path, idle_s: float = DAY_S) -> list[str]:
             batch.append(path)
             rows += path.read_bytes().count(b"\n")
             if rows >= ROWS or path == closed[-1]:
-                messages.append(_compact(folder, batch))
+                written.append(_compact(folder, batch))
                 batch, rows = [], 0
-    return messages
+    return written
 
 
 def _closed(path: Path, idle_s: float) -> bool:
@@ -97,7 +107,7 @@ def _closed(path: Path, idle_s: float) -> bool:
     return idle > idle_s or (gone and idle > min(idle_s, MINUTE_S))
 
 
-def _compact(folder: Path, originals: Sequence[Path]) -> str:
+def _compact(folder: Path, originals: Sequence[Path]) -> Compacted:
     sizes = {path: path.stat().st_size for path in originals}
     damage: list[str] = []
     attempts = [a for path in originals for a in file_attempts(path, CellFilter(None), damage)]
@@ -124,8 +134,7 @@ def _compact(folder: Path, originals: Sequence[Path]) -> str:
     for path, size in sizes.items():
         if path.stat().st_size == size:  # a file that grew meanwhile is kept
             path.unlink()
-    lost = f", {len(damage)} damaged lines dropped" if damage else ""
-    return f"{target}: {len(attempts)} attempts of {len(originals)} files{lost}"
+    return Compacted(target, len(attempts), len(originals), len(damage))
 
 
 def _frame(attempts: Sequence[Attempt]) -> pl.DataFrame:

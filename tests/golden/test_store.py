@@ -21,7 +21,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.openai import OpenAI
 from persona_collapse.store.attempts import Attempt, Choice, from_fields
 from persona_collapse.store.checksums import line_is_whole, with_checksum
-from persona_collapse.store.compaction import compact_store
+from persona_collapse.store.compaction import Compacted, compact_store
 from persona_collapse.store.files import header_line, read_attempts
 from persona_collapse.store.writer import Writer
 from persona_collapse.tasks import task_of
@@ -407,7 +407,7 @@ def test_compaction_writes_one_table_of_unchanged_form(tmp_path: Path) -> None:
     before = read_attempts(folder, CELLS).attempts
     messages = compact_store(tmp_path)
     (path,) = folder.iterdir()
-    assert messages == [f"{path}: 10 attempts of 2 files"]
+    assert messages == [Compacted(path, attempts=10, files=2, damaged_lines=0)]
     assert re.fullmatch(rf"{COMPACTED[:-8]}-[0-9a-f]{{16}}\.parquet", path.name)
     assert read_attempts(folder, CELLS).attempts == before
     choice = pl.Struct(

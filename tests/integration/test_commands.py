@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from persona_collapse.asking.settings import Settings
-from persona_collapse.commands.costs import answer_rows, plan_document, plan_table, with_total
+from persona_collapse.commands.costs import answer_rows
+from persona_collapse.commands.plan import plan_document, show_costs, unset_keys, with_total
 from persona_collapse.commands.preflight import Canary, independent, mixed_backends, preflight
 from persona_collapse.materials.instruments import Scale
 from tests.helpers import scripted_server as scripted
 from tests.helpers.made_tasks import make_task
+from tests.helpers.screens import shown
 from tests.helpers.scripted_server import ScriptedServer
 from tests.integration.conftest import KEY, Asker
 
@@ -100,7 +102,26 @@ def test_plan_needs_no_key_and_no_price(given: Given, monkeypatch: pytest.Monkey
     monkeypatch.delenv("SCRIPTED_KEY")
     rows = with_total(answer_rows([(make_task(), given(model="unpriced"))]))
     assert [row["usd"] for row in rows] == [None, None]
-    assert "No price for unpriced" in plan_table(rows)
+    assert "No price for unpriced" in shown(show_costs, rows)
+
+
+def test_plan_names_keys_that_are_not_set_where_requests_need_them(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {"base_url": "http://127.0.0.1:1/v1", "api_key_env": "MISSING_KEY"}
+    other = {"base_url": "http://127.0.0.1:2/v1", "api_key_env": None}
+    rows = [
+        {"base_url": one["base_url"], "requests": 3},
+        {"base_url": other["base_url"], "requests": 1},
+    ]
+    (note,) = unset_keys(rows, [one, one, other, {}])
+    assert "the environment variable MISSING_KEY (api_key_env) is not set" in note
+    assert one["base_url"] in note
+    assert unset_keys([{**rows[0], "requests": 0}], [one]) == []
+    monkeypatch.setenv("MISSING_KEY", "sk-a-key")
+    assert unset_keys(rows, [one]) == []
+    monkeypatch.setenv("MISSING_KEY", "sk-ä")
+    assert "holds characters that no key has" in unset_keys(rows, [one])[0]
 
 
 def test_plan_is_written_as_document_and_table(given: Given) -> None:
@@ -110,10 +131,10 @@ def test_plan_is_written_as_document_and_table(given: Given) -> None:
     assert document["over_budget"]
     assert not plan_document(rows, {"max_requests": 10})["over_budget"]
     assert plan_document(rows, {"max_usd": 1})["over_budget"]
-    table = plan_table(rows)
+    table = shown(show_costs, rows, width=120)
     assert "estimated at 4.5 characters a token" in table
     assert "2026-01-01, made up" in table
-    assert table.splitlines()[1].split()[:4] == ["m", "base", "answers", "100"]
+    assert table.splitlines()[3].split()[:4] == ["m", "base", "answers", "100"]
 
 
 def canary(variant: str, settings: Settings) -> Canary:

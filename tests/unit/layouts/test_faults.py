@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from persona_collapse.commands.recorded import outcome_table, outcomes
+from persona_collapse.commands.recorded import outcomes, show_outcomes
 from persona_collapse.common.errors import UserError
 from tests.helpers.recorded_studies import (
     answers,
@@ -19,6 +19,7 @@ from tests.helpers.recorded_studies import (
     write_materials,
     write_study,
 )
+from tests.helpers.screens import shown
 
 ITEMS: list[dict[str, Any]] = [
     {"id": 1, "code": "kind", "text": "Kindness counts"},
@@ -291,7 +292,7 @@ def test_unmatched_rows_are_dropped_where_the_layout_says_so_and_counted(tmp_pat
     expected = {"read": 17, "filtered": 1, "unmatched": 4, "repeated": 0, "answers": 12}
     assert {name: row[name] for name in expected} == expected
     assert row["examples"] == "'kindest' (1), 'A bker.' (2), '9' (1)"
-    printed = outcome_table([row])
+    printed = shown(show_outcomes, [row], width=120)
     assert "rows read  filtered out  unmatched" in printed
     assert "Unmatched of m base roleplay (rows): 'kindest' (1)" in printed
 

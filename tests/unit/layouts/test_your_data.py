@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from persona_collapse.answers import SCHEMA
-from persona_collapse.commands.recorded import outcome_table, outcomes
+from persona_collapse.commands.recorded import outcomes, show_outcomes
 from persona_collapse.plan.misalignment import CheckLayout
 from tests.conftest import ROOT
 from tests.helpers.recorded_studies import collapse, layout_at
+from tests.helpers.screens import shown
 
 PAGE = (ROOT / "docs" / "your-data.md").read_text(encoding="utf-8")
 FILE = re.compile(r"\*\*`([^`]+)`\*\*\n\n```\w+\n(.*?)```", re.DOTALL)
@@ -45,7 +46,10 @@ def test_first_example_is_read_and_planned_as_printed(tmp_path: Path) -> None:
     printed = re.search(r"S is ([\d.]+) and R is ([\d.]+)\.", START)
     assert printed is not None
     assert (f"{found['S']:.2f}", f"{found['R']:.2f}") == printed.groups()
-    assert outcome_table(outcomes(layout_at(tmp_path / "study.yaml").recorded())) in START
+    assert (
+        shown(show_outcomes, outcomes(layout_at(tmp_path / "study.yaml").recorded()), width=90)
+        in START
+    )
 
 
 @pytest.mark.parametrize("name", [n for n in SECTIONS if n not in ("Log-probabilities", "Means")])

@@ -1,14 +1,13 @@
 """Planning: predicted errors against simulated studies, the promised power, costs and refusals."""
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.measures.power import Pilot, cheapest, designs, pilot_of, planted, power_text
+from persona_collapse.measures.power import Pilot, cheapest, designs, pilot_of, planted
 from tests.helpers.made_cells import asked, exact, from_counts, logit_cells, normal
 
 
@@ -194,21 +193,3 @@ def test_planted_values_that_are_not_positive_are_refused(S, R):
 def test_designs_with_too_few_personas_or_repetitions_are_refused(grid):
     with pytest.raises(UserError, match="a plan needs"):
         designs(planted(1, 10), *grid)
-
-
-def test_power_text_names_the_cheapest_design_and_lists_all():
-    grid = designs(planted(0.8, 10), [50, 100], [1, 5], one_request=True)
-    table = pl.concat(
-        grid.select(pl.lit(name).alias("model"), pl.all(), pl.lit(name == "m").alias("simulated"))
-        for name in ("m", "planted")
-    )
-    text = power_text(table, 20, 20)
-    best = cheapest(grid, 20, 20).row(0, named=True)
-    assert text.count("m (simulated respondents): to detect a rise of S of 20 %") == 1
-    assert f"{best['personas']} personas x {best['repetitions']} repetitions" in text
-    assert f"{best['answers']:,} answers in {best['requests']:,} requests" in text
-    row = grid.row(2, named=True)
-    assert row["personas"] == 100
-    assert f"| 100 | {row['S_detectable_percent']:.0f} / - | " in text
-    assert text.count("| 50 | ") == 2
-    assert "planted: no design of the grid detects" in power_text(table, 0.1, 20)

@@ -174,7 +174,7 @@ def test_compaction_leaves_readings_unchanged(tmp_path: Path) -> None:
     before = filled(tmp_path)
     messages = compact_store(tmp_path)
     assert len(messages) == 1
-    assert "12 attempts of 3 files" in messages[0]
+    assert (messages[0].attempts, messages[0].files, messages[0].damaged_lines) == (12, 3, 0)
     assert [path.suffix for path in folder(tmp_path).iterdir()] == [".parquet"]
     after = read_attempts(folder(tmp_path), CELLS).attempts
     assert after == before
