@@ -145,6 +145,13 @@ class Endpoint:
         """Return the settings that change no answer, such as time-outs; they rerun nothing."""
         return {}
 
+    def store_key(self, unit: UnitSettings) -> str | None:
+        """Return what the answer store knows an answer by, besides its prompt; None without one.
+
+        Units with equal keys share the answers to equal prompts, and are not asked at once.
+        """
+        return None
+
     def inputs(self, unit: UnitSettings) -> list[str]:
         """Return the files that answers are read from, besides instrument and persona set."""
         return []

@@ -243,8 +243,11 @@ class Shard:
         return resolve(attempts.get(cell.key, ()), self.repetitions, self.protocol)
 
     def missing(self, attempts: Attempts) -> Iterator[tuple[Cell, list[int]]]:
-        """Yield each cell with missing answers, and the repetitions that are missing."""
-        for cell in self.cells:
+        """Yield each cell with missing answers, and the repetitions that are missing.
+
+        Items with the same text share a cell of the store, which comes once.
+        """
+        for cell in {cell.key: cell for cell in self.cells}.values():
             slots = self.slots(cell, attempts)
             open_slots = [repetition for repetition, slot in slots.items() if slot.status is None]
             if open_slots:
@@ -322,6 +325,10 @@ class OpenAI(Endpoint):
         if found.get("thinking") and found["method"] == "logprobs":
             raise UserError(f"{unit.where}: {NO_LOGPROBS}")
         return found
+
+    def store_key(self, unit: UnitSettings) -> str:
+        """Return the cell key without a prompt."""
+        return Settings.of(_all(unit)).cell_key([])
 
     def run_settings(self, unit: UnitSettings) -> dict[str, Any]:
         """Return how one job asks: limits, time-outs, budget."""

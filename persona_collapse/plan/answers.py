@@ -121,11 +121,15 @@ class Layout:
         Raises ``UserError`` for a shard that the study does not have.
         """
         unit, name = unit_of(wildcards), wildcards.shard
+        again = self.places.again(" ".join([*astuple(unit), name]))
+        return {**self.shard_params(self.shard(unit, name)), **again}
+
+    def shard(self, unit: Unit, name: str) -> Shard:
+        """Return a shard by its name; raises ``UserError`` where the study does not have it."""
         if (unit, name) not in self._named:
             where = "/".join([*astuple(unit), name])
             raise UserError(f"the study {self.study.name!r} has no shard {where}")
-        again = self.places.again(" ".join([*astuple(unit), name]))
-        return {**self.shard_params(self._named[unit, name]), **again}
+        return self._named[unit, name]
 
     def code(self, names: Names) -> str:
         """Return the digest of the code behind a shard: its endpoint's, and no other endpoint's."""
@@ -138,9 +142,12 @@ class Layout:
 
     def shard_files(self, names: Names) -> list[str]:
         """Return the files of all shards of a unit."""
-        unit = unit_of(names)
-        folder = f"{self.results}/shards/{unit.model}/{unit.variant}/{unit.probe}"
-        return [f"{folder}/{shard.name}.parquet" for shard in self.shards[unit]]
+        return [self.shard_file(shard) for shard in self.shards[unit_of(names)]]
+
+    def shard_file(self, shard: Shard) -> str:
+        """Return the file of a shard."""
+        place = f"{shard.model}/{shard.variant}/{shard.probe}/{shard.name}"
+        return f"{self.results}/shards/{place}.parquet"
 
     def instrument(self, names: Names) -> str:
         """Return the instrument of a unit."""

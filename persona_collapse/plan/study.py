@@ -11,6 +11,7 @@ from persona_collapse.plan.finetunes import MakingLayout
 from persona_collapse.plan.measures import Measures
 from persona_collapse.plan.misalignment import CheckLayout
 from persona_collapse.plan.outputs import Outputs
+from persona_collapse.plan.precedence import Precedence
 from persona_collapse.study.model import Study
 
 
@@ -27,6 +28,7 @@ class Plan:
         check_inputs(self.answers)
         self.answers.check_endpoints()
         self.misalignment = CheckLayout(self.answers)
+        self.precedence = Precedence(self.answers, self.misalignment)
         self.finetunes = MakingLayout(self.answers)
         self.measures = Measures(self.answers)
         self.outputs = Outputs(self.measures, self.finetunes, self.misalignment)

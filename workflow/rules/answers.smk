@@ -5,6 +5,8 @@
 rule answer_shard:
     """Answer one shard from its endpoint: recorded, simulated or asked of a model."""
     input:
+        # Shards that ask for the same answers; this one then reads them from the store.
+        ancient(PLAN.precedence.shards),
         # What their texts say is in the params, block by block, so these files count as old: a
         # line appended to them reruns no other block.
         instrument=ancient(ANSWERS.instrument),

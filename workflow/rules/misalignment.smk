@@ -6,6 +6,8 @@
 rule check_variant:
     """Ask a variant the open questions several times each, and have a blinded judge score replies."""
     input:
+        # A variant with the same replies; this one then reads them from the store.
+        ancient(PLAN.precedence.checked),
         made=ANSWERS.made_input,
         # What the questions say is in the params: a rewritten file asks nothing again.
         questions=ancient(CHECK.questions) if CHECK.questions else [],
