@@ -70,9 +70,10 @@ class Order:
 def stored(cells: Iterable[str], settings: Settings) -> Attempts:
     """Return the stored attempts at these cells, without replies that a cache gave again.
 
-    Damaged lines of the store are reported.
+    Answers that the store could not take yet count, too. Damaged lines are reported.
     """
-    result = read_attempts(stream_folder(Path(settings.store), settings.stream), cells)
+    folder = stream_folder(Path(settings.store), settings.stream)
+    result = read_attempts(folder, cells, Path(settings.rescued) / folder.name)
     result.report()
     return without_replays(result.attempts)
 

@@ -36,7 +36,9 @@ SUMMED = (
     *("answers", "stored", "remaining", "requests"),
     *("prompt_tokens", "completion_tokens", "training_tokens"),
 )
+REQUESTED = ("remaining", "requests", "prompt_tokens", "completion_tokens")
 TRAINING, ANSWERS, REPLIES, JUDGE = "finetune", "answers", "replies", "judge"  # stages
+COUNTED = {ANSWERS: "answers", REPLIES: "replies", JUDGE: "verdicts"}
 PLACEHOLDER = "a placeholder for a model of your own: not priced"
 # Assumed time of a hosted model's one-token reply; the plan says so.
 SECONDS_PER_REQUEST = 1.0
@@ -83,51 +85,70 @@ def _priced(row: Row, prices: str) -> Row:
 def answer_rows(tasks: Iterable[tuple[Task, Settings]]) -> list[Row]:
     """Count what tasks need, each with the settings of its endpoint; a row per model x variant.
 
-    ``answers`` are slots, ``stored`` those that the store answers; the columns from ``requests`` on
-    are about the remaining ones.
+    ``answers`` are slots, ``stored`` those that the store answers; the columns from ``remaining``
+    on are about those that no row above counts, since equal requests are paid once.
     """
     streams: dict[Path, list[Shard]] = {}  # so that each folder is read once
     for task, settings in tasks:
         folder = stream_folder(Path(settings.store), settings.stream)
         streams.setdefault(folder, []).append(Shard(task, settings))
     rows: dict[tuple[str, str], Row] = {}
+    empty = dict.fromkeys((*SUMMED, "shared"), 0)
     asked: dict[tuple[str, str], Settings] = {}
     for folder, shards in streams.items():
         settings = shards[0].settings
-        found = read_attempts(folder, (cell.key for shard in shards for cell in shard.cells))
-        attempts = without_replays(found.attempts)
+        keys = {cell.key for shard in shards for cell in shard.cells}
+        rescued = Path(settings.rescued) / folder.name
+        attempts = without_replays(read_attempts(folder, keys, rescued).attempts)
+        counted: dict[str, set[int]] = {}
         most = read_allowed(learned_file(folder.parent, settings.stream)).max_n
         count, how = token_counter(settings.model)
         for shard in shards:
             names = (shard.task.shard.model, shard.task.shard.variant)
             asked.setdefault(names, settings)
-            row = rows.setdefault(names, {**dict.fromkeys(SUMMED, 0), "tokens_by": how})
+            row = rows.setdefault(names, {**empty, "tokens_by": how})
             row["answers"] += len(shard.cells) * len(shard.repetitions)
+            row["stored"] += len(shard.cells) * len(shard.repetitions)
             length = answer_length(attempts, shard.settings)
             by = replace(shard.settings, max_n=shard.settings.max_n or most)
-            for cell, repetitions in shard.missing(attempts):
+            for cell, missing in shard.missing(attempts):
+                row["stored"] -= len(missing)
+                before = counted.setdefault(cell.key, set())
+                repetitions = [number for number in missing if number not in before]
+                before.update(repetitions)
+                row["shared"] += len(missing) - len(repetitions)
                 requests = len(by.blocks(repetitions))
                 tokens = prompt_tokens(shard.messages(cell.persona, cell.item), count)
                 row["remaining"] += len(repetitions)
                 row["requests"] += requests
                 row["prompt_tokens"] += requests * tokens
                 row["completion_tokens"] += round(len(repetitions) * length)
-    for row in rows.values():
-        row["stored"] = row["answers"] - row["remaining"]
     return [_answers(names, row, asked[names]) for names, row in rows.items()]
 
 
 def _answers(names: tuple[str, str], counts: Row, settings: Settings) -> Row:
     """Return the row of a variant's answers; those of a model that thinks take longer."""
+    shared = counts.pop("shared")
     if not settings.thinking:
-        return _sampled(names, ANSWERS, counts, settings)
+        return _shared(_sampled(names, ANSWERS, counts, settings), shared)
     row = _sampled(names, ANSWERS, counts, settings, REPLY_SECONDS)
     most = settings.thinking["max_tokens"]
     row["note"] = row["note"] or (
         f"thinks before it answers: {most} tokens a reply, the most that it may take, until the "
         f"store holds replies; {REPLY_SECONDS:g} s each"
     )
-    return row
+    return _shared(row, shared)
+
+
+def _new(counts: Row, again: bool) -> Row:
+    """Return counts without requests where the rows above count them."""
+    return {**counts, **dict.fromkeys(REQUESTED, 0)} if again else counts
+
+
+def _shared(row: Row, count: int) -> Row:
+    """Note in a row how many of its answers the rows above count."""
+    note = f"{count:,} of its {COUNTED[row['stage']]} are those of rows above and paid once"
+    return {**row, "note": row["note"] or note} if count else row
 
 
 def answer_length(attempts: Attempts, settings: Settings) -> float:
@@ -171,6 +192,7 @@ def check_rows(check: Mapping[str, Any], made: Mapping[tuple[str, str], str]) ->
     """
     questions = read_questions(Path(check["questions"]))
     rows = []
+    counted: set[tuple[str, ...]] = set()  # cells of the rows above
     for entry in check["replies"]:
         names = (entry["model"], entry["variant"])
         asked = entry["settings"]
@@ -192,12 +214,19 @@ def check_rows(check: Mapping[str, Any], made: Mapping[tuple[str, str], str]) ->
             "completion_tokens": round(remaining * length),
             "tokens_by": how,
         }
-        rows.append(_sampled(names, REPLIES, counts, settings, REPLY_SECONDS))
+        again = tuple(replies.keys) in counted
+        counted.add(tuple(replies.keys))
+        shared = remaining if again else 0
+        rows.append(
+            _shared(_sampled(names, REPLIES, _new(counts, again), settings, REPLY_SECONDS), shared)
+        )
         if check["judge"]:
             by = Settings.of(check["judge"])
             judge = Judge(questions, by, check["method"])
             coming = len(questions.questions) * entry["samples"] - frame.height
-            rows.append(_sampled(names, JUDGE, _judge_counts(judge, frame, coming, length), by))
+            calls = _judge_counts(judge, frame, coming, length)
+            shared = calls["remaining"] if again else 0
+            rows.append(_shared(_sampled(names, JUDGE, _new(calls, again), by), shared))
     return rows
 
 

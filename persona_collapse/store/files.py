@@ -90,15 +90,17 @@ def unwritable(folder: Path, fault: OSError) -> UserError:
     )
 
 
-def read_attempts(folder: Path, cells: Iterable[str]) -> StoredAttempts:
+def read_attempts(folder: Path, cells: Iterable[str], *more: Path) -> StoredAttempts:
     """Return every attempt at these cells; reads all headers, and the files that match.
 
+    ``more`` are folders with files of the same stream that could not be written into its own.
     A torn or damaged line is dropped and reported in ``damage``. An attempt that is in a file and
     in its compacted copy is taken once.
     """
-    found, unique = StoredAttempts(), {}
-    for attempt in stream_attempts(folder, CellFilter(cells), found.damage):
-        unique[attempt.source] = attempt
+    found, unique, asked = StoredAttempts(), {}, CellFilter(cells)
+    for place in (folder, *more):
+        for attempt in stream_attempts(place, asked, found.damage):
+            unique[attempt.source] = attempt
     for attempt in sorted(unique.values(), key=lambda attempt: attempt.order):
         found.attempts.setdefault(attempt.cell, []).append(attempt)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,33 @@ def test_plan_counts_what_is_missing(server: ScriptedServer, ask: Asker, given: 
     assert server.count - before == only["requests"]
     (done,) = answer_rows([(task, given())])
     assert (done["remaining"], done["requests"], done["usd"]) == (0, 0, 0.0)
+
+
+def test_plan_counts_equal_requests_once(server: ScriptedServer, ask: Asker, given: Given) -> None:
+    """A variant with the same endpoint and model, and a probe with more of the same."""
+    ask(server, make_task(personas=1, items=3, repetitions=4))
+    task = make_task(personas=2, items=3, repetitions=4)
+    more = make_task(personas=3, items=3, repetitions=5)
+    twin = replace(more, shard=replace(more.shard, variant="twin"))
+    base, other = answer_rows([(task, given()), (twin, given())])
+    assert (base["answers"], base["stored"], base["remaining"], base["requests"]) == (24, 12, 12, 3)
+    assert base["note"] is None
+    assert (other["answers"], other["stored"]) == (45, 12)
+    assert (other["remaining"], other["requests"], other["completion_tokens"]) == (21, 9, 21)
+    assert other["note"] == "12 of its answers are those of rows above and paid once"
+
+
+def test_plan_counts_answers_that_the_store_could_not_take(
+    server: ScriptedServer, ask: Asker, given: Given, store: Path
+) -> None:
+    task = make_task(items=3, repetitions=4)
+    ask(server, task)
+    (stream,) = (folder for folder in store.iterdir() if folder.name.startswith("127"))
+    rescued = store.parent / "rescued_answers"
+    rescued.mkdir()
+    stream.rename(rescued / stream.name)
+    (row,) = answer_rows([(task, given(rescued=str(rescued)))])
+    assert (row["stored"], row["remaining"], row["requests"]) == (12, 0, 0)
 
 
 def test_plan_counts_requests_as_the_server_is_known_to_allow(

@@ -483,6 +483,19 @@ def test_costs_equal_a_calculation_by_hand_and_the_requests_sent(
     assert [row["requests"] for row in check_rows(check, {})] == [0, 0]
 
 
+def test_costs_of_a_variant_with_the_same_replies_count_once(
+    server: ScriptedServer, store: Path, priced: str
+) -> None:
+    check = planned(server, store, priced)
+    check["replies"].append({**check["replies"][0], "variant": "twin"})
+    replies, judged, again, judged_again = check_rows(check, {})
+    assert (replies["requests"], judged["requests"]) == (2, 12)
+    assert (again["answers"], again["requests"], again["usd"]) == (6, 0, 0)
+    assert (judged_again["answers"], judged_again["requests"]) == (12, 0)
+    assert again["note"] == "6 of its replies are those of rows above and paid once"
+    assert judged_again["note"] == "12 of its verdicts are those of rows above and paid once"
+
+
 def blanks() -> list[str]:
     """Return the judge's prompts around an empty reply."""
     return [
