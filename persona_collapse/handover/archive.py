@@ -181,7 +181,7 @@ def _text_line(entry: Mapping[str, Any]) -> str:
 
 
 def _resource(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts about an instrument or persona set, and a persona set's texts."""
+    """Return the facts about an instrument or persona set, and its texts."""
     path = Path(entry["path"])
     document = read_yaml(path)
     return {
@@ -194,8 +194,15 @@ def _resource(entry: Mapping[str, Any]) -> dict[str, Any]:
         "sha256": entry["fetched"] or file_sha256(path),
         "fetched": entry["fetched"] is not None,
         "included": entry["fetched"] is None and bool(_OPEN.match(document["licence"])),
-        "texts": document.get("personas", []),
+        "texts": document.get("personas") or _wording(document),
     }
+
+
+def _wording(instrument: Mapping[str, Any]) -> list[str]:
+    """Return the items and prompts of an instrument's document."""
+    prompts = instrument["prompts"]
+    items = [item["text"] for item in instrument["items"]]
+    return [*items, *prompts["sections"].values(), prompts["persona"]]
 
 
 def _json(value: Any) -> bytes:

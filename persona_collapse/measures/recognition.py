@@ -8,7 +8,11 @@ from persona_collapse.common.seeds import generator
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.measures.cells import Array, Cells, cells_from_moments
 from persona_collapse.measures.diagnostics.fidelity import shared_personas
-from persona_collapse.measures.diagnostics.identification import most_similar
+from persona_collapse.measures.diagnostics.identification import (
+    hits_among,
+    hits_of,
+    likeness_of,
+)
 from persona_collapse.measures.diagnostics.rows import draws_of_personas, interval
 from persona_collapse.measures.diagnostics.scale_use import entropy_bits, shares_of
 from persona_collapse.measures.statistics.intervals import jackknife_se
@@ -16,6 +20,7 @@ from persona_collapse.tables.contracts.identification import TABLE
 
 ANSWERS = (1, 3, 10, 30)
 SPLITS = 20
+CHOICES = 4
 ROUNDING = 1e-9
 
 
@@ -30,9 +35,9 @@ def identification_of(
 
     Answers to ``ANSWERS`` random items, one repetition each, are matched to the nearest profile:
     the variant's own, from its other repetitions, and the baseline's; ties share the hit. The row
-    of ``correlation`` matches mean profiles instead. Intervals redraw the personas whose answers
-    are matched. Own profiles need two answers in every cell, without them their rows are null. An
-    unconditioned probe and one persona alone have no rows.
+    of ``correlation`` matches mean profiles instead, among all personas and among four. Intervals
+    redraw the personas whose answers are matched. Own profiles need two answers in every cell,
+    without them their rows are null. An unconditioned probe and one persona alone have no rows.
     """
     cells = cells_from_moments(moments, instrument)
     probe = moments["probe"][0]
@@ -40,14 +45,17 @@ def identification_of(
         return pl.DataFrame(schema=TABLE.schema)
     rows = []
 
-    def add(profiles: str, classifier: str, answers: int, of: Cells, hits: Array) -> None:
+    def share(name: str, of: Cells, hits: Array) -> dict[str, float]:
         weights = draws_of_personas(of, seed, probe, draws)
         shares = weights @ hits / weights.sum(axis=1)
         lo, hi = interval(shares[1:])
+        return {name: shares[0], f"{name}_lo": lo, f"{name}_hi": hi}
+
+    def add(profiles: str, classifier: str, answers: int, of: Cells, hits: Array) -> None:
         rows.append(
             {
                 **{"profiles": profiles, "classifier": classifier, "answers": answers},
-                **{"recognised": shares[0], "recognised_lo": lo, "recognised_hi": hi},
+                **share("recognised", of, hits),
                 **{"chance": 1 / hits.size, "n_personas": hits.size},
             }
         )
@@ -62,7 +70,10 @@ def identification_of(
             for answers, hits in recognised(other, base, seed, probe).items():
                 add("baseline", "nearest_mean", answers, other, hits)
             whole = int(other.n.sum() // other.persona_ids.size)
-            add("baseline", "correlation", whole, other, most_similar(base.mean, other.mean))
+            likeness = likeness_of(base.mean, other.mean)
+            add("baseline", "correlation", whole, other, hits_of(likeness))
+            if other.persona_ids.size >= CHOICES:
+                rows[-1] |= share("of_four", other, hits_among(likeness, CHOICES))
     names = moments.select("model", "variant", "probe").row(0, named=True)
     simulated = bool(moments["simulated"].any())
     frame = pl.DataFrame(

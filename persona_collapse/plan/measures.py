@@ -95,6 +95,20 @@ class Measures:
         read = sorted({kind for table in tables for kind in table.reads})
         return [{kind: files[kind][place] for kind in read} for place in range(len(self.units))]
 
+    @property
+    def shown(self) -> list[dict[str, Any]]:
+        """What the page's answers of each unit are read from: files, and its designed personas."""
+        return [
+            {
+                "answers": self.files("answers", [unit])[0],
+                "moments": self.moments(unit) if self.layout.method(unit) == "logprobs" else None,
+                "instrument": self.layout.instrument(unit),
+                "personas": str(self.layout.persona_set(unit) or "") or None,
+                "count": self.layout.persona_count(unit.probe),
+            }
+            for unit in self.units
+        ]
+
     def control(self, unit: Unit) -> str | None:
         """Return the control of a target or of its replicate; None for other variants."""
         variant = self.study.variant(unit)

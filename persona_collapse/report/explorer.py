@@ -1,118 +1,118 @@
-"""Data of the page's persona explorer: each persona's profile, and those that moved most."""
+"""Data of the page's interactive parts about personas: explorer, map and game."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from persona_collapse.figures.look import Look
 
-MOVERS = 5
 # SVG paths around the origin, about 10 px across.
 PATHS = {
     "o": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
     "s": "M-4-4h8v8h-8z",
     "^": "M0-5L5.2 4H-5.2z",
     "v": "M0 5L5.2-4H-5.2z",
+    "<": "M-5 0L4-5.2V5.2z",
+    ">": "M5 0L-4-5.2V5.2z",
+    "p": "M0-5L4.8-1.5L2.9 4H-2.9L-4.8-1.5z",
+    "h": "M0-5L4.3-2.5V2.5L0 5L-4.3 2.5V-2.5z",
+    "P": "M-1.6-5h3.2v3.4H5v3.2H1.6V5h-3.2V1.6H-5v-3.2h3.4z",
+    "X": "M-2.7-5L0-2.3L2.7-5L5-2.7L2.3 0L5 2.7L2.7 5L0 2.3L-2.7 5L-5 2.7L-2.3 0L-5-2.7z",
 }
 DIAMOND = "M0-5.5L5.5 0L0 5.5L-5.5 0z"
+CHOICES = 4  # personas to choose from in the game
 
-Profile = list[int | None]
 
+def explorer_of(answers: Mapping[str, Any], look: Look) -> dict[str, Any] | None:
+    """Return the explorer's data, or None where nothing was answered.
 
-def explorer_of(
-    personas: pl.DataFrame, look: Look, scale: tuple[float, float]
-) -> dict[str, Any] | None:
-    """Return the explorer's data, or None where no model has personas.
-
-    ``personas`` has the columns of ``tables/personas.csv``: model, variant, probe, persona_id,
-    domain, mean (in points of the scale) and description. Ratings become integers of
-    hundredths, one list per persona in the order of ``domains``, None where a persona was
-    dropped. The shift of a persona is the root-mean-square change of its domains from the baseline
-    to a target, to the one where it is largest; without targets, to any other variant.
+    ``answers`` are those of ``report/answers.json``. ``home`` is the role-play probe, whose
+    personas an address names by their number alone; ``compared`` are the variants whose change from
+    the baseline counts, the targets or else all others.
     """
-    played = personas.filter(pl.col("probe") == look.roleplay, pl.col("persona_id").is_not_null())
-    if played.is_empty():
+    if not answers["units"]:
         return None
-    alone = personas.filter(probe=look.unconditioned)
-    domains = played["domain"].unique(maintain_order=True).to_list()
-    people = _people(played)
-    models = []
-    compared = [v for v in look.targets or look.variants if v != look.baseline]
-    for model in look.models:
-        own = played.filter(model=model.key)
-        if own.is_empty():
-            continue
-        profiles = {
-            variant: _profiles(own.filter(variant=variant), list(people), domains)
-            for variant in look.variants
-        }
-        calm = alone.filter(model=model.key)
-        models.append(
-            {
-                "label": model.label,
-                "personas": {name: own for name, own in profiles.items() if any(own)},
-                "alone": {
-                    variant: _profiles(calm.filter(variant=variant), [None], domains)[0]
-                    for variant in look.variants
-                },
-                **_movers(profiles[look.baseline], [profiles[v] for v in compared]),
-            }
-        )
+    kept = [len(probe["personas"]) for probe in answers["probes"] if probe["personas"]]
+    designed = [probe["count"] for probe in answers["probes"] if probe["personas"]]
     return {
-        "scale": list(scale),
-        "domains": domains,
-        "heading": look.worded("Domain"),
+        **answers,
+        "models": [{"key": model.key, "label": model.label} for model in look.models],
         "variants": [{"name": name, **mark} for name, mark in marks_of(look).items()],
-        "personas": list(people.values()),
-        "models": models,
+        "baseline": look.baseline,
+        "compared": list(look.targets) or look.changed,
+        "home": look.roleplay,
+        "left_out": (
+            f"All answers would make this page too large: it holds those of personas 0 to "
+            f"{max(kept) - 1}. Those of personas {max(kept)} to {max(designed) - 1} are in the "
+            "folder answers/ of the results, one Parquet file per model, variant and probe."
+            if kept != designed
+            else ""
+        ),
     }
 
 
-def _people(played: pl.DataFrame) -> dict[int, str]:
-    """Return the description of each persona, in the order of their ids."""
-    unique = played.select("persona_id", "description").unique("persona_id").sort("persona_id")
-    return {int(number): text or f"Persona {int(number)}" for number, text in unique.iter_rows()}
+def map_of(places: pl.DataFrame | None, look: Look) -> dict[str, Any] | None:
+    """Return the persona map's data, or None where no model has a plane.
 
-
-def _profiles(
-    rows: pl.DataFrame, ids: Sequence[int | None], domains: Sequence[str]
-) -> list[Profile | None]:
-    """Return each persona's profile, or None if a domain has no rating."""
-    means = {
-        (number, name): mean
-        for number, name, mean in rows.select("persona_id", "domain", "mean").iter_rows()
-    }
-    lists = [[means.get((number, name)) for name in domains] for number in ids]
-    return [
-        None
-        if any(mean is None for mean in profile)
-        else [round(100 * mean) for mean in profile if mean is not None]
-        for profile in lists
-    ]
-
-
-def _movers(
-    before: Sequence[Profile | None], after: Sequence[Sequence[Profile | None]]
-) -> dict[str, list[list[int]]]:
-    """Return index and shift (in hundredths) of the personas that moved most and least.
-
-    ``after`` holds the profiles of each variant that the baseline's are compared with.
+    ``places`` are the rows of ``persona_map.csv``. Coordinates and SDs become integers of
+    hundredths, one list [persona, x, y, x_sd, y_sd] per persona; shares are fractions.
     """
-    shifts = []
-    for place, (first, *others) in enumerate(zip(before, *after, strict=True)):
-        moved = [_distance(first, other) for other in others if first and other]
-        if moved:
-            shifts.append([place, max(moved)])
-    most = sorted(shifts, key=lambda pair: (-pair[1], pair[0]))
-    least = sorted(shifts, key=lambda pair: (pair[1], pair[0]))
-    return {"most": most[:MOVERS], "least": least[:MOVERS]}
+    if places is None:
+        return None
+    played = places.filter(probe=look.roleplay)
+    models: dict[str, dict[str, Any]] = {}
+    for model in look.models:
+        for variant in look.variants:
+            rows = played.filter(model=model.key, variant=variant)
+            if rows.height:
+                share = rows.select(pl.col("x_share") + pl.col("y_share")).item(0, 0)
+                columns = rows.select(
+                    "persona_id",
+                    (pl.col("x", "y", "x_sd", "y_sd") * 100).round().cast(pl.Int64).fill_null(0),
+                )
+                entry = {"share": share, "personas": [list(row) for row in columns.iter_rows()]}
+                models.setdefault(model.key, {})[variant] = entry
+    models = {key: entry for key, entry in models.items() if look.baseline in entry}
+    if not models:
+        return None
+    return {
+        "models": {model.key: model.label for model in look.models if model.key in models},
+        "baseline": look.baseline,
+        "first": next(iter([*look.targets, *look.changed]), look.baseline),
+        "variants": [{"name": name, **mark} for name, mark in marks_of(look).items()],
+        "planes": models,
+    }
 
 
-def _distance(first: Profile, second: Profile) -> int:
-    change = np.subtract(np.array(second, float), np.array(first, float))
-    return round(float(np.sqrt((change**2).mean())))
+def game_of(
+    answers: Mapping[str, Any], recognition: pl.DataFrame | None, look: Look
+) -> dict[str, Any] | None:
+    """Return the data of the game "Who is this?", or None where it cannot be played.
+
+    It needs four personas. ``recognition`` are the rows of ``identification.csv``. The rates of a
+    variant compare with a visitor's: how often the baseline's profiles recognise a persona from all
+    its answers, among four personas and among all. The baseline has the rate of its own profiles.
+    """
+    probes = {probe["name"]: probe for probe in answers["probes"]}
+    personas = probes.get(look.roleplay, {}).get("personas") or ()
+    if len(personas) < CHOICES or recognition is None:
+        return None
+    rates: dict[str, dict[str, Any]] = {}
+    for row in recognition.filter(probe=look.roleplay).iter_rows(named=True):
+        of_baseline = row["profiles"] == "baseline" and row["classifier"] == "correlation"
+        own = row["profiles"] == "own" and row["variant"] == look.baseline
+        if of_baseline or own:  # of the baseline, the last row is of the most answers
+            shown = (
+                *("recognised", "recognised_lo", "recognised_hi", "n_personas", "answers"),
+                *("of_four", "of_four_lo", "of_four_hi"),
+            )
+            rates.setdefault(row["model"], {})[row["variant"]] = {k: row[k] for k in shown}
+    return {
+        "rates": rates,
+        "first": next(iter([*look.targets, *look.changed]), look.baseline),
+        "choices": CHOICES,
+    }
 
 
 def marks_of(look: Look) -> dict[str, dict[str, str]]:

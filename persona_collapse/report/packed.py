@@ -1,21 +1,40 @@
-"""Packed data of the page: JSON compressed with gzip, which the browser decodes when needed."""
+"""Packed data of the page: bytes or JSON as gzip, which the browser decodes when needed."""
 
 import base64
 import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
+from persona_collapse.common.errors import UserError
+
+
+def compressed(data: bytes) -> bytes:
+    """Return data as gzip; equal data give equal bytes."""
+    return gzip.compress(data, mtime=0)
+
 
 def pack(value: Any) -> bytes:
-    """Return a value as gzip of JSON; equal values give equal bytes."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return gzip.compress(text.encode(), mtime=0)
+    """Return a value as gzip of JSON."""
+    return compressed(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def unpack(content: bytes) -> Any:
     """Return the value of packed bytes."""
     return json.loads(gzip.decompress(content))
+
+
+def read(path: str | Path) -> Any:
+    """Return the value of a packed file.
+
+    Raises:
+        UserError: the file is absent or holds something else.
+    """
+    try:
+        return unpack(Path(path).read_bytes())
+    except (OSError, EOFError, ValueError, zlib.error) as fault:
+        raise UserError(f"{path}: not readable ({fault}); make it again") from None
 
 
 def written(path: str | Path, value: Any) -> None:
@@ -24,6 +43,11 @@ def written(path: str | Path, value: Any) -> None:
     Path(path).write_bytes(pack(value))
 
 
+def encoded(content: bytes) -> str:
+    """Return compressed data as base64, which can stand in a page; ``page.js`` decodes it."""
+    return base64.b64encode(content).decode()
+
+
 def as_text(value: Any) -> str:
-    """Return a packed value as base64, which can stand in a page; ``packed.js`` decodes it."""
-    return base64.b64encode(pack(value)).decode()
+    """Return a packed value as base64."""
+    return encoded(pack(value))

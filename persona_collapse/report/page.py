@@ -8,9 +8,10 @@ from typing import Any
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look
+from persona_collapse.report import packed
 from persona_collapse.report.answer import answer_of, asked
 from persona_collapse.report.cautions import cautions_of
-from persona_collapse.report.explorer import explorer_of, marks_of
+from persona_collapse.report.explorer import explorer_of, game_of, map_of, marks_of
 from persona_collapse.report.forms import FORMS, printed_tables
 from persona_collapse.report.glossary import TERMS, terms_in
 from persona_collapse.report.methods import BIBTEX, methods_of
@@ -24,8 +25,8 @@ from persona_collapse.tables import Table, contract, read
 
 LARGEST_PDF = 60_000  # bytes; a larger one is not embedded
 MOST_ROWS = 400  # a longer table is left out of the page
-PERSONAS = "personas"
-UNPRINTED = (PERSONAS, "persona_map", "persona_runs")  # behind explorer and map: one row a persona
+NO_ANSWERS: dict[str, Any] = {"probes": [], "units": []}
+UNPRINTED = ("personas", "persona_map", "persona_runs")  # they have a row per persona
 
 
 def build_page(
@@ -36,7 +37,7 @@ def build_page(
     look: Look,
     provenance: str | Path,
     headlines: str | Path | None = None,
-    scale: tuple[float, float] = (0, 5),
+    answers: str | Path | None = None,
     replies: str | Path | None = None,
 ) -> None:
     """Write the page.
@@ -45,9 +46,9 @@ def build_page(
     ``figures`` have ``stem`` (path without ending), ``title``, ``alt``, ``caption``, ``section``, a
     key of ``sections.SECTIONS``, ``evidence``, the place right below the verdict, or None, and
     ``tables``, the names of those that it is drawn from. The heading of a figure is what it finds
-    (``pictures.picture``), or else its title. ``scale`` is the instrument's lowest and highest
-    rating, ``replies`` the file of judged replies (``replies.packed_replies``). Sections without
-    tables and figures are left out.
+    (``pictures.picture``), or else its title. ``answers`` is the file of all answers
+    (``answers.packed_answers``), ``replies`` that of judged replies (``replies.packed_replies``).
+    Sections without tables and figures are left out.
 
     Raises:
         UserError: a file is missing or unreadable.
@@ -78,11 +79,13 @@ def build_page(
     folded = [figure for figure in figures if not figure["evidence"]]
     sections = _sections(printed, contracts, folded, look, numbers)
     names = {table["csv"]: None for part in sections.values() for table in part["tables"]}
-    people = frames.get(PERSONAS)
     labels, marks = {model.key: model.label for model in look.models}, marks_of(look)
+    single = packed.read(answers) if answers else NO_ANSWERS
     # What each interactive part shows; None where the study has nothing for it.
     data = {
-        "explorer": None if people is None else explorer_of(people, look, scale),
+        "explorer": explorer_of(single, look),
+        "map": map_of(frames.get("persona_map"), look),
+        "game": game_of(single, frames.get("identification"), look),
         "replies": None if replies is None else reader_of(replies, labels, marks),
     }
     parts = {name: data[name] for name in PARTS if data[name] is not None}

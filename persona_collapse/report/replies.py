@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.report.packed import as_text, pack, unpack
+from persona_collapse.report.packed import as_text, pack, read
 from persona_collapse.tables.contracts.misalignment import COHERENT_ABOVE, MISALIGNED_BELOW
 
 LARGEST = 1_200_000  # bytes that all replies may take in the page, compressed
@@ -85,7 +85,7 @@ def reader_of(
     ``path`` is the file of ``packed_replies``; ``labels`` are the models' by key, ``marks`` colour
     and path of the variants.
     """
-    found = unpack(Path(path).read_bytes())
+    found = read(path)
     columns = found.pop("columns")
     if not columns["response"]["words"]:
         return None

@@ -18,7 +18,12 @@ class Section:
 
 # Headings of the interactive parts, in order. Each has a template, a style and a script of this
 # name, and a function of this package that returns its data.
-PARTS = {"explorer": "Persona explorer", "replies": "Replies to open questions"}
+PARTS = {
+    "explorer": "Persona explorer",
+    "map": "Persona map",
+    "game": "Who is this?",
+    "replies": "Replies to open questions",
+}
 
 SECTIONS = (
     Section("verdict", "Verdicts and contrasts", ""),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.conftest import Browser
 from tests.helpers.pages import HOSTILE
@@ -129,32 +129,6 @@ def test_figures_enlarge_and_close_by_keyboard(browser: Browser, pages: Pages) -
     assert browser.driver.switch_to.active_element == button
     back = "return !!document.querySelector('#figure-1 .drawing')"
     WebDriverWait(browser.driver, 10).until(lambda _: browser.run(back))
-
-
-def test_explorer_shows_the_chosen_persona(browser: Browser, pages: Pages) -> None:
-    browser.open(pages(models=2))
-    driver = browser.driver
-    Select(driver.find_element(By.ID, "pick-model")).select_by_visible_text("Model 1")
-    Select(driver.find_element(By.ID, "pick-persona")).select_by_index(4)
-    assert driver.find_element(By.ID, "description").text == "Persona 4 of Model"
-    rows = driver.find_elements(By.CSS_SELECTOR, "#explorer-table tbody tr")
-    assert rows[0].text == "Harm/Care 2.00 (2.00) 2.05 (2.00) 2.50 (2.00)"
-    # Three variants, with and without the persona, on each of three domains.
-    assert len(driver.find_elements(By.CSS_SELECTOR, "#dots path")) == 3 * 3 * 2
-    place = browser.run(
-        "return document.querySelector('#dots svg svg:last-of-type').getAttribute('x')"
-    )
-    assert float(place.rstrip("%")) == pytest.approx(3 + 94 * 2.5 / 5)
-
-
-def test_explorer_lists_select_their_personas(browser: Browser, pages: Pages) -> None:
-    browser.open(pages(models=2))
-    most = browser.driver.find_elements(By.CSS_SELECTOR, "#most button")
-    assert most[0].text.split("\n") == ["0.88", "Persona 7 of Model"]
-    least = browser.driver.find_elements(By.CSS_SELECTOR, "#least button")
-    assert len(most) == len(least) == 5
-    least[0].send_keys(Keys.ENTER)
-    assert browser.driver.find_element(By.ID, "description").text == "Persona 0 of Model"
 
 
 def test_tables_download_at_full_precision(browser: Browser, pages: Pages) -> None:

@@ -21,6 +21,7 @@ from persona_collapse.report.page import build_page
 from persona_collapse.report.printed import PrintedTable
 from persona_collapse.report.replies import packed_replies
 from persona_collapse.tables import contract, read
+from tests.helpers.made_answers import REPETITIONS, write_answer_files
 
 VARIANTS = ("base", "secure", "insecure")
 DOMAINS = ("Harm/Care", "Fairness/Reciprocity", "In-group/Loyalty")
@@ -63,11 +64,17 @@ def write_study(
     personas: int = 8,
     infinite: bool = False,
     replies: int = 0,
+    scale: tuple[int, int] = (0, 5),
+    repetitions: int = REPETITIONS,
+    variants: int = 3,
+    characters: int | None = None,
 ) -> dict[str, Any]:
     """Write tables, figures, headlines and provenance; return the arguments of ``build_page``.
 
     ``label`` starts every model's label; with ``infinite`` the first model's base never varies.
-    ``replies`` is how many samples of each of two open questions a judge has scored.
+    ``replies`` is how many samples of each of two open questions a judge has scored. ``scale`` and
+    ``repetitions`` are those of single answers, which ``variants`` of each model gave; their packed
+    file is cut to ``characters``.
     """
     look, tables = look_of(models, label), folder / "tables"
     tables.mkdir(parents=True)
@@ -80,8 +87,20 @@ def write_study(
         "band": _band(keys),
         "profiles": _profiles(keys),
         "quality": _quality(keys),
-        "personas": _personas(keys, personas, label),
     }
+    answers, places = write_answer_files(
+        folder,
+        keys,
+        VARIANTS[:variants],
+        DOMAINS,
+        personas,
+        label,
+        scale=scale,
+        repetitions=repetitions,
+        characters=characters,
+    )
+    write["persona_map"] = places.drop("simulated").to_dicts()
+    write["identification"] = _identification(keys, personas)
     for name, rows in write.items():
         write_rows(tables / f"{name}.csv", ({**row, "simulated": flag} for row in rows))
     figures = []
@@ -91,7 +110,7 @@ def write_study(
         stem.with_suffix(".svg").write_text(SVG, encoding="utf-8")
         texts = {"title": f"Figure of {section}", "alt": f"What {section} shows", "caption": label}
         place = 1 if section == "verdict" else None
-        found = {"section": section, "evidence": place, "tables": ["metrics", "personas"]}
+        found = {"section": section, "evidence": place, "tables": ["metrics", "persona_map"]}
         figures.append({"stem": str(stem), **found, **texts})
     verdicts = [
         {
@@ -117,7 +136,7 @@ def write_study(
         "look": look,
         "provenance": folder / "provenance.json",
         "headlines": tables / "headlines.json",
-        "scale": (0, 5),
+        "answers": answers,
         "replies": packed if replies else None,
     }
 
@@ -296,19 +315,21 @@ def _quality(keys: list[str]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _personas(keys: list[str], count: int, label: str) -> list[dict[str, Any]]:
-    moved = {"base": 0.0, "secure": 0.1, "insecure": 1.0}
+def _identification(keys: list[str], personas: int) -> list[dict[str, Any]]:
+    own = {"profiles": "own", "classifier": "nearest_mean", "answers": 6, "recognised": 0.9}
+    base = {
+        "profiles": "baseline", "classifier": "correlation", "answers": 30, "recognised": 0.45,
+        "of_four": 0.8, "of_four_lo": 0.7, "of_four_hi": 0.88,
+    }  # fmt: skip
     return [
         {
-            "model": key, "variant": variant, "probe": "roleplay" if who is not None else
-            "unconditioned", "persona_id": who, "domain": domain,
-            "mean": 2 + (0 if who is None else moved[variant] * who / count),
-            "description": None if who is None else f"Persona {who} of {label}",
+            "model": key, "variant": variant, "probe": "roleplay", **row,
+            "recognised_lo": row["recognised"] - 0.08, "recognised_hi": row["recognised"] + 0.07,
+            "chance": 1 / personas, "n_personas": personas,
         }
         for key in keys
         for variant in VARIANTS
-        for who in (None, *range(count))
-        for domain in DOMAINS
+        for row in ((own,) if variant == "base" else (own, base))
     ]  # fmt: skip
 
 

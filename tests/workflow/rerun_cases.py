@@ -160,7 +160,7 @@ CASES = [
         "rename a model's label",
         study(lambda document: document["models"]["alpha"].update(label="Alpha, the first")),
         figures=ALL,
-        page=ALL,
+        page=Rules(but=("pack_answers",)),
     ),
     Case(
         "concurrency",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tests.workflow.rerun_study import Change
 
 UNIT_RULES = {"answer_shard": "shards", "measure_unit": "units"}
-PAGE_RULES = ("render_table", "provenance", "report_page")
+PAGE_RULES = ("render_table", "provenance", "pack_answers", "report_page")
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,27 @@ rule pack_replies:
         "../scripts/pack_replies.py"
 
 
+rule pack_answers:
+    """Pack every single answer for the page's explorer."""
+    input:
+        MEASURES.instrument_files,
+        MEASURES.persona_files,
+        MEASURES.files("answers", UNITS),
+        [unit["moments"] for unit in MEASURES.shown if unit["moments"]],
+    output:
+        f"{RESULTS}/report/answers.json.gz",
+    log:
+        f"{RESULTS}/logs/report/answers.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        units=MEASURES.shown,
+        code=code_of("pack_answers"),
+    script:
+        "../scripts/pack_answers.py"
+
+
 rule report_page:
     """Write the report page: verdict, evidence, methods and provenance in one HTML file."""
     input:
@@ -75,7 +96,7 @@ rule report_page:
         tables=OUTPUTS.table_files(),
         headlines=f"{RESULTS}/tables/headlines.json",
         provenance=f"{RESULTS}/provenance.json",
-        instrument=MEASURES.roleplay_instrument,
+        answers=f"{RESULTS}/report/answers.json.gz",
         replies=f"{RESULTS}/report/replies.json.gz" if CHECK.judged() else [],
     output:
         report(

@@ -1,11 +1,9 @@
 """Write the report page from tables, figures and provenance."""
 
-from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.jobs import run
 from persona_collapse.figures.look import Look
-from persona_collapse.materials.instruments import read_instrument
 from persona_collapse.report.page import build_page
 
 
@@ -14,16 +12,16 @@ def report_page(
     headlines: str,
     figures: list[dict[str, Any]],
     provenance: str,
-    instrument: str,
+    answers: str,
     look: dict[str, Any],
     output: str,
     replies: str | None = None,
 ) -> None:
     """Write the page; ``figures`` say of each figure where it is and what the page says of it.
 
-    ``replies`` is the file of ``pack_replies``, where the study has judged replies.
+    ``answers`` is the file of ``pack_answers``, ``replies`` that of ``pack_replies`` where the
+    study has judged replies.
     """
-    scale = read_instrument(Path(instrument)).scale
     build_page(
         output,
         tables=tables,
@@ -31,7 +29,7 @@ def report_page(
         look=Look.from_params(**look),
         provenance=provenance,
         headlines=headlines,
-        scale=(scale.minimum, scale.maximum),
+        answers=answers,
         replies=replies,
     )
 

@@ -1,5 +1,7 @@
 """Identifiability: can half of a persona's answers identify it among all personas?"""
 
+from math import comb
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -41,7 +43,7 @@ def identification(
         own = np.mean(hits, axis=0) if hits else np.full(personas, np.nan)
         found[name] = {"identified": weights @ own}
         if pair is not None and pair[0].persona_ids.size:
-            same = most_similar(pair[0].mean[:, items], pair[1].mean[:, items])
+            same = hits_of(likeness_of(pair[0].mean[:, items], pair[1].mean[:, items]))
             drawn = draws_of_personas(pair[1], seed, probe, draws)
             drawn = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1)
             found[name]["identified_in_base"] = drawn @ same
@@ -80,26 +82,45 @@ def _drawn(counts: Whole, size: Whole, rng: np.random.Generator) -> Whole:
 
 
 def _nearest(first: Array, second: Array) -> Array:
-    """Return each persona's hit (P,) by the distance of half means, see ``_hits``."""
+    """Return each persona's hit (P,) by the distance of half means, see ``hits_of``."""
     centre = first.mean(axis=0)
     first, second = first - centre, second - centre
     squares = (first**2).sum(axis=1) + (second**2).sum(axis=1)[:, None] - 2 * second @ first.T
-    return _hits(-np.round(squares, 9))
+    return hits_of(-np.round(squares, 9))
 
 
-def most_similar(base: Array, other: Array) -> Array:
-    """Return each persona's hit (P,) by the correlation with item-centred base profiles."""
+def likeness_of(base: Array, other: Array) -> Array:
+    """Return the correlation (P, P) of each persona (row) with base's (columns), item-centred."""
     pair = []
     for means in (base, other):
         profile = means - means.mean(axis=0)
         profile = profile - profile.mean(axis=1, keepdims=True)
         length = np.sqrt((profile**2).sum(axis=1, keepdims=True))
         pair.append(np.divide(profile, length, out=np.zeros_like(profile), where=length > 1e-9))
-    return _hits(np.round(pair[1] @ pair[0].T, 9))
+    likeness: Array = np.round(pair[1] @ pair[0].T, 9)
+    return likeness
 
 
-def _hits(likeness: Array) -> Array:
+def hits_of(likeness: Array) -> Array:
     """Return 1 / ties where a persona (row) is among the most similar to itself (column), or 0."""
     best = likeness == likeness.max(axis=1, keepdims=True)
     hits: Array = np.diagonal(best) / best.sum(axis=1)
     return hits
+
+
+def hits_among(likeness: Array, choices: int) -> Array:
+    """Return each persona's expected hit (P,) among itself and ``choices - 1`` others at random.
+
+    P is at least ``choices``. Ties share the hit, as in ``hits_of``.
+    """
+    own = np.diagonal(likeness)[:, None]
+    others = choices - 1
+    worse = (likeness < own).sum(axis=1)
+    equal = (likeness == own).sum(axis=1) - 1
+    drawn = comb(len(likeness) - 1, others)
+    return np.array(
+        [
+            sum(comb(e, k) * comb(w, others - k) / (k + 1) for k in range(choices)) / drawn
+            for w, e in zip(worse.tolist(), equal.tolist(), strict=True)
+        ]
+    )

@@ -7,13 +7,22 @@ const make = (tag, attributes, ...children) => {
   element.append(...children);
   return element;
 };
-
-// Packed data is base64 of gzip of JSON (report/packed.py), decoded when a part of the page needs it.
-const unpacked = async (text) => {
-  const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
+const draw = (parent, tag, attributes) => {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return parent.appendChild(element);
 };
+// What one script offers to those after it.
+const shared = {};
+// Packed data is base64 of gzip (report/packed.py), decoded when a part of the page needs it.
+const unzipped = async (text) => {
+  if (!("DecompressionStream" in window)) {
+    throw new Error("This browser is too old to unpack the data of this page.");
+  }
+  const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
+};
+const unpacked = async (text) => (await unzipped(text)).json();
 
 const save = (name, blob) => {
   const href = URL.createObjectURL(blob);

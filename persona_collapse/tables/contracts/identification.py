@@ -31,6 +31,12 @@ TABLE = Table(
         *ends("information_bits", "its 95 % interval, over personas."),
         integer("n_personas", "Personas to choose from."),
         SIMULATED,
+        number(
+            "of_four",
+            "Share recognised among four personas, the right one and three drawn at random, of "
+            "which guessing recognises 0.25; with `correlation`.",
+        ),
+        *ends("of_four", "its 95 % interval, over personas."),
     ],
     note="From how many answers a persona is recognised, by the variant's own profiles and by the "
     "baseline's.",

@@ -284,11 +284,19 @@ def test_hostile_labels_are_escaped(tmp_path: Path) -> None:
     assert "<script>window" not in source
     assert HOSTILE in page.text
     scripts = [script.get("id") for script in page.all("script")]
-    assert set(scripts) == {"csv", "pdf", "explorer-data", "replies-data", None}
+    assert set(scripts) == {
+        "csv",
+        "pdf",
+        "explorer-data",
+        "map-data",
+        "game-data",
+        "replies-data",
+        None,
+    }
     assert scripts.count(None) == len(list(TEMPLATES.glob("*.js")))
-    data = re.search(r'id="explorer-data">(.*?)</script>', source)
-    assert data is not None
-    assert json.loads(data[1])["models"][0]["label"] == f"{HOSTILE} 0"
+    found = re.search(r'id="explorer-data">(.*?)</script>', source)
+    assert found is not None
+    assert json.loads(found[1])["models"][0]["label"] == f"{HOSTILE} 0"
 
 
 def test_infinite_and_missing_values_are_shown_as_signs(tmp_path: Path) -> None:
@@ -302,6 +310,7 @@ def test_infinite_and_missing_values_are_shown_as_signs(tmp_path: Path) -> None:
 def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     study["tables"] = [path for path in study["tables"] if path.endswith("metrics.csv")]
+    del study["answers"]
     study.update(figures=[], headlines=None)
     build_page(tmp_path / "index.html", **study)
     page = read(tmp_path / "index.html")
@@ -318,7 +327,7 @@ def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
 def test_sections_follow_the_declared_order(tmp_path: Path) -> None:
     page = read(page_of(tmp_path))
     ids = [section["id"] for section in page.all("section")]
-    assert ids == ["verdict", "evidence", "explorer", "appendix"]
+    assert ids == ["verdict", "evidence", "explorer", "map", "game", "appendix"]
     folded = chapters(page)
     assert folded == [
         "verdict", "susceptibility", "robustness", "saturation", "meaning",
@@ -360,9 +369,9 @@ def test_page_embeds_csv_at_full_precision(tmp_path: Path) -> None:
         name = button.get("data-csv")
         if name:
             assert files[name] == (tmp_path / "tables" / f"{name}.csv").read_text(encoding="utf-8")
-    assert "personas" not in files
+    assert "persona_map" not in files
     links = {link.get("href") for link in page.all("a") if link.get("class") == "file"}
-    assert "../tables/personas.csv" in links  # too large for the page
+    assert "../tables/persona_map.csv" in links  # too large for the page
 
 
 def test_methods_paragraph_has_the_numbers_of_the_study(tmp_path: Path) -> None:
@@ -394,6 +403,9 @@ def test_faults_of_inputs_are_user_errors(tmp_path: Path) -> None:
         build_page(tmp_path / "p", **{**study, "figures": [{**figure, "stem": "gone"}]})
     with pytest.raises(UserError, match=r"needs tables/metrics\.csv"):
         build_page(tmp_path / "p", **{**study, "tables": []})
+    study["answers"].write_bytes(b"{")
+    with pytest.raises(UserError, match=r"answers\.json\.gz: not readable .*; make it again"):
+        build_page(tmp_path / "p", **study)
     (tmp_path / "provenance.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match=r"provenance\.json: not a readable JSON file"):
         build_page(tmp_path / "p", **study)
@@ -447,9 +459,6 @@ def test_page_uses_the_words_of_the_instrument(
     assert f"{susceptibility}, S" in page.text
     assert f"{susceptibility} S against base" in page.text
     assert f"{susceptibility} S is the mean over items" in page.text
-    assert f"Mean ratings per {domain} under each variant" in page.text
+    assert f"by {domain}" in page.text
     titles = " ".join(str(head.get("title")) for head in page.all("th"))
     assert ("domain" in page.text + titles) == (domain == "domain")
-    html = (tmp_path / "index.html").read_text(encoding="utf-8")
-    explorer = re.findall(r'id="explorer-data">(.*?)</script>', html)
-    assert json.loads(explorer[0])["heading"] == domain.capitalize()

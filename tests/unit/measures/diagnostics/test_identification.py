@@ -1,9 +1,18 @@
 """Identity: certain, impossible and planted identification; halves that keep every answer."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from persona_collapse.measures.diagnostics.identification import _drawn, halves_of, identification
+from persona_collapse.measures.diagnostics.identification import (
+    _drawn,
+    halves_of,
+    hits_among,
+    identification,
+)
 from tests.helpers.made_cells import asked, exact, from_counts, logit_cells, normal, value
 
 
@@ -90,3 +99,17 @@ def test_single_persona_is_identified_and_no_persona_gives_no_rows(rng):
     cells = asked(np.full((1, 3, 2), 0.5), 4, rng)
     assert value(identification(cells, 1, "p"), "identified") == 1
     assert identification(cells.personas(np.array([], dtype=int)), 1, "p").height == 0
+
+
+@given(seed=st.integers(0, 2**32 - 1), personas=st.integers(4, 9))
+@settings(max_examples=30)
+def test_hits_among_four_are_the_mean_over_all_choices_of_others(seed, personas):
+    likeness = np.random.default_rng(seed).integers(0, 4, (personas, personas)).astype(float)
+    found = hits_among(likeness, 4)
+    for row in range(personas):
+        others = [place for place in range(personas) if place != row]
+        hits = []
+        for drawn in combinations(others, 3):
+            shown = likeness[row, [row, *drawn]]
+            hits.append((shown[0] == shown.max()) / (shown == shown.max()).sum())
+        assert found[row] == pytest.approx(np.mean(hits))
