@@ -58,6 +58,7 @@ HEADINGS = {
     "name": "Fine-tune",
     "nearest": "Nearest",
     "new": "New variance",
+    "of_four": "Recognised of four",
     "p": "p",
     "percent": "Change, %",
     "persona_id": "Persona",

@@ -138,7 +138,7 @@ def test_many_repetitions_are_bars_of_their_shares(browser: Browser, pages: Page
     counts = Counter(answers["rating"])
     tall = browser.run(
         'return [...document.querySelectorAll(\'#explorer-items li[data-item="1"]'
-        " [data-variant=insecure] .bar')].map((bar) => Number(bar.getAttribute('height')))"
+        " [data-variant=insecure] .weight')].map((bar) => Number(bar.getAttribute('height')))"
     )
     most = max(counts.values())
     assert tall == pytest.approx([17 * counts[rating] / most for rating in sorted(counts)])
@@ -287,11 +287,11 @@ def test_the_persona_that_changed_most_comes_first(browser: Browser, pages: Page
 
 def test_an_old_browser_is_told_that_it_cannot_unpack(browser: Browser, pages: Pages) -> None:
     browser.open(pages(models=2))
-    browser.run("delete window.DecompressionStream; location.hash = '#explorer/m0/1'")
-    settled(browser)
-    text = element(browser, "explorer-fault").text
-    assert text.startswith("This browser is too old")
-    assert "answers/" in text
+    browser.run("delete window.DecompressionStream; location.hash = '#explorer/m1/1'")
+    fault = element(browser, "explorer-fault")
+    WebDriverWait(browser.driver, 5).until(lambda _: fault.text != "")
+    assert fault.text.startswith("This browser is too old")
+    assert "answers/" in fault.text
 
 
 def mark_of(browser: Browser, who: int) -> tuple[float, float]:

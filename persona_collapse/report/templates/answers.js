@@ -124,7 +124,7 @@ if ($("explorer-data")) {
         const width = Math.max(1.5, Math.min(12, step - 1));
         for (const [rating, weight] of found.weights) {
           const tall = (17 * weight) / most;
-          draw(lane, "rect", { class: "bar", x: at(rating) - width / 2, y: floor - tall, width, height: tall });
+          draw(lane, "rect", { class: "weight", x: at(rating) - width / 2, y: floor - tall, width, height: tall });
         }
       }
       crosses.forEach(({ x, level }, place) => {

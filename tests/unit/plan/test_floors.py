@@ -25,7 +25,7 @@ EXCEPTIONS: set[tuple[str, str]] = set()
 FORBIDDEN = {
     "measures": {"endpoints", "asking", "store"},
     "figures": {"endpoints", "asking", "store", "answers", "measures"},
-    "report": {"endpoints", "asking", "store", "answers"},
+    "report": {"endpoints", "asking", "store", "measures"},
 }
 
 
