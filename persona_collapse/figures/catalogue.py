@@ -119,6 +119,22 @@ def rules(figures: Sequence[Figure]) -> dict[str, list[Figure]]:
 # In the order of the page.
 _FIGURES = [
     Figure(
+        "characters.spread_and_blur",
+        tables=("persona_map", "persona_runs", "metrics", "contrasts"),
+        section="verdict",
+        title="How far characters lie apart, and how much each one blurs",
+        alt="Clouds of personas in a plane, one panel per variant, with the runs of each; below it "
+        "S and R.",
+        caption="Of several models, the one whose S changed most. A large dot is a persona: its "
+        "mean answers, less the mean of all personas on every item, in the plane of the first two "
+        "principal components of the baseline. A small dot is one run, the answers to all items in "
+        "one repetition; without runs, an ellipse is one SD of a run. All panels have one scale. "
+        "A, B and C are at the 10th, 50th and 90th percentile of distance from the centre under "
+        "the baseline, with their runs in black. S and R are over all items, with 95 % intervals; "
+        "the last line is the plane's share of the variance between personas.",
+        evidence=1,
+    ),
+    Figure(
         "bars.collapse_bars",
         tables=("metrics", "contrasts", "influence"),
         section="verdict",
@@ -308,6 +324,20 @@ _FIGURES = [
         "points with 95 % intervals. A filled point is the nearest. A distance is never negative, "
         "so noise raises small ones.",
         condition="unconditioned",
+    ),
+    Figure(
+        "characters.spread_and_blur_models",
+        tables=("persona_map", "persona_runs", "metrics", "contrasts"),
+        section="meaning",
+        title="How far characters lie apart in every model, and how much each one blurs",
+        alt="Clouds of personas in a plane, a row of panels per model and a panel per variant, and "
+        "S and R below.",
+        caption="Every model in the plane of its own baseline's first two principal components. "
+        "Large dots are personas, small ones single runs, fewer of each where there are many "
+        "personas. A, B and C are at the 10th, 50th and 90th percentile of distance from the "
+        "centre under the baseline. Panels of one model have one scale. S and R with 95 % "
+        "intervals; the last line is the plane's share of the variance between personas.",
+        condition="models",
     ),
     Figure(
         "fidelity.persona_fidelity",

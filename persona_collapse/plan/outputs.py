@@ -43,6 +43,7 @@ class Outputs:
             "coherence_loss": check.has_loss,
             # One model is one point, which shows no correlation.
             "coherence_models": check.has_loss and len(self.study.models) > 1,
+            "models": len(self.study.models) > 1,
             "made": bool(finetunes.orders),
             "targets": bool(measures.analysis["targets"]),
             # Fewer models give one sentence in the table.

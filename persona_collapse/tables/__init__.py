@@ -41,6 +41,7 @@ CONDITIONS = {
     "coherence_loss": "the misalignment check of baseline, a target and its control",
     "coherence_models": "this check in more than one model",
     "made": "variants that the study fine-tunes itself",
+    "models": "more than one model",
     "targets": "a target, which is compared with the baseline",
     "moderation": "targets in five or more models",
     "claims": "claims of a paper whose answers it analyses again",

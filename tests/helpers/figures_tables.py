@@ -11,6 +11,8 @@ from persona_collapse.tables.contracts.losses import TABLE as LOSSES
 from persona_collapse.tables.contracts.moderation import TABLE as MODERATION
 from persona_collapse.tables.contracts.multiverse import TABLE as MULTIVERSE
 from persona_collapse.tables.contracts.novelty import TABLE as NOVELTY
+from persona_collapse.tables.contracts.persona_map import TABLE as PERSONA_MAP
+from persona_collapse.tables.contracts.persona_runs import TABLE as PERSONA_RUNS
 from tests.helpers.figures_data import DOMAINS, VARIANTS, metrics_of
 
 SOURCES = ("persona", "item", "persona_item", "repetition")
@@ -75,6 +77,41 @@ def personas_of(models: int, variants: int, domains: int = 5, people: int = 20) 
                     for domain in DOMAINS[:domains]
                 ]
     return pl.DataFrame(rows)
+
+
+def persona_map_of(models: int, variants: int, people: int = 20) -> pl.DataFrame:
+    """Places of personas in the plane; the last persona is lost under variant 1 of model 0."""
+    draw = random.Random(8)
+    rows = [
+        {
+            **{"model": f"m{model}", "variant": variant, "probe": "roleplay"},
+            **{"persona_id": persona, "x": draw.gauss(0, 1 + place), "y": draw.gauss(0, 1)},
+            **{"x_sd": 0.2 * (1 + place), "y_sd": 0.1, "x_share": 0.4, "y_share": 0.2},
+            "simulated": True,
+        }
+        for model in range(models)
+        for place, variant in enumerate(VARIANTS[:variants])
+        for persona in range(people)
+        if (model, place, persona) != (0, 1, people - 1)
+    ]
+    return pl.DataFrame(rows, schema=PERSONA_MAP.schema)
+
+
+def persona_runs_of(models: int, variants: int, people: int = 20, runs: int = 4) -> pl.DataFrame:
+    """Runs of the personas of ``persona_map_of``, around their places."""
+    draw = random.Random(9)
+    rows = [
+        {
+            **{name: row[name] for name in ("model", "variant", "probe", "persona_id")},
+            "repetition": run,
+            "x": draw.gauss(row["x"], row["x_sd"]),
+            "y": draw.gauss(row["y"], row["y_sd"]),
+            "simulated": True,
+        }
+        for row in persona_map_of(models, variants, people).iter_rows(named=True)
+        for run in range(1, runs + 1)
+    ]
+    return pl.DataFrame(rows, schema=PERSONA_RUNS.schema)
 
 
 def fidelity_of(models: int, variants: int, people: int = 20) -> pl.DataFrame:

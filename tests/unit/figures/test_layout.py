@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure as Drawn
 
 from persona_collapse.figures.catalogue import FIGURES
+from persona_collapse.figures.characters import WIDTH
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.measures.verdict.band import band_of, band_values
 from persona_collapse.tables.contracts.influence import TABLE as INFLUENCE
@@ -45,6 +46,8 @@ def table(name: str, models: int, variants: int, domains: int) -> pl.DataFrame:
         "quality": lambda: data.quality_of(models, variants),
         "diagnostics": lambda: more.diagnostics_of(models, variants),
         "personas": lambda: more.personas_of(models, variants, domains),
+        "persona_map": lambda: more.persona_map_of(models, variants),
+        "persona_runs": lambda: more.persona_runs_of(models, variants),
         "fidelity": lambda: more.fidelity_of(models, variants),
         "novelty": lambda: more.novelty_of(models, variants),
         "toxic": lambda: more.toxic_of(models, variants),
@@ -83,7 +86,7 @@ def test_texts_do_not_overlap_or_leave_the_page(name: str, size: tuple[int, int,
     figure = draw(name, size)
     assert faults_of(figure) == []
     width, height = figure.get_size_inches()
-    assert width in (3.4, 6.9)
+    assert width in (3.4, WIDTH, 6.9)
     assert height < 9.6
     if name in BESIDE:
         frames = [axes.get_window_extent() for axes in figure.axes if axes.get_label() != "paper"]
