@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.files import write_atomically
 from persona_collapse.common.processes import is_gone, this_host
 
 WIDTH = 120  # bytes of a file, which is always overwritten completely
@@ -34,8 +35,7 @@ class Budget:
     """This process's part of a budget; ``limits`` has ``max_requests`` and ``max_usd``."""
 
     def __init__(self, store: Path, scope: str, limits: dict[str, Any], block: int) -> None:
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", scope) or "study"
-        self.folder = store / "budgets" / name
+        self.folder = _folder(store, scope)
         self.scope, self.block = scope, max(1, block)
         self.max_requests: int | None = limits.get("max_requests")
         self.max_usd: float | None = limits.get("max_usd")
@@ -72,6 +72,26 @@ class Budget:
         """Replace a request's estimated cost by its actual cost."""
         self.usd += actual - estimated
         self._note()
+
+    def hold(self, name: str, requests: int, usd: float) -> None:
+        """Reserve what a batch may spend, until ``settle_held``; it outlives this process.
+
+        Raises ``BudgetSpentError`` where it would exceed the budget. Held again under the same
+        name, it counts once.
+        """
+        path = self.folder / f"{name}.json"
+        try:
+            write_atomically(path, _entry(requests, usd, closed=False))
+            if self._suffices():
+                return
+            path.unlink()
+        except OSError as fault:
+            raise UserError(
+                f"{self.folder}: {fault.strerror}: spending cannot be counted there, so no batch "
+                "was sent. Free space on that disk and run the same command again"
+            ) from None
+        cost = f" and {usd:,.2f} USD" if self.max_usd is not None else ""
+        raise BudgetSpentError(self._message(f"a batch of {requests:,} requests{cost}"))
 
     def close(self) -> None:
         """Release what was reserved and not spent; on a full disk it stays counted as spent."""
@@ -130,18 +150,18 @@ class Budget:
             host = socket.gethostname().split(".")[0]
             self._path = self.folder / f"{host}-{os.getpid()}-{secrets.token_hex(4)}.json"
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        entry = json.dumps(
-            {"requests": reserved[0], "usd": round(reserved[1], 9), "closed": closed}
-        )
-        os.pwrite(self._file, entry.ljust(WIDTH - 1).encode() + b"\n", 0)
+        os.pwrite(self._file, _entry(*reserved, closed=closed), 0)
         os.fsync(self._file)
         self._reserved = reserved
+        return self._suffices()
+
+    def _suffices(self) -> bool:
         requests, usd = self.spent()
         return (self.max_requests is None or requests <= self.max_requests) and (
             self.max_usd is None or usd <= self.max_usd + TINY_USD
         )
 
-    def _message(self) -> str:
+    def _message(self, what: str = "the next request") -> str:
         requests, usd = self.spent()
         parts = []
         if self.max_requests is not None:
@@ -149,10 +169,26 @@ class Budget:
         if self.max_usd is not None:
             parts.append(f"{usd:.2f} of max_usd {self.max_usd:.2f}")
         return (
-            f"budget: the next request would exceed the budget of {self.scope!r} (spent so far, "
+            f"budget: {what} would exceed the budget of {self.scope!r} (spent so far, "
             f"other running jobs included: {', '.join(parts)}). Every paid answer is in the store; "
             "raise the budget in the study file and run the same command again to continue"
         )
+
+
+def settle_held(store: Path, scope: str, name: str, requests: int, usd: float) -> None:
+    """Replace what was held for a batch by what it cost; without a budget nothing was held."""
+    path = _folder(store, scope) / f"{name}.json"
+    if path.exists():
+        write_atomically(path, _entry(requests, usd, closed=True))
+
+
+def _folder(store: Path, scope: str) -> Path:
+    return store / "budgets" / (re.sub(r"[^A-Za-z0-9._-]+", "-", scope) or "study")
+
+
+def _entry(requests: int, usd: float, *, closed: bool) -> bytes:
+    entry = json.dumps({"requests": requests, "usd": round(usd, 9), "closed": closed})
+    return entry.ljust(WIDTH - 1).encode() + b"\n"
 
 
 def _sent_by_killed(path: Path) -> tuple[int, float] | None:

@@ -254,13 +254,7 @@ class Engine:
         else:
             others = await self._answers_others(ask, since)
         if others:
-            filtered = replace(
-                attempt,
-                repetitions=ask.repetitions,
-                cause=None,
-                detail=f"{attempt.cause}: {attempt.detail}",
-                choices=replies.filtered_choices(len(ask.repetitions)),
-            )
+            filtered = as_filtered(attempt, ask.repetitions)
             return replace(outcome, verdict=replies.ANSWERED, attempt=filtered)
         if others is False and attempt.cause == "http_403":
             self.stop(stopped(attempt, self.settings))
@@ -526,6 +520,17 @@ def _is_proof(outcome: Outcome) -> bool:
     choices = outcome.attempt.choices
     filtered = all(is_filter_finish(choice.finish) for choice in choices)
     return outcome.verdict == replies.ANSWERED and not filtered
+
+
+def as_filtered(attempt: Attempt, repetitions: tuple[int, ...]) -> Attempt:
+    """Return a refused request as the answer that a filter gave to a prompt."""
+    return replace(
+        attempt,
+        repetitions=repetitions,
+        cause=None,
+        detail=f"{attempt.cause}: {attempt.detail}",
+        choices=replies.filtered_choices(len(repetitions)),
+    )
 
 
 def cached(attempt: Attempt, settings: Settings) -> StoppedError:

@@ -21,6 +21,7 @@ MILLION = 1e6
 CHARACTERS_PER_TOKEN = 4.5
 CODE_CHARACTERS_PER_TOKEN = 3.5  # programs have shorter tokens; for training data
 BYTES_PER_TOKEN_AT_LEAST = 3.0  # for budgets, which must not be exceeded
+BATCH = 0.5  # of the price, on OpenAI, Azure, Together, Fireworks, OpenRouter and Anthropic
 TOKENS_AROUND_MESSAGE, TOKENS_AROUND_PROMPT = 4, 3
 # tiktoken caches a vocabulary in a file named by the SHA-1 of its address.
 VOCABULARIES = {
@@ -42,6 +43,12 @@ class Price(Keys):
     training: NonNegative | None = key("price of training tokens", None)
     as_of: Day | None = key("the day, where not the table's", None)
     source: Text | None = key("the source, where not the table's", None)
+
+    def in_batch(self) -> "Price":
+        """Return the price of a request that is answered in a batch."""
+        return replace(
+            self, prompt=BATCH * self.prompt, completion=BATCH * self.completion, training=None
+        )
 
     def training_cost(self, tokens: float) -> float:
         """Return the cost in dollars of training on so many tokens, times epochs."""

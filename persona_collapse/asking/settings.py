@@ -83,7 +83,9 @@ class Run:
     """Settings that change no answer; a change sends no request.
 
     ``token_limit_parameter`` None starts with ``max_tokens`` and switches when the server refuses
-    that name. ``transport_attempts`` limits the consecutive failures of one request. ``scope``
+    that name. ``batching`` "batch" sends requests in files, at half price; ``poll_s`` is how often
+    a batch is looked at, ``settle_s`` how long a request to begin one may still be heard.
+    ``transport_attempts`` limits the consecutive failures of one request. ``scope``
     names the budget (the study's name). ``prices`` is the file of prices, ``stops`` the folder of
     the circuit breaker (``breaker``). ``rescued`` is the folder of answers
     that the store could not take. ``accept_errors`` goes on without replies that failed, and notes
@@ -98,6 +100,8 @@ class Run:
     token_limit_parameter: str | None = None
     batching: str = "n"
     max_n: int | None = None
+    poll_s: float = 15.0
+    settle_s: float = 30.0
     max_attempts: int = 10
     transport_attempts: int = 8
     store: str = "answer_store"

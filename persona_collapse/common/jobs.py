@@ -12,7 +12,7 @@ from persona_collapse.common.log import HANDLER, LOG
 
 # Params that only make Snakemake rerun a job: the digest of its code, the order of its inputs
 # (which Snakemake compares as a set) and the content id of its data.
-RERUN_PARAMS = ("code", "input_order", "content")
+RERUN_PARAMS = ("code", "input_order", "content", "ask_again")
 
 
 def run(function: Callable[..., object], snakemake: Any, **given: Any) -> None:

@@ -136,6 +136,8 @@ class Endpoint:
     inputs_called: ClassVar[str] = "input files"
     inputs_advice: ClassVar[str] = "create them"
     replies: ClassVar[str | None] = None
+    # The module that fills the store by batches, as text like ``replies``.
+    batches: ClassVar[str | None] = None
 
     def identity(self, unit: UnitSettings) -> dict[str, Any]:
         """Return the settings that change answers, as plain values: a change of one asks again."""
@@ -155,6 +157,10 @@ class Endpoint:
     def inputs(self, unit: UnitSettings) -> list[str]:
         """Return the files that answers are read from, besides instrument and persona set."""
         return []
+
+    def by_batch(self, unit: UnitSettings) -> bool:
+        """Return whether the store is filled by batches before shards are answered from it."""
+        return False
 
     def gives_means(self, unit: UnitSettings) -> bool:
         """Return whether answers are means of several ones, so that R cannot be computed."""

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from persona_collapse.asking.settings import Settings
+from persona_collapse.asking.submissions import is_waiting
 from persona_collapse.asking.unanswered import note_of
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.base import Endpoint, UnitSettings, module_of
@@ -18,6 +20,7 @@ from persona_collapse.finetuning.planned import orders
 from persona_collapse.materials.sources import FOLDERS, Source, find_source
 from persona_collapse.plan.code import code_of
 from persona_collapse.plan.shards import cut
+from persona_collapse.store.files import stream_folder
 from persona_collapse.study.model import Study, Unit
 from persona_collapse.tasks import Shard
 
@@ -161,6 +164,56 @@ class Layout:
         """Return the file that names a fine-tuned variant's model, none for other variants."""
         made = self.made_file(names.model, names.variant)
         return f"{self.results}/{made}" if made else []
+
+    def batch_file(self, names: Names) -> list[str] | str:
+        """Return the file that says that batches filled the store for a unit; none without."""
+        unit = unit_of(names)
+        if (unit.model, unit.variant) not in self._by_batch:
+            return []
+        return f"{self.results}/batches/{unit.model}/{unit.variant}.json"
+
+    @cached_property
+    def _by_batch(self) -> dict[tuple[str, str], list[Unit]]:
+        """The units of the variants that are asked by batches, or that a batch runs for."""
+        found: dict[tuple[str, str], list[Unit]] = {}
+        for unit in self.asked:
+            endpoint = self.endpoint(unit)
+            if endpoint.batches and (
+                endpoint.by_batch(self.unit_settings(unit))
+                or is_waiting(Path(self.places.store), Settings.of(self.run_settings(unit)).stream)
+            ):
+                found.setdefault((unit.model, unit.variant), []).append(unit)
+        return found
+
+    def batch_tasks(self, names: Any) -> dict[str, Any]:
+        """Return the params of a job that fills the store for a variant by batches."""
+        units = self._by_batch[names.model, names.variant]
+        shards = [shard for unit in units for shard in self.shards[unit]]
+        return {
+            "shards": [self.shard_params(shard) for shard in shards],
+            "files": {unit.probe: self.shard_inputs(unit) for unit in units},
+            "module": self.endpoint(units[0]).batches,
+        }
+
+    def batch_texts(self, names: Any) -> list[str]:
+        """Return the instruments and persona sets that a variant's batches ask about."""
+        units = self._by_batch[names.model, names.variant]
+        return sorted({file for unit in units for file in self.shard_inputs(unit).values()})
+
+    def batch_again(self, names: Any) -> bool:
+        """Return whether shards are to be answered from a store that was moved or deleted."""
+        units = self._by_batch[names.model, names.variant]
+        stream = Settings.of(self.run_settings(units[0])).stream
+        if stream_folder(Path(self.places.store), stream).is_dir():
+            return False
+        return any(not Path(file).is_file() for unit in units for file in self.shard_files(unit))
+
+    def batch_settings(self) -> dict[str, dict[str, Any]]:
+        """Return the run settings of jobs that fill the store by batches, by model and variant."""
+        return {
+            " ".join(names): {"probes": {unit.probe: self.run_settings(unit) for unit in units}}
+            for names, units in self._by_batch.items()
+        }
 
     @cached_property
     def asked(self) -> list[Unit]:

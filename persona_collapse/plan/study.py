@@ -49,6 +49,7 @@ class Plan:
             "external_resource": fetching,
             "fetch_dataset": fetching,
             "answer_shard": answering,
+            "fill_by_batch": self.answers.batch_settings(),
             "check_variant": self.misalignment.run_settings(),
             "upload_dataset": self.finetunes.uploads(),
             "make_variant": {

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 LARGEST = 2**31 - 1  # of the numbers that servers send; larger ones are errors
+BATCH = "batch-"  # begins the names of files that hold the replies of a batch
 Alternatives = tuple[tuple[str, float | None], ...]
 
 
@@ -62,6 +63,11 @@ class Attempt:
     def order(self) -> tuple[str, str, int]:
         """Sort key; readers take the first valid answer in this order."""
         return (self.created_at, *self.source)
+
+    @property
+    def in_batch(self) -> bool:
+        """Whether it was answered in a batch, at half price: the name of its file says so."""
+        return self.source[0].startswith(BATCH)
 
     @property
     def has_text(self) -> bool:

@@ -5,7 +5,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,35 @@ class Writer:
             f"{text}. Its last answers, already paid, are in {name}: free space, move that file "
             f"into {self.folder}, and run the same command again"
         )
+
+
+def write_whole(
+    root: Path,
+    stream: dict[str, Any],
+    name: str,
+    attempts: Sequence[Attempt],
+    about: dict[str, Any],
+) -> Path:
+    """Write a file of its own for attempts that came together, completely or not at all.
+
+    The name says which they are: written again, they replace themselves.
+    """
+    path = stream_folder(root, stream) / f"{name}.jsonl"
+    header = header_line(
+        {**stream, **about, "host": socket.gethostname(), "pid": os.getpid(), "at": now()},
+        {attempt.cell for attempt in attempts},
+    )
+    lines = [with_checksum(attempt.to_line()) for attempt in attempts]
+    end = with_checksum(END + json.dumps(now()).encode() + b"}\n")
+    try:
+        write_atomically(path, b"".join([header, *lines, end]))
+        sync_folder(path.parent)
+    except OSError as fault:
+        raise UserError(
+            f"{path.parent}: {fault.strerror}: answers cannot be stored there. Free space on that "
+            "disk and run the same command again: the server keeps what it answered"
+        ) from None
+    return path
 
 
 def _saved(content: bytes, folder: Path | None) -> str:

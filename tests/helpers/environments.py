@@ -15,7 +15,7 @@ from persona_collapse.plan.code import PACKAGE, modules_behind
 from tests.conftest import ROOT
 
 ASKING = ROOT / "workflow" / "envs" / "asking.yml"
-SCRIPTS = ("answer_shard", "check_variant", "upload_dataset", "make_variant")
+SCRIPTS = ("answer_shard", "fill_by_batch", "check_variant", "upload_dataset", "make_variant")
 ROOMS = ("endpoints", "misalignment", "finetuning")  # imported by name
 
 HEAD = """\

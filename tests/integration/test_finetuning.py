@@ -20,7 +20,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning.backends.openai import OpenAIBackend
 from persona_collapse.finetuning.runner import Runner
 from tests.conftest import ROOT
-from tests.helpers import scripted_tuning as scripted
+from tests.helpers import scripted_files as scripted
 from tests.helpers.scripted_tuning import STEPS, TuningServer
 from tests.helpers.tuning_driver import CONTENT, small_runner
 
