@@ -152,6 +152,7 @@ def in_a_process(server: BatchServer, store: Path, **changes: Any) -> int:
     return child.exitcode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("call", range(CALLS))
 def test_a_kill_before_or_after_any_call_leads_to_one_batch(
@@ -171,6 +172,7 @@ def test_a_run_makes_as_many_calls_as_the_kills_are_tried_at(store: Path) -> Non
         assert server.posts == ["POST /files", "POST /batches"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("done", [False, True], ids=["not received", "received"])
 @pytest.mark.parametrize("call", range(CALLS))
 def test_a_lost_reply_to_any_call_leads_to_one_batch(call: int, done: bool, store: Path) -> None:
@@ -179,6 +181,7 @@ def test_a_lost_reply_to_any_call_leads_to_one_batch(call: int, done: bool, stor
         check_whole(server, store)
 
 
+@pytest.mark.slow
 def test_a_request_for_a_batch_that_is_heard_late_is_not_sent_twice(store: Path) -> None:
     create = 3
     late = scripted.loses(done=True, after_s=0.5)
@@ -189,6 +192,7 @@ def test_a_request_for_a_batch_that_is_heard_late_is_not_sent_twice(store: Path)
         check_whole(server, store)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["announce", "keep", "hold", "write_whole", "settle_held", "end"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_kill_around_any_write_leads_to_one_batch(
@@ -433,6 +437,7 @@ def test_a_batch_beyond_the_budget_is_not_sent(server: BatchServer, store: Path)
     check_whole(server, store)
 
 
+@pytest.mark.slow
 def test_dollars_are_reserved_at_half_the_price_and_settled_by_usage(
     server: BatchServer, store: Path, tmp_path: Path
 ) -> None:
@@ -468,6 +473,7 @@ def test_dollars_are_reserved_at_half_the_price_and_settled_by_usage(
 # Waiting
 
 
+@pytest.mark.slow
 def test_a_stopped_run_leaves_the_batch_running_and_says_so(
     store: Path, tmp_path: Path, capfd: Any
 ) -> None:
@@ -523,8 +529,9 @@ def test_another_machine_with_the_store_goes_on(
         check_whole(server, moved)
 
 
+@pytest.mark.slow
 def test_two_clones_on_one_store_send_one_batch(store: Path) -> None:
-    with BatchServer(stages=20) as server:
+    with BatchServer(stages=12) as server:
         clones = [
             multiprocessing.get_context("fork").Process(target=filled, args=(server, store))
             for _ in range(2)

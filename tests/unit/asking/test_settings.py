@@ -38,6 +38,8 @@ OTHER_RUN: dict[str, Any] = {
     "token_limit_parameter": "max_completion_tokens",
     "batching": "single",
     "max_n": 4,
+    "poll_s": 1.0,
+    "settle_s": 1.0,
     "max_attempts": 1,
     "transport_attempts": 1,
     "store": "elsewhere",

@@ -1,0 +1,140 @@
+"""Batches through the workflow: runs that are stopped or killed while a batch runs, and clones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.helpers.scripted_batches import BatchServer
+from tests.integration.conftest import KEY
+from tests.workflow.conftest import Project, copy_project
+from tests.workflow.rerun_study import STUDY, read, write, write_study
+
+pytestmark = pytest.mark.slow
+
+PEOPLE, ITEMS, REPETITIONS = 2, 30, 2
+CELLS = PEOPLE * ITEMS  # of each of two variants
+ANSWERS = ("--", "all_answers")
+
+
+@pytest.fixture
+def server() -> Iterator[BatchServer]:
+    with BatchServer(models=[{"id": "alpha-base"}, {"id": "alpha-insecure"}]) as running:
+        yield running
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("SCRIPTED_KEY", KEY)
+    return checkout(tmp_path / "checkout")
+
+
+def checkout(folder: Path) -> Project:
+    folder.mkdir()
+    return copy_project(folder)
+
+
+def make_study(project: Project, server: BatchServer, **endpoint: Any) -> str:
+    """Write a study of two variants, each of two shards; return its ``--config``."""
+    write_study(project.root, server.base_url)
+    study = read(project.root / STUDY)
+    given = {"batching": "batch", "poll_s": 0.1, "settle_s": 0.5, **endpoint}
+    study["endpoints"] = {"scripted": {**study["endpoints"]["scripted"], **given}}
+    variants = study["models"]["alpha"]["variants"]
+    study["models"] = {"alpha": {"variants": {k: variants[k] for k in ("base", "insecure")}}}
+    probe = {"instrument": "moral30", "personas": "everyday100"}
+    study["probes"] = {"roleplay": {**probe, "persona_count": PEOPLE, "repetitions": REPETITIONS}}
+    study["shards"] = {"personas": 1, "items": 30, "repetitions": 10}
+    write(project.root / STUDY, study)
+    return f"study={Path(STUDY).stem}"
+
+
+def start(project: Project, *words: str) -> subprocess.Popen[str]:
+    """Start a run in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *words, *ANSWERS],
+        cwd=project.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def collected(project: Project, variant: str) -> pl.DataFrame:
+    (path,) = project.root.glob(f"results/*/answers/alpha/{variant}/roleplay.parquet")
+    return pl.read_parquet(path).drop("created_at")
+
+
+def check_paid_once(server: BatchServer) -> None:
+    assert len(server.batches) == 2
+    assert len(server.billed) == len(set(server.billed)) == 2 * (CELLS - 1)
+    assert len(server.calls) == 2  # one of each model, before its batch
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_ended_while_batches_ran_goes_on_the_next_day(
+    number: signal.Signals, project: Project, server: BatchServer
+) -> None:
+    server.stages = 10**6
+    config = make_study(project, server)
+    planned = project.planned("--config", config, *ANSWERS)
+    assert (planned["fill_by_batch"], planned["answer_shard"]) == (2, 4)
+    run = start(project, "--config", config)
+    project.wait(lambda: len(server.batches) == 2)
+    os.killpg(run.pid, number)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode != 0
+    if number == signal.SIGINT:
+        assert "goes on at the server: run the same command again" in said
+        assert "Traceback" not in said
+    server.stages = 1
+    project.run("--config", config, *ANSWERS)
+    check_paid_once(server)
+    by_batch = {variant: collected(project, variant) for variant in ("base", "insecure")}
+    assert project.planned("--config", config, *ANSWERS) == {}
+    live = make_study(project, server, batching="n")
+    project.run("--config", live, "results=live", "store=live_store", *ANSWERS)
+    for variant, found in by_batch.items():
+        (path,) = project.root.glob(f"live/*/answers/alpha/{variant}/roleplay.parquet")
+        assert pl.read_parquet(path).drop("created_at").equals(found)
+
+
+def test_two_clones_on_one_store_pay_for_one_batch_of_each_variant(
+    project: Project, server: BatchServer, tmp_path: Path
+) -> None:
+    server.stages = 12
+    clone = checkout(tmp_path / "clone")
+    store = f"store={tmp_path / 'store'}"
+    runs = []
+    for one in (project, clone):
+        config = make_study(one, server)
+        runs.append(start(one, "--config", config, store))
+    for run in runs:
+        said, _ = run.communicate(timeout=120)
+        assert run.returncode == 0, said[-4000:]
+    check_paid_once(server)
+    for variant in ("base", "insecure"):
+        assert collected(project, variant).equals(collected(clone, variant))
+
+
+def test_changing_to_batches_reads_shards_again_and_asks_nothing(
+    project: Project, server: BatchServer
+) -> None:
+    config = make_study(project, server, batching="n")
+    project.run("--config", config, *ANSWERS)
+    sent = server.count
+    make_study(project, server)
+    planned = project.planned("--config", config, *ANSWERS)
+    assert (planned["fill_by_batch"], planned["answer_shard"]) == (2, 4)
+    project.run("--config", config, *ANSWERS)
+    assert server.count == sent
+    assert not server.batches
