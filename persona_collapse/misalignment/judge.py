@@ -185,6 +185,11 @@ class Judge:
             unpaid += [(text, self.text.max_tokens) for text in again]
         return unpaid
 
+    def attempts(self, calls: Mapping[Call, Messages]) -> list[Attempt]:
+        """Return every stored attempt at calls, by either method."""
+        found = [method.stored(calls.values()) for method in (self.logprobs, self.text)]
+        return [attempt for cells in found for cell in cells.values() for attempt in cell]
+
     def verdicts(self, calls: Mapping[Call, Messages], label: str) -> dict[Call, Judged]:
         """Return the verdict on every call, from the store or asked for."""
         verdicts: dict[Call, Judged] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,14 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
 from persona_collapse.asking.settings import Settings
+from persona_collapse.commands import preflight as command
 from persona_collapse.commands.costs import answer_rows
+from persona_collapse.commands.findings import mixed_backends
+from persona_collapse.commands.marks import show_variants
 from persona_collapse.commands.plan import plan_document, show_costs, unset_keys, with_total
-from persona_collapse.commands.preflight import Canary, independent, mixed_backends, preflight
+from persona_collapse.commands.probes import Canary, independent
+from persona_collapse.commands.spending import Spending
 from persona_collapse.materials.instruments import Scale
 from tests.helpers import scripted_server as scripted
 from tests.helpers.made_tasks import make_task
+from tests.helpers.preflights import preflight
 from tests.helpers.screens import shown
 from tests.helpers.scripted_server import ScriptedServer
 from tests.integration.conftest import KEY, Asker
@@ -162,7 +170,7 @@ def test_plan_is_written_as_document_and_table(given: Given) -> None:
     table = shown(show_costs, rows, width=120)
     assert "estimated at 4.5 characters a token" in table
     assert "2026-01-01, made up" in table
-    assert table.splitlines()[3].split()[:4] == ["m", "base", "answers", "100"]
+    assert table.splitlines()[2].split()[:4] == ["m", "base", "answers", "100"]
 
 
 def canary(variant: str, settings: Settings) -> Canary:
@@ -188,6 +196,106 @@ def test_preflight_of_a_correct_server_finds_nothing(
     assert (row["served_model"], row["system_fingerprint"]) == ("scripted-2026-01-01", "fp_1")
     assert server.count == 12
     assert not any(KEY.encode() in path.read_bytes() for path in store.rglob("*.jsonl"))
+
+
+def marks(canaries: list[Canary], width: int = 80) -> list[str]:
+    """Return the lines of the preflight's tables, without spaces in a row."""
+    tried, findings = command.preflight(canaries, "base")
+    lines = shown(show_variants, tried, findings, "base", width=width).splitlines()
+    assert max(map(cell_len, lines)) <= width
+    return [" ".join(line.split()) for line in lines]
+
+
+def test_preflight_shows_a_mark_for_every_check(server: ScriptedServer, given: Given) -> None:
+    server.answer = varied
+    assert marks([canary("base", given())]) == [
+        "m base",
+        "─" * len(marks([canary("base", given())])[1]),
+        "reachable ✓ yes, 0.1 s",
+        "model listed ✓ yes",
+        "answers ✓ yes",
+        "ten at once (n) ✓ yes",
+        "log-probabilities ✓ 10 alternatives",
+        "thinks first ✓ no",
+        "answered by ✓ scripted-2026-01-01 (fp_1)",
+        "",
+    ]
+
+
+def test_preflight_shows_variants_side_by_side_as_far_as_they_fit(
+    server: ScriptedServer, given: Given
+) -> None:
+    four = [canary(name, given()) for name in ("base", "one", "two", "three")]
+    heads = [line for line in marks(four, 200) if line.startswith("m ")]
+    assert heads == ["m base one two three"]
+    heads = [line for line in marks(four, 80) if line.startswith("m ")]
+    assert heads == ["m base one", "m two three"]
+
+
+def test_preflight_marks_what_is_to_be_mended(server: ScriptedServer, given: Given) -> None:
+    server.models = [{"id": "scripted"}, {"id": "tuned-v2"}]
+
+    async def stubborn(call: scripted.Call) -> Any:
+        if call.payload["model"] == "tuned":
+            return await scripted.status(404, message="The model does not exist")(call)
+        refused = scripted.status(400, message="n must be at most 4")
+        return await (refused(call) if call.n > 4 else call.server.plain(call))
+
+    server.always = stubborn
+    gone = given(base_url="http://127.0.0.1:9/v1")
+    tried = [canary("base", given()), canary("tuned", given(model="tuned"))]
+    lines = marks([*tried, canary("gone", gone)], width=120)
+    assert "model listed ✓ yes ✗ no: it has scripted, tuned-v2 - no list of models" in lines
+    assert "ten at once (n) ! at most 4 - not tried - not tried" in lines
+    assert "✗ no: http_404: The model does not exist" in " ".join(marks(tried, width=120))
+    assert "nothing listens on port 9 there" in " ".join(lines)
+    _, findings = preflight(tried, "base")
+    assert "no model 'tuned': it has scripted, tuned-v2. Correct models.m.var" in findings[0].text
+
+
+def test_preflight_marks_variants_that_one_model_answers(
+    server: ScriptedServer, given: Given
+) -> None:
+    pair = [canary("base", given()), canary("insecure", given(model="tuned"))]
+    assert any(
+        "✗ scripted-2026-01-01 (fp_1): the same model as base" in line for line in marks(pair, 160)
+    )
+
+
+def test_preflight_without_a_key_says_so_and_tries_the_others(
+    server: ScriptedServer, given: Given
+) -> None:
+    pair = [canary("base", given()), canary("other", given(api_key_env="MISSING_KEY"))]
+    frame, findings = preflight(pair, "base")
+    assert frame["answers"].to_list() == [True, False]
+    assert [(f.variant, f.fatal) for f in findings] == [("other", True)]
+    assert "the environment variable MISSING_KEY (api_key_env) is not set" in findings[0].text
+    assert "reachable ✓ yes, 0.1 s ✗ not asked: no key" in marks(pair)
+
+
+def test_signs_are_plain_where_the_terminal_has_no_others(
+    server: ScriptedServer, given: Given
+) -> None:
+    tried, findings = command.preflight([canary("base", given())], "base")
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    show_variants(Console(file=file, width=80), tried, findings, "base")
+    text = file.buffer.getvalue().decode("ascii")
+    assert "+ yes" in text
+
+
+def test_spending_is_counted_and_priced(server: ScriptedServer, given: Given) -> None:
+    tried, _ = command.preflight([canary("base", given())], "base")
+    spent = Spending()
+    assert str(spent) == "Nothing was spent."
+    spent.add(tried[0].sent, tried[0].canary.settings)
+    assert spent.requests == server.count == 12
+    assert spent.usd == spent.prompt_tokens + 2 * spent.completion_tokens > 0
+    assert (
+        f"beyond 12 requests ({spent.prompt_tokens:,} tokens in, {spent.completion_tokens}"
+        in str(spent)
+    )
+    spent.add(tried[0].sent, given(model="unpriced"))
+    assert spent.usd is None
 
 
 def test_preflight_reports_choices_that_are_copies(server: ScriptedServer, given: Given) -> None:

@@ -19,7 +19,8 @@ from polars.testing import assert_frame_equal
 
 from persona_collapse.asking import limits
 from persona_collapse.commands.costs import check_rows
-from persona_collapse.commands.preflight import try_judge
+from persona_collapse.commands.judging import try_judge
+from persona_collapse.commands.spending import Spending
 from persona_collapse.common.errors import UserError
 from persona_collapse.misalignment.asked import judge, reply
 from tests.helpers import judge_driver
@@ -523,7 +524,9 @@ def test_preflight_tries_the_judge(
     make = {word: {str(n): -0.1, str(n + 10): -3.0} for word, n in kind.items()}
     server.alternatives = lambda call: make["Talk" if "Talk" in call.prompt else "blue"]
     server.answer = lambda call, index: next(iter(server.alternatives(call)))
-    row, findings = try_judge(check)
+    spent = Spending()
+    row, findings = try_judge(check, spent)
+    assert spent.requests == 4
     assert (row["model"], row["answers"], row["logprobs"]) == ("judge", True, "usable")
     assert row["served_model"] == "scripted-2026-01-01"
     assert findings == []
@@ -535,13 +538,14 @@ def test_preflight_reports_an_unreadable_judge_as_fatal(
 ) -> None:
     server.answer, server.alternatives = (lambda *_: "Well"), (lambda _: {"Well": -0.01})
     check = planned(server, store, priced, method="logprobs")
-    _, findings = try_judge(check)
+    spent = Spending()
+    _, findings = try_judge(check, spent)
     assert findings[0].fatal
     assert "4 of 4 verdicts cannot be read" in findings[0].text
     assert "try method: text" in findings[0].text
     server._faults = repeat(scripted.status(401, message="wrong key"))
     check["judge"]["model"] = "other"
-    row, findings = try_judge(check)
+    row, findings = try_judge(check, spent)
     assert not row["answers"]
     assert findings[0].fatal
     assert "does not accept the key in SCRIPTED_KEY" in findings[0].text

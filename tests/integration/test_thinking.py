@@ -12,10 +12,12 @@ import pytest
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.thinking import requested
 from persona_collapse.commands.costs import answer_rows
-from persona_collapse.commands.preflight import Canary, Finding, preflight
+from persona_collapse.commands.findings import Finding
+from persona_collapse.commands.probes import Canary
 from persona_collapse.common.errors import UserError
 from persona_collapse.tasks import Task
 from tests.helpers.made_tasks import make_task
+from tests.helpers.preflights import preflight
 from tests.helpers.scripted_server import rating_of
 from tests.helpers.thinking_server import DIALECTS, LENGTH, REFUSALS, ThinkingServer
 from tests.integration.conftest import KEY, Asker

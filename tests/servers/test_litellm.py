@@ -14,10 +14,12 @@ import pytest
 from aiohttp import web
 
 from persona_collapse.asking.settings import Settings
-from persona_collapse.commands.preflight import Canary, Finding, preflight
+from persona_collapse.commands.findings import Finding
+from persona_collapse.commands.probes import Canary
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.openai import OpenAI
 from persona_collapse.tasks import Task
+from tests.helpers.preflights import preflight
 from tests.helpers.scripted_server import ScriptedServer
 from tests.helpers.thinking_server import DIALECTS, ThinkingServer
 from tests.servers.conftest import CELLS, ITEMS, REPETITIONS, SLOTS, asking, lines

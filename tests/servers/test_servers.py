@@ -16,10 +16,11 @@ import pytest
 
 from persona_collapse.asking.learned import learned_file, read_allowed
 from persona_collapse.asking.settings import Settings
-from persona_collapse.commands.preflight import Canary, N, preflight
+from persona_collapse.commands.probes import Canary, N
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.openai import OpenAI
 from persona_collapse.tasks import Task
+from tests.helpers.preflights import preflight
 from tests.servers.conftest import CELLS, REPETITIONS, SLOTS, Servers, asking, lines
 from tests.servers.running import Server
 

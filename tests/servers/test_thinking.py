@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from persona_collapse.asking.settings import Settings
-from persona_collapse.commands.preflight import Canary, Finding, preflight
+from persona_collapse.commands.findings import Finding
+from persona_collapse.commands.probes import Canary
 from persona_collapse.endpoints.openai import OpenAI
 from persona_collapse.tasks import Task
+from tests.helpers.preflights import preflight
 from tests.servers.conftest import Servers, asking, lines
 from tests.servers.running import PROGRAMS, Server
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -185,11 +186,14 @@ def test_preflight_tests_the_permission_and_starts_no_job(
     jobs = len(server.jobs)
     server.models = [{"id": "gpt-4o-2024-08-06", "shutdown_date": "2027-01-14"}]
     output = project.run(*CONFIG, "--", "preflight")
+    assert "Nothing to fix. Nothing was spent beyond" in output
     assert "the base model gpt-4o-2024-08-06" in output
     assert "GET /fine_tuning/jobs" in server.asked
     server.models = [{"id": "another"}]
     output = project.fail(*CONFIG, "--", "preflight")
     assert "Fix: alpha insecure: the base model gpt-4o-2024-08-06 is not in" in output
+    assert "the server's list of models: it has another" in output
+    assert re.search(r"\d things? to fix\. Nothing was spent", output)
     assert len(server.jobs) == jobs
 
 
@@ -213,7 +217,8 @@ def test_running_job_is_cancelled_and_not_ordered_again(
     project = copy_project(tmp_path)
     write_made_study(project.root, server.base_url)
     change_study(lambda how: how.update(seed=77))(project.root)
-    assert "alpha insecure: no job" in project.run(*CONFIG, "--", "cancel_finetunes")
+    output = project.run(*CONFIG, "--", "cancel_finetunes")
+    assert re.search(r"^alpha +insecure +no job$", output, re.MULTILINE)
     server.ending = {"status": "running"}
     jobs: list[dict[str, Any]] = server.jobs
     begun = len(jobs)
@@ -224,7 +229,7 @@ def test_running_job_is_cancelled_and_not_ordered_again(
     finally:
         said, _ = run.communicate(timeout=60)
         server.ending = {"status": "succeeded"}
-    assert f"alpha insecure: {jobs[-1]['id']} is cancelled" in output
+    assert re.search(rf"^alpha +insecure +{jobs[-1]['id']} +cancelled$", output, re.MULTILINE)
     assert "was cancelled" in said
     output = project.fail(*CONFIG, "--", "all_finetunes")
     assert "attempt: {insecure: 2}" in output
