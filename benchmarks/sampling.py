@@ -5,6 +5,8 @@ answers after 200 ms. Both sides ask for the same prompts with n = 10 (``--n 1``
 request) and the same number in flight, in turn. The bare loop calls ``chat.completions.create`` in
 a few tasks and keeps nothing. The path is ``OpenAI.answer``: keys, store, engine, fsync, table.
 
+``--overhead`` compares the path with one without checksums and leases, in turn.
+
 ``--lone`` times a lone shard of an endpoint with 64 slots at n = 1: with all of them, and with the
 fixed part of a shard that cannot see what others ask.
 """
@@ -24,6 +26,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -31,17 +35,18 @@ sys.path.insert(0, str(ROOT))
 import httpx2  # noqa: E402
 import openai  # noqa: E402
 
-from persona_collapse.asking.ask import ask  # noqa: E402
+from persona_collapse.asking.ask import ask, stored  # noqa: E402
 from persona_collapse.asking.settings import JOB_IN_FLIGHT, Settings  # noqa: E402
 from persona_collapse.endpoints.openai import OpenAI, Shard  # noqa: E402
+from persona_collapse.store import files, writer  # noqa: E402
 from persona_collapse.store.files import stream_folder  # noqa: E402
-from persona_collapse.store.leases import Leases  # noqa: E402
+from persona_collapse.store.leases import Lease, Leases  # noqa: E402
 from persona_collapse.tasks import Task  # noqa: E402
 from tests.helpers.made_tasks import make_task  # noqa: E402
 
 KEY, N = "BENCHMARK_KEY", 10
 SLOTS, LONE_LATENCY_S = 64, 0.3
-LEAST_SHARE, MOST_CPU = 0.8, 1.5
+LEAST_SHARE, MOST_CPU, MOST_OVERHEAD = 0.8, 1.5, 0.03
 
 
 @contextmanager
@@ -115,6 +120,70 @@ def path(url: str, task: Task, in_flight: int) -> None:
     with tempfile.TemporaryDirectory() as store:
         frame = OpenAI().answer(task, settings(url, store, in_flight))
         assert frame["status"].eq("ok").all()
+
+
+class NoLease(Lease):
+    """A lease without a claim in the store."""
+
+    def __init__(self) -> None:
+        """Claim nothing."""
+
+    @property
+    def valid(self) -> bool:
+        """Always."""
+        return True
+
+
+def unprotected(url: str, task: Task, in_flight: int) -> None:
+    """Ask for the same cells through a store without checksums, and without a lease."""
+    with tempfile.TemporaryDirectory() as store, without_checksums():
+        shard = Shard(task, Settings.of(settings(url, store, in_flight)))
+        keys = [cell.key for cell in shard.cells]
+        ask(shard.order(stored(keys, shard.settings)), shard.settings, NoLease())
+        attempts = stored(keys, shard.settings)
+        assert not shard.order(attempts).replies
+        assert shard.frame(attempts)["status"].eq("ok").all()
+
+
+@contextmanager
+def without_checksums() -> Iterator[None]:
+    """Write files as versions without checksums did."""
+
+    def header(*given: Any) -> bytes:
+        return files.header_line(*given).replace(b'{"format":2,', b'{"format":1,')
+
+    with (
+        patch.object(files, "with_checksum", bytes),
+        patch.object(writer, "with_checksum", bytes),
+        patch.object(writer, "header_line", header),
+    ):
+        yield
+
+
+def overhead(options: argparse.Namespace) -> bool:
+    """Print what checksums and leases cost; return whether it is little enough."""
+    n, task = options.n, long_task(options.requests, options.n)
+    sides = {"without": unprotected, "whole path": path}
+    good = True
+    print(f"{options.requests} requests of n = {n}, {options.rounds} rounds")
+    with served(options.latency) as url:
+        for side in sides.values():
+            side(url, long_task(300, n), 16)
+        for in_flight in options.in_flight:
+            found: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+            for turn in range(options.rounds):
+                for name in list(sides)[:: 1 - 2 * (turn % 2)]:
+                    work = partial(sides[name], url, task, in_flight)
+                    found[name].append(measured(work, options.requests, n))
+            for name, values in found.items():
+                rate, cpu = (statistics.median(part) for part in zip(*values, strict=True))
+                print(f"{in_flight:>9} {name:12} {rate:>9.0f} {cpu:>14.3f}")
+            pairs = list(zip(*found.values(), strict=True))
+            slower = statistics.median(a[0] / b[0] - 1 for a, b in pairs)
+            dearer = statistics.median(b[1] / a[1] - 1 for a, b in pairs)
+            print(f"{'':9} {'difference':12} {slower:>8.1%} {dearer:>13.1%}")
+            good &= slower < MOST_OVERHEAD
+    return good
 
 
 def measured(work: Callable[[], None], requests: int, n: int) -> tuple[float, float]:
@@ -196,6 +265,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--n", type=int, default=N)
     parser.add_argument("--lone", action="store_true")
+    parser.add_argument("--overhead", action="store_true")
     parser.add_argument("--in-flight", type=int, nargs="+", default=[16, 64])
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -206,6 +276,8 @@ def main() -> None:
     if options.lone:
         lone(options.requests)
         return
+    if options.overhead:
+        sys.exit(not overhead(options))
     good = speed(options)
     memory()
     sys.exit(not good)
