@@ -1,6 +1,7 @@
 """Data of the page's interactive parts about personas: explorer, map and game."""
 
 from collections.abc import Mapping
+from math import isinf
 from typing import Any
 
 import polars as pl
@@ -52,11 +53,12 @@ def explorer_of(answers: Mapping[str, Any], look: Look) -> dict[str, Any] | None
     }
 
 
-def map_of(places: pl.DataFrame | None, look: Look) -> dict[str, Any] | None:
+def map_of(places: pl.DataFrame | None, metrics: pl.DataFrame, look: Look) -> dict[str, Any] | None:
     """Return the persona map's data, or None where no model has a plane.
 
     ``places`` are the rows of ``persona_map.csv``. Coordinates and SDs become integers of
-    hundredths, one list [persona, x, y, x_sd, y_sd] per persona; shares are fractions.
+    hundredths, one list [persona, x, y, x_sd, y_sd] per persona; shares are fractions. S and R are
+    those of ``metrics.csv``.
     """
     if places is None:
         return None
@@ -71,8 +73,11 @@ def map_of(places: pl.DataFrame | None, look: Look) -> dict[str, Any] | None:
                     "persona_id",
                     (pl.col("x", "y", "x_sd", "y_sd") * 100).round().cast(pl.Int64).fill_null(0),
                 )
-                entry = {"share": share, "personas": [list(row) for row in columns.iter_rows()]}
-                models.setdefault(model.key, {})[variant] = entry
+                models.setdefault(model.key, {})[variant] = {
+                    "share": share,
+                    "personas": [list(row) for row in columns.iter_rows()],
+                    **_metrics_of(metrics, model.key, variant, look),
+                }
     models = {key: entry for key, entry in models.items() if look.baseline in entry}
     if not models:
         return None
@@ -83,6 +88,15 @@ def map_of(places: pl.DataFrame | None, look: Look) -> dict[str, Any] | None:
         "variants": [{"name": name, **mark} for name, mark in marks_of(look).items()],
         "planes": models,
     }
+
+
+def _metrics_of(
+    metrics: pl.DataFrame, model: str, variant: str, look: Look
+) -> dict[str, float | str | None]:
+    """Return S and R of all items; JSON has no infinite number."""
+    rows = metrics.filter(model=model, variant=variant, probe=look.roleplay, domain="overall")
+    values = rows.select("S", "R").row(0, named=True) if rows.height else {"S": None, "R": None}
+    return {k: "inf" if v is not None and isinf(v) else v for k, v in values.items()}
 
 
 def game_of(

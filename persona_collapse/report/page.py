@@ -84,7 +84,7 @@ def build_page(
     # What each interactive part shows; None where the study has nothing for it.
     data = {
         "explorer": explorer_of(single, look),
-        "map": map_of(frames.get("persona_map"), look),
+        "map": map_of(frames.get("persona_map"), frames["metrics"], look),
         "game": game_of(single, frames.get("identification"), look),
         "replies": None if replies is None else reader_of(replies, labels, marks),
     }

@@ -326,10 +326,13 @@ def test_slider_moves_each_persona_from_base_to_the_variant(browser: Browser, pa
         middle = [(a + b) / 2 for a, b in zip(places[0][who], places[100][who], strict=True)]
         assert places[50][who] == pytest.approx(middle, abs=0.2)
     shares = table.unique("variant").with_columns(held=pl.col("x_share") + pl.col("y_share"))
-    text = element(browser, "map-share").text
-    for variant in ("base", "insecure"):
-        held = shares.filter(variant=variant)["held"].item()
-        assert f"{round(100 * held)}% of the variance between personas in {variant}" in text
+    numbers = browser.driver.find_elements(By.CSS_SELECTOR, "#map-numbers tr")
+    held = [
+        round(100 * shares.filter(variant=name)["held"].item()) for name in ("base", "insecure")
+    ]
+    assert numbers[0].text == "base insecure"
+    assert numbers[1].text == "S 0.80 1.30"
+    assert numbers[3].text == f"in the plane {held[0]} % {held[1]} %"
 
 
 def test_map_names_a_persona_and_opens_it(browser: Browser, pages: Pages) -> None:
@@ -370,8 +373,8 @@ def test_game_shows_a_personas_answers_and_counts_right_choices(
     page = pages(models=2)
     browser.open(page)
     rate = element(browser, "game-rate").text
-    assert "Guessing is right in 25% of rounds." in rate
-    assert "recognise 80% (95% interval 70% to 88%) of the personas among four" in rate
+    assert "Guessing is right in 25 % of rounds." in rate
+    assert "recognise 80 % [70, 88] of the personas among four" in rate
     right = 0
     for rounds in range(1, 4):
         browser.run("document.getElementById('game-start').click()")
@@ -381,7 +384,7 @@ def test_game_shows_a_personas_answers_and_counts_right_choices(
             )
         )
         labels = browser.run(
-            "return [...document.querySelectorAll('#game-round svg')].map((svg) => [Number("
+            "return [...document.querySelectorAll('#game-round li svg')].map((svg) => [Number("
             "svg.closest('li').dataset.item), svg.querySelectorAll('.dot').length])"
         )
         browser.run("document.querySelector('.options button').click()")
@@ -394,7 +397,7 @@ def test_game_shows_a_personas_answers_and_counts_right_choices(
         for item, dots in labels:
             assert dots == answers.filter(pl.col("rating").is_not_null(), item_id=item).height
         score = element(browser, "game-score").text
-        assert score == f"You: {right} of {rounds} right ({round(100 * right / rounds)}%)."
+        assert score == f"You: {right} of {rounds} right ({round(100 * right / rounds)} %)."
 
 
 def test_a_study_of_the_baseline_alone_has_explorer_and_map_without_a_slider(
@@ -403,5 +406,7 @@ def test_a_study_of_the_baseline_alone_has_explorer_and_map_without_a_slider(
     visit(browser, pages(models=1, variants=1), "#explorer/m0/2")
     persona(browser, "Persona 2 ")
     assert not element(browser, "map-slider").is_displayed()
-    assert "of the variance between personas in base;" in element(browser, "map-share").text
+    assert element(browser, "map-numbers").text.endswith(
+        "\nbase\nS 0.80\nR 10.0\nin the plane 83 %"
+    )
     assert browser.logs() == []

@@ -66,7 +66,7 @@ if ($("explorer-data")) {
 
   const fixed = (value, digits = 1) => (Number.isFinite(value) ? value.toFixed(digits) : "–");
   const spoken = (name, { weights, outcomes, n, exact }) => {
-    const share = (weight) => (exact ? `${Math.round((100 * weight) / n)}% ` : weight > 1 ? `${weight} times ` : "");
+    const share = (weight) => (exact ? `${Math.round((100 * weight) / n)} % ` : weight > 1 ? `${weight} times ` : "");
     const ratings = weights.map(([rating, weight]) => `${share(weight)}${+rating.toFixed(2)}`);
     const none = Object.entries(outcomes).map(([outcome, count]) => `${count} ${outcome}`);
     return `${name}: ${[...ratings, ...none].join(", ")}`;
@@ -92,8 +92,8 @@ if ($("explorer-data")) {
     const steps = high - low > 10 ? 4 : high - low;
     return Array.from({ length: steps + 1 }, (_, place) => low + (place * (high - low)) / steps);
   };
-  // Draws the answers to an item, a row per variant: `rows` are [variant, cell].
-  const strip = (rows, probe, withNone) => {
+  // Draws the answers to an item, a row per variant: `rows` are [variant, cell]; an average is a line.
+  const strip = (rows, probe, withNone, average) => {
     const [low, high] = probes[probe].scale;
     const step = WIDE / (high - low);
     const at = (rating) => LEFT + (rating - low) * step;
@@ -136,6 +136,9 @@ if ($("explorer-data")) {
       bottom = floor + 3;
     }
     for (const rating of ticks(probe)) draw(grid, "line", { x1: at(rating), x2: at(rating), y1: 0, y2: bottom });
+    if (average !== undefined) {
+      draw(grid, "line", { class: "average", x1: at(average), x2: at(average), y1: 0, y2: bottom });
+    }
     if (withNone) {
       const x = LEFT + WIDE + 16;
       draw(grid, "rect", { x, y: 0, width: NONE, height: bottom });

@@ -100,7 +100,7 @@ const show = async () => {
   );
   const groups = grouped(rows, probe).map(([heading, places]) => {
     const average = (cells) => mean(places.map((item) => cells(who, item).mean).filter(Number.isFinite));
-    const list = make("ul", {}, ...places.map((item) => {
+    const list = make("ul", { className: "items" }, ...places.map((item) => {
       const text = make("div", {}, make("p", {}, items[item].text), values(all[item].map(([name, found]) => [name, spread(found)])));
       const entry = make("li", {}, text, strip(all[item], probe, withNone));
       entry.dataset.item = items[item].id;

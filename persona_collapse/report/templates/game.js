@@ -1,10 +1,11 @@
 // "Who is this?": which of four personas gave these answers?
 const { rates, first, choices } = JSON.parse($("game-data").textContent);
-const { data, probes, loadAll, strip, values, fixed, address } = shared.answers;
+const { data, probes, loadAll, strip, axis, fixed, address } = shared.answers;
 const probe = data.home;
 const MOST_ITEMS = 8;
 const score = { right: 0, rounds: 0 };
-const percent = (value) => `${Math.round(100 * value)}%`;
+const rounded = (value) => Math.round(100 * value);
+const percent = (value) => `${rounded(value)} %`;
 const asked = (model, variant) =>
   data.units.some((unit) => unit.model === model && unit.variant === variant && unit.probe === probe);
 const mean = (list) => list.reduce((sum, value) => sum + value, 0) / list.length;
@@ -13,7 +14,7 @@ const mean = (list) => list.reduce((sum, value) => sum + value, 0) / list.length
 const rate = () => {
   const variant = $("game-variant").value;
   const row = rates[$("game-model").value]?.[variant];
-  const range = (name) => `${percent(row[name])} (95% interval ${percent(row[`${name}_lo`])} to ${percent(row[`${name}_hi`])})`;
+  const range = (name) => `${percent(row[name])} [${rounded(row[`${name}_lo`])}, ${rounded(row[`${name}_hi`])}]`;
   const parts = [`Guessing is right in ${percent(1 / choices)} of rounds.`];
   if (row && row.of_four !== null) {
     parts.push(
@@ -58,10 +59,10 @@ const start = async () => {
   const apart = (item) => Math.abs(cells(who, item).mean - average[item]);
   const told = items.map((_, item) => item).sort((a, b) => apart(b) - apart(a)).slice(0, MOST_ITEMS);
   const withNone = told.some((item) => Object.keys(cells(who, item).outcomes).length);
-  const list = make("ul", { className: "told" }, ...told.map((item) => {
+  const list = make("ul", { className: "items told" }, ...told.map((item) => {
     const rows = [[variant, cells(who, item)]];
     const beside = make("p", { className: "values" }, `mean ${fixed(rows[0][1].mean)}, all personas ${fixed(average[item])}`);
-    const entry = make("li", {}, make("div", {}, make("p", {}, items[item].text), beside), strip(rows, probe, withNone));
+    const entry = make("li", {}, make("div", {}, make("p", {}, items[item].text), beside), strip(rows, probe, withNone, average[item]));
     entry.dataset.item = items[item].id;
     return entry;
   }));
@@ -92,7 +93,8 @@ const start = async () => {
   group.setAttribute("role", "group");
   group.setAttribute("aria-label", "Whose answers are these?");
   $("game-round").replaceChildren(
-    make("p", { className: "values sums" }, "Mean per group of items (all personas): ", ...sums),
+    make("p", { className: "values sums" }, "Mean (of all personas): ", ...sums),
+    make("div", { className: "scales" }, axis(probe, withNone), axis(probe, withNone)),
     list,
     group,
     verdict,

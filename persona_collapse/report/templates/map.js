@@ -1,12 +1,11 @@
 // The persona map: personas in the plane of the baseline, moving from it to a variant.
 const { models, planes, variants, baseline, first } = JSON.parse($("map-data").textContent);
 const marks = Object.fromEntries(variants.map((variant) => [variant.name, variant]));
-const [WIDTH, HEIGHT, MARGIN] = [720, 460, 24];
+const MARGIN = 26;
 const svg = $("map-plane");
 const slider = $("map-slider");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
-const percent = (share) => (share === null ? "no" : `${Math.round(100 * share)}%`);
-svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+const percent = (share) => (share === null ? "–" : `${Math.round(100 * share)} %`);
 
 const people = shared.answers?.data.probes.find(({ name }) => name === shared.answers.data.home)?.personas ?? [];
 const nameOf = (persona) => `Persona ${persona}${people[persona] ? `. ${people[persona]}` : ""}`;
@@ -23,6 +22,8 @@ const build = () => {
   const least = (values) => values.reduce((a, b) => Math.min(a, b));
   const most = (values) => values.reduce((a, b) => Math.max(a, b));
   const [left, right, low, high] = [least(xs), most(xs), least(ys), most(ys)];
+  const [WIDTH, HEIGHT] = [svg.clientWidth, svg.clientHeight];
+  svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   const scale = Math.min((WIDTH - 2 * MARGIN) / (right - left), (HEIGHT - 2 * MARGIN) / (high - low));
   const placed = ([, x, y, wide, tall]) => [
     WIDTH / 2 + (x - (left + right) / 2) * scale,
@@ -32,19 +33,31 @@ const build = () => {
   ];
   const there = new Map(plane[end].personas.map((row) => [row[0], row]));
   svg.replaceChildren();
+  draw(svg, "text", { x: WIDTH - 8, y: HEIGHT - 8, class: "across" }).textContent = "first component →";
+  draw(svg, "text", { x: 8, y: 18 }).textContent = "↑ second component";
   draw(svg, "path", { class: "way" });
+  const layer = draw(svg, "g", { role: "presentation" });
   state.dots = plane[baseline].personas.filter(([persona]) => there.has(persona)).map((row) => {
     const [persona] = row;
     const label = nameOf(persona);
-    const group = draw(svg, "g", { role: "option", id: `map-${persona}`, "aria-label": label, "aria-selected": "false" });
+    const group = draw(layer, "g", { role: "option", id: `map-${persona}`, "aria-label": label, "aria-selected": "false" });
     const halo = draw(group, "ellipse", { class: "halo" });
     const mark = draw(group, "path", { class: "dot" });
     return { persona, group, halo, mark, from: placed(row), to: placed(there.get(persona)) };
   });
+  const ends = end === baseline ? [baseline] : [baseline, end];
+  const number = (value, digits) => (value === null ? "–" : value === "inf" ? "∞" : value.toFixed(digits));
+  const row = (tag, name, texts) => make("tr", {}, make("th", { scope: "row" }, name), ...texts.map((text) => make(tag, { className: "number" }, text)));
+  const heads = row("th", "", ends);
+  heads.firstChild.replaceWith(make("td"));
+  $("map-numbers").tHead.replaceChildren(heads);
+  $("map-numbers").tBodies[0].replaceChildren(
+    row("td", "S", ends.map((name) => number(plane[name].S, 2))),
+    row("td", "R", ends.map((name) => number(plane[name].R, 1))),
+    row("td", "in the plane", ends.map((name) => percent(plane[name].share))),
+  );
   const gone = plane[baseline].personas.length - state.dots.length;
-  const shares = end === baseline ? [baseline] : [baseline, end];
-  const held = shares.map((name) => `${percent(plane[name].share)} of the variance between personas in ${name}`);
-  $("map-share").textContent = `The plane holds ${held.join(", ")}; what lies outside it is not seen.${
+  $("map-share").textContent = `In the plane: the share of the variance between personas that it holds. What lies outside is not seen.${
     gone ? ` ${gone} personas without an answer to some item in ${end} are left out.` : ""
   }`;
   $("map-end").textContent = end;
@@ -68,7 +81,7 @@ const place = () => {
     mark.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
   }
   svg.style.setProperty("--colour", colour);
-  slider.setAttribute("aria-valuetext", `${slider.value}% of the way from ${baseline} to ${end}`);
+  slider.setAttribute("aria-valuetext", `${slider.value} % of the way from ${baseline} to ${end}`);
 };
 // Marks one persona: its name, its way from the baseline, and its mark in front.
 const choose = (at) => {
@@ -147,3 +160,9 @@ $("map-model").append(...Object.entries(models).map(([key, label]) => make("opti
 $("map-model").addEventListener("change", offer);
 $("map-variant").addEventListener("change", build);
 offer();
+let width = svg.clientWidth;
+new ResizeObserver(() => {
+  if (svg.clientWidth === width) return;
+  width = svg.clientWidth;
+  build();
+}).observe(svg);

@@ -67,7 +67,7 @@ def test_a_study_without_answers_has_no_explorer_and_no_game(folder: Path) -> No
 
 def test_map_has_the_tables_coordinates_in_hundredths_and_both_shares(folder: Path) -> None:
     places = table(folder, "persona_map")
-    data = map_of(places, look_of(2))
+    data = map_of(places, table(folder, "metrics"), look_of(2))
     assert data is not None
     found = data["planes"]["m1"]["insecure"]
     rows = places.filter(model="m1", variant="insecure")
@@ -76,17 +76,18 @@ def test_map_has_the_tables_coordinates_in_hundredths_and_both_shares(folder: Pa
         row = rows.filter(persona_id=persona).row(0, named=True)
         expected = [100 * row[name] for name in ("x", "y", "x_sd", "y_sd")]
         assert values == pytest.approx(expected, abs=0.5)
+    assert (found["S"], found["R"]) == (pytest.approx(1.35), 4.0)
     assert (data["baseline"], data["first"]) == ("base", "insecure")
 
 
 def test_a_model_without_a_baselines_plane_is_not_on_the_map(folder: Path) -> None:
     places = table(folder, "persona_map")
     based = (pl.col("model") == "m0") & (pl.col("variant") == "base")
-    data = map_of(places.filter(~based), look_of(2))
+    data = map_of(places.filter(~based), table(folder, "metrics"), look_of(2))
     assert data is not None
     assert list(data["models"]) == ["m1"]
-    assert map_of(places.clear(), look_of(2)) is None
-    assert map_of(None, look_of(2)) is None
+    assert map_of(places.clear(), table(folder, "metrics"), look_of(2)) is None
+    assert map_of(None, table(folder, "metrics"), look_of(2)) is None
 
 
 def test_game_compares_with_recognition_among_four_or_with_own_profiles(
