@@ -125,13 +125,12 @@ _FIGURES = [
         title="How far characters lie apart, and how much each one blurs",
         alt="Clouds of personas in a plane, one panel per variant, with the runs of each; below it "
         "S and R.",
-        caption="Of several models, the one whose S changed most. A large dot is a persona: its "
-        "mean answers, less the mean of all personas on every item, in the plane of the first two "
-        "principal components of the baseline. A small dot is one run, the answers to all items in "
-        "one repetition; without runs, an ellipse is one SD of a run. All panels have one scale. "
-        "A, B and C are at the 10th, 50th and 90th percentile of distance from the centre under "
-        "the baseline, with their runs in black. S and R are over all items, with 95 % intervals; "
-        "the last line is the plane's share of the variance between personas.",
+        caption="Of several models, the one whose S changed most. A large dot is a persona, its "
+        "mean answers less the mean over personas, a small dot one of its runs, both in the plane "
+        "of the baseline's first two principal components, on one scale. A, B and C are at the "
+        "10th, 50th and 90th percentile of distance from the centre under the baseline, with their "
+        "runs in black; without runs, ellipses are one SD of a run. S and R are over all items, "
+        "with 95 % intervals; the last line is the plane's share of the variance between personas.",
         evidence=1,
     ),
     Figure(

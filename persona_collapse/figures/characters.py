@@ -304,11 +304,10 @@ class _Drawing:
         axes.spines[:].set(visible=True, color=GRID)
         if cloud.runs:
             runs = np.vstack([own[: self.shown] for own in cloud.runs.values()])
-            _dots(axes, runs, colour, self.sizes.small)
+            _dots(axes, runs, colour, self.sizes.small, label="runs", alpha=0.4)
         else:
             _ellipses(axes, cloud.places, cloud.spreads, colour, 0.12)
-        style: Style = {"markersize": self.sizes.large, "color": colour, "markeredgewidth": 0}
-        axes.plot(*cloud.places.T, "o", label="characters", **style)
+        _dots(axes, cloud.places, colour, self.sizes.large, label="characters")
         scale = 72 * np.array([wide, tall]) / (self.high - self.low)
         for persona, letter in zip(self.marked, LETTERS, strict=False):
             self._mark(axes, cloud, persona, letter, scale)
@@ -356,20 +355,15 @@ class _Drawing:
         return min(ways, key=crowd)
 
 
-def _dots(axes: Axes, points: Points, colour: str, size: float) -> None:
-    """Draw small dots as one path of very short lines with round ends: a third of the file."""
+def _dots(axes: Axes, points: Points, colour: str, size: float, **given: Any) -> None:
+    """Draw dots as one path of very short lines with round ends: a small part of the file."""
     ends = np.repeat(points, 2, axis=0)
-    ends[1::2, 0] += 1e-4 * np.ptp(axes.get_xlim())
+    ends[1::2, 0] += 1e-6 * np.ptp(axes.get_xlim())
     path = Path(ends, [Path.MOVETO, Path.LINETO] * len(points))
     path.should_simplify = False
-    style: Style = {
-        "facecolor": "none",
-        "edgecolor": colour,
-        "linewidth": size,
-        "capstyle": "round",
-    }
     # Snapped to pixels, the lines would have no length and not be drawn.
-    axes.add_patch(PathPatch(path, alpha=0.4, label="runs", snap=False, **style))
+    style: Style = {"capstyle": "round", "snap": False, "facecolor": "none", **given}
+    axes.add_patch(PathPatch(path, edgecolor=colour, linewidth=size, **style))
 
 
 def _ellipses(axes: Axes, places: Points, spreads: Points, colour: str, alpha: float) -> None:

@@ -137,9 +137,13 @@ class _Copy:
 
 
 def _short(path: str) -> str:
-    """Return the commands of a path to a hundredth of a point, without needless spaces."""
+    """Return the commands of a path to a hundredth of a point, without needless spaces.
+
+    A line that ends where it begins is a dot with round ends: it is written as ``h0``.
+    """
 
     def rounded(number: re.Match[str]) -> str:
         return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
-    return re.sub(r"\s+(?=[A-Za-z]|$)|(?<=[A-Za-z])\s+", "", re.sub(r"-?\d+\.\d+", rounded, path))
+    path = re.sub(r"\s+(?=[A-Za-z]|$)|(?<=[A-Za-z])\s+", "", re.sub(r"-?\d+\.\d+", rounded, path))
+    return re.sub(r"M([-\d.]+ [-\d.]+)L\1(?![\d.])", r"M\1h0", path)

@@ -52,6 +52,17 @@ def test_page_fits_a_phone(
     assert browser.run("return scrollX") == 0
 
 
+def test_small_figures_fit_a_phone_without_scrolling(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=2), width=380)
+    script = (
+        "return [...document.querySelectorAll('#evidence .drawing.small')]"
+        ".map((svg) => [svg.getBoundingClientRect().width, svg.parentElement.scrollWidth])"
+    )
+    widths = browser.run(script)
+    assert widths
+    assert all(0 < drawn <= 380 and inside <= 380 for drawn, inside in widths)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("study", STUDIES[::2], ids=str)
 def test_page_has_no_serious_accessibility_violation(

@@ -42,9 +42,16 @@ def drawn(
 
 
 def line_of(figure: Figure, panel: str, label: str) -> np.ndarray[Any, Any]:
-    """Return the points of a panel's dots of that label, (n, 2)."""
+    """Return the points of the marks of that label in a panel, (n, 2)."""
     (line,) = (one for one in axes_of(figure, panel).lines if one.get_label() == label)
     return np.array(line.get_xydata())
+
+
+def dots_of(figure: Figure, panel: str, label: str) -> np.ndarray[Any, Any]:
+    """Return the places of the characters or runs in a panel, (n, 2)."""
+    patches = axes_of(figure, panel).patches
+    (dots,) = (p for p in patches if isinstance(p, PathPatch) and p.get_label() == label)
+    return np.array(dots.get_path().vertices[::2])
 
 
 def change(model: str, metric: str, percent: float, low: float | None, high: float | None) -> Any:
@@ -60,11 +67,9 @@ def test_every_character_and_every_run_is_where_the_tables_put_it() -> None:
     for variant in ("base", "secure", "insecure"):
         own = {"model": "m0", "variant": variant}
         places = persona_map_of(1, 3).filter(**own).select("x", "y").to_numpy()
-        assert line_of(figure, f"m0 {variant}", "characters") == pytest.approx(places)
-        patches = axes_of(figure, f"m0 {variant}").patches
-        (dots,) = (p for p in patches if isinstance(p, PathPatch) and p.get_label() == "runs")
+        assert dots_of(figure, f"m0 {variant}", "characters") == pytest.approx(places)
         runs = persona_runs_of(1, 3).filter(**own).select("x", "y").to_numpy()
-        assert dots.get_path().vertices[::2] == pytest.approx(runs)
+        assert dots_of(figure, f"m0 {variant}", "runs") == pytest.approx(runs)
 
 
 def test_all_panels_of_a_model_have_one_scale_that_keeps_distances() -> None:
@@ -77,7 +82,7 @@ def test_all_panels_of_a_model_have_one_scale_that_keeps_distances() -> None:
             box = axes.get_window_extent()
             per_unit = box.width / np.ptp(axes.get_xlim()), box.height / np.ptp(axes.get_ylim())
             assert per_unit[0] == pytest.approx(per_unit[1])
-            places = line_of(figure, f"{model} {variant}", "characters")
+            places = dots_of(figure, f"{model} {variant}", "characters")
             low, high = np.transpose([axes.get_xlim(), axes.get_ylim()])
             assert ((places > low) & (places < high)).all()
         assert len(limits) == 1
@@ -135,9 +140,7 @@ def test_answers_without_runs_are_drawn_as_ellipses() -> None:
 
 def test_many_characters_show_fewer_runs_and_the_marked_ones_all() -> None:
     figure = drawn(models=4, people=100, draw=spread_and_blur_models)
-    patches = axes_of(figure, "m3 insecure").patches
-    (dots,) = (p for p in patches if p.get_label() == "runs")
-    assert len(dots.get_path().vertices) == 2 * 3 * 100
+    assert len(dots_of(figure, "m3 insecure", "runs")) == 3 * 100
     assert len(line_of(figure, "m3 insecure", "runs A")) == 4
 
 
@@ -195,4 +198,4 @@ def test_any_places_can_be_drawn(places: list[tuple[float, float]], same: bool) 
     )
     with style():
         figure = drawn(variants=1, map=rows, runs=persona_runs_of(1, 1).clear())
-    assert len(line_of(figure, "m0 base", "characters")) == len(places)
+    assert len(dots_of(figure, "m0 base", "characters")) == len(places)

@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path as MplPath
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.figures.style import INK, PAPER, THEMED, VERMILLION, save, style, titled
@@ -60,6 +63,20 @@ def test_nothing_but_shapes_is_taken_from_a_file(tmp_path: Path) -> None:
     shapes = picture(str(tmp_path / "x"), 1).shapes
     assert 'd="M0 0"' in shapes
     assert not re.search("script|alert|foreign|onclick", shapes)
+
+
+def test_dots_of_a_path_are_short_lines_of_no_length(tmp_path: Path) -> None:
+    places = np.arange(40.0).reshape(20, 2) / 40
+    path = MplPath(np.repeat(places, 2, axis=0), [MplPath.MOVETO, MplPath.LINETO] * 20)
+    with style():
+        figure = Figure(figsize=(2, 1))
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.add_patch(PathPatch(path, capstyle="round", facecolor="none", edgecolor=INK))
+        save(figure, tmp_path / "dots")
+    shapes = picture(str(tmp_path / "dots"), 1).shapes
+    (dots,) = re.findall(r'd="((?:M[\d.]+ [\d.]+h0)+)"', shapes)
+    assert dots.count("h0") == 20
+    assert dots.startswith("M0 70.2h0M7.2 66.6h0")
 
 
 def test_large_figure_is_embedded_as_png(tmp_path: Path) -> None:
