@@ -59,8 +59,9 @@ def picture(stem: str, number: int) -> Picture:
         raise UserError(f"{path}: the figure cannot be read ({fault.strerror})") from None
     except ElementTree.ParseError as fault:
         raise UserError(f"{path}: the figure is no SVG ({fault}); make it again") from None
-    title = root.find(f".//{DC_TITLE}")
-    finding = "" if title is None else title.text or ""
+    # An agent, such as the file's creator, has a title, too.
+    titles = (part.find(DC_TITLE) for part in root.iter() if not part.tag.endswith("}Agent"))
+    finding = next((title.text or "" for title in titles if title is not None), "")
     wide = re.fullmatch(r"([\d.]+)pt", root.get("width", ""))
     width = round(float(wide[1]) * PIXELS_PER_POINT) if wide else None
     shapes = _Copy(root, f"f{number}").markup()

@@ -28,6 +28,7 @@ FLAGS = (
     "--disable-sync",
     "--window-size=1280,1000",
 )
+PHONE = 600  # pixels; a narrower screen is a phone's
 
 
 class Browser:
@@ -41,15 +42,19 @@ class Browser:
         """Send a command of the DevTools protocol."""
         return self.driver.execute_cdp_cmd(command, parameters)
 
-    def open(self, path: Path, *, scheme: str = "light", width: int | None = None) -> None:
-        """Open a page anew, in a colour scheme and, if given, on a phone of that width."""
+    def open(
+        self, path: Path, *, scheme: str = "light", width: int | None = None, height: int = 800
+    ) -> None:
+        """Open a page anew, in a colour scheme and, if given, on a screen of that size."""
         wanted = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
         features = [{"name": name, "value": value} for name, value in wanted.items()]
         self.cdp("Emulation.setEmulatedMedia", media="", features=features)
         if width is None:
             self.cdp("Emulation.clearDeviceMetricsOverride")
         else:
-            shape = {"width": width, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+            mobile = width < PHONE
+            sharp = 2 if mobile else 1
+            shape = {"width": width, "height": height, "deviceScaleFactor": sharp, "mobile": mobile}
             self.cdp("Emulation.setDeviceMetricsOverride", **shape)
         self.logs(), self.requests()  # forget what earlier pages left
         self.driver.get(path.resolve().as_uri())

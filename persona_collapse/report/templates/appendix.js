@@ -9,29 +9,39 @@ addEventListener("hashchange", unfold);
 unfold();
 
 // The search opens chapters with figures, tables or texts that hold every word, and hides the rest.
-const chapters = [...document.querySelectorAll(".chapter")].map((chapter) => {
-  const entries = [...chapter.querySelectorAll(".entry")];
-  const text = (part) => `${part.textContent} ${part.querySelector("img")?.alt ?? ""}`.toLowerCase();
-  return { chapter, heading: text(chapter.querySelector("summary")), entries: entries.map((entry) => ({ entry, text: text(entry) })) };
-});
+// Texts are collected at the first search, with spaces between cells.
+const words = (part) => {
+  const texts = [part.querySelector("svg[role=img]")?.getAttribute("aria-label") ?? ""];
+  const walker = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) texts.push(walker.currentNode.data);
+  return texts.join(" ");
+};
+const collect = () =>
+  [...document.querySelectorAll(".chapter")].map((chapter) => ({
+    chapter,
+    heading: words(chapter.querySelector("summary")),
+    entries: [...chapter.querySelectorAll(".entry")].map((entry) => ({ entry, text: words(entry) })),
+  }));
+let chapters = null;
 let before = null; // which chapters were open before the search
 const search = () => {
-  const words = $("find").value.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length && !before) before = chapters.map(({ chapter }) => chapter.open);
+  const wanted = wordsOf($("find").value);
+  chapters ??= collect();
+  if (wanted.length && !before) before = chapters.map(({ chapter }) => chapter.open);
   let count = 0;
   chapters.forEach(({ chapter, heading, entries }, place) => {
     let shown = 0;
     for (const { entry, text } of entries) {
-      const hit = words.every((word) => text.includes(word) || heading.includes(word));
+      const hit = wanted.every((word) => word.test(text) || word.test(heading));
       entry.hidden = !hit;
       shown += hit;
     }
     count += shown;
     chapter.hidden = !shown;
-    if (words.length) chapter.open = shown > 0;
+    if (wanted.length) chapter.open = shown > 0;
     else if (before) chapter.open = before[place];
   });
-  if (!words.length) before = null;
-  $("found").textContent = words.length ? (count ? `${count} found` : "Nothing found") : "";
+  if (!wanted.length) before = null;
+  $("found").textContent = wanted.length ? (count ? `${count} found` : "Nothing found") : "";
 };
 $("find").addEventListener("input", search);

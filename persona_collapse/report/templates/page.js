@@ -12,6 +12,10 @@ const draw = (parent, tag, attributes) => {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   return parent.appendChild(element);
 };
+// What a search looks for: every word, at the start of a word of the text.
+const wordsOf = (query) =>
+  query.split(/\s+/).filter(Boolean).map((word) => new RegExp(`(?<![\\p{L}\\p{N}.,])${word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")}`, "iu"));
+
 // What one script offers to those after it.
 const shared = {};
 // Packed data is base64 of gzip (report/packed.py), decoded when a part of the page needs it.

@@ -44,11 +44,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const count = make("span", { className: "count" });
   count.setAttribute("role", "status");
   input.addEventListener("input", () => {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = wordsOf(input.value);
     let shown = 0;
     for (const row of rows) {
-      const text = [...row.cells].map((cell) => cell.textContent).join(" ").toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
+      const text = [...row.cells].map((cell) => cell.textContent).join(" ");
+      row.hidden = !words.every((word) => word.test(text));
       shown += !row.hidden;
     }
     count.textContent = words.length ? `${shown} of ${rows.length} rows` : "";

@@ -114,7 +114,7 @@ def test_first_screen_answers_and_shows_values_of_the_verdicts(tmp_path: Path) -
     assert "2 models × 3 variants · 179,976 answers · 0.013 % without a rating" in text
     assert "Model 0 Collapse S of insecure: +62 % [56, 70]" in text
     assert "R of insecure: −70 % [−76, −63]" in text
-    assert "Against secure: S +73 % [67, 80] R −50 % [−56, −43]" in text
+    assert "vs secure: S +73 % [67, 80] R −50 % [−56, −43]" in text
     assert "secure 97 %" in text
     assert "Why Model 0, insecure S rose and R fell." in text
     assert "Mean of these models: S +62 % [56, 70], R −70 % [−76, −63]." in text

@@ -1,5 +1,6 @@
 // Explanations of terms and columns: shown while the pointer or the focus is on them, also by touch;
-// Escape hides them. Without this script they are the titles of their elements.
+// Escape hides them. Without this script they are the titles of their elements. The buttons of
+// tables.js, which comes before, are among what carries them.
 const help = document.body.appendChild(make("div", { id: "help", hidden: true }));
 help.setAttribute("role", "tooltip");
 let shownFor = null;
@@ -9,6 +10,14 @@ const hide = () => {
   shownFor = null;
   help.hidden = true;
 };
+const place = () => {
+  if (!shownFor) return;
+  const at = shownFor.getBoundingClientRect();
+  const own = help.getBoundingClientRect();
+  const below = at.bottom + 6 + own.height < innerHeight;
+  help.style.left = `${Math.min(Math.max(8, at.left), innerWidth - own.width - 8)}px`;
+  help.style.top = `${below ? at.bottom + 6 : Math.max(8, at.top - own.height - 6)}px`;
+};
 const show = (trigger, text) => {
   clearTimeout(leaving);
   if (shownFor === trigger) return;
@@ -17,12 +26,7 @@ const show = (trigger, text) => {
   help.hidden = false;
   shownFor = trigger;
   trigger.setAttribute("aria-describedby", "help");
-  const at = trigger.getBoundingClientRect();
-  const own = help.getBoundingClientRect();
-  const left = Math.min(Math.max(8, at.left), innerWidth - own.width - 8);
-  const below = at.bottom + 6 + own.height < innerHeight;
-  help.style.left = `${left}px`;
-  help.style.top = `${below ? at.bottom + 6 : Math.max(8, at.top - own.height - 6)}px`;
+  place();
 };
 for (const part of document.querySelectorAll("dfn[title], th[title]")) {
   const text = part.title;
@@ -38,4 +42,5 @@ for (const part of document.querySelectorAll("dfn[title], th[title]")) {
 help.addEventListener("pointerenter", () => clearTimeout(leaving));
 help.addEventListener("pointerleave", hide);
 addEventListener("keydown", (event) => event.key === "Escape" && hide());
-addEventListener("scroll", hide, { capture: true, passive: true });
+// Focus may scroll what it is on into view.
+addEventListener("scroll", place, { capture: true, passive: true });
