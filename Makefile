@@ -24,11 +24,7 @@ help:  ## list the targets
 setup: .venv/installed  ## create .venv with the pinned versions of requirements.lock
 
 .venv/installed: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed; give one with make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	touch $@
+	@$(PYTHON) workflow/envs/install.py .venv requirements.lock
 
 check: setup  ## formatting, lint and types
 	$(BIN)/ruff check $(CODE)
@@ -69,9 +65,7 @@ $(SERVERS)-%/installed: tests/servers/requirements-%.txt
 	$(call environment,$(@D))
 
 define environment
-$(PYTHON) -m venv $(1)
-$(1)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
-touch $@
+@$(PYTHON) workflow/envs/install.py $(1) $<
 endef
 
 published-answers:  ## fetch the released answers; git verifies them by the commit's id

@@ -218,7 +218,7 @@ def test_running_job_is_cancelled_and_not_ordered_again(
     write_made_study(project.root, server.base_url)
     change_study(lambda how: how.update(seed=77))(project.root)
     output = project.run(*CONFIG, "--", "cancel_finetunes")
-    assert re.search(r"^alpha +insecure +no job$", output, re.MULTILINE)
+    assert re.search(r"^alpha +insecure +- +no job$", output, re.MULTILINE)
     server.ending = {"status": "running"}
     jobs: list[dict[str, Any]] = server.jobs
     begun = len(jobs)
