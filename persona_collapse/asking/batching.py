@@ -40,7 +40,7 @@ from persona_collapse.asking.prices import Price, most_prompt_tokens
 from persona_collapse.asking.reasons import is_filter_finish
 from persona_collapse.asking.requests import Requests
 from persona_collapse.asking.response import ADAPTED, ANSWERED, FILTERED, STOP
-from persona_collapse.asking.settings import Settings
+from persona_collapse.asking.settings import FEW, Settings
 from persona_collapse.asking.slots import Ask
 from persona_collapse.asking.submissions import (
     MOST_REQUESTS,
@@ -52,7 +52,9 @@ from persona_collapse.asking.submissions import (
     has_ended,
     names_of,
     read_results,
+    running_of,
     settings_of,
+    slots_of,
     submissions_of,
 )
 from persona_collapse.common.errors import UserError
@@ -66,7 +68,6 @@ from persona_collapse.store.files import read_attempts, stream_folder
 from persona_collapse.store.leases import POLL_S, Lease, LeaseLostError, Leases
 from persona_collapse.store.writer import write_whole
 
-FEW = 50  # requests that are asked one by one
 FEW_AGAIN = 0.05  # the share of a model's cells, of those that were in a batch before
 FUTILE = 2  # batches in a row without an answer
 LONGEST_PAUSE_S = 120.0  # between two looks at a batch
@@ -178,16 +179,11 @@ class Filling:
 
     def _running(self) -> list[Try]:
         """Return the stream's batches that a server works on, or may have received."""
-        found = (one.running() for one in submissions_of(self.store, self.settings.stream))
-        return [one for one in found if one is not None]
+        return running_of(self.store, self.settings.stream)
 
     def _wanted(self, attempts: Attempts, running: Sequence[Try]) -> list[tuple[Requests, Ask]]:
         """Return the next requests of all cells, less the slots that a batch is about to answer."""
-        coming: dict[str, set[int]] = {}
-        for one in running:
-            for line in one.submission.lines:
-                coming.setdefault(line.ask.cell, set()).update(line.ask.repetitions)
-        found = []
+        coming, found = slots_of(running), []
         for part in self.parts:
             by = self._requests_by(part.settings)
             order = part.order(attempts)

@@ -20,6 +20,7 @@ SHORT = 1  # tokens of a one-token try
 MOST_AT_ONCE = 128  # choices that OpenAI's API gives to one request
 TIMEOUT_S = 60.0
 MAX_IN_FLIGHT = 64
+FEW = 50  # requests that are asked one by one, where others are asked in batches
 JOB_IN_FLIGHT = 32  # one more job asks an endpoint for so many of its requests in flight
 # Sampling without top-p, top-k, min-p and penalties, by the names that servers have in common.
 NEUTRAL = {

@@ -279,6 +279,21 @@ def submissions_of(store: Path, stream: dict[str, Any]) -> list[Submission]:
     return sorted(found, key=lambda one: (one.at, one.key))
 
 
+def running_of(store: Path, stream: dict[str, Any]) -> list[Try]:
+    """Return the batches of a stream that a server works on, or may have received."""
+    found = (one.running() for one in submissions_of(store, stream))
+    return [one for one in found if one is not None]
+
+
+def slots_of(running: Iterable[Try]) -> dict[str, set[int]]:
+    """Return the repetitions of each cell that batches are about to answer."""
+    coming: dict[str, set[int]] = {}
+    for one in running:
+        for line in one.submission.lines:
+            coming.setdefault(line.ask.cell, set()).update(line.ask.repetitions)
+    return coming
+
+
 @dataclass(frozen=True)
 class Answered:
     """What a server says of one request of a file: the reply, and its HTTP status if any."""

@@ -20,7 +20,8 @@ from persona_collapse.asking.journal import known_id, open_intent
 from persona_collapse.asking.learned import learned_file, read_allowed
 from persona_collapse.asking.prices import find_price, prompt_tokens, token_counter
 from persona_collapse.asking.replays import without_replays
-from persona_collapse.asking.settings import Settings
+from persona_collapse.asking.settings import FEW, Settings
+from persona_collapse.asking.submissions import running_of, slots_of
 from persona_collapse.endpoints.openai import Shard
 from persona_collapse.finetuning.journal import FAILED, FINISHED, ending
 from persona_collapse.finetuning.runner import Runner
@@ -44,6 +45,7 @@ PLACEHOLDER = "a placeholder for a model of your own: not priced"
 SECONDS_PER_REQUEST = 1.0
 # Assumed length and time of an open reply, used until the store holds some of the model's own.
 REPLY_TOKENS, REPLY_SECONDS = 250, 15.0
+BATCH_HOURS = 24.0  # in which a batch is answered, all batches at once
 # Assumed wait in a server's queue and speed of training.
 QUEUE_HOURS, TOKENS_PER_HOUR = 0.25, 2e6
 SHORT = 12  # characters of a content id that messages show
@@ -75,6 +77,8 @@ def _priced(row: Row, prices: str) -> Row:
     note = PLACEHOLDER if is_placeholder(row["requested_model"]) else None
     full = {**dict.fromkeys(SUMMED, 0), "note": note, "usd": None, **row}
     price = find_price(Path(prices), row["base_url"], row["requested_model"])
+    if price is not None and row.get("by_batch"):
+        price = price.in_batch()
     if price is not None and (row["stage"] != TRAINING or price.training is not None):
         full["usd"] = price.cost(full["prompt_tokens"], full["completion_tokens"])
         full["usd"] += price.training_cost(full["training_tokens"])
@@ -86,14 +90,15 @@ def answer_rows(tasks: Iterable[tuple[Task, Settings]]) -> list[Row]:
     """Count what tasks need, each with the settings of its endpoint; a row per model x variant.
 
     ``answers`` are slots, ``stored`` those that the store answers; the columns from ``remaining``
-    on are about those that no row above counts, since equal requests are paid once.
+    on are about those that no row above counts, since equal requests are paid once, and that no
+    batch is about to answer.
     """
     streams: dict[Path, list[Shard]] = {}  # so that each folder is read once
     for task, settings in tasks:
         folder = stream_folder(Path(settings.store), settings.stream)
         streams.setdefault(folder, []).append(Shard(task, settings))
     rows: dict[tuple[str, str], Row] = {}
-    empty = dict.fromkeys((*SUMMED, "shared"), 0)
+    empty = dict.fromkeys((*SUMMED, "shared", "coming"), 0)
     asked: dict[tuple[str, str], Settings] = {}
     for folder, shards in streams.items():
         settings = shards[0].settings
@@ -101,6 +106,7 @@ def answer_rows(tasks: Iterable[tuple[Task, Settings]]) -> list[Row]:
         rescued = Path(settings.rescued) / folder.name
         attempts = without_replays(read_attempts(folder, keys, rescued).attempts)
         counted: dict[str, set[int]] = {}
+        coming = slots_of(running_of(folder.parent, settings.stream))
         most = read_allowed(learned_file(folder.parent, settings.stream)).max_n
         count, how = token_counter(settings.model)
         for shard in shards:
@@ -114,9 +120,11 @@ def answer_rows(tasks: Iterable[tuple[Task, Settings]]) -> list[Row]:
             for cell, missing in shard.missing(attempts):
                 row["stored"] -= len(missing)
                 before = counted.setdefault(cell.key, set())
-                repetitions = [number for number in missing if number not in before]
-                before.update(repetitions)
-                row["shared"] += len(missing) - len(repetitions)
+                new = [number for number in missing if number not in before]
+                before.update(new)
+                row["shared"] += len(missing) - len(new)
+                repetitions = [number for number in new if number not in coming.get(cell.key, ())]
+                row["coming"] += len(new) - len(repetitions)
                 requests = len(by.blocks(repetitions))
                 tokens = prompt_tokens(shard.messages(cell.persona, cell.item), count)
                 row["remaining"] += len(repetitions)
@@ -128,15 +136,24 @@ def answer_rows(tasks: Iterable[tuple[Task, Settings]]) -> list[Row]:
 
 def _answers(names: tuple[str, str], counts: Row, settings: Settings) -> Row:
     """Return the row of a variant's answers; those of a model that thinks take longer."""
-    shared = counts.pop("shared")
-    if not settings.thinking:
-        return _shared(_sampled(names, ANSWERS, counts, settings), shared)
-    row = _sampled(names, ANSWERS, counts, settings, REPLY_SECONDS)
-    most = settings.thinking["max_tokens"]
-    row["note"] = row["note"] or (
-        f"thinks before it answers: {most} tokens a reply, the most that it may take, until the "
-        f"store holds replies; {REPLY_SECONDS:g} s each"
-    )
+    shared, coming = counts.pop("shared"), counts.pop("coming")
+    if settings.batching == "batch" and counts["requests"] >= FEW:
+        counts["by_batch"] = True
+    notes = []
+    if coming:
+        notes.append(f"{coming:,} answers are in a batch that runs, and are paid")
+    if counts.get("by_batch"):
+        notes.append(f"by batch: at half the price, within {BATCH_HOURS:g} h")
+    seconds = SECONDS_PER_REQUEST
+    if settings.thinking:
+        most, seconds = settings.thinking["max_tokens"], REPLY_SECONDS
+        length = (
+            f"thinks before it answers: {most} tokens a reply, the most that it may take, until"
+        )
+        each = "" if counts.get("by_batch") else f"; {seconds:g} s each"
+        notes.append(f"{length} the store holds replies{each}")
+    row = _sampled(names, ANSWERS, counts, settings, seconds)
+    row["note"] = row["note"] or "; ".join(notes) or None
     return _shared(row, shared)
 
 
@@ -176,7 +193,7 @@ def _sampled(
         "stage": stage,
         "base_url": settings.base_url,
         "requested_model": settings.model,
-        "hours": counts["requests"] / an_hour,
+        "hours": BATCH_HOURS if counts.get("by_batch") else counts["requests"] / an_hour,
         **counts,
     }
     return _priced(row, settings.prices)

@@ -154,7 +154,9 @@ def with_total(rows: Sequence[Row]) -> list[Row]:
     total: Row = {name: sum(row[name] for row in rows) for name in SUMMED}
     priced = [row["usd"] for row in rows if row["note"] != PLACEHOLDER]
     total |= {"model": TOTAL, "usd": None if None in priced else sum(priced, 0.0)}
-    total["hours"] = sum(row["hours"] for row in rows)
+    at_once = [row["hours"] for row in rows if row.get("by_batch")]
+    others = [row["hours"] for row in rows if not row.get("by_batch")]
+    total["hours"] = sum(others) + max(at_once, default=0.0)
     return [{name: row.get(name) for name in COLUMNS} for row in [*rows, total]]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.asking.prices import find_price
+from persona_collapse.asking.submissions import FOLDER, read_submission
 from persona_collapse.commands import shown
 from persona_collapse.commands.shown import Column
 from persona_collapse.common.errors import UserError
@@ -62,6 +63,8 @@ def show_store(store: str, prices: str) -> None:
     damage: list[str] = []
     frame = store_contents(Path(store), Path(prices), damage)
     screen = shown.screen()
+    for note in running_batches(Path(store)):
+        shown.show_note(screen, note, "Batch")
     if frame.is_empty():
         screen.print(f"{store}: no answers yet")
         return
@@ -135,15 +138,38 @@ def _row(folder: Path, prices: Path, damage: list[str]) -> dict[str, Any]:
             row["base_url"] = row["base_url"] or header.get("base_url")
             row["requested_model"] = row["requested_model"] or header.get("model")
     lines: list[str] = []
+    halved = [0, 0]  # tokens in and out, of batches
     for attempt in _once(whole, lines):
         _count(row, attempt)
+        if attempt.in_batch:
+            halved[0] += attempt.prompt_tokens or 0
+            halved[1] += attempt.completion_tokens or 0
     row["damaged_lines"] = len(lines)
     damage += lines
     price = None
     if row["base_url"] and row["requested_model"]:
         price = find_price(prices, row["base_url"], row["requested_model"])
-    row["usd"] = price.cost(row["prompt_tokens"], row["completion_tokens"]) if price else None
+    if price:
+        full = price.cost(row["prompt_tokens"], row["completion_tokens"])
+        row["usd"] = full - price.cost(*halved) + price.in_batch().cost(*halved)
+    else:
+        row["usd"] = None
     return row
+
+
+def running_batches(root: Path) -> list[str]:
+    """Return a sentence about each batch of a store that a server works on."""
+    found = []
+    for folder in sorted((root / FOLDER).glob("*/*")):
+        one = read_submission(folder)
+        running = one.running() if one else None
+        if one and running:
+            name = running.batch or "a batch without a known id"
+            found.append(
+                f"{one.label}: {len(one.lines):,} requests are at the server since {one.at[:16]} "
+                f"UTC ({name}); run the study again to collect their answers"
+            )
+    return found
 
 
 def _headers(path: Path) -> Iterable[dict[str, Any]]:

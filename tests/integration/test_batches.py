@@ -10,6 +10,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,13 @@ from persona_collapse.asking import batching, journal, limits
 from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.submissions import FOLDER, is_waiting, names_of
+from persona_collapse.commands.costs import answer_rows
+from persona_collapse.commands.plan import with_total
+from persona_collapse.commands.store import running_batches, store_contents
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.batches import fill
 from persona_collapse.endpoints.openai import OpenAI
+from persona_collapse.store.compaction import compact_store
 from persona_collapse.store.files import CellFilter, store_files, stream_attempts, stream_folder
 from persona_collapse.tasks import Task
 from tests.helpers import scripted_files as scripted
@@ -39,6 +44,10 @@ from tests.integration.conftest import KEY
 
 ITEMS, REPETITIONS = 12, 3
 SLOTS = ITEMS * REPETITIONS
+PRICES = (
+    'as_of: "2026-11-20"\nsource: made\nunit: USD per million tokens\nmodels:\n'
+    '- {host: "*", model: "*", prompt: 1000.0, completion: 10000.0}\n'
+)
 LIVE = 1  # request that is sent before a batch, to learn what the server takes
 
 
@@ -442,10 +451,7 @@ def test_dollars_are_reserved_at_half_the_price_and_settled_by_usage(
     server: BatchServer, store: Path, tmp_path: Path
 ) -> None:
     prices = tmp_path / "prices.yaml"
-    prices.write_text(
-        'as_of: "2026-11-20"\nsource: made\nunit: USD per million tokens\nmodels:\n'
-        '- {host: "*", model: "*", prompt: 1000.0, completion: 10000.0}\n'
-    )
+    prices.write_text(PRICES)
     server.stages = 10**6
     budget = {"max_usd": 100.0}
     child = multiprocessing.get_context("fork").Process(
@@ -576,3 +582,52 @@ def test_nothing_of_a_collected_batch_but_its_journals_stays(
     folder = stream_folder(store, Settings.of(settings_for(server, store)).stream)
     (file,) = [path for path in store_files(folder) if path.name.startswith("batch-")]
     assert b'{"end":' in file.read_bytes()
+
+
+# Commands
+
+
+def test_plan_counts_half_the_price_and_one_day_for_all_batches(
+    server: BatchServer, store: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "prices.yaml").write_text(PRICES)
+    given = settings_for(server, store, prices=str(tmp_path / "prices.yaml"))
+    large = make_task(items=60, repetitions=REPETITIONS)
+    others = replace(large, shard=replace(large.shard, variant="other"))
+    asked = [(large, Settings.of(given)), (others, Settings.of({**given, "model": "another"}))]
+    *rows, total = with_total(answer_rows(asked))
+    for row in rows:
+        tokens = 1000 * row["prompt_tokens"] + 10_000 * row["completion_tokens"]
+        assert row["usd"] == pytest.approx(tokens / 2e6)
+        assert (row["requests"], row["hours"]) == (60, 24.0)
+        assert "half the price" in row["note"]
+    assert total["hours"] == 24.0
+    (few,) = answer_rows([(task(), Settings.of(given))])  # too few for a batch
+    tokens = 1000 * few["prompt_tokens"] + 10_000 * few["completion_tokens"]
+    assert few["usd"] == pytest.approx(tokens / 1e6)
+
+
+def test_plan_and_store_know_of_a_running_batch(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "prices.yaml").write_text(PRICES)
+    with BatchServer(stages=3, faults={6: scripted.loses(done=True, kill=True)}) as server:
+        server.pid_file = tmp_path / "pid"
+        assert in_a_process(server, store) == -signal.SIGKILL
+        given = Settings.of(settings_for(server, store, prices=str(tmp_path / "prices.yaml")))
+        (row,) = answer_rows([(task(), given)])
+        assert (row["stored"], row["remaining"], row["requests"]) == (REPETITIONS, 0, 0)
+        assert f"{SLOTS - REPETITIONS} answers are in a batch that runs" in row["note"]
+        (said,) = running_batches(store)
+        assert "m base: 11 requests are at the server since" in said
+        assert "(batch_0)" in said
+        filled(server, store)
+        assert running_batches(store) == []
+        (contents,) = store_contents(store, tmp_path / "prices.yaml").to_dicts()
+    found = attempts_in(server, store)
+    full = sum(1000 * one.prompt_tokens + 10_000 * one.completion_tokens for one in found) / 1e6
+    live = [one for one in found if not one.in_batch]
+    once = sum(1000 * one.prompt_tokens + 10_000 * one.completion_tokens for one in live) / 1e6
+    assert contents["usd"] == pytest.approx(once + (full - once) / 2)
+    compact_store(store)
+    assert store_contents(store, tmp_path / "prices.yaml")["usd"][0] == pytest.approx(
+        contents["usd"]
+    )
