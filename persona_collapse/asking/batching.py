@@ -35,7 +35,7 @@ from persona_collapse.asking.journal import (
     ensure,
     known_id,
 )
-from persona_collapse.asking.keys import find_key
+from persona_collapse.asking.keys import find_key, known_key
 from persona_collapse.asking.prices import Price, most_prompt_tokens
 from persona_collapse.asking.reasons import is_filter_finish
 from persona_collapse.asking.requests import Requests
@@ -142,7 +142,7 @@ class Filling:
     def _round(self) -> bool:
         """Send what is missing and collect what was sent; return whether to look once more."""
         attempts, running = self._attempts(), self._running()
-        wanted = self._wanted(attempts, running)
+        wanted = self.wanted(attempts, running)
         if not running and self._is_little(wanted):
             if wanted:
                 self._say(f"{len(wanted)} requests are left, which are asked one by one")
@@ -160,7 +160,7 @@ class Filling:
         running = [one for one in everything if _cells_of(one.submission) <= held]
         wanted = [
             (by, ask)
-            for by, ask in self._wanted(attempts, everything)
+            for by, ask in self.wanted(attempts, everything)
             if ask.cell in asked and ask.cell in held
         ]
         if not self._is_little(wanted) and not (running and self._most < MOST_REQUESTS):
@@ -181,7 +181,7 @@ class Filling:
         """Return the stream's batches that a server works on, or may have received."""
         return running_of(self.store, self.settings.stream)
 
-    def _wanted(self, attempts: Attempts, running: Sequence[Try]) -> list[tuple[Requests, Ask]]:
+    def wanted(self, attempts: Attempts, running: Sequence[Try]) -> list[tuple[Requests, Ask]]:
         """Return the next requests of all cells, less the slots that a batch is about to answer."""
         coming, found = slots_of(running), []
         for part in self.parts:
@@ -206,7 +206,9 @@ class Filling:
 
     @cached_property
     def _key(self) -> str | None:
-        return find_key(self.settings.api_key_env, self.settings.base_url)
+        """The key, which is removed from what the server says; nothing is asked with it."""
+        name = self.settings.api_key_env
+        return known_key(name) if name else None
 
     def _try_first(self) -> None:
         """Ask one cell of each kind of request at once, where none was answered before.
@@ -214,7 +216,7 @@ class Filling:
         It learns what the server takes before a day is spent.
         """
         attempts = self._attempts()
-        wanted = self._wanted(attempts, self._running())
+        wanted = self.wanted(attempts, self._running())
         if self._is_little(wanted):
             return
         answered = {
@@ -354,7 +356,8 @@ class Filling:
     def service(self) -> BatchService:
         """The server's files and batches."""
         settings = self.settings
-        return BatchService(settings.base_url, lambda: self._key, max(settings.timeout_s, 60.0))
+        key = partial(find_key, settings.api_key_env, settings.base_url)
+        return BatchService(settings.base_url, key, max(settings.timeout_s, 60.0))
 
     @property
     def patience(self) -> Patience:
@@ -583,19 +586,30 @@ def keep(
     submission: Submission, attempts: Sequence[Attempt], name: str, batch: str, settings: Settings
 ) -> int:
     """Store the attempts of a submission that are not in the store; return their number."""
-    folder = stream_folder(Path(settings.store), settings.stream)
-    before = read_attempts(folder, _cells_of(submission)).attempts.values()
-    known = {
-        (one.cell, one.repetitions, one.max_tokens)
-        for found in before
-        for one in found
-        if one.source[0].startswith(submission.stored_as) and not one.source[0].startswith(name)
-    }
-    new = [one for one in attempts if (one.cell, one.repetitions, one.max_tokens) not in known]
+    known = {_slots(one) for one in _kept(submission, settings) if one.source[0] != f"{name}.jsonl"}
+    new = [one for one in attempts if _slots(one) not in known]
     if new:
         about = {"scope": submission.scope, "probe": submission.label, "batch": batch}
         write_whole(Path(settings.store), settings.stream, name, new, about)
     return len(new)
+
+
+def unanswered(submission: Submission, settings: Settings) -> int:
+    """Return the number of requests of a submission that the store has no answer to."""
+    known = {_slots(one) for one in _kept(submission, settings) if one.cause is None}
+    asked = ((one.ask.cell, one.ask.repetitions, one.ask.max_tokens) for one in submission.lines)
+    return sum(slots not in known for slots in asked)
+
+
+def _kept(submission: Submission, settings: Settings) -> Iterator[Attempt]:
+    """Yield the attempts that came from a submission."""
+    folder = stream_folder(Path(settings.store), settings.stream)
+    for found in read_attempts(folder, _cells_of(submission)).attempts.values():
+        yield from (one for one in found if one.source[0].startswith(submission.stored_as))
+
+
+def _slots(attempt: Attempt) -> tuple[str, tuple[int, ...], int]:
+    return attempt.cell, attempt.repetitions, attempt.max_tokens
 
 
 def _only(part: Part, cell: str, attempts: Attempts) -> Order:

@@ -1,6 +1,6 @@
 """The plan of a whole study: all that rules ask, by stage, and the run settings of every job."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -57,6 +57,12 @@ class Plan:
                 for names in self.finetunes.orders
             },
         }
+
+    @staticmethod
+    def batch_results(given: str | Sequence[str] | None) -> list[str]:
+        """Return the files of results that the run settings name, with commas or as a list."""
+        names = given.split(",") if isinstance(given, str) else given or ()
+        return [name.strip() for name in names if name.strip()]
 
     @property
     def spends(self) -> bool:

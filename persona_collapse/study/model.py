@@ -422,6 +422,12 @@ class RunSettings(Keys):
         None,
         type="`{S: , R: }`",
     )
+    batch_results: str | tuple[str, ...] | None = key(
+        "results of `vllm run-batch` that `snakemake import_batch` puts into the store "
+        "(docs/batches.md)",
+        None,
+        type="list, or paths with commas",
+    )
     resources: ResourceSettings | None = key("where fetched resources come from, below", None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from persona_collapse.store.files import CellFilter, stream_attempts
 from tests.helpers.scripted_batches import BatchServer
+from tests.helpers.scripted_server import Call
 from tests.integration.conftest import KEY
 from tests.workflow.conftest import Project, copy_project
 from tests.workflow.rerun_study import STUDY, read, write, write_study
@@ -138,3 +141,49 @@ def test_changing_to_batches_reads_shards_again_and_asks_nothing(
     project.run("--config", config, *ANSWERS)
     assert server.count == sent
     assert not server.batches
+
+
+def answered(server: BatchServer, file: Path, results: Path, part: slice = slice(None)) -> None:
+    """Answer a file of requests as ``vllm run-batch`` does, without a service."""
+    lines = [json.loads(line) for line in file.read_bytes().splitlines()][part]
+    found = []
+    for number, line in enumerate(reversed(lines)):
+        reply = server.reply(Call(number, None, line["body"], server))  # type: ignore[arg-type]
+        response = {"status_code": 200, "request_id": "r", "body": reply}
+        found.append(
+            {"id": "v", "custom_id": line["custom_id"], "response": response, "error": None}
+        )
+    results.write_text("".join(json.dumps(line) + "\n" for line in found))
+
+
+def test_files_are_written_and_their_results_imported_without_any_request(
+    project: Project, server: BatchServer
+) -> None:
+    config = make_study(project, server)
+    said = project.run("batch_file", "--config", config)
+    assert "vllm run-batch -i FILE" in said
+    folder = project.root / "results" / STUDY.stem / "batch_files"
+    base, insecure = folder / "alpha_base.jsonl", folder / "alpha_insecure.jsonl"
+    assert [len(path.read_bytes().splitlines()) for path in (base, insecure)] == [CELLS, CELLS]
+    again = base.read_bytes()
+    project.run("batch_file", "--config", config)
+    assert base.read_bytes() == again
+    halves = [folder / "first.jsonl", folder / "second.jsonl"]
+    answered(server, base, halves[0], slice(0, 20))
+    answered(server, base, halves[1], slice(10, None))
+    answered(server, insecure, folder / "insecure_results.jsonl")
+    results = ",".join(map(str, [halves[0], folder / "insecure_results.jsonl"]))
+    project.run("import_batch", "--config", f"batch_results={results}")
+    project.run("import_batch", "--config", f"batch_results={halves[1]}")
+    assert "is still open" in project.fail("import_batch", "--config", f"batch_results={halves[1]}")
+    assert "no_such.jsonl" in project.fail(
+        "import_batch", "--config", "batch_results=no_such.jsonl"
+    )
+    assert "name the files of results" in project.fail("import_batch")
+    project.run("--config", config, *ANSWERS)
+    assert (server.count, server.asked) == (0, [])
+    assert collected(project, "base")["status"].to_list() == ["ok"] * CELLS * REPETITIONS
+    folder = next(path for path in (project.root / "answer_store").iterdir() if "base" in path.name)
+    stored = [one for one in stream_attempts(folder, CellFilter(None), []) if one.cause is None]
+    assert len({one.cell for one in stored}) == len(stored) == CELLS
+    assert "Nothing to write" in project.run("batch_file", "--config", config)

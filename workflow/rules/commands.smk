@@ -1,6 +1,6 @@
 # Takes: the shards of the study's asked endpoints, prices, and the answer store.
-# Gives: commands for before and after spending: plan, power, preflight, cancel_finetunes, store,
-# compact. They have no outputs, so each runs whenever it is asked for, and no rule depends on them.
+# Gives: commands for before and after spending: plan, power, preflight, cancel_finetunes, batch_file,
+# import_batch, store, compact. They have no outputs, so each runs whenever it is asked for, and no rule depends on them.
 
 
 rule plan:
@@ -78,6 +78,39 @@ rule cancel_finetunes:
         finetunes=FINETUNES.on_servers(),
     script:
         "../scripts/cancel_finetunes.py"
+
+
+rule batch_file:
+    """Write what the store lacks as files of requests for `vllm run-batch`; asks nothing."""
+    input:
+        MEASURES.instrument_files,
+        MEASURES.persona_files,
+        [str(data.path) for data in FINETUNES.datasets.values()],
+    log:
+        f"{RESULTS}/logs/batch_file.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        **ANSWERS.asked_shards(),
+        finetunes=FINETUNES.on_servers(),
+        output=f"{RESULTS}/batch_files",
+    script:
+        "../scripts/batch_file.py"
+
+
+rule import_batch:
+    """Put the results of such files (--config batch_results=PATH) into the answer store."""
+    log:
+        "logs/import_batch.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        store=STORE,
+        results=PLAN.batch_results(config.get("batch_results")),
+    script:
+        "../scripts/import_batch.py"
 
 
 rule store:
