@@ -15,8 +15,7 @@ CODE := persona_collapse workflow/scripts tests benchmarks
 .PHONY: study help setup check test test-slow test-install test-browser test-slurm test-servers published-answers reference lock clean
 
 study: setup  ## run a study (STUDY=demo) on all cores
-	$(BIN)/snakemake --cores all --config study=$(STUDY)
-	@echo "Read results/$(STUDY)/report/index.html"
+	@$(BIN)/snakemake --cores all --config study=$(STUDY)
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20

@@ -11,6 +11,9 @@ min_version("9.27")
 sys.path.insert(0, str(workflow.current_basedir))
 
 
+include: "workflow/rules/terminal.smk"
+
+
 configfile: "config/config.yaml"
 
 

@@ -152,7 +152,9 @@ def ask(order: Order, settings: Settings, lease: Lease) -> None:
     writer = Writer(store, settings.stream, cells, about, Path(settings.rescued))
     with _stopping(breaker):
         writer.open()
-    progress = Progress(order.label, order.replies, settings.progress)
+    progress = Progress(
+        *(order.label, order.replies, settings.progress), settings.stops, settings.timeout_s
+    )
 
     async def run() -> None:
         engine = Engine(Client(settings, key), writer, settings, progress, lease, budget, price)

@@ -15,6 +15,8 @@ from persona_collapse.common.hashing import digest
 # Causes that concern the key; all others concern the model alone.
 KEY_CAUSES = ("http_401", "http_402", "insufficient_quota", "invalid_api_key")
 STORE = "store"  # the cause where answers cannot be stored
+REFUSED = "no request was sent for this shard: "
+HALT = "halt"  # the note of a run that the user stops
 
 
 class Breaker:
@@ -32,7 +34,11 @@ class Breaker:
         for name in (self._store, self._account, self._model):
             with suppress(OSError):
                 if self.folder and (reason := (self.folder / name).read_text(encoding="utf-8")):
-                    raise UserError(f"no request was sent for this shard: {reason}")
+                    raise UserError(f"{REFUSED}{reason}")
+
+    def halted(self) -> bool:
+        """Return whether the user stops the run."""
+        return self.folder is not None and (self.folder / HALT).exists()
 
     def trip(self, cause: str, message: str) -> None:
         """Stop later jobs with the same store, key, or key and model, depending on the cause."""
@@ -42,3 +48,10 @@ class Breaker:
             if self.folder:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 (self.folder / name).write_text(message, encoding="utf-8")
+
+
+def halt(folder: Path) -> None:
+    """Ask the jobs of a run to stop as at a first signal: those elsewhere too, or without one."""
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / HALT).touch()

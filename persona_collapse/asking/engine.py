@@ -19,6 +19,7 @@ from dataclasses import replace
 from itertools import chain, islice
 
 from persona_collapse.asking import response as replies
+from persona_collapse.asking.breaker import Breaker
 from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.client import Client, Outcome
 from persona_collapse.asking.learned import CHOICES, LONE_N, Allowed
@@ -46,6 +47,7 @@ from persona_collapse.store.writer import Writer
 PIECE_S = 120.0
 WORTH_SAYING_S = 5.0
 SYNC_S = 0.5
+TELL_S = 1.0  # how often the run learns how far a job is
 PACE_S = 1.0  # a longer wait for the pace is looked at again, since the pace may change
 HOPELESS = 5  # requests in a row without an answer: the endpoint is down or the study is wrong
 LESSONS = 12  # limits that one job may learn in a row
@@ -113,6 +115,7 @@ class Engine:
         self.client, self.writer, self.settings = client, writer, settings
         self.progress, self.lease = progress, lease
         self.budget, self.price = budget, price
+        progress.in_flight = lambda: len(self._on_their_way)
         self.gate = Gate(0)
         self._sharing = Sharing(settings)
         self._requests = Pacer(settings.requests_per_minute)
@@ -148,7 +151,8 @@ class Engine:
             first = list(islice(jobs, self.settings.max_in_flight))
             self._busy = len(first)
             self._use(self._sharing.step(0, self._busy))
-            beside = [asyncio.create_task(work) for work in (self._sync(), self._share())]
+            works = (self._sync(), self._share(), self._tell())
+            beside = [asyncio.create_task(work) for work in works]
             for job in first:
                 self._workers.append(asyncio.create_task(self._work(chain([job], jobs))))
             try:
@@ -453,6 +457,13 @@ class Engine:
         while True:
             await asyncio.sleep(SYNC_S)
             await asyncio.to_thread(self.writer.sync)
+
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.to_thread(self.progress.note)
+            if not self._stopped.is_set() and Breaker(self.settings).halted():
+                self._interrupt(signal.SIGTERM)
+            await asyncio.sleep(TELL_S)
 
     async def _share(self) -> None:
         while True:

@@ -1,20 +1,79 @@
-"""The progress of one shard or check: a line in the log now and then."""
+"""The progress of one shard or check: lines in its log, and a count for the run to show.
 
+A job writes its count once a second into the run's folder of notes (``Settings.stops``), one small
+file a label, which the run's terminal reads (``counts``). This works wherever jobs run.
+"""
+
+import json
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
 
+from persona_collapse.common.files import write_atomically
+from persona_collapse.common.hashing import digest
 from persona_collapse.common.log import LOG
 
-EVERY_S = 30.0
+EVERY_S = 30.0  # between two lines in the log
+COUNT, FAILED = "count", "failed"  # what names of notes begin with
+
+
+@dataclass(frozen=True)
+class Count:
+    """How far a job is: ``answers`` of the ``total`` that the store lacked when it began.
+
+    ``in_flight`` requests are on their way, each for at most ``timeout_s`` seconds. ``said`` is the
+    last message, for instance that a server asks to wait, at the time ``said_at`` (Unix, seconds).
+    """
+
+    label: str
+    total: int
+    answers: int
+    requests: int
+    failures: int
+    in_flight: int = 0
+    timeout_s: float = 0.0
+    said: str = ""
+    said_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The answers that a job could not get: how many of how many, of how many cells, and why."""
+
+    label: str
+    asked: int
+    missing: int
+    cells: int
+    reasons: dict[str, int]
+
+
+Note = TypeVar("Note", Count, Failures)
 
 
 class Progress:
-    """Counts answers of one shard or check; ``shown`` False logs nothing but messages."""
+    """Counts answers of one shard or check; ``shown`` False logs nothing but messages.
 
-    def __init__(self, label: str, total: int, shown: bool = True) -> None:
-        self.label, self.total = label, total
+    ``folder`` is the run's folder of notes, None for a job without a run. ``in_flight`` returns how
+    many requests are on their way.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        total: int,
+        shown: bool = True,
+        folder: str | None = None,
+        timeout_s: float = 0.0,
+    ) -> None:
+        self.label, self.total, self.timeout_s = label, total, timeout_s
         self.answers = self.requests = self.failures = 0
+        self.in_flight: Callable[[], int] = lambda: 0
         self._started = self._logged = time.monotonic()
-        self._shown = shown
+        self._shown, self._folder = shown, folder
+        self._said, self._said_at = "", 0.0
 
     def add(self, answers: int, failed: bool) -> None:
         """Count a request and the answers that became final with it."""
@@ -29,7 +88,7 @@ class Progress:
         """Return answers, rate, failures and the time left as one line."""
         seconds = max(time.monotonic() - self._started, 1e-9)
         rate = self.answers / seconds
-        left = _clock((self.total - self.answers) / rate) if rate else "unknown"
+        left = clock((self.total - self.answers) / rate) if rate else "unknown"
         return (
             f"{self.label}: {self.answers} of {self.total} answers, {rate:.1f} a second, "
             f"{self.requests} requests, {self.failures} failures, {left} left"
@@ -38,14 +97,55 @@ class Progress:
     def say(self, message: str) -> None:
         """Log a message under the run's label."""
         LOG.info("%s: %s", self.label, message)
+        self._said, self._said_at = message, time.time()
+        self.note()
+
+    def note(self) -> None:
+        """Write the count for the run's terminal; it is lost where the disk is full."""
+        count = Count(
+            *(self.label, self.total, self.answers, self.requests, self.failures),
+            *(self.in_flight(), self.timeout_s, self._said, self._said_at),
+        )
+        _write(self._folder, COUNT, self.label, count)
 
     def close(self) -> None:
         """Log the final count."""
+        self.in_flight = lambda: 0
+        self.note()
         if self._shown and self.requests:
             LOG.info(self.line())
 
 
-def _clock(seconds: float) -> str:
+def note_failures(folder: str | None, found: Failures) -> None:
+    """Write down what a job could not get, for the summary at the end of its run."""
+    _write(folder, FAILED, found.label, found)
+
+
+def counts(folder: Path) -> list[Count]:
+    """Return the count of every job that has written one."""
+    return list(_read(folder, COUNT, Count))
+
+
+def failures(folder: Path) -> list[Failures]:
+    """Return what every job could not get, by label."""
+    return sorted(_read(folder, FAILED, Failures), key=lambda found: found.label)
+
+
+def _write(folder: str | None, kind: str, label: str, note: Count | Failures) -> None:
+    if folder:
+        path = Path(folder) / f"{kind}-{digest(label)[:16]}.json"
+        with suppress(OSError):
+            write_atomically(path, json.dumps(asdict(note)).encode())
+
+
+def _read(folder: Path, kind: str, form: Callable[..., Note]) -> Iterator[Note]:
+    for path in folder.glob(f"{kind}-*.json"):
+        with suppress(OSError, ValueError, TypeError):  # another version's, or half gone
+            yield form(**json.loads(path.read_bytes()))
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as text: ``2 h 05 min``, ``3 min 20 s``, ``8 s``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -88,9 +88,9 @@ class Run:
     a batch is looked at, ``settle_s`` how long a request to begin one may still be heard.
     ``transport_attempts`` limits the consecutive failures of one request. ``scope``
     names the budget (the study's name). ``prices`` is the file of prices, ``stops`` the folder of
-    the circuit breaker (``breaker``). ``rescued`` is the folder of answers
-    that the store could not take. ``accept_errors`` goes on without replies that failed, and notes
-    them in the folder ``accepted`` (``unanswered``).
+    a run's notes: why its jobs must stop (``breaker``), and how far each is (``progress``).
+    ``rescued`` is the folder of answers that the store could not take. ``accept_errors`` goes on
+    without replies that failed, and notes them in the folder ``accepted`` (``unanswered``).
     """
 
     api_key_env: str | None = "OPENAI_API_KEY"

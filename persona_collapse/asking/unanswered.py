@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from persona_collapse.asking.progress import Failures, note_failures
 from persona_collapse.asking.response import said
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Job
@@ -60,6 +61,7 @@ def refuse(label: str, asked: int, failed: list[Failed], settings: Settings) -> 
     for one in failed:
         unknown = f"no reply is in {settings.store}: was the store moved during the run?"
         reasons[one.reason or unknown] += len(one.repetitions)
+    note_failures(settings.stops, Failures(label, asked, count, len(cells), dict(reasons)))
     where = _some(cells, MOST_CELLS, "cells")
     why = _some([f"{why} ({n})" for why, n in reasons.most_common()], MOST_REASONS, "reasons")
     text = f"{label}: {count} of {asked} slots have no answer, of {where}. {why}"

@@ -2,13 +2,14 @@
 
 import inspect
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.common.log import HANDLER, LOG
+from persona_collapse.common.log import ERROR, HANDLER, LOG
 
 # Params that only make Snakemake rerun a job: the digest of its code, the order of its inputs
 # (which Snakemake compares as a set) and the content id of its data.
@@ -106,7 +107,10 @@ def _named(files: Any, unnamed: str) -> dict[str, Any]:
 
 @contextmanager
 def reported(log: str | None) -> Iterator[None]:
-    """Write a ``UserError`` to stderr and the log, then exit with 1; a bug still shows itself."""
+    """Write a ``UserError`` to stderr and the log, then exit with 1.
+
+    A bug shows its traceback on stderr, as ever, and leaves it in the log.
+    """
     path = Path(log) if log else None
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,8 +119,11 @@ def reported(log: str | None) -> Iterator[None]:
     try:
         yield
     except UserError as fault:
-        LOG.error("persona-collapse: %s", fault)
+        LOG.error("%s%s", ERROR, fault)
         sys.exit(1)
+    except Exception:
+        LOG.debug("%s", traceback.format_exc().rstrip())
+        raise
     finally:
         if path:
             HANDLER.files.pop()

@@ -16,6 +16,10 @@ ACTED_ON = re.compile(
 )
 
 
+# What a user's error and a warning begin with; the run's terminal finds them by it in a job's log.
+ERROR, WARNING = "persona-collapse: ", "Warning: "
+
+
 def plain_text(text: object) -> str:
     """Return a text without what a terminal would act on."""
     return ACTED_ON.sub("", str(text))
@@ -36,6 +40,8 @@ class JobHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one message; a full disk does not stop the job."""
         text = plain_text(self.format(record))
+        if record.levelno == logging.WARNING:
+            text = WARNING + text
         if self.files:
             with suppress(OSError), self.files[-1].open("a", encoding="utf-8") as file:
                 file.write(f"{text}\n")

@@ -231,7 +231,7 @@ def test_errors_are_printed_under_quiet_all(project: Project) -> None:
     torn.write_bytes(torn.read_bytes()[:40])
     in_a_job = project.snakemake("--quiet", "all", "--config", config)
     assert in_a_job.returncode == 1
-    assert f"persona-collapse: {torn}: cannot be read as Parquet" in in_a_job.stderr
+    assert f"  {torn}: cannot be read as Parquet" in in_a_job.stderr
 
 
 def test_run_from_another_folder_is_reported_in_one_message(

@@ -24,6 +24,8 @@ from persona_collapse.plan.study import Plan
 from persona_collapse.study.load import find_study, load_study
 from persona_collapse.study.model import RunSettings
 from persona_collapse.tables.index import all_tables
+from persona_collapse.terminal.about import About
+from persona_collapse.terminal.work import Planned
 
 let_scripts_import()
 
@@ -63,6 +65,23 @@ except UserError as fault:
     # To standard error, where --quiet does not reach. A WorkflowError would be followed by places
     # in this file, which say nothing to a user.
     sys.exit(f"persona-collapse: {plain_text(fault)}")
+if TERMINAL:
+    TERMINAL.about = About(
+        PLAN,
+        sys.argv,
+        lambda: [
+            Planned(
+                workflow.dag.jobid(job),
+                job.rule.name,
+                Path(job.rule.snakefile).stem,
+                dict(job.wildcards_dict),
+                [str(path) for path in job.output],
+                workflow.dag.needrun(job),
+            )
+            for job in workflow.dag.jobs
+        ],
+        lambda: workflow.dryrun,
+    )
 for note in PLAN.notes:
     logger.warning(f"Note: {plain_text(note)}")
 

@@ -15,7 +15,7 @@ FLOORS = [
     {"endpoints", "misalignment"},
     {"study"},
     {"finetuning"},
-    {"plan", "commands"},
+    {"plan", "commands", "terminal"},
     {"handover"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,228 @@
+"""What a run shows while it works and when it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+
+from persona_collapse.asking.breaker import halt
+from persona_collapse.asking.progress import clock, counts
+from persona_collapse.terminal.about import About
+from persona_collapse.terminal.faults import JobFault, summary
+from persona_collapse.terminal.screen import Screen, bar, ended, facts
+from persona_collapse.terminal.tally import ASKING, Tally
+from persona_collapse.terminal.work import Job
+
+LOOK_S = 1.0  # between two looks at how far the jobs are
+SPENT_S = 5.0  # and at what the study has spent
+SAID_S = 15.0  # how long a message of a job is shown
+
+
+class Show:
+    """The lines of one run; ``begun`` from its first job on.
+
+    ``quiet`` shows errors, warnings and the last lines alone, ``silent`` errors alone. ``nothing``
+    is set where there is nothing to do.
+    """
+
+    def __init__(
+        self, about: About, screen: Screen, *, quiet: bool = False, silent: bool = False
+    ) -> None:
+        self.about, self.screen = about, screen
+        self.quiet, self.silent = quiet, silent
+        self.nothing = self.begun = False
+        self.tally = Tally(())
+        self._commands = self._failed = False
+        self._reasons: set[str] = set()  # of failed jobs, those shown
+        self._said: set[str] = set()  # other errors, and warnings
+        self._interrupts = 0
+        self._spent, self._spent_at = "", float("-inf")
+        self._over = threading.Event()
+        self._ticker: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Show the first lines, and the block where there is a terminal."""
+        self.begun, self.tally = True, Tally(self.about.jobs())
+        self._commands = any(job.command for job in self.tally.needed)
+        if self.quiet or self._commands:
+            return
+        self._title()
+        if self.screen.live:
+            self._ticker = threading.Thread(target=self._tick, daemon=True)
+            self._ticker.start()
+
+    def tell(self, text: str) -> None:
+        """Show what the workflow says before the first job."""
+        if not self.quiet:
+            self.screen.say(text, "dim")
+
+    def warn(self, text: str) -> None:
+        """Show a warning, once."""
+        if not self.silent:
+            self._once(text, "yellow")
+
+    def error(self, text: str) -> None:
+        """Show an error that is no job's, once."""
+        if self._interrupts:
+            return
+        self._failed = True
+        self._once(text, "red")
+
+    def start(self, number: int) -> None:
+        """Note that a job has begun."""
+        self.tally.begin(number)
+
+    def finish(self, number: int) -> None:
+        """Note that a job has ended well; show its stage where that has ended with it."""
+        job = self.tally.finish(number)
+        if job is None or self.screen.live or self.quiet or self._commands:
+            return
+        line = next(line for line in self.tally.lines() if line.stage == job.stage)
+        if line.total:
+            self.screen.say(ended(line))
+
+    def fail(self, job: Job, fault: JobFault) -> None:
+        """Show why a job has failed; of like faults the first alone."""
+        self.tally.fail(job.number)
+        self._failed = True
+        if self._interrupts:
+            return
+        if fault.reason in self._reasons:
+            return
+        self._reasons.add(fault.reason)
+        if job.command:
+            self.screen.say(fault.message)
+            return
+        self.screen.say(f"Error in {job.name}:", "bold red")
+        self.screen.say(f"  {fault.message}")
+        self.screen.say(f"  Log: {fault.log}", "dim")
+
+    def interrupt(self) -> int:
+        """Show what a signal does and ask jobs to stop; return how many signals came."""
+        self._interrupts += 1
+        self._look()
+        flying = self.tally.in_flight
+        if self._interrupts == 1:
+            self.screen.close()
+            longest = max((c.timeout_s for c in self.tally.counts if c.in_flight), default=0)
+            self.screen.say(
+                f"Stopping. {flying} requests on their way (at most {longest:.0f} s); Ctrl-C twice "
+                "more drops them."
+                if flying
+                else "Stopping."
+            )
+            if self.about.notes is not None:
+                halt(self.about.notes)
+        elif flying and self._interrupts == 2:
+            self.screen.say(
+                "Answers on their way are paid for; Ctrl-C once more in 10 s drops them."
+            )
+        elif flying and self._interrupts == 3:
+            self.screen.say("Requests on their way are dropped; the next run asks them again.")
+        return self._interrupts
+
+    def end(self) -> None:
+        """Show how the run ended: stopped, failed, or with its verdicts."""
+        self._over.set()
+        if self._ticker is not None:
+            self._ticker.join(timeout=5)
+        if self.begun:
+            self._look()
+            if self._ticker is not None and not self._interrupts:
+                self._draw()
+        self.screen.close()
+        if self._interrupts:
+            self._end_stopped()
+        elif self._failed:
+            self._end_failed()
+        elif (self.begun or self.nothing) and not self._commands and not self.silent:
+            self._end_well()
+        if self.about.notes is not None:
+            with suppress(OSError):
+                for path in self.about.notes.iterdir():
+                    path.unlink()
+                self.about.notes.rmdir()
+
+    def _end_stopped(self) -> None:
+        kept = [
+            f"{line.done:,} of {line.total:,} {line.unit}"
+            for line in self.tally.lines()
+            if line.stage in ASKING and line.done < line.total
+        ]
+        stored = f"{' and '.join(kept)} are stored" if kept else "Every answer is stored"
+        self.screen.say(f"Stopped. {stored}; nothing is lost.")
+        self.screen.say(f"To go on: {self.about.command}")
+
+    def _end_failed(self) -> None:
+        if self._commands or not self.begun:
+            return
+        self.screen.say("")
+        for line in summary(self.tally, len(self._reasons), self.about.notes):
+            self.screen.say(line)
+        self.screen.say(f"Mend the cause, then go on: {self.about.command}")
+        self.screen.say(f"Full log: {self.about.log}", "dim")
+
+    def _end_well(self) -> None:
+        verdicts = self.about.verdicts()
+        if self.nothing:
+            if verdicts:
+                self._title()
+            self.screen.say("Nothing to be done: every file is there and up to date.")
+        if verdicts:
+            self.screen.say("")
+            for line in verdicts:
+                self.screen.say(f"  {line}")
+            self.screen.say("")
+        took = f"({clock(self.tally.seconds)}; full log: {self.about.log})"
+        last = f"Read {self.about.page}" if verdicts else "Done"
+        if verdicts or self.begun:
+            self.screen.say(last if self.nothing else f"{last}   {took}", "bold")
+
+    def _once(self, text: str, style: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self.screen.say(text, style)
+
+    def _title(self) -> None:
+        parts = self.about.title
+        whole = "   ".join(parts)
+        if self.screen.live and len(whole) >= self.screen.width:
+            whole = f"{parts[0]}\n{'   '.join(parts[1:])}"
+        self.screen.say(f"{whole}\n", "bold")
+
+    def _tick(self) -> None:
+        while not self._over.wait(LOOK_S / 2) and not self._interrupts:
+            self._look()
+            self._draw()
+
+    def _look(self) -> None:
+        if self.about.notes is not None:
+            self.tally.look(counts(self.about.notes))
+        if time.monotonic() - self._spent_at >= SPENT_S:
+            self._spent_at = time.monotonic()
+            with suppress(Exception):  # a file that another process is about to write
+                self._spent = self.about.spent()
+
+    def _draw(self) -> None:
+        tally, width = self.tally, self.screen.width
+        lines, left = tally.lines(), tally.left()
+        elapsed = f"{clock(tally.seconds)} elapsed"
+        if left is not None and not self._over.is_set():
+            elapsed += f", about {clock(left)} left"
+        parts = [(elapsed, "")]
+        asking = any(line.stage in ASKING and line.done < line.total for line in lines)
+        if asking and tally.rate:
+            parts.append((f"{tally.rate:,.0f} answers/s", ""))
+        if self._spent:
+            parts.append((self._spent, ""))
+        if tally.failures:
+            parts.append((f"{tally.failures:,} failed requests", "yellow"))
+        if tally.failed:
+            parts.append((f"{len(tally.failed)} failed jobs", "red"))
+        shown = [bar(line, width) for line in lines] + facts(parts, width)
+        last = max(tally.counts, key=lambda count: count.said_at, default=None)
+        if last is not None and last.said and time.time() - last.said_at < SAID_S:
+            shown += facts([(f"{last.label}: {last.said}", "dim")], width)
+        if not self._interrupts:
+            self.screen.show(shown)
