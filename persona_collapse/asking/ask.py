@@ -101,9 +101,10 @@ def complete(
         lease = claimed(leases, waiting, order.repetitions, settings)
         with lease, suppress(LeaseLostError):
             # The holders before may have stored some of it since it was read.
-            order = pending(stored(cells, settings)).of(lease.cells)
+            whole = pending(stored(cells, settings))
+            order = whole.of(lease.cells)
             if order.replies:
-                ask(order, settings, lease)
+                ask(order, settings, lease, whole.replies)
             done |= lease.cells
         # Read again instead of remembering: what another process wrote meanwhile counts too, and a
         # later reading of the same cells says the same.
@@ -122,8 +123,10 @@ def claimed(
         return leases.claim(cells, repetitions)
 
 
-def ask(order: Order, settings: Settings, lease: Lease) -> None:
+def ask(order: Order, settings: Settings, lease: Lease, missing_in_all: int) -> None:
     """Send every request of an order and put the replies into the store.
+
+    ``missing_in_all`` counts the replies that others ask for, too.
 
     Raises ``UserError`` when the run had to stop, and ``LeaseLostError`` when other processes may
     ask for the cells of ``lease``; what arrived until then is in the store.
@@ -153,7 +156,10 @@ def ask(order: Order, settings: Settings, lease: Lease) -> None:
     with _stopping(breaker):
         writer.open()
     progress = Progress(
-        *(order.label, order.replies, settings.progress), settings.stops, settings.timeout_s
+        *(order.label, order.replies, settings.progress),
+        folder=settings.stops,
+        timeout_s=settings.timeout_s,
+        missing=missing_in_all,
     )
 
     async def run() -> None:

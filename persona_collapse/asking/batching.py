@@ -37,6 +37,7 @@ from persona_collapse.asking.journal import (
 )
 from persona_collapse.asking.keys import find_key, known_key
 from persona_collapse.asking.prices import Price, most_prompt_tokens
+from persona_collapse.asking.progress import Progress
 from persona_collapse.asking.reasons import is_filter_finish
 from persona_collapse.asking.requests import Requests
 from persona_collapse.asking.response import ADAPTED, ANSWERED, FILTERED, STOP
@@ -60,7 +61,6 @@ from persona_collapse.asking.submissions import (
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.files import now
 from persona_collapse.common.hashing import canonical
-from persona_collapse.common.log import LOG
 from persona_collapse.common.signals import StoppedError as SignalError
 from persona_collapse.common.signals import stoppable
 from persona_collapse.store.attempts import Attempt
@@ -107,6 +107,7 @@ class Filling:
         self._names: dict[str, str] = {}
         self._lease: Lease | None = None
         self._most, self._futile = MOST_REQUESTS, 0
+        self._progress = Progress(self.label, 0, folder=self.settings.stops)
 
     def run(self) -> list[Entry]:
         """Send and collect batches until few requests are left; return the entries of their ends.
@@ -548,7 +549,7 @@ class Filling:
             self._say(text)
 
     def _say(self, text: str) -> None:
-        LOG.info("%s: %s", self.label, text)
+        self._progress.say(text)
 
 
 def judged(

@@ -22,7 +22,7 @@ COUNT, FAILED = "count", "failed"  # what names of notes begin with
 
 @dataclass(frozen=True)
 class Count:
-    """How far a job is: ``answers`` of the ``total`` that the store lacked when it began.
+    """How far a job is: ``answers`` of the ``total`` that the store lacked when it began asking.
 
     ``in_flight`` requests are on their way, each for at most ``timeout_s`` seconds. ``said`` is the
     last message, for instance that a server asks to wait, at the time ``said_at`` (Unix, seconds).
@@ -56,8 +56,9 @@ Note = TypeVar("Note", Count, Failures)
 class Progress:
     """Counts answers of one shard or check; ``shown`` False logs nothing but messages.
 
-    ``folder`` is the run's folder of notes, None for a job without a run. ``in_flight`` returns how
-    many requests are on their way.
+    ``folder`` is the run's folder of notes, None for a job without a run. ``missing`` answers are
+    those of ``total`` and what other processes ask for. ``in_flight`` returns how many requests
+    are on their way.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class Progress:
         shown: bool = True,
         folder: str | None = None,
         timeout_s: float = 0.0,
+        missing: int | None = None,
     ) -> None:
+        self._missing = total if missing is None else missing
         self.label, self.total, self.timeout_s = label, total, timeout_s
         self.answers = self.requests = self.failures = 0
         self.in_flight: Callable[[], int] = lambda: 0
@@ -103,7 +106,7 @@ class Progress:
     def note(self) -> None:
         """Write the count for the run's terminal; it is lost where the disk is full."""
         count = Count(
-            *(self.label, self.total, self.answers, self.requests, self.failures),
+            *(self.label, self._missing, self.answers, self.requests, self.failures),
             *(self.in_flight(), self.timeout_s, self._said, self._said_at),
         )
         _write(self._folder, COUNT, self.label, count)

@@ -163,7 +163,7 @@ class RunHandler(logging.Handler):
             self.show = None
             sys.exit("Stopped before the first job: nothing was asked.")
         before = self._before.get(number)
-        if show.interrupt() > 1:
+        if show.interrupt(pass_on=number == signal.SIGTERM) > 1:
             return
         if number == signal.SIGINT:
             raise KeyboardInterrupt

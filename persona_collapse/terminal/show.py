@@ -6,6 +6,8 @@ import threading
 import time
 from contextlib import suppress
 
+import psutil  # type: ignore[import-untyped]
+
 from persona_collapse.asking.breaker import halt
 from persona_collapse.asking.progress import clock, counts
 from persona_collapse.terminal.about import About
@@ -16,7 +18,16 @@ from persona_collapse.terminal.work import Job
 
 LOOK_S = 1.0  # between two looks at how far the jobs are
 SPENT_S = 5.0  # and at what the study has spent
-SAID_S = 15.0  # how long a message of a job is shown
+PASS_ON_S = 3.0  # after which a job that goes on has got no signal
+SAID_S = 30.0  # how long a message of a job is shown
+
+
+def end_jobs() -> None:
+    """Send SIGTERM to the processes of jobs, but not to the shells that wait for them."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if not process.children():
+                process.terminate()
 
 
 class Show:
@@ -98,8 +109,11 @@ class Show:
         self.screen.say(f"  {fault.message}")
         self.screen.say(f"  Log: {fault.log}", "dim")
 
-    def interrupt(self) -> int:
-        """Show what a signal does and ask jobs to stop; return how many signals came."""
+    def interrupt(self, pass_on: bool) -> int:
+        """Show what a signal does and ask jobs to stop; return how many signals came.
+
+        ``pass_on`` sends SIGTERM to the jobs that go on: those of a terminal have got its signal.
+        """
         self._interrupts += 1
         self._look()
         flying = self.tally.in_flight
@@ -114,6 +128,10 @@ class Show:
             )
             if self.about.notes is not None:
                 halt(self.about.notes)
+            if pass_on:
+                timer = threading.Timer(PASS_ON_S, end_jobs)
+                timer.daemon = True
+                timer.start()
         elif flying and self._interrupts == 2:
             self.screen.say(
                 "Answers on their way are paid for; Ctrl-C once more in 10 s drops them."

@@ -12,6 +12,7 @@ from persona_collapse.study.model import Unit
 STAGES = {
     "fetch": "files",
     "train": "models",
+    "batch": "variants",
     "ask": "answers",
     "judge": "replies",
     "measure": "tables",
@@ -27,7 +28,7 @@ RULES = {
     "figures": "draw",
     "report": "write",
 }
-OWN = {"fetch_dataset": "fetch", "check_variant": "judge"}
+OWN = {"fetch_dataset": "fetch", "fill_by_batch": "batch", "check_variant": "judge"}
 COMMANDS = "commands"  # the file of rules that print and make nothing
 
 
