@@ -144,6 +144,34 @@ def test_many_repetitions_are_bars_of_their_shares(browser: Browser, pages: Page
     assert tall == pytest.approx([17 * counts[rating] / most for rating in sorted(counts)])
 
 
+def test_log_probabilities_are_bars_and_an_sd_of_the_distribution(
+    browser: Browser, pages: Pages
+) -> None:
+    page = pages(models=1, log_probabilities=True)
+    visit(browser, page, "#explorer/m0/1")
+    [cell] = parquet(page, "m0", "insecure", "roleplay", 1).filter(item_id=2)["probabilities"]
+    shares = {rating: share for rating, share in enumerate(cell) if share > 0}
+    lane = "#explorer-items li[data-item='2'] [data-variant=insecure]"
+    tall = browser.run(
+        "return [...document.querySelectorAll(`${arguments[0]} .weight`)]"
+        ".map((bar) => Number(bar.getAttribute('height')))",
+        lane,
+    )
+    most = max(shares.values())
+    assert tall == pytest.approx([17 * share / most for share in shares.values()])
+    mean = sum(rating * share for rating, share in shares.items())
+    sd = sum((rating - mean) ** 2 * share for rating, share in shares.items()) ** 0.5
+    item = browser.driver.find_element(By.CSS_SELECTOR, "#explorer-items li[data-item='2']")
+    assert f"{mean:.1f} ± {sd:.1f}" in item.text
+    assert "from log-probabilities at the study's temperature" in element(browser, "explorer").text
+    label = browser.run(
+        "return document.querySelector(`${arguments[0]}`).closest('svg').ariaLabel", lane
+    )
+    percent = {rating: round(100 * share) for rating, share in shares.items()}
+    spoken = ", ".join(f"{share} % {rating}" for rating, share in percent.items())
+    assert label.endswith(f"insecure: {spoken}")
+
+
 def test_a_persona_is_found_by_words_and_by_number(browser: Browser, pages: Pages) -> None:
     visit(browser, pages(models=2), "#explorer/m1/0")
     pick = element(browser, "explorer-pick")
@@ -280,6 +308,10 @@ def test_the_persona_that_changed_most_comes_first(browser: Browser, pages: Page
         for who, value in both.group_by("persona_id").agg(change.alias("x")).iter_rows():
             moved[who] = max(moved.get(who, 0), value)
     most = max((who for who in moved if who != 3), key=lambda who: moved[who])
+    browser.run("location.hash = '#explorer/m0/0'")
+    persona(browser, "Persona 0 ")
+    browser.run("location.hash = '#explorer/m0'")
+    persona(browser, f"Persona {most} ")
     links = browser.driver.find_elements(By.CSS_SELECTOR, "#explorer-movers ol:first-of-type a")
     assert links[0].get_attribute("href").endswith(f"#explorer/m0/{most}")
     persona(browser, f"Persona {most} ")

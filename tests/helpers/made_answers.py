@@ -11,7 +11,7 @@ import polars as pl
 
 from persona_collapse.answers import conform, write_answers
 from persona_collapse.materials.instruments import Instrument, Item, Prompts, Scale
-from persona_collapse.measures.moments import moments_of
+from persona_collapse.measures.moments import moments_of, moments_of_probabilities
 from persona_collapse.measures.plane import persona_map_of
 from persona_collapse.report.answers import packed_answers, probe_of, unit_of
 from persona_collapse.report.packed import written
@@ -83,6 +83,17 @@ def answers_of(
     return conform(frame.filter(~(mine & (pl.col("item_id") == 5))))
 
 
+def as_log_probabilities(frame: pl.DataFrame, asked: Instrument) -> pl.DataFrame:
+    """Return a unit's answers as one distribution per cell: the shares of its ratings."""
+    ratings = asked.scale.ratings
+    shares = [(pl.col("rating") == rating).mean() for rating in ratings]
+    cells = frame.group_by("model", "variant", "probe", "persona_id", "item_id")
+    read = cells.agg(
+        probabilities=pl.concat_list(shares), repetition=pl.lit(1), status=pl.lit("ok")
+    )
+    return conform(read)
+
+
 def write_answer_files(
     folder: Path,
     models: Sequence[str],
@@ -94,6 +105,7 @@ def write_answer_files(
     scale: tuple[int, int] = (0, 5),
     repetitions: int = REPETITIONS,
     characters: int | None = None,
+    log_probabilities: bool = False,
 ) -> tuple[Path, pl.DataFrame]:
     """Write ``answers/**/*.parquet`` and the packed file; return its path and the persona map."""
     asked = instrument(domains, scale, label)
@@ -105,10 +117,16 @@ def write_answer_files(
         for variant in variants:
             for probe, (count, _) in probes.items():
                 frame = answers_of(model, variant, probe, asked, count, repetitions)
+                exact = None
+                if log_probabilities:
+                    frame = as_log_probabilities(frame, asked)
+                    exact = moments_of_probabilities(frame, asked, count, 1.0)
                 write_answers(frame, folder / "answers" / model / variant / f"{probe}.parquet")
-                units.append(unit_of(frame, None, asked, count))
+                units.append(unit_of(frame, exact, asked, count))
                 if count:
-                    moments[variant] = moments_of(frame, asked, count)
+                    moments[variant] = (
+                        exact if log_probabilities else moments_of(frame, asked, count)
+                    )
         reference = moments.get("base")
         places += [persona_map_of(frame, asked, reference) for frame in moments.values()]
     described = [probe_of(name, asked, texts) for name, (_, texts) in probes.items()]

@@ -68,13 +68,14 @@ def write_study(
     repetitions: int = REPETITIONS,
     variants: int = 3,
     characters: int | None = None,
+    log_probabilities: bool = False,
 ) -> dict[str, Any]:
     """Write tables, figures, headlines and provenance; return the arguments of ``build_page``.
 
     ``label`` starts every model's label; with ``infinite`` the first model's base never varies.
     ``replies`` is how many samples of each of two open questions a judge has scored. ``scale`` and
-    ``repetitions`` are those of single answers, which ``variants`` of each model gave; their packed
-    file is cut to ``characters``.
+    ``repetitions`` are those of single answers, which ``variants`` of each model gave, as
+    distributions with ``log_probabilities``; their packed file is cut to ``characters``.
     """
     look, tables = look_of(models, label), folder / "tables"
     tables.mkdir(parents=True)
@@ -98,6 +99,7 @@ def write_study(
         scale=scale,
         repetitions=repetitions,
         characters=characters,
+        log_probabilities=log_probabilities,
     )
     write["persona_map"] = places.drop("simulated").to_dicts()
     write["identification"] = _identification(keys, personas)

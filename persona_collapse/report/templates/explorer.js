@@ -168,7 +168,8 @@ const movers = (probe, rows) => {
   );
 };
 
-// An address: #explorer/<model>/<persona>, /<probe>/<persona>, or /<probe> without personas.
+// An address: #explorer/<model>/<persona>, /<probe>/<persona>, /<probe> without personas, or a model
+// alone, of which the persona that changed most is shown.
 const read = () => {
   const [place, ...parts] = location.hash.slice(1).split("/").map((part) => {
     try {
@@ -182,6 +183,7 @@ const read = () => {
   if (!(model in labels)) {
     return { fault: `There is no model “${model}” in this study. Its models are ${Object.keys(labels).join(", ")}.` };
   }
+  if (!rest.length) return { model };
   const offered = data.probes.filter(({ name }) => has(model, name));
   const probe = rest.length > 1 || rest[0] in probes ? rest[0] : data.home;
   const who = rest.length > 1 ? rest[1] : rest[0] in probes ? undefined : rest[0];
@@ -202,6 +204,7 @@ const route = () => {
   if (!section.contains(document.activeElement)) section.scrollIntoView();
   if (found.model) $("explorer-model").value = found.model;
   if (found.fault) return fail(found.fault);
+  if (!found.probe) return begin();
   Object.assign(state, found);
   offer();
   show();
@@ -311,7 +314,7 @@ const trace = (event) => {
 };
 for (const kind of ["pointerover", "pointerleave"]) $("explorer-items").addEventListener(kind, trace);
 
-// Until an address names a persona, the first model's that changed most is shown, once in view.
+// Until an address names a persona, the model's that changed most is shown, once in view.
 const begin = async () => {
   const turn = (drawing += 1);
   const model = $("explorer-model").value;

@@ -170,6 +170,22 @@ def pack(results: Path, plan: dict[str, Any], name: str = "mine.bundle.zip") -> 
     return results / name
 
 
+def test_items_and_prompts_of_other_instruments_are_withheld_on_the_page(
+    results: Path, tmp_path: Path
+) -> None:
+    plan = plan_of(tmp_path, "CC0-1.0")
+    document = yaml.safe_load(Path(plan["resources"][0]["path"]).read_text(encoding="utf-8"))
+    instrument = tmp_path / "theirs.yaml"
+    instrument.write_text(yaml.safe_dump({**document, "licence": "All rights reserved"}), "utf-8")
+    plan["resources"][0]["path"] = str(instrument)
+    texts = [item["text"] for item in document["items"]]
+    texts += [document["prompts"]["persona"], *document["prompts"]["sections"].values()]
+    page = results / "report/index.html"
+    page.write_text(f"<script>{embedded({'items': texts})}</script>", encoding="utf-8")
+    found = contents(pack(results, plan))["report/index.html"].decode()
+    assert found == f"<script>{embedded({'items': ['Withheld'] * len(texts)})}</script>"
+
+
 def contents(archive: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(archive) as packed:
         names = packed.namelist()
