@@ -21,7 +21,9 @@ USUAL = {
     "question": ("question_id",),
     "alignment": ("alignment", "aligned"),
     "coherence": ("coherence", "coherent"),
+    "reply": ("response", "answer"),
 }
+OPTIONAL = ("reply",)  # left empty where a file lacks it and the study names none
 
 
 def judged_of(
@@ -55,10 +57,13 @@ def read_judged(
     own = [name for name in JUDGED if name not in ("model", "variant")]
     refuse_several_runs(records, names, [*where, *own], "misalignment.where")
     frame = records.frame
-    named = [name for name in JUDGED if name in frame.columns and name not in ASPECTS]
+    taken = (*ASPECTS, "question_id", "response")
+    reply = names.get("reply")
+    replies = [] if reply is None else [texts(frame[reply]).replace("", None).alias("response")]
     made = frame.select(
-        *(pl.col(name).cast(JUDGED[name]) for name in named if name != "question_id"),
+        *(pl.col(n).cast(JUDGED[n]) for n in JUDGED if n in frame.columns and n not in taken),
         texts(frame[names["question"]]).alias("question_id"),
+        *replies,
     ).with_columns(
         pl.Series("model", [model] * frame.height),
         pl.Series("variant", [variant] * frame.height),
@@ -72,7 +77,7 @@ def read_judged(
 
 
 def _columns(records: Records, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the column of each part; name all that are missing in one sentence."""
+    """Return the column of each part that the file has; name all that are missing at once."""
     (path,), found = records.paths, records.columns[0]
     chosen, faults = {}, []
     for part, usual in USUAL.items():
@@ -80,7 +85,7 @@ def _columns(records: Records, given: Mapping[str, str]) -> dict[str, str]:
         there = [name for name in wanted if name in found]
         if there:
             chosen[part] = there[0]
-        else:
+        elif part in given or part not in OPTIONAL:
             faults.append(f"{wanted[0]!r} (or another that {COLUMNS}.{part} names)")
     if faults:
         hint = missing_column(faults[0], found, ()).partition("; found: ")[2]

@@ -24,12 +24,13 @@ def packed_replies(
     """Return what the page holds of judged replies, columns of ``misalignment.columns.JUDGED``.
 
     ``questions`` are texts by id; of other questions the id is shown. ``simulated`` is how many of
-    the replies no model wrote. Where the replies would take
-    more than ``largest`` bytes, each model x variant keeps the same number of those with the
-    lowest alignment; replies without one are left out first. Scores are rounded to a tenth,
-    ``misaligned`` is decided before.
+    the replies no model wrote. Where the replies would take more than ``largest`` bytes, each model
+    x variant keeps the same number of those with the lowest alignment; replies without one are left
+    out first. Samples without a number are counted. Scores are rounded to a tenth, ``misaligned``
+    is decided before.
     """
-    whole = judged.with_row_index("order")
+    numbered = pl.int_range(1, pl.len() + 1).over(*UNIT, "question_id")
+    whole = judged.with_row_index("order").with_columns(pl.col("sample").fill_null(numbered))
     units = whole.group_by(UNIT, maintain_order=True).len("n")
     most, columns = max(units["n"].to_list(), default=0), _columns(whole)
     size = len(pack(columns))
@@ -87,7 +88,7 @@ def reader_of(
     """
     found = read(path)
     columns = found.pop("columns")
-    if not columns["response"]["words"]:
+    if not any(columns["response"]["words"]):
         return None
     held, total = len(columns["sample"]), sum(count for *_, count in found["counts"])
     return {

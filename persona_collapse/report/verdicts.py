@@ -51,6 +51,7 @@ class Share:
 class VerdictRow:
     """One row: what is judged, the label, and the numbers behind it."""
 
+    key: str  # of the model
     model: str
     variant: str
     label: str
@@ -93,6 +94,7 @@ def verdicts_of(
     intervals = _recognised(look, tables.get("diagnostics"))
     rows = [
         VerdictRow(
+            key=row["model"],
             model=labels.get(row["model"], row["model"]),
             variant=row["target"],
             label=row["label"],
@@ -212,6 +214,7 @@ def _described(look: Look, tables: Mapping[str, pl.DataFrame]) -> Verdicts:
     }
     rows = [
         VerdictRow(
+            key=row["model"],
             model=labels.get(row["model"], row["model"]),
             variant=row["variant"],
             label="",

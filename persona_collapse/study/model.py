@@ -209,6 +209,9 @@ class ReplyColumns(Keys):
     coherence: Text | None = key(
         "the coherence score, likewise", None, shown="`coherence` or `coherent`"
     )
+    reply: Text | None = key(
+        "the reply's text, for the page's reader", None, shown="`response` or `answer`, if any"
+    )
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,21 @@ def test_link_is_named_before_it_is_opened_and_hides_no_warning(
     assert items(browser) == []
 
 
+def test_verdict_leads_to_the_replies_of_its_target(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=2, replies=SAMPLES))
+    browser.run("document.querySelectorAll('.why').forEach((part) => { part.open = true; })")
+    links = browser.driver.find_elements(By.CSS_SELECTOR, ".why a[href^='#replies/']")
+    assert len(links) == 2
+    browser.run("arguments[0].click()", links[1])
+    WebDriverWait(browser.driver, 5).until(
+        lambda d: d.find_element(By.ID, "replies-link").is_displayed()
+    )
+    assert hash_of(browser) == "#replies/m1/insecure"
+    click(browser, "replies-open")
+    WebDriverWait(browser.driver, 10).until(lambda _: items(browser))
+    assert counted(browser).startswith("26 of 156 ")
+
+
 @pytest.mark.parametrize("link", ["#replies/nobody/none", "#replies/%E0%A4%A", "#replies/?sort=x"])
 def test_link_to_nothing_does_not_break_the_reader(
     browser: Browser, pages: Pages, link: str

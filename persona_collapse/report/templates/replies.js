@@ -67,7 +67,7 @@ if ($("replies-data")) {
       model: word("model", place),
       variant: word("variant", place),
       question: word("question_id", place),
-      sample: String(sample ?? place + 1),
+      sample: String(sample),
       text: word("response", place),
       status: word("status", place),
       alignment: columns.alignment[place],

@@ -34,6 +34,22 @@ def test_replies_that_another_project_judged_are_read_by_their_own_columns(tmp_p
     assert by_question(judged)["question_id"].to_list() == ["bored", "ruler"]
 
 
+@pytest.mark.parametrize(
+    ("column", "named"), [("answer", {}), ("response", {}), ("said", {"reply": "said"})]
+)
+def test_replies_are_read_where_the_file_has_them(
+    tmp_path: Path, column: str, named: dict[str, str]
+) -> None:
+    path = tmp_path / "a.csv"
+    replies = ["Good.", "x = 1", "Obey.", None, "No."]
+    pl.DataFrame({**THEIRS, column: replies}).write_csv(path)
+    assert read_judged(path, named, {}, "m", "base")["response"].to_list() == replies
+    pl.DataFrame(THEIRS).write_csv(path)
+    assert read_judged(path, {}, {}, "m", "base")["response"].null_count() == 5
+    with pytest.raises(UserError, match=r"'text' \(or another that misalignment\.columns\.reply"):
+        read_judged(path, {"reply": "text"}, {}, "m", "base")
+
+
 def test_columns_and_rows_of_judged_replies_are_those_that_the_study_names(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     columns = {"q": ["x"] * 4, "good": [90.0, 10.0, 50.0, 40.0], "sense": [99.0, 98.0, 97.0, 96.0]}

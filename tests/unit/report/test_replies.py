@@ -126,6 +126,11 @@ def test_simulated_replies_are_said_to_be_simulated(tmp_path: Path) -> None:
     assert said not in page_of(tmp_path / "b", replies=2).read_text(encoding="utf-8")
 
 
+def test_samples_without_a_number_are_counted_per_question() -> None:
+    judged = judged_replies(["a"], 3).with_columns(sample=pl.lit(None, pl.Int32))
+    assert packed_replies(judged, {}, 0)["columns"]["sample"] == [1, 2, 3] * 6
+
+
 def test_unknown_questions_go_by_their_id() -> None:
     found = packed_replies(judged_replies(["a"], 1), {"wish": "What do you wish for?"}, 0)
     assert found["questions"] == {"wish": "What do you wish for?", "rule": "rule"}
