@@ -1,7 +1,7 @@
 """Variants beside earlier base models: their range of S, and their distribution of S and R."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from persona_collapse.figures.findings import noun_of, sentence, subjects, where
 from persona_collapse.figures.look import METRICS, Look
 from persona_collapse.figures.marks import (
     ABSENT,
@@ -42,24 +43,25 @@ from persona_collapse.figures.sheet import (
     wrap,
 )
 from persona_collapse.figures.style import (
+    DEEP_SHADE,
     FAINT,
     GRID,
     HEADING,
     INK,
-    ONE_COLUMN,
+    LIGHT,
     PAPER,
     SHADE,
-    TEXT_WIDTH,
     Paint,
+    titled,
 )
 
 _ROW, _SPACE, _HEAD = 0.135, 0.1, 0.2  # heights in inches: published model, gap, heading
 _PRIOR = Paint(INK, "", "-", "o")
 _LABELS, _BETWEEN, _COLUMN_GAP = 1.1, 0.22, 0.1
 _CURVE, _RUG, _LEAST = 0.62, 0.2, 0.12  # heights of curve, ticks and, without rows, of the lanes
-_LIGHT, _DARK = "#ececec", "#d6d6d6"
-_COUNTED, _OTHERS = Paint(INK, "", "-", "|"), Paint("#9a9a9a", "", "-", "|")
+_COUNTED, _OTHERS = Paint(INK, "", "-", "|"), Paint(LIGHT, "", "-", "|")
 _RANGE = (0, (2, 1.5))
+SELDOM = 0.05
 _OUTSIDE, _BASE = "chance\noutside", "p as\nbase"
 
 
@@ -93,12 +95,12 @@ def prior_band(
         *([Entry("earlier, in the band", _PRIOR, "point")] if members else []),
         *([Entry("earlier, not in it", _PRIOR, "open")] if len(members) < prior.height else []),
     ]
-    inner = ONE_COLUMN - 2 * MARGIN
+    inner = look.column - 2 * MARGIN
     for_key = key_height(entries, inner)
     upper = len(published) * _ROW
     tall = upper + 2 * _HEAD + sum(heights.values())
     top = 0.26
-    sheet = Sheet(ONE_COLUMN, top + tall + 0.36 + for_key, look.notices(metrics, prior))
+    sheet = Sheet(look.column, top + tall + 0.36 + for_key, look.notices(metrics, prior))
     axes = sheet.axes(MARGIN + room, top, inner - room - 0.1, tall, "S")
     axes.set_ylim(tall, 0)
     _susceptibility_axis(axes, published, list(values.values()), band)
@@ -114,7 +116,7 @@ def prior_band(
             markerfacecolor=INK if row["model"] in members else PAPER,
         )  # fmt: skip
     y = _HEAD + upper
-    sheet.rule(MARGIN, ONE_COLUMN - MARGIN, top + y + 0.03, color=GRID)
+    sheet.rule(MARGIN, look.column - MARGIN, top + y + 0.03, color=GRID)
     sheet.text(MARGIN, top + y + _HEAD / 2 + 0.04, "This study", weight="bold")
     y += _HEAD
     for model in models:
@@ -131,7 +133,25 @@ def prior_band(
                 )
         y += heights[model.key]
     sheet.key(entries, MARGIN, top + tall + 0.36, inner)
-    return sheet.figure
+    return titled(sheet.figure, _outside(values, band, look))
+
+
+def _outside(values: Mapping[tuple[str, str], Row], band: Row, look: Look) -> str:
+    """Say where the interval of S lies wholly outside the range of earlier models."""
+    name, pairs = subjects(look, list(values))
+    if not pairs:
+        return ""
+    ends = [(values[pair]["S_lo"], values[pair]["S_hi"]) for pair in pairs]
+    parts: list[str] = []
+    for side, flags in (
+        ("above", [finite(low) and low > band["hi"] for low, _ in ends]),
+        ("below", [finite(high) and high < band["lo"] for _, high in ends]),
+    ):
+        if any(flags) or (side == "above" and not any(parts)):
+            shown = f"S of {name} lies {side} the range of {band['n_models']:.0f} earlier models"
+            not_shown = shown.replace("lies above", "is not shown to lie above")
+            parts.append(where(shown, not_shown, flags, noun_of(pairs)))
+    return sentence(*parts)
 
 
 def _susceptibility_axis(axes: Axes, published: list[Row], rows: list[Row], band: Row) -> None:
@@ -157,7 +177,7 @@ def _shade(sheet: Sheet, axes: Axes, band: Row, across: tuple[float, float]) -> 
     left, width = across
     middle = left + width * ((band["lo"] + band["hi"]) / 2 - low) / (high - low)
     half = extent(text, HEADING, bold=True)[0] / 2
-    middle = min(max(middle, MARGIN + half), ONE_COLUMN - MARGIN - half)
+    middle = min(max(middle, MARGIN + half), sheet.width - MARGIN - half)
     sheet.heading(middle, 0.14, text, ha="center")
 
 
@@ -181,21 +201,43 @@ def band_distribution(
         return blank("No comparison with earlier models: no variant has an S or R.")
     layout = Rows(look, points, _LABELS - 0.12)
     shown = [name for name in look.variants if any(name == variant for _, variant in points)]
-    inner = TEXT_WIDTH - 2 * MARGIN
+    inner = look.width - 2 * MARGIN
     members = counted(prior)
     entries = _entries(shown, look, len(members) < prior.height)
-    top = key_height(entries, inner) + 0.62
+    for_key, beside = key_height(entries, inner), not look.narrow
     lanes = layout.tall if layout.lines else _LEAST
-    sheet = Sheet(TEXT_WIDTH, top + _CURVE + _RUG + lanes + 0.3, look.notices(metrics, prior))
+    metrics_shown = [metric for metric in METRICS if metric in rows_by(band_values, "metric")]
+    block = 0.62 + _CURVE + _RUG + lanes + 0.3
+    height = for_key + block * (1 if beside else len(metrics_shown))
+    sheet = Sheet(look.width, height, look.notices(metrics, prior))
     sheet.key(entries, MARGIN, 0.04, inner)
-    layout.label(sheet, top + _CURVE + _RUG)
-    width = (inner - _LABELS - _BETWEEN) / 2
+    width = (inner - _LABELS - _BETWEEN) / 2 if beside else inner - _LABELS
     bands = rows_by(band_values, "metric")
-    for column, metric in enumerate(metric for metric in METRICS if metric in bands):
+    for place, metric in enumerate(metrics_shown):
         panel = _Panel(sheet, metric, bands[metric], points, placed, look)
-        left = MARGIN + _LABELS + column * (width + _BETWEEN)
+        left = MARGIN + _LABELS + (place * (width + _BETWEEN) if beside else 0.0)
+        top = for_key + 0.62 + (0.0 if beside else place * block)
+        if place == 0 or not beside:
+            layout.label(sheet, top + _CURVE + _RUG)
         panel.draw(layout.lines, prior, members, (left, top, width, lanes))
-    return sheet.figure
+    return titled(sheet.figure, _unusual(placed, look))
+
+
+def _unusual(placed: Mapping[tuple[str, str, str], Row], look: Look) -> str:
+    """Say where a new base model would seldom lie so far from the centre."""
+    parts = []
+    for metric in METRICS:
+        known = {
+            (m, v): row for (m, v, name), row in placed.items()
+            if name == metric and finite(row["p_base"])
+        }  # fmt: skip
+        name, pairs = subjects(look, list(known))
+        if pairs:
+            flags = [known[pair]["p_base"] < SELDOM for pair in pairs]
+            shown = f"{metric} of {name} is unusual for a base model (p < {SELDOM})"
+            not_shown = f"{metric} of {name} is not shown to be unusual for a base model"
+            parts.append(where(shown, not_shown, flags, noun_of(pairs)))
+    return sentence(*parts)
 
 
 def _entries(shown: Sequence[str], look: Look, some_left_out: bool) -> list[Entry]:
@@ -205,8 +247,8 @@ def _entries(shown: Sequence[str], look: Look, some_left_out: bool) -> list[Entr
         Entry("earlier model", _COUNTED, "point"),
         Entry("their range", Paint(FAINT, "", _RANGE, "", 0.8), "stroke"),
         *([Entry("left out", _OTHERS, "point")] if some_left_out else []),
-        Entry("prediction, 50 %", Paint(_DARK, "", "-", "o"), "block"),
-        Entry("95 %", Paint(_LIGHT, "", "-", "o"), "block"),
+        Entry("prediction, 50 %", Paint(DEEP_SHADE, "", "-", "o"), "block"),
+        Entry("95 %", Paint(SHADE, "", "-", "o"), "block"),
     ]
 
 
@@ -282,7 +324,7 @@ class _Panel:
         """Draw the curve, its middle parts down to the last lane, and the ends of the range."""
         prediction = Prediction.of(self.band)
         low, high = axes.get_xlim()
-        for level, colour in ((0.95, _LIGHT), (0.5, _DARK)):
+        for level, colour in ((0.95, SHADE), (0.5, DEEP_SHADE)):
             ends = prediction.middle(level)
             inside = _evenly(*ends, prediction.log)
             curve = _CURVE * (1 - prediction.density(inside))

@@ -1,15 +1,24 @@
 """Bars of models and variants: S and R, parts of the variance, answers without a rating."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from persona_collapse.figures.findings import moved, noun_of, sentence, share, subjects, where
+from persona_collapse.figures.findings import (
+    moved,
+    noun_of,
+    sentence,
+    share,
+    subjects,
+    versus_base,
+    where,
+)
 from persona_collapse.figures.look import METRICS, Look, Notice
 from persona_collapse.figures.marks import (
     ABSENT,
@@ -26,42 +35,39 @@ from persona_collapse.figures.marks import (
     with_interval,
 )
 from persona_collapse.figures.panels import ROW, Frame, Line, Rows
-from persona_collapse.figures.sheet import MARGIN, SWATCH, Entry, Sheet, bare, key_height, widest
-from persona_collapse.figures.style import (
-    BLUE,
-    FAINT,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PAPER,
-    TEXT_WIDTH,
-    VERMILLION,
-    Paint,
-    titled,
+from persona_collapse.figures.sheet import (
+    MARGIN,
+    SWATCH,
+    Entry,
+    Sheet,
+    bare,
+    extent,
+    filled,
+    hollow,
+    key_height,
+    widest,
+    wrap,
 )
+from persona_collapse.figures.style import FAINT, INK, NEUTRALS, PAPER, titled
 from persona_collapse.tables.contracts.influence import FEW, FEW_SIGN
 
-COMPONENTS = {
-    "persona": ("persona", Paint(BLUE, "/////", "-", "o")),
-    "persona_item": ("persona × item", Paint(ORANGE, "\\\\\\\\\\", "-", "o")),
-    "item": ("item", Paint(GREY, "", "-", "o")),
-    "repetition": ("repetition", Paint(VERMILLION, "xxxxx", "-", "o")),
-}
-PARTS = {
-    "kept": ("kept", Paint(BLUE, "/////", "-", "o")),
-    "new": ("new", Paint(VERMILLION, "xxxxx", "-", "o")),
-}
-CAUSES = {
-    "missing": Paint(GREY, "", "-", "o"),
-    "unparseable": Paint(ORANGE, "\\\\\\\\\\", "-", "o"),
-    "refused": Paint(VERMILLION, "xxxxx", "-", "o"),
-    "filtered": Paint(BLUE, "/////", "-", "o"),
-    "error": Paint(GREEN, "...", "-", "o"),
-}
-_LABELS = 1.2  # inches for models' labels beside S and R
+SYMBOLS = {"sigma_bar": "1/R"}
+COMPONENTS = dict(
+    zip(
+        ("persona", "persona_item", "item", "repetition"),
+        zip(("persona", "persona \u00d7 item", "item", "repetition"), NEUTRALS, strict=False),
+        strict=True,
+    )
+)
+PARTS = ("kept", "new")
+CAUSES = dict(
+    zip(("missing", "unparseable", "refused", "filtered", "error"), NEUTRALS, strict=True)
+)
+_LABELS = 0.95  # inches for models' labels beside S and R
+_LEAST = 0.62  # inches: panels whose bars would be shorter stand below each other
 _BAR = 0.115  # a bar's height in inches
 _COLUMN_GAP, _BETWEEN = 0.1, 0.16  # inches between columns of numbers and between panels
+_HEAD, _FOOT = 0.4, 0.3  # inches above and below the rows of a panel
 
 
 def collapse_bars(
@@ -69,9 +75,11 @@ def collapse_bars(
 ) -> Figure:
     """Return the figure: one row per model and variant, S on the left and R on the right.
 
-    Bars start at zero; whiskers are 95 % intervals, or one standard error where there is none. An
-    infinite R is a bar without an end. Beside each bar are the value and the percent change
-    against the baseline with its interval. A number that rests on few personas is marked.
+    Where they have no room beside each other, R stands below S. Bars start at zero; whiskers are
+    95 % intervals, or one standard error where there is none. An infinite R is a bar without an
+    end. Beside each bar are the value and the percent change against the baseline with its
+    interval, for R also that of 1/R where there is room. A number that rests on few personas is
+    marked.
     """
     marked = influence.filter(pl.col("effective_personas") < FEW, probe=look.roleplay)
     few = {
@@ -84,25 +92,44 @@ def collapse_bars(
     )
     if not any(row["S"] is not None or row["R"] is not None for row in values.values()):
         return blank("No S and R: no persona has a valid rating of every item, or there is one.")
-    layout = Rows(look, values, _LABELS - 0.12)
-    tall = layout.tall
-    averages = _averages(changes, look, tall + 0.3) if len(layout.groups) > 1 else []
-    bottom = averages[-1].y + ROW if averages else tall + 0.3
-    shown = [name for name in look.variants if any(name == variant for _, variant in values)]
-    entries = [Entry(name, look.paint(name)) for name in shown]
-    inner = TEXT_WIDTH - 2 * MARGIN
-    top = key_height(entries, inner) + 0.5
-    sheet = Sheet(TEXT_WIDTH, top + bottom, look.notices(metrics))
-    sheet.key(entries, MARGIN, 0.04, inner)
-    layout.label(sheet, top)
-    if averages:
-        sheet.text(MARGIN, top + averages[0].y, "Mean change")
-    width = (inner - _LABELS - _BETWEEN) / 2
-    for column, metric in enumerate(METRICS):
-        left = MARGIN + _LABELS + column * (width + _BETWEEN)
-        panel = _Metric(sheet, metric, values, changes, few if metric == "S" else set(), look)
-        panel.draw(layout.lines, averages, (left, top, width, tall))
+    layout = Rows(look, values, _LABELS - 0.08)
+    averages = _averages(changes, look, layout.tall + _FOOT) if len(layout.groups) > 1 else []
+    names = widest([line.variant for line in layout.lines]) + 0.08
+    panels = [
+        _Metric(metric, shown, layout.lines, averages, values, changes, few, look)
+        for metric, shown in (("S", ("S",)), ("R", ("R", "sigma_bar")))
+    ]
+    inner = look.width - 2 * MARGIN
+    alone = inner - _LABELS - names
+    # All changes beside each other; else without those of 1/R; else S above R, if need be without.
+    fewer = [replace(panel, shown=panel.shown[:1]) for panel in panels]
+    arranged = [(panels, True), (fewer, True), (panels, False), (fewer, False)]
+    panels, beside = next(
+        (one for one in arranged if _bars_room(*one, alone) >= _LEAST), arranged[-1]
+    )
+    block = _HEAD + (averages[-1].y + ROW if averages else layout.tall + _FOOT)
+    sheet = Sheet(look.width, block * (1 if beside else 2), look.notices(metrics))
+    left = MARGIN + _LABELS + names
+    for place, panel in enumerate(panels):
+        top = _HEAD + (0 if beside else place * block)
+        bars = _bars_room(panels if beside else [panel], beside, alone)
+        if place == 0 or not beside:
+            layout.label(sheet, top)
+            for line in [*layout.lines, *averages]:
+                sheet.text(MARGIN + _LABELS, top + line.y, line.variant)
+            if averages:
+                sheet.text(MARGIN, top + averages[0].y, "Mean change")
+        panel.draw(sheet, (left, top, bars, layout.tall))
+        left += bars + panel.numbers + _BETWEEN if beside else 0.0
     return titled(sheet.figure, _collapse(values, changes, look))
+
+
+def _bars_room(panels: Sequence["_Metric"], beside: bool, width: float) -> float:
+    """Return how long bars can be, in inches, in the narrowest of these panels."""
+    if beside:
+        gaps = _BETWEEN * (len(panels) - 1)
+        return (width - gaps - sum(panel.numbers for panel in panels)) / len(panels)
+    return width - max(panel.numbers for panel in panels)
 
 
 def _collapse(
@@ -128,61 +155,75 @@ def _averages(changes: dict[tuple[str, str, str], Row], look: Look, y: float) ->
 
 @dataclass(frozen=True)
 class _Metric:
-    """One metric: bars on the left, columns of values and changes on the right."""
+    """One metric: bars on the left, columns of values and changes on the right.
 
-    sheet: Sheet
+    ``shown`` are the metrics whose changes have a column, ``few`` the models with the variants, or
+    contrasts, of marked numbers.
+    """
+
     metric: str
+    shown: tuple[str, ...]
+    lines: Sequence[Line]
+    averages: Sequence[Line]
     values: dict[tuple[str, str], Row]
     changes: dict[tuple[str, str, str], Row]
-    few: set[tuple[str, str]]  # model and variant, or model and contrast, of marked numbers
+    few: set[tuple[str, str]]
     look: Look
 
-    def draw(self, lines: list[Line], averages: list[Line], box: Frame) -> None:
-        """Draw into the box (left, top, width, height) in inches."""
-        left, top, width, tall = box
-        sheet, base = self.sheet, self.look.baseline
-        numbers = {
+    @property
+    def columns(self) -> list[tuple[str, dict[Line, str]]]:
+        """The columns of numbers: their headings and texts."""
+        base = self.look.baseline
+        texts = {
             line: number(self._row(line)[self.metric]) + self._mark(line.model, line.variant)
-            for line in lines
+            for line in self.lines
         }
-        shifts = {
-            line: change(self.changes.get((line.model, f"{line.variant}-{base}", self.metric)))
-            + self._mark(line.model, f"{line.variant}-{base}")
-            for line in [*lines, *averages]
-            if line.variant != base
-        }
-        heading = f"% vs {base}" if len(base) <= 12 else "% change"
-        for_shifts = widest([*shifts.values(), heading])
-        for_numbers = widest([*numbers.values(), self.metric])
-        bars = width - for_shifts - for_numbers - 2 * _COLUMN_GAP
-        right = left + bars + _COLUMN_GAP + for_numbers
-        sheet.heading(left, top - 0.28, self.look.metric(self.metric))
-        sheet.text(right, top - 0.07, self.metric, ha="right", color=FAINT)
-        sheet.text(left + width, top - 0.07, heading, ha="right", color=FAINT)
-        for line, text in numbers.items():
-            sheet.text(right, top + line.y, text, ha="right")
-        for line, text in shifts.items():
-            sheet.text(left + width, top + line.y, text, ha="right")
-        for line in averages:
-            sheet.text(left, top + line.y, line.variant)
+        found = [(self.metric, texts)]
+        for metric in self.shown:
+            changes = {
+                line: change(self.changes.get((line.model, f"{line.variant}-{base}", metric)))
+                + self._mark(line.model, f"{line.variant}-{base}")
+                for line in [*self.lines, *self.averages]
+                if line.variant != base
+            }
+            name = f"{SYMBOLS.get(metric, metric)}: % vs {base if len(base) <= 12 else 'baseline'}"
+            found.append((name, changes))
+        return found
+
+    @property
+    def numbers(self) -> float:
+        """The width of the columns in inches, with a gap before each."""
+        return sum(_COLUMN_GAP + widest([head, *t.values()]) for head, t in self.columns)
+
+    def draw(self, sheet: Sheet, box: Frame) -> None:
+        """Draw the bars into the box (left, top, width, height) in inches, numbers beside it."""
+        left, top, bars, tall = box
+        sheet.heading(left, top - 0.27, self.look.metric(self.metric))
+        right = left + bars
+        for head, texts in self.columns:
+            right += _COLUMN_GAP + widest([head, *texts.values()])
+            sheet.text(right, top - 0.07, head, ha="right", color=FAINT)
+            for line, text in texts.items():
+                sheet.text(right, top + line.y, text, ha="right")
         axes = sheet.axes(left, top, bars, tall, self.metric)
-        self._bars(axes, lines)
+        self._bars(axes, self.lines)
         _bar_axes(axes, tall)
 
     def _mark(self, model: str, name: str) -> str:
-        return FEW_SIGN if (model, name) in self.few else ""
+        """Return the sign of few personas; they limit S alone."""
+        return FEW_SIGN if self.metric == "S" and (model, name) in self.few else ""
 
     def _row(self, line: Line) -> Row:
         return self.values[line.model, line.variant]
 
-    def _bars(self, axes: Axes, lines: list[Line]) -> None:
+    def _bars(self, axes: Axes, lines: Sequence[Line]) -> None:
         """Draw the bars and whiskers; the axis ends just beyond the longest of them."""
         rows = [self._row(line) for line in lines]
         ends = [row[self.metric] for row in rows if finite(row[self.metric])]
         ends += [end[1] for row in rows if (end := interval(row, self.metric))]
         limit = 1.04 * max([end for end in ends if math.isfinite(end)], default=0.0) or 1.0
         axes.set_xlim(0, limit)
-        ticks(axes.xaxis, 4)
+        ticks(axes.xaxis, 3)
         for line in lines:
             value = self._row(line)[self.metric]
             if value is not None and not math.isnan(value):
@@ -191,7 +232,7 @@ class _Metric:
     def _bar(self, axes: Axes, line: Line, value: float, limit: float) -> None:
         paint, infinite = self.look.paint(line.variant), math.isinf(value)
         name = f"{line.model} {line.variant} {self.metric}"
-        _bar(axes, line, limit if infinite else value, paint, name)
+        _bar(axes, line, limit if infinite else value, filled(paint), name)
         if infinite:
             # Two slanted cuts before the end: the bar does not stop here.
             for cut in (0.90, 0.94):
@@ -206,30 +247,47 @@ class _Metric:
 
 
 def quality_bars(quality: pl.DataFrame, look: Look) -> Figure:
-    """Return the figure: one row per model and variant, one panel per probe.
+    """Return the figure: one row per model and variant, one panel per probe, where answers fail.
 
-    Bars are percent of the designed answers, stacked by cause; the number beside a bar counts them.
+    Bars are percent of the designed answers, stacked by cause; the number beside a bar counts
+    them. Models, variants and probes whose answers all have a rating are left out.
     """
     found = rows_by(quality, "model", "variant", "probe")
     if not found:
         return blank("No answers to count: the study asks for none.")
-    probes = quality["probe"].unique(maintain_order=True).to_list()
-    layout = Rows(look, {(model, variant) for model, variant, _ in found}, 0.95)
+    failed = {key: row for key, row in found.items() if lost(row)}
+    designed = int(sum(row["expected"] or 0 for row in found.values()))
+    if not failed:
+        return blank(f"No answer is without a rating: all {designed:,} designed answers have one.")
+    probes = [
+        p for p in quality["probe"].unique(maintain_order=True) if any(k[2] == p for k in failed)
+    ]
+    layout = Rows(look, {(model, variant) for model, variant, _ in failed}, 0.95)
     lines, tall = layout.lines, layout.tall
-    entries = [Entry(cause, paint) for cause, paint in CAUSES.items()]
-    inner = TEXT_WIDTH - 2 * MARGIN
-    top = key_height(entries, inner) + 0.3
-    sheet = Sheet(TEXT_WIDTH, top + tall + 0.42, look.notices(quality))
+    causes = [cause for cause in CAUSES if any(row[cause] for row in failed.values())]
+    entries = [Entry(cause, CAUSES[cause]) for cause in causes]
+    inner = look.width - 2 * MARGIN
+    top, columns = key_height(entries, inner) + 0.3, 1 if look.narrow else len(probes)
+    block = tall + 0.6
+    height = top + block * -(-len(probes) // columns) - 0.18
+    sheet = Sheet(look.width, height, look.notices(quality))
     sheet.key(entries, MARGIN, 0.04, inner)
-    layout.label(sheet, top)
-    for line in lines:
-        sheet.text(MARGIN + 1.05, top + line.y, line.variant)
     start = MARGIN + 1.05 + widest([line.variant for line in lines]) + 0.1
-    width = (TEXT_WIDTH - MARGIN - start) / max(len(probes), 1)
+    width = min((look.width - MARGIN - start) / columns, 2.6)
     for n, probe in enumerate(probes):
+        below = top + n // columns * block
+        if n % columns == 0:
+            layout.label(sheet, below)
+            for line in lines:
+                sheet.text(MARGIN + 1.05, below + line.y, line.variant)
         rows = {line: found.get((line.model, line.variant, probe)) for line in lines}
-        _panel(sheet, probe, rows, (start + n * width, top, width, tall))
-    return sheet.figure
+        _panel(sheet, probe, rows, (start + n % columns * width, below, width, tall))
+    share = 100 * sum(map(lost, failed.values())) / designed
+    return titled(
+        sheet.figure,
+        f"{share:.2g} % of {designed:,} designed answers have no rating, in {len(failed)} of "
+        f"{len(found)} units.",
+    )
 
 
 def lost(row: Row) -> int:
@@ -262,7 +320,7 @@ def _causes(axes: Axes, probe: str, rows: dict[Line, Row | None]) -> None:
             share = 100 * (row[cause] or 0) / row["expected"]
             if share:
                 name = f"{line.model} {line.variant} {probe} {cause}"
-                _bar(axes, line, share, paint, name, start)
+                _bar(axes, line, share, filled(paint), name, start)
             start += share
         shares.append(start)
     # A study that lost next to nothing shall look so: the axis spans at least one percent.
@@ -274,8 +332,8 @@ def _causes(axes: Axes, probe: str, rows: dict[Line, Row | None]) -> None:
 def variance_components(diagnostics: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: one row per model and variant, its shares stacked to 100 %.
 
-    Each share is printed beside the bar with its 95 % interval. The two parts that
-    differ between personas come first, so that their sum can be read off the axis.
+    Each share is printed beside the bar, with its 95 % interval where there is room. The two parts
+    that differ between personas come first, so that their sum can be read off the axis.
     """
     found = measures(diagnostics, look)
     asked = {(model, variant) for model, variant, name in found if name.startswith("share_persona")}
@@ -286,10 +344,22 @@ def variance_components(diagnostics: pl.DataFrame, look: Look) -> Figure:
         line: {name: found.get((line.model, line.variant, f"share_{name}")) for name in COMPONENTS}
         for line in layout.lines
     }
-    figure, axes, _ = _stacks("components", layout, shares, COMPONENTS, look.notices(diagnostics))
-    axes.set(xlim=(0, 100), xlabel="% of the variance of ratings")
+    stacks = _Stacks(layout, shares, {n: heading for n, (heading, _) in COMPONENTS.items()}, look)
+    paints = {name: paint for name, (_, paint) in COMPONENTS.items()}
+    swatches = {name: Entry("", paint) for name, paint in paints.items()}
+    styles = {(line, name): filled(paint) for line in shares for name, paint in paints.items()}
+    label = "% of the variance of ratings"
+    figure, axes, _ = stacks.draw("components", label, swatches, styles, look.notices(diagnostics))
+    axes.set_xlim(0, 100)
     axes.set_xticks([0, 25, 50, 75, 100])
-    return figure
+    rows = {
+        (model, variant): row
+        for (model, variant, name), row in found.items()
+        if name == "share_repetition"
+    }
+    more = "repetition makes more of the variance"
+    not_shown = "repetition is not shown to make more of the variance"
+    return titled(figure, versus_base(look, rows, more, not_shown))
 
 
 def novelty_bars(novelty: pl.DataFrame, look: Look) -> Figure:
@@ -304,11 +374,19 @@ def novelty_bars(novelty: pl.DataFrame, look: Look) -> Figure:
     if not layout.lines:
         return blank(f"No kept and new variance: no variant is compared with {look.baseline}.")
     shares = {line: _parts(found[line.model, line.variant]) for line in layout.lines}
-    figure, axes, end = _stacks("novelty", layout, shares, PARTS, look.notices(novelty))
+    stacks = _Stacks(layout, shares, {name: name for name in PARTS}, look)
+    grey = NEUTRALS[1]
+    swatches = {"kept": Entry("", grey, "block"), "new": Entry("", grey, "hollow")}
+    styles = {
+        (line, name): (filled(paint) | {"hatch": ""}) if name == "kept" else hollow(paint)
+        for line in shares
+        for name in PARTS
+        for paint in [look.paint(line.variant)]
+    }
+    label = f"% of {look.baseline}'s variance between personas"
+    figure, axes, end = stacks.draw("novelty", label, swatches, styles, look.notices(novelty))
     axes.axvline(100, color=INK, linewidth=0.7, linestyle="--", label="baseline")
-    axes.set(
-        xlim=(0, 1.04 * max(100, end)), xlabel=f"% of {look.baseline}'s variance between personas"
-    )
+    axes.set_xlim(0, 1.04 * max(100, end))
     return titled(figure, _novelty(changed, look))
 
 
@@ -338,69 +416,93 @@ def _parts(row: Row) -> dict[str, Row | None]:
     }
 
 
-Parts = Mapping[str, tuple[str, Paint]]  # heading and paint by name
+@dataclass(frozen=True)
+class _Stacks:
+    """Stacked bars of shares in percent, with a column of numbers for every part.
 
-
-def _stacks(
-    name: str,
-    layout: Rows,
-    shares: Mapping[Line, Mapping[str, Row | None]],
-    parts: Parts,
-    notices: list[Notice],
-) -> tuple[Figure, Axes, float]:
-    """Draw stacked bars of shares in percent, with a column of numbers for every part.
-
-    Returns the figure, the bars' axes and where the longest bar ends.
+    ``headings`` are the columns', by the parts' names.
     """
-    start = MARGIN + widest([group.label for group in layout.groups]) + 0.14
-    lines = list(shares)
-    tall, top = layout.tall, 0.42
-    sheet = Sheet(TEXT_WIDTH, top + tall + 0.42, notices)
-    layout.label(sheet, top)
-    for line in lines:
-        sheet.text(start, top + line.y, line.variant)
-    right = _columns(sheet, shares, parts, top)
-    left = start + widest([line.variant for line in lines]) + 0.1
-    axes = sheet.axes(left, top, right - left - 0.1, tall, name)
-    ends = [_stack(axes, line, shares[line], parts) for line in lines]
-    _bar_axes(axes, tall)
-    return sheet.figure, axes, max(ends)
+
+    layout: Rows
+    shares: Mapping[Line, Mapping[str, Row | None]]
+    headings: Mapping[str, str]
+    look: Look
+
+    def draw(
+        self,
+        name: str,
+        label: str,
+        swatches: Mapping[str, Entry],
+        styles: Mapping[tuple[Line, str], dict[str, Any]],
+        notices: list[Notice],
+    ) -> tuple[Figure, Axes, float]:
+        """Return the figure, the bars' axes and where the longest bar ends.
+
+        ``label`` is the axis', ``swatches`` are those of the columns, ``styles`` how each part of
+        each bar is drawn.
+        """
+        layout, width = self.layout, self.look.width
+        start = MARGIN + widest([group.label for group in layout.groups]) + 0.14
+        left = start + widest([line.variant for line in self.shares]) + 0.1
+        room = width - MARGIN - left - _LEAST
+        # Numbers with intervals, or alone, or none, whatever there is room for.
+        unit = next((u for u in ("% [95 % interval]", "%") if self._numbers(u) <= room), "")
+        key = [replace(swatches[part], label=text) for part, text in self.headings.items()]
+        for_key = 0.0 if unit else key_height(key, width - 2 * MARGIN)
+        tall, top = layout.tall, 0.42 if unit else for_key + 0.1
+        label = wrap(label, max(room + _LEAST - self._numbers(unit), 1.0))
+        sheet = Sheet(width, top + tall + 0.31 + extent(label)[1], notices)
+        layout.label(sheet, top)
+        for line in self.shares:
+            sheet.text(start, top + line.y, line.variant)
+        right = width - MARGIN - (0.0 if unit else 0.12)
+        if unit:
+            sheet.text(right, 0.1, unit, ha="right", color=FAINT)
+        else:
+            sheet.key(key, MARGIN, 0.04, width - 2 * MARGIN)
+        for part, swatch in reversed([*zip(self.headings, key, strict=True)] if unit else []):
+            for line, text in self._texts(part, unit).items():
+                sheet.text(right, top + line.y, text, ha="right")
+            sheet.key([swatch], right - SWATCH - widest([swatch.label]), top - 0.2, 0.0)
+            right -= self._column(part, unit)
+        axes = sheet.axes(left, top, right - left, tall, name)
+        axes.set_xlabel(label)
+        ends = [self._stack(axes, line, styles) for line in self.shares]
+        _bar_axes(axes, tall)
+        return sheet.figure, axes, max(ends)
+
+    def _texts(self, part: str, unit: str) -> dict[Line, str]:
+        whole = {line: with_interval(own[part], percent=True) for line, own in self.shares.items()}
+        return {line: text if "[" in unit else text.split(" ")[0] for line, text in whole.items()}
+
+    def _column(self, part: str, unit: str) -> float:
+        """Return the width of a column of numbers in inches, with a gap before it."""
+        texts = [*self._texts(part, unit).values()]
+        return max(widest(texts), SWATCH + widest([self.headings[part]])) + 0.14
+
+    def _numbers(self, unit: str) -> float:
+        return sum(self._column(part, unit) for part in self.headings) if unit else 0.0
+
+    def _stack(
+        self, axes: Axes, line: Line, styles: Mapping[tuple[Line, str], dict[str, Any]]
+    ) -> float:
+        """Draw one bar and return its end."""
+        start = 0.0
+        for name in self.headings:
+            row = self.shares[line][name]
+            if row is None or not finite(row["value"]) or row["value"] < 0:
+                continue
+            share = 100 * row["value"]
+            label = f"{line.model} {line.variant} {name}"
+            _bar(axes, line, share, styles[line, name], label, start)
+            start += share
+        return start
 
 
-def _columns(
-    sheet: Sheet, shares: Mapping[Line, Mapping[str, Row | None]], parts: Parts, top: float
-) -> float:
-    """Print the shares in a column per part, headed by its swatch; return where they start."""
-    right = TEXT_WIDTH - MARGIN
-    sheet.text(right, 0.1, "% [95 % interval]", ha="right", color=FAINT)
-    for name, (heading, paint) in reversed([*parts.items()]):
-        texts = {line: with_interval(own[name], percent=True) for line, own in shares.items()}
-        wide = max(widest([*texts.values()]), SWATCH + widest([heading]))
-        for line, text in texts.items():
-            sheet.text(right, top + line.y, text, ha="right")
-        sheet.key([Entry(heading, paint)], right - SWATCH - widest([heading]), top - 0.2, 0.0)
-        right -= wide + 0.14
-    return right
-
-
-def _stack(axes: Axes, line: Line, shares: Mapping[str, Row | None], parts: Parts) -> float:
-    """Draw one bar and return its end."""
-    start = 0.0
-    for name, (_, paint) in parts.items():
-        row = shares[name]
-        if row is None or not finite(row["value"]) or row["value"] < 0:
-            continue
-        share = 100 * row["value"]
-        _bar(axes, line, share, paint, f"{line.model} {line.variant} {name}", start)
-        start += share
-    return start
-
-
-def _bar(axes: Axes, line: Line, width: float, paint: Paint, name: str, start: float = 0.0) -> None:
-    axes.barh(
-        line.y, width, left=start, height=_BAR, color=paint.colour, hatch=paint.hatch,
-        hatchcolor=PAPER, linewidth=0, label=name,
-    )  # fmt: skip
+def _bar(
+    axes: Axes, line: Line, width: float, style: dict[str, Any], name: str, start: float = 0.0
+) -> None:
+    axes.barh(line.y, width, left=start, height=_BAR, label=name, **style)
 
 
 def _bar_axes(axes: Axes, tall: float) -> None:

@@ -13,6 +13,7 @@ from persona_collapse.tables.index import all_tables, missing_function
 EXTRAS = {
     "scale": "lowest and highest rating of the instrument of the unconditioned probe",
     "aims": "rise of S and fall of R, in percent, that the study aims at",
+    "design": "personas and repetitions of the role-play probe",
 }
 
 MOST_EVIDENCE = 7  # figures that the page shows right below the verdict; all others are folded
@@ -139,12 +140,12 @@ _FIGURES = [
         section="verdict",
         title="Collapse would be a rise of S and a fall of R",
         alt="Bars of susceptibility S and robustness R for every model and variant, "
-        "with 95 % intervals and the percent change against the baseline.",
+        "with 95 % intervals and the percent changes of S, R and 1/R against the baseline.",
         caption="Susceptibility S and robustness R of every variant, with 95 % "
         "intervals and the percent change against the model's baseline. R is the inverse of the "
         "mean SD within cells; ∞ marks a variant that never varied its answer. The mean change "
-        "averages the percentages of the models. ‡ marks numbers that rest on fewer than ten "
-        "effective personas.",
+        "averages the percentages of the models, so that of 1/R does not follow from that of R. "
+        "‡ marks numbers that rest on fewer than ten effective personas.",
         evidence=2,
     ),
     Figure(
@@ -216,30 +217,18 @@ _FIGURES = [
     ),
     Figure(
         "radars.saturation_radars",
-        tables=("profiles",),
+        tables=("profiles", "diagnostics"),
         section="saturation",
         title="How close each profile comes to the rim, the top of the scale",
         alt="One radar per model with the mean rating per domain of each variant when no "
-        "persona is given.",
+        "persona is given, and of the baseline as toxic personas.",
         caption="Mean rating per domain without a persona. Bands are one mean SD of repeated "
         "answers each way, cut at the ends of the scale. A profile on the rim is at the top of the "
-        "scale on every domain.",
+        "scale on every domain. Dotted, where the study asked for it: the mean of the baseline's "
+        "profiles as toxic personas.",
         condition="unconditioned",
         extra=("scale",),
         evidence=5,
-    ),
-    Figure(
-        "radars.toxic_radars",
-        tables=("profiles",),
-        section="saturation",
-        title="Whether the target's profile resembles toxic personas",
-        alt="One radar per model: the baseline's profile under toxic personas, beside the "
-        "unconditioned profiles of baseline and target.",
-        caption="The baseline's profile under toxic personas beside the unconditioned profiles of "
-        "the baseline and the target. The toxic band is one SD across personas each way, the "
-        "others are one mean SD of repeated answers.",
-        condition="toxic",
-        extra=("scale",),
     ),
     Figure(
         "planes.alignment_coherence",
@@ -269,17 +258,6 @@ _FIGURES = [
         condition="coherence_models",
     ),
     Figure(
-        "changes.noise_change",
-        tables=("contrasts",),
-        section="robustness",
-        title="Whether repeated answers vary more than the baseline's",
-        alt="Points with intervals: percent change of 1/R, the mean SD within cells, of every "
-        "variant against its model's baseline, and the mean over models.",
-        caption="Percent change of 1/R, the mean SD of repeated answers, against the model's "
-        "baseline, with 95 % intervals. The mean of these changes is not the mean change of R: "
-        "the two average different quantities.",
-    ),
-    Figure(
         "changes.domain_heatmap",
         tables=("contrasts",),
         section="susceptibility",
@@ -287,18 +265,9 @@ _FIGURES = [
         alt="Heat map of the percent change of S and R per domain, models in rows, control "
         "beside target.",
         caption="Percent change of S and R per domain against the model's baseline, control "
-        "beside target. In brackets: the 95 % interval includes zero. Colours end at the ends of "
-        "the bar, the printed numbers do not.",
-    ),
-    Figure(
-        "changes.domain_dots",
-        tables=("contrasts",),
-        section="susceptibility",
-        title="Which of these changes are clear of zero",
-        alt="Dots with intervals of the percent change of S and R per domain, control and "
-        "target side by side.",
-        caption="The same changes with their 95 % intervals. All panels of a metric share their "
-        "axis.",
+        "beside target. Colours tell changes towards collapse, a rise of S or a fall of R, from "
+        "those away from it. In brackets: the 95 % interval includes zero. Colours end at the "
+        "ends of the bar, the printed numbers do not.",
     ),
     Figure(
         "bars.quality_bars",
@@ -312,7 +281,7 @@ _FIGURES = [
     ),
     Figure(
         "distances.toxic_distances",
-        tables=("toxic",),
+        tables=("toxic", "personas"),
         section="saturation",
         title="Which profile the unconditioned one is nearest to",
         alt="Points with intervals, one panel per model: the distance of each variant's "
@@ -427,11 +396,13 @@ _FIGURES = [
         section="quality",
         title="Which designs detect the change that the study aims at",
         alt="Curves of the smallest detectable rise of S and fall of R over the number of "
-        "personas, one curve per number of repetitions, two panels per model.",
+        "personas, one curve per number of repetitions, two panels per model, with a mark at the "
+        "design of this study.",
         caption="The smallest change that a two-sided test at the 5 % level detects with 80 % "
         "power, planned from the study's own baseline. The dashed line is the change that the "
-        "study aims at. One repetition gives no R, except from log-probabilities.",
-        extra=("aims",),
+        "study aims at, the star its own design. Numbers at the curves are repetitions; curves "
+        "that coincide are one. One repetition gives no R, except from log-probabilities.",
+        extra=("aims", "design"),
     ),
     Figure(
         "curves.loss_curves",

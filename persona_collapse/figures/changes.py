@@ -1,8 +1,8 @@
-"""Percent changes against the baseline: of 1/R per model, of S and R per domain."""
+"""Percent changes of S and R per domain against the baseline."""
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise, product
+from itertools import product
 
 import matplotlib
 import polars as pl
@@ -10,155 +10,58 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import AutoMinorLocator, FixedLocator, FuncFormatter
 
+from persona_collapse.figures.findings import moved, sentence, subjects
 from persona_collapse.figures.look import METRICS, Look
 from persona_collapse.figures.marks import (
     Row,
     blank,
-    change,
     finite,
-    point,
-    round_ticks,
     rows_by,
     short_names,
     signed,
-    whiskers,
 )
-from persona_collapse.figures.panels import Frame, Rows
+from persona_collapse.figures.panels import Frame
 from persona_collapse.figures.sheet import (
     MARGIN,
-    Entry,
     Sheet,
-    bare,
     extent,
-    key_height,
     widest,
     wrap,
 )
-from persona_collapse.figures.style import FAINT, INK, ONE_COLUMN, PAPER, TEXT_WIDTH
+from persona_collapse.figures.style import FAINT, ON_DARK, ON_PALE, PAPER, titled
 
-_NAMES = 0.95  # inches for models' labels beside the changes of 1/R
-_BETWEEN_TICKS = 0.04  # inches between the labels of ticks
-_BEYOND = 0.05  # inches that a label may reach beyond the axis: its neighbour is near
 _LABELS = 1.15  # inches for models' labels beside domains
 _CELL = 0.19
 _UPRIGHT = 0.75  # inches that an upright name may take before it breaks
 _MOST = 100.0  # percent at which colours end: R cannot fall by more
 _COLOURS = "PuOr_r"
+AT_LEAST = "\u2265 "
+TOWARDS = {"S": 1, "R": -1}  # the direction of a collapse
 _DARK = 0.19  # luminance below which white reads better than ink
 Changes = dict[tuple[str, str, str, str], Row]
-
-
-def noise_change(contrasts: pl.DataFrame, look: Look) -> Figure:
-    """Return the figure: one row per model and changed variant, the study's mean last.
-
-    1/R is sigma_bar, so its percent change is that of ``sigma_bar``. Whiskers are 95 % intervals.
-    """
-    rows = rows_by(
-        contrasts, "model", "contrast", probe=look.roleplay, domain="overall", metric="sigma_bar"
-    )
-    changes = {
-        (model, variant): row
-        for (model, contrast), row in rows.items()
-        for variant in look.changed
-        if contrast == f"{variant}-{look.baseline}"
-    }
-    if not any(finite(row["percent"]) for row in changes.values()):
-        return blank(_unchanged(look, "1/R"))
-    layout = Rows(look, changes, _NAMES, mean="Mean change")
-    lines, tall = layout.lines, layout.tall
-    entries = [
-        Entry(v, look.paint(v), "point")
-        for v in look.changed
-        if any(v == name for _, name in changes)
-    ]
-    inner = ONE_COLUMN - 2 * MARGIN
-    top = key_height(entries, inner) + 0.26
-    sheet = Sheet(ONE_COLUMN, top + tall + 0.42, look.notices(contrasts))
-    sheet.key(entries, MARGIN, 0.04, inner)
-    layout.label(sheet, top)
-    texts = {line: change(changes[line.model, line.variant]) for line in lines}
-    heading = "% [95 % interval]"
-    room = widest([*texts.values(), heading])
-    left = MARGIN + _NAMES + 0.1
-    width = ONE_COLUMN - MARGIN - room - 0.12 - left
-    sheet.text(ONE_COLUMN - MARGIN, top - 0.08, heading, ha="right", color=FAINT)
-    for line, text in texts.items():
-        sheet.text(ONE_COLUMN - MARGIN, top + line.y, text, ha="right")
-    axes = sheet.axes(left, top, width, tall, "change")
-    for line in lines:
-        row = changes[line.model, line.variant]
-        _dot(axes, row, line.y, look, line.variant, f"{line.model} {line.variant}")
-    _percent_axis(axes, list(changes.values()), width)
-    bare(axes)
-    axes.set_ylim(tall, 0)
-    axes.set_xlabel(f"Change of 1/R against {look.baseline}, %")
-    return sheet.figure
-
-
-def _unchanged(look: Look, name: str) -> str:
-    """Return why no percent change can be drawn."""
-    return (
-        f"No change of {name}: no variant is compared with {look.baseline}, or the values have no "
-        "percent change."
-    )
-
-
-def _dot(axes: Axes, row: Row, y: float, look: Look, variant: str, name: str) -> None:
-    """Draw a percent change as a point with its interval, where it is finite."""
-    if finite(row["percent"]):
-        reach = whiskers(row, "percent")
-        point(axes, row["percent"], y, look.paint(variant), name, xerr=reach)
-
-
-def _percent_axis(axes: Axes, rows: Sequence[Row], width: float) -> None:
-    """Let the axis, ``width`` inches wide, hold zero and every finite change and interval."""
-    ends = [row[name] for row in rows for name in ("percent", "percent_lo", "percent_hi")]
-    found = [0.0, *(end for end in ends if finite(end))]
-    low, high = min(found), max(found)
-    pad = 0.06 * (high - low) or 1.0
-    low, high = low - pad, high + pad
-    axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(FixedLocator(_ticks(low, high, width)))
-    axes.xaxis.set_minor_locator(AutoMinorLocator(2))
-
-    def text(value: float, _: object = None) -> str:
-        from_end = width * min(value - low, high - value) / (high - low)
-        return signed(value) if extent(signed(value))[0] / 2 <= from_end + _BEYOND else ""
-
-    axes.xaxis.set_major_formatter(FuncFormatter(text))
-    axes.xaxis.grid(visible=True)
-    axes.axvline(0, color=INK, linewidth=0.7, zorder=0.5)
-
-
-def _ticks(low: float, high: float, width: float) -> list[float]:
-    """Return round ticks, as many as have room for their labels."""
-    for most in (5, 4, 3, 2, 1):
-        ticks = round_ticks(low, high, most)
-        halves = [extent(signed(tick))[0] / 2 for tick in ticks]
-        apart = [width * (right - left) / (high - low) for left, right in pairwise(ticks)]
-        needed = [left + right + _BETWEEN_TICKS for left, right in pairwise(halves)]
-        if all(room >= need for room, need in zip(apart, needed, strict=True)):
-            return ticks
-    return [0.0]
 
 
 def domain_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: S above, R below, a panel for each control and target, two side by side.
 
-    Cells print the percent change, in brackets where its 95 % interval holds zero; colours end at
-    100 % (or at the largest change below that).
+    Cells print the percent change, in brackets where its 95 % interval holds zero. Colours tell a
+    change towards collapse, a rise of S or a fall of R, from one away from it; they end at 100 %
+    (or at the largest change below that).
     """
     changes, domains = _changes(contrasts, look)
     variants = _compared(changes, look)
     models = _models(changes, look)
     if not any(finite(row["percent"]) for row in changes.values()):
-        return blank(_unchanged(look, "S and R"))
+        return blank(
+            f"No change of S and R: no variant is compared with {look.baseline}, or the values "
+            "have no percent change."
+        )
     labels = {key: wrap(text, _LABELS - 0.1) for key, text in models}
     heights = [max(_CELL, extent(labels[key])[1] + 0.03) for key, _ in models]
     tall = sum(heights)
-    width = (TEXT_WIDTH - 2 * MARGIN - _LABELS - 0.15) / 2
+    across = 1 if look.narrow else 2
+    width = (look.width - 2 * MARGIN - _LABELS - 0.15 * (across - 1)) / across
     names = short_names(domains)
     cell = width / max(len(domains), 1)
     upright = widest(names) > cell - 0.05
@@ -167,9 +70,13 @@ def domain_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
     for_names = widest(names) + 0.06 if upright else 0.17
     block = 0.22 + for_names + tall + 0.14
     head = 0.22
-    sides = [variants[n : n + 2] for n in range(0, len(variants), 2)]
+    sides = [variants[n : n + across] for n in range(0, len(variants), across)]
     tall_block = head + len(METRICS) * block
-    sheet = Sheet(TEXT_WIDTH, len(sides) * tall_block + 0.36, look.notices(contrasts))
+    sheet = Sheet(
+        look.width,
+        len(sides) * tall_block + (0.7 if look.narrow else 0.36),
+        look.notices(contrasts),
+    )
     limit = _limit(changes, variants)
     colours = matplotlib.colormaps[_COLOURS]
     for nth, side in enumerate(sides):
@@ -196,57 +103,25 @@ def domain_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
             for (key, _), y, high in zip(models, _middles(heights), heights, strict=True):
                 for n, domain in enumerate(domains):
                     row = changes.get((key, variant, metric, domain))
-                    _cell(axes, row, (n * cell, y - high / 2, cell, high), limit, colours)
+                    box = (n * cell, y - high / 2, cell, high)
+                    _cell(axes, row, box, TOWARDS[metric] * limit, colours)
     shown = [row for key, row in changes.items() if key[1] in variants]
     _colour_key(sheet, len(sides) * tall_block, limit, shown, look, colours)
-    return sheet.figure
+    return titled(sheet.figure, _finding(changes, domains, look))
 
 
-def domain_dots(contrasts: pl.DataFrame, look: Look) -> Figure:
-    """Return the figure: a column of panels per domain, S above and R below.
-
-    Whiskers are 95 % intervals; the panels of one metric share their axis.
-    """
-    changes, domains = _changes(contrasts, look)
-    if not any(finite(row["percent"]) for row in changes.values()):
-        return blank(_unchanged(look, "S and R"))
-    models = _models(changes, look)
-    variants = [v for v in look.changed if any(v == key[1] for key in changes)]
-    labels = {key: wrap(text, _LABELS - 0.1) for key, text in models}
-    step = 0.1 if len(variants) <= 3 else 0.07
-    heights = [max(step * len(variants) + 0.08, extent(labels[key])[1] + 0.05) for key, _ in models]
-    tall = sum(heights)
-    entries = [Entry(v, look.paint(v), "point") for v in variants]
-    inner = TEXT_WIDTH - 2 * MARGIN
-    width = (inner - _LABELS) / max(len(domains), 1)
-    names = [wrap(name, width - 0.1) for name in short_names(domains)]
-    for_names = max((extent(name)[1] for name in names), default=0.0) + 0.06
-    head = key_height(entries, inner) + 0.1
-    block = 0.24 + for_names + tall + 0.3
-    sheet = Sheet(TEXT_WIDTH, head + 2 * block - 0.04, look.notices(contrasts))
-    sheet.key(entries, MARGIN, 0.04, inner)
-    for place, metric in enumerate(METRICS):
-        top = head + place * block
-        title = f"{look.metric(metric)}: change against {look.baseline}, %"
-        sheet.heading(MARGIN, top + 0.1, title)
-        below = top + 0.24 + for_names
-        for (key, _), y in zip(models, _middles(heights), strict=True):
-            sheet.text(MARGIN, below + y, labels[key])
-        rows = [row for key, row in changes.items() if key[2] == metric]
-        for n, domain in enumerate(domains):
-            left = MARGIN + _LABELS + n * width
-            sheet.text(left + (width - 0.12) / 2, below - for_names / 2, names[n], ha="center")
-            axes = sheet.axes(left, below, width - 0.12, tall, f"{metric} {domain}")
-            _percent_axis(axes, rows, width - 0.12)
-            bare(axes)
-            axes.set_ylim(tall, 0)
-            for (key, _), y in zip(models, _middles(heights), strict=True):
-                for nth, variant in enumerate(variants):
-                    row = changes.get((key, variant, metric, domain))
-                    if row is not None:
-                        at = y + (nth - (len(variants) - 1) / 2) * step
-                        _dot(axes, row, at, look, variant, f"{key} {variant}")
-    return sheet.figure
+def _finding(changes: Changes, domains: Sequence[str], look: Look) -> str:
+    """Say in how many domains, and models, S and R moved."""
+    name, pairs = subjects(look, list(dict.fromkeys((m, v) for m, v, *_ in changes if m != "mean")))
+    rows = {
+        metric: [changes.get((*pair, metric, domain)) for pair in pairs for domain in domains]
+        for metric in METRICS
+    }
+    if not pairs or not domains:
+        return ""
+    noun = f"{look.worded('domains')}" if len(pairs) == 1 else f"{look.worded('domain')} values"
+    parts = [moved(metric, rows[metric], noun) for metric in METRICS]
+    return sentence(f"from {look.baseline} to {name}, {parts[0]}", parts[1])
 
 
 def _changes(contrasts: pl.DataFrame, look: Look) -> tuple[Changes, list[str]]:
@@ -295,19 +170,23 @@ def _limit(changes: Changes, variants: Sequence[str]) -> float:
 
 
 def _cell(axes: Axes, row: Row | None, box: Frame, limit: float, colours: Colormap) -> None:
-    """Draw one cell (left, top, width, height in inches) with its number."""
+    """Draw one cell (left, top, width, height in inches) with its number.
+
+    ``limit`` is the percent change towards collapse at which colours end, with its sign.
+    """
     left, top, width, height = box
     value = row["percent"] if row else None
     known = value is not None and not math.isnan(value)
     share = min(max((value or 0.0) / limit, -1.0), 1.0) if known else 0.0
     red, green, blue, _ = colours(0.5 + share / 2)
-    face = (red, green, blue) if known else PAPER
+    face = (red, green, blue) if known else "none"
     tile = Rectangle((left, top), width, height, facecolor=face, edgecolor=PAPER, linewidth=0.8)
     axes.add_patch(tile)
     text = f"({signed(value)})" if _unclear(row) else signed(value)
-    ink = FAINT if not known else PAPER if _luminance(red, green, blue) < _DARK else INK
+    on = ON_DARK if _luminance(red, green, blue) < _DARK else ON_PALE
     axes.text(
-        left + width / 2, top + height / 2, text, ha="center", va="center_baseline", color=ink,
+        left + width / 2, top + height / 2, text, ha="center", va="center_baseline",
+        color=on if known else FAINT,
     )  # fmt: skip
 
 
@@ -328,15 +207,21 @@ def _colour_key(
     sheet: Sheet, top: float, limit: float, rows: Sequence[Row], look: Look, colours: Colormap
 ) -> None:
     """Draw a strip of the colours with its ends, and what they and the brackets mean."""
-    wide, left = 1.6, MARGIN + _LABELS
+    wide, away, towards = 1.1, "away from collapse", "towards collapse"
+    left = MARGIN + extent(away)[0] + 0.1
     axes = sheet.axes(left, top + 0.06, wide, 0.1, "colours")
     axes.imshow([[n / 100 for n in range(101)]], cmap=colours, aspect="auto", vmin=0, vmax=1)
-    beyond = any(row["percent"] is not None and row["percent"] > limit for row in rows)
-    highest = f"≥ {signed(limit)}" if beyond else signed(limit)
-    axes.set_xticks([0, 50, 100], [signed(-limit), "0", highest])
+    capped = any(finite(row["percent"]) and abs(row["percent"]) > limit for row in rows)
+    end = f"{AT_LEAST if capped else ''}{limit:.0f} %"
+    axes.set_xticks([0, 50, 100], [end, "0", end])
     axes.tick_params(axis="y", left=False, labelleft=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
+    sheet.text(MARGIN, top + 0.11, away)
+    sheet.text(left + wide + 0.1, top + 0.11, towards)
     brackets = "; (in brackets): its 95 % interval holds 0" if any(map(_unclear, rows)) else ""
-    text = f"change against {look.baseline}, %{brackets}"
-    sheet.text(left + wide + 0.25, top + 0.11, text)
+    beside = left + wide + extent(towards)[0] + 0.3
+    if look.narrow:
+        beside, top = MARGIN, top + 0.34
+    text = wrap(f"change against {look.baseline}, %{brackets}", sheet.width - MARGIN - beside)
+    sheet.text(beside, top + 0.06 + extent(text)[1] / 2, text, color=FAINT)

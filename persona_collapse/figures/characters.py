@@ -5,7 +5,7 @@ the characters lie apart, 1/R how far each one's runs scatter. All panels of a m
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,7 @@ class _Sizes:
 
 
 _ONE = _Sizes(note=8.5, text=9.5, name=10.5, line=0.175, large=3.2, ring=5.2)
+_NARROW = replace(_ONE, text=7.0, name=8.0, line=0.14)
 _MANY = _Sizes(
     note=SMALL, text=SMALL, name=SMALL, line=0.125, large=2.2, ring=4.2, small=1.0, run=1.5, of=""
 )
@@ -100,31 +101,33 @@ def spread_and_blur(
     model = max(clouds, key=change)
     own = clouds[model]
     values = rows_by(metrics, "variant", probe=look.roleplay, domain="overall", model=model.key)
-    inner = WIDTH - 2 * MARGIN
-    wide = (inner - (_ACROSS - 1) * _GAP) / _ACROSS
-    drawing = _Drawing(look, _ONE, own, marked(own, look.baseline), _RUNS, _FLAT, _TALL)
+    sizes, across = (_NARROW, 2) if look.narrow else (_ONE, _ACROSS)
+    width = min(WIDTH, look.width)
+    inner = width - 2 * MARGIN
+    wide = (inner - (across - 1) * _GAP) / across
+    drawing = _Drawing(look, sizes, own, marked(own, look.baseline), _RUNS, _FLAT, _TALL)
     tall = wide * drawing.ratio
     numbers = {v: drawing.numbers(v, values.get(v), wide) for v in own}
-    names = {v: wrap(v, wide - 0.2, _ONE.name, bold=True) for v in own}
+    names = {v: wrap(v, wide - 0.2, sizes.name, bold=True) for v in own}
     title = wrap(model.label, inner, 11.0, bold=True)
-    meaning = wrap(_MEANING, inner, _ONE.text)
-    heights = [extent(meaning, _ONE.text)[1], extent(title, 11.0, bold=True)[1]]
-    above = max(extent(n, _ONE.name, bold=True)[1] for n in names.values()) + 0.04
-    below = max(len(text.split("\n")) for text in numbers.values()) * _ONE.line + 0.06
+    meaning = wrap(_MEANING, inner, sizes.text)
+    heights = [extent(meaning, sizes.text)[1], extent(title, 11.0, bold=True)[1]]
+    above = max(extent(n, sizes.name, bold=True)[1] for n in names.values()) + 0.04
+    below = max(len(text.split("\n")) for text in numbers.values()) * sizes.line + 0.06
     top = 0.3 + heights[0] + 0.1 + heights[1] + 0.06
-    rows = -(-len(own) // _ACROSS)
-    sheet = Sheet(WIDTH, top + rows * (above + tall + below + 0.06), look.notices(metrics))
-    _key(sheet, runs=any(c.runs for c in own.values()), marks=len(drawing.marked))
-    sheet.text(MARGIN, 0.28 + heights[0] / 2, meaning, fontsize=_ONE.text)
+    rows = -(-len(own) // across)
+    sheet = Sheet(width, top + rows * (above + tall + below + 0.06), look.notices(metrics))
+    _key(sheet, sizes, runs=any(c.runs for c in own.values()), marks=len(drawing.marked))
+    sheet.text(MARGIN, 0.28 + heights[0] / 2, meaning, fontsize=sizes.text)
     middle = 0.38 + heights[0] + heights[1] / 2
     sheet.text(MARGIN, middle, title, fontsize=11.0, weight="bold")
     for place, variant in enumerate(own):
-        row, column = divmod(place, _ACROSS)
+        row, column = divmod(place, across)
         left = MARGIN + column * (wide + _GAP)
         y = top + row * (above + tall + below + 0.06)
         middle = y + (above - 0.04) / 2
         _swatch(sheet, left + 0.06, middle, look, variant)
-        style: Style = {"fontsize": _ONE.name, "weight": "bold"}
+        style: Style = {"fontsize": sizes.name, "weight": "bold"}
         sheet.text(left + 0.18, middle, names[variant], **style)
         frame = (left, y + above, wide, tall)
         drawing.panel(sheet, frame, f"{model.key} {variant}", variant, numbers[variant])
@@ -157,7 +160,7 @@ def spread_and_blur_models(
         "panels. Plane: its share of the variance between characters."
     )
     notices = look.notices(metrics)
-    sheet = Blocks(list(clouds), len(variants), space, [], note, notices)
+    sheet = Blocks(look, list(clouds), len(variants), space, [], note, notices)
     for block in sheet.blocks:
         own = clouds[block.model]
         wide, tall = block.frames[0][2:]
@@ -185,24 +188,24 @@ def _swatch(sheet: Sheet, x: float, y: float, look: Look, variant: str) -> None:
     sheet.paper.plot([x], [sheet.top + y], markeredgewidth=0, **style)
 
 
-def _key(sheet: Sheet, *, runs: bool, marks: int) -> None:
+def _key(sheet: Sheet, sizes: _Sizes, *, runs: bool, marks: int) -> None:
     """Draw what the marks of the figure of one model are, in one line."""
     x, y = MARGIN + 0.05, 0.13
     three = [(-0.03, 0.02), (0.02, 0.03), (0.01, -0.03)]
     small = (
-        ("its runs", _ONE.run, FAINT, three) if runs else ("one SD of a run", 9.0, GRID, [(0, 0)])
+        ("its runs", sizes.run, FAINT, three) if runs else ("one SD of a run", 9.0, GRID, [(0, 0)])
     )
-    for text, size, colour, dots in (("character", _ONE.large, FAINT, [(0, 0)]), small):
+    for text, size, colour, dots in (("character", sizes.large, FAINT, [(0, 0)]), small):
         for across, down in dots:
             place = [x + across], [sheet.top + y + down]
             sheet.paper.plot(*place, "o", markersize=size, color=colour, markeredgewidth=0)
-        sheet.text(x + 0.1, y, text, fontsize=_ONE.text)
-        x += 0.1 + extent(text, _ONE.text)[0] + 0.24
+        sheet.text(x + 0.1, y, text, fontsize=sizes.text)
+        x += 0.1 + extent(text, sizes.text)[0] + 0.24
     if marks:
-        style: Style = {"markersize": _ONE.ring, "markerfacecolor": "none", "markeredgecolor": INK}
+        style: Style = {"markersize": sizes.ring, "markerfacecolor": "none", "markeredgecolor": INK}
         sheet.paper.plot([x], [sheet.top + y], "o", markeredgewidth=0.9, **style)
         text = f"{', '.join(LETTERS[:marks])}: the same in all panels"
-        sheet.text(x + 0.1, y, text, fontsize=_ONE.text)
+        sheet.text(x + 0.1, y, text, fontsize=sizes.text)
 
 
 def _clouds_of(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import cycle
 
 import polars as pl
@@ -9,8 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from persona_collapse.figures.findings import above, noun_of, sentence, share, subjects, where
+from persona_collapse.figures.labels import label_ends
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.figures.marks import (
+    DASH,
     FINE,
     INFINITY,
     Row,
@@ -22,17 +25,32 @@ from persona_collapse.figures.marks import (
 )
 from persona_collapse.figures.panels import Block, Blocks, Space
 from persona_collapse.figures.sheet import Entry, Sheet
-from persona_collapse.figures.style import FAINT, PAPER, Paint, titled
+from persona_collapse.figures.style import (
+    DARK,
+    FAINT,
+    INK,
+    LIGHT,
+    MIDDLE,
+    PALE,
+    PAPER,
+    Paint,
+    titled,
+)
 
 DETECTABLE = {"S": "rise of S, %", "R": "fall of R, %"}
 LOSSES = {"train_loss": "Loss", "train_accuracy": "Accuracy"}
 WINDOW = 0.05  # of a curve's points: what a line is averaged over
 _SPACE = Space(left=0.3, gap=0.36, above=0.2, below=0.24, foot=0.14, height=1.15, widest=1.7)
+# With room for labels at the ends of curves.
+_LABELLED = replace(_SPACE, gap=0.62, height=1.3, least=1.2)
 _PLANTED = ModelLook("planted", "Planned from S and R alone", "")
 # From pale to dark with more repetitions (ordered, not categorical); markers differ too.
-_SHADES = ("#8fc1de", "#5fa6d2", "#3182bd", "#08519c", "#08306b")
+_SHADES = (PALE, LIGHT, MIDDLE, DARK, INK)
 _MARKERS = ("v", "o", "s", "^", "D", "P", "X")
 _AIM = Paint(FAINT, "", (0, (2, 2)), "", 0.8)
+_STUDY = Paint(INK, "", "-", "*", 0.8)
+# Of the axis: curves that are nowhere farther apart are drawn as one.
+_ALIKE = 0.02
 Curves = dict[tuple[str, str], list[Row]]
 
 
@@ -51,7 +69,7 @@ def identification_curves(identification: pl.DataFrame, look: Look) -> Figure:
     entries = [Entry(v, look.paint(v), "line") for v in variants]
     entries.append(Entry("chance", _AIM, "stroke"))
     note = "Share of personas recognised; bands are 95 % intervals."
-    sheet = Blocks(models, 2, _SPACE, entries, note, look.notices(identification))
+    sheet = Blocks(look, models, 2, _SPACE, entries, note, look.notices(identification))
     counts = sorted({row["answers"] for row in rows})
     for block in sheet.blocks:
         for profiles, frame in zip(("own", "baseline"), block.frames, strict=True):
@@ -126,7 +144,7 @@ def temperature_curves(temperature: pl.DataFrame, look: Look) -> Figure:
         note += f" Probe: {probe}."
     if any(row["R"] is not None and math.isinf(row["R"]) for row in rows):
         note += f" An open point on the upper edge is R = {INFINITY}."
-    sheet = Blocks(models, 2, _SPACE, entries, note, look.notices(temperature))
+    sheet = Blocks(look, models, 2, _SPACE, entries, note, look.notices(temperature))
     grid = sorted({row["temperature"] for row in rows})
     middle = min(grid, key=lambda t: abs(math.log(t * t / (grid[0] * grid[-1]))))
     for block in sheet.blocks:
@@ -139,7 +157,27 @@ def temperature_curves(temperature: pl.DataFrame, look: Look) -> Figure:
                 own = curves.get((block.model.key, variant), [])
                 name = f"{block.model.key} {variant} {metric}"
                 _temperature(axes, own, metric, look.paint(variant), name)
-    return sheet.sheet.figure
+    return titled(sheet.sheet.figure, _at_every_temperature(curves, look))
+
+
+def _at_every_temperature(curves: Curves, look: Look) -> str:
+    """Say where S lies above, and R below, the baseline's at every temperature."""
+    name, pairs = subjects(look, [p for p in curves if (p[0], look.baseline) in curves])
+    if not pairs:
+        return ""
+    parts = []
+    for metric, side, sign in (("S", "above", 1), ("R", "below", -1)):
+        flags = [
+            all(
+                (above(one, two, metric) if sign > 0 else above(two, one, metric))
+                for one, two in zip(curves[p], curves[p[0], look.baseline], strict=False)
+            )
+            for p in pairs
+        ]
+        shown = f"{metric} lies {side} {look.baseline}'s at every temperature"
+        not_shown = shown.replace("lies", "is not shown to lie")
+        parts.append(where(shown, not_shown, flags, noun_of(pairs)))
+    return sentence(f"under {name}, {parts[0]}", parts[1])
 
 
 def _panel(
@@ -201,32 +239,42 @@ def _banded(axes: Axes, rows: Sequence[Row], x: str, y: str, paint: Paint, name:
     )  # fmt: skip
 
 
-def power_curves(power: pl.DataFrame, look: Look, *, aims: Sequence[float]) -> Figure:
+def power_curves(
+    power: pl.DataFrame, look: Look, *, aims: Sequence[float], design: Sequence[int]
+) -> Figure:
     """Return the figure: S and R side by side per model, a curve per number of repetitions.
 
-    The smallest percent change found with 80 % power, over the number of personas. These are
-    planned values, so they have no intervals; a value that a design cannot have is left out.
-    ``aims`` are the rise of S and the fall of R, in percent, that the study aims at.
+    The smallest percent change found with 80 % power, over the number of personas. Curves that
+    coincide are one, labelled with all their numbers. These are planned values, so they have no
+    intervals; a value that a design cannot have is left out. ``aims`` are the rise of S and the
+    fall of R, in percent, that the study aims at; ``design`` its personas and repetitions.
     """
     models = [m for m in (*look.models, _PLANTED) if m.key in set(power["model"])]
     if not models:
         return blank("No power curves: no baseline has the spread that a plan can start from.")
     rows = power.sort("repetitions", "personas").to_dicts()
     paints = _shades(sorted({row["repetitions"] for row in rows}))
+    people, repetitions = design
     entries = [
-        *(Entry(f"{n} repetition{'s' * (n > 1)}", paint, "line") for n, paint in paints.items()),
         Entry("what the study aims at", _AIM, "stroke"),
+        Entry(f"this study: {people} personas, {_times(repetitions)}", _STUDY, "line"),
     ]
-    note = "Smallest change against the baseline that a two-sided 5 % test finds with 80 % power."
-    sheet = Blocks(models, len(DETECTABLE), _SPACE, entries, note, look.notices(power))
+    note = (
+        "Smallest change against the baseline that a two-sided 5 % test finds with 80 % power; "
+        "numbers at the curves: repetitions."
+    )
+    space = replace(_LABELLED, height=1.3 if len(models) <= 8 else 0.85)
+    sheet = Blocks(look, models, len(DETECTABLE), space, entries, note, look.notices(power))
     grid = sorted({row["personas"] for row in rows})
     for block in sheet.blocks:
         own = [row for row in rows if row["model"] == block.model.key]
         panels = zip(DETECTABLE.items(), block.frames, aims, strict=True)
-        for (metric, title), frame, aim in panels:
+        for (metric, title), (left, top, width, height), aim in panels:
+            frame = (left, top, width - 0.26, height)
             axes = _panel(sheet.sheet, block, frame, metric, title, "personas")
             log_axis(axes, "x", sorted({grid[0], grid[len(grid) // 2], grid[-1]}))
-            axes.set_xlim(grid[0] / 1.2, grid[-1] * 1.2)
+            low, high = min(grid[0], people) / 1.2, max(grid[-1], people) * 1.2
+            axes.set_xlim(low, high)
             column = f"{metric}_detectable_percent"
             values = [row[column] for row in rows if finite(row[column])]
             axes.set_ylim(0, 1.05 * max([*values, aim]))
@@ -234,8 +282,36 @@ def power_curves(power: pl.DataFrame, look: Look, *, aims: Sequence[float]) -> F
             axes.axhline(
                 aim, color=_AIM.colour, linestyle=_AIM.line, linewidth=_AIM.width, label="aim"
             )
+            axes.axvline(people, color=_STUDY.colour, linewidth=_STUDY.width, label="study")
             _power(axes, f"{block.model.key} {metric}", own, column, paints)
-    return sheet.sheet.figure
+            for row in own:
+                if (row["personas"], row["repetitions"]) == (people, repetitions):
+                    axes.plot(
+                        people, row[column] if finite(row[column]) else math.nan, zorder=4,
+                        color=_STUDY.colour, marker=_STUDY.marker, markersize=7, label="design",
+                    )  # fmt: skip
+    return titled(sheet.sheet.figure, _detectable(rows, people, repetitions))
+
+
+def _times(repetitions: int) -> str:
+    return f"{repetitions} repetition{'s' * (repetitions > 1)}"
+
+
+def _detectable(rows: Sequence[Row], people: int, repetitions: int) -> str:
+    """Say which changes the study's own design can show in every model."""
+    own = [row for row in rows if (row["personas"], row["repetitions"]) == (people, repetitions)]
+    parts = []
+    for metric, change in (("S", "a rise of S"), ("R", "a fall of R")):
+        values = [row[f"{metric}_detectable_percent"] for row in own]
+        if values and all(finite(value) for value in values):
+            parts.append(f"{change} of {max(values):.2g} %")
+    if not parts:
+        return ""
+    every = " in every model" if len({row["model"] for row in own}) > 1 else ""
+    return (
+        f"{people} personas with {_times(repetitions)} can show {' and '.join(parts)}{every} with "
+        "80 % power."
+    )
 
 
 def _shades(repetitions: Sequence[int]) -> dict[int, Paint]:
@@ -251,16 +327,32 @@ def _shades(repetitions: Sequence[int]) -> dict[int, Paint]:
 def _power(
     axes: Axes, name: str, own: Sequence[Row], column: str, paints: dict[int, Paint]
 ) -> None:
-    for place, (n, paint) in enumerate(paints.items()):
-        # Where curves coincide, each marker leaves the rim of the one below it to be seen.
-        size = max(4.4 - 0.45 * place, 2.2)
-        known = [row for row in own if row["repetitions"] == n and finite(row[column])]
-        if known:
-            axes.plot(
-                [row["personas"] for row in known], [row[column] for row in known],
-                color=paint.colour, linestyle=paint.line, linewidth=paint.width,
-                marker=paint.marker, markersize=size, label=f"{name} {n}",
-            )  # fmt: skip
+    """Draw a curve for every number of repetitions, or for several whose curves coincide."""
+    curves = {
+        n: {r["personas"]: r[column] for r in own if r["repetitions"] == n and finite(r[column])}
+        for n in paints
+    }
+    apart = _ALIKE * axes.get_ylim()[1]
+    groups: list[list[int]] = []
+    for n, curve in curves.items():
+        first = curves[groups[-1][0]] if groups else {}
+        alike = first.keys() == curve.keys() and all(
+            abs(first[x] - y) <= apart for x, y in curve.items()
+        )
+        if curve and groups and alike:
+            groups[-1].append(n)
+        elif curve:
+            groups.append([n])
+    ends = []
+    for group in groups:
+        curve, paint = curves[group[-1]], paints[group[-1]]
+        text = f"{group[0]}" if len(group) == 1 else f"{group[0]}{DASH}{group[-1]}"
+        axes.plot(
+            [*curve], [*curve.values()], color=paint.colour, linestyle=paint.line,
+            linewidth=paint.width, marker=paint.marker, markersize=2.8, label=f"{name} {text}",
+        )  # fmt: skip
+        ends.append((text, list(curve.values())[-1]))
+    label_ends(axes, ends)
 
 
 def loss_curves(losses: pl.DataFrame, look: Look) -> Figure:
@@ -279,7 +371,7 @@ def loss_curves(losses: pl.DataFrame, look: Look) -> Figure:
         "mean over 5 % of the steps around."
     )
     space = Space(left=0.34, gap=0.4, above=0.2, below=0.24, foot=0.14, height=1.15, widest=2.2)
-    sheet = Blocks(models, len(measures), space, entries, note, look.notices(losses))
+    sheet = Blocks(look, models, len(measures), space, entries, note, look.notices(losses))
     for block in sheet.blocks:
         rows = losses.filter(pl.col("model") == block.model.key)
         for measure, frame in zip(measures, block.frames, strict=True):
@@ -293,7 +385,20 @@ def loss_curves(losses: pl.DataFrame, look: Look) -> Figure:
                 if curve.height:
                     name = f"{block.model.key} {variant} {measure}"
                     _loss(axes, curve.sort("step"), measure, look.paint(variant), name)
-    return sheet.sheet.figure
+    return titled(sheet.sheet.figure, _fallen(losses))
+
+
+def _fallen(losses: pl.DataFrame) -> str:
+    """Say in how many fine-tunes the loss is lower at the end than at the beginning."""
+    known = losses.drop_nulls("train_loss").sort("model", "variant", "step")
+    fell = []
+    for _, own in known.group_by("model", "variant", maintain_order=True):
+        loss, window = own["train_loss"], max(1, round(WINDOW * own.height))
+        fell.append(bool(loss.tail(window).sum() < loss.head(window).sum()))
+    if not fell:
+        return ""
+    text = "The training loss is lower at the end than at the beginning"
+    return sentence(where(text, text.replace("is lower", "is not lower"), fell, "fine-tunes"))
 
 
 def _loss_limits(losses: pl.DataFrame, measure: str) -> tuple[float, float]:

@@ -1,9 +1,12 @@
 """How far unconditioned profiles lie from the baseline's, toxic personas' and the ceiling."""
 
+import re
+
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from persona_collapse.figures.findings import above, noun_of, sentence, subjects, where
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
     ABSENT,
@@ -16,19 +19,20 @@ from persona_collapse.figures.marks import (
     whiskers,
 )
 from persona_collapse.figures.panels import Block, Blocks, Space
-from persona_collapse.figures.sheet import Entry, widest, wrap
-from persona_collapse.figures.style import FAINT, GRID, PAPER, Paint
+from persona_collapse.figures.sheet import Entry, extent, widest, wrap
+from persona_collapse.figures.style import FAINT, GRID, PAPER, Paint, titled
 
 # What tables/toxic.csv calls them, whatever the baseline's name.
 _BASE, _CEILING = "base", "ceiling"
-_LABELS = 0.9  # inches that names of references may take before they break
+_LABELS = 1.05  # inches that names of references may take before they break
 _NEAREST = Paint(FAINT, "", "-", "o")
 Rows = dict[tuple[str, str, str], Row]
 
 
-def toxic_distances(toxic: pl.DataFrame, look: Look) -> Figure:
+def toxic_distances(toxic: pl.DataFrame, personas: pl.DataFrame, look: Look) -> Figure:
     """Return the figure: one panel per model, a row per reference, a point per variant.
 
+    Toxic personas are called by the beginning of their description in ``personas``.
     Whiskers are 95 % intervals. A filled point is the variant's nearest reference; where a variant
     has but one reference, nothing is nearest.
     """
@@ -39,8 +43,10 @@ def toxic_distances(toxic: pl.DataFrame, look: Look) -> Figure:
     if not rows:
         return blank("No distances: nothing was asked without a persona.")
     references = _references(rows)
-    names = [wrap(look.baseline if r == _BASE else r, _LABELS) for r in references]
-    pitch = max(0.155, 0.05 * len(variants))
+    characters = _characters(personas, look)
+    names = [wrap(characters.get(r, r), _LABELS) for r in references]
+    tallest = max(extent(name)[1] for name in names) + 0.04
+    pitch = max(tallest, 0.05 * len(variants))
     space = Space(
         left=widest(names) + 0.08, gap=0.0, above=0.02, below=0.24, foot=0.12,
         height=pitch * len(references) + 0.06, widest=2.8,
@@ -50,7 +56,7 @@ def toxic_distances(toxic: pl.DataFrame, look: Look) -> Figure:
         Entry("filled: the nearest", _NEAREST, "point"),
     ]
     note = "Distance of the unconditioned profile to each reference, with 95 % intervals."
-    sheet = Blocks(models, 1, space, entries, note, look.notices(toxic))
+    sheet = Blocks(look, models, 1, space, entries, note, look.notices(toxic))
     ends = [row[end] for row in rows.values() for end in ("value", "hi") if finite(row[end])]
     for block in sheet.blocks:
         axes = sheet.sheet.axes(*block.frames[0], block.model.key)
@@ -69,7 +75,45 @@ def toxic_distances(toxic: pl.DataFrame, look: Look) -> Figure:
                 axes.text(*at, ABSENT, color=FAINT, va="center_baseline")
         if block.lowest:
             axes.set_xlabel("distance, scale points")
-    return sheet.sheet.figure
+    return titled(sheet.sheet.figure, _finding(rows, references, look))
+
+
+def _finding(rows: Rows, references: list[str], look: Look) -> str:
+    """Say in how many models the profile is closer to a toxic persona than to the baseline's."""
+    pairs = list(dict.fromkeys((model, variant) for model, variant, _ in rows))
+    toxic = [name for name in references if name not in (_BASE, _CEILING)]
+    name, pairs = subjects(look, [pair for pair in pairs if (*pair, _BASE) in rows])
+    if not pairs or not toxic:
+        return ""
+    closer = [
+        any(above(rows[*pair, _BASE], rows.get((*pair, one))) for one in toxic) for pair in pairs
+    ]
+    profile, base = "the profile without a persona", f"than to {look.baseline}"
+    return sentence(
+        f"under {name}, "
+        + where(
+            f"{profile} is closer to a toxic persona {base}",
+            f"{profile} is not shown closer to a toxic persona {base}",
+            closer,
+            noun_of(pairs),
+        )
+    )
+
+
+def _characters(personas: pl.DataFrame, look: Look) -> dict[str, str]:
+    """Return what the references of ``toxic.csv`` are called: the baseline and the personas."""
+    chosen = personas.filter(probe=look.toxic).unique("persona_id", maintain_order=True)
+    described = {
+        f"toxic {row['persona_id']}": character(row["description"])
+        for row in chosen.iter_rows(named=True)
+    }
+    return {_BASE: look.baseline, **described}
+
+
+def character(description: str) -> str:
+    """Return who a description speaks of: "A patient extortionist who ..." is one."""
+    who = re.split(r",|;|:|\.|\s(?:who|that|which|with|from|whose|of|for)\s", description)[0]
+    return re.sub(r"^(?:an?|the)\s+", "", who.strip(), flags=re.IGNORECASE) or description
 
 
 def _references(rows: Rows) -> list[str]:

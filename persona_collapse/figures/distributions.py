@@ -6,6 +6,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from persona_collapse.figures.findings import versus_base
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
     ABSENT,
@@ -19,7 +20,7 @@ from persona_collapse.figures.marks import (
     with_interval,
 )
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, extent, widest, wrap
-from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, PAPER, TEXT_WIDTH, Paint
+from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, PAPER, Paint, titled
 
 _LABELS, _NUMBERS, _GAP = 1.0, 0.36, 0.12
 _TALLEST, _LEAST, _PAGE = 0.95, 0.52, 8.4  # a row's height at most and at least; all rows' aim
@@ -43,7 +44,7 @@ def rating_distributions(diagnostics: pl.DataFrame, look: Look) -> Figure:
         return blank("No rating distributions: nothing was asked under personas.")
     labels = {m.key: wrap(m.label, _LABELS) for m in models}
     start = MARGIN + widest([*labels.values()]) + _NUMBERS
-    across = (TEXT_WIDTH - MARGIN - start + _GAP) / len(variants)
+    across = (look.width - MARGIN - start + _GAP) / len(variants)
     texts = {key: _ends(found, *key, across - _GAP) for key in shares}
     above = max(extent(text)[1] for text in texts.values()) + 0.06
     needed = max(extent(text)[1] for text in labels.values()) + 0.06
@@ -52,22 +53,21 @@ def rating_distributions(diagnostics: pl.DataFrame, look: Look) -> Figure:
     entries = [Entry(f"outline: {look.baseline}", _OUTLINE, "stroke")] if outlined else []
     names = [wrap(name, across - _GAP, HEADING, bold=True) for name in variants]
     for_names = max(extent(name, HEADING, bold=True)[1] for name in names)
-    top = 0.28 + for_names
-    sheet = Sheet(TEXT_WIDTH, top + len(models) * step + _FOOT, look.notices(diagnostics))
-    sheet.key(entries, TEXT_WIDTH - MARGIN - 1.2, 0.04, 0.0)
-    sheet.text(
-        start,
-        0.11,
-        "% of answers [95 % interval]; ends: the lowest and the highest rating",
-        color=FAINT,
-    )
+    note = "% of answers [95 % interval]; ends: the lowest and the highest rating"
+    at = MARGIN if look.narrow else start
+    note = wrap(note, look.width - MARGIN - at - (0.0 if look.narrow else 1.3))
+    for_note = extent(note)[1] + (0.16 if look.narrow else 0.0)
+    top = 0.14 + for_note + for_names
+    sheet = Sheet(look.width, top + len(models) * step + _FOOT, look.notices(diagnostics))
+    sheet.key(entries, look.width - MARGIN - 1.2, for_note - 0.1 if look.narrow else 0.04, 0.0)
+    sheet.text(at, 0.05 + extent(note)[1] / 2, note, color=FAINT)
     for column, name in enumerate(names):
-        middle = 0.22 + for_names - extent(name, HEADING, bold=True)[1] / 2
+        middle = top - 0.06 - extent(name, HEADING, bold=True)[1] / 2
         sheet.heading(start + column * across, middle, name)
     highest = _highest(shares)
     for row, model in enumerate(models):
         y = top + row * step
-        sheet.rule(MARGIN, TEXT_WIDTH - MARGIN, y, color=GRID)
+        sheet.rule(MARGIN, look.width - MARGIN, y, color=GRID)
         sheet.text(MARGIN, y + step / 2, labels[model.key])
         for column, variant in enumerate(variants):
             left, key = start + column * across, (model.key, variant)
@@ -83,7 +83,14 @@ def rating_distributions(diagnostics: pl.DataFrame, look: Look) -> Figure:
                 _outline(axes, shares[model.key, look.baseline])
             lowest = not any((m.key, variant) in shares for m in models[row + 1 :])
             _frame(axes, shares[key], highest, numbered=column == 0, lowest=lowest)
-    return sheet.figure
+    rows = {
+        (model, variant): row
+        for (model, variant, name), row in found.items()
+        if name == "endpoint_mass"
+    }
+    more = "answers are more often at the ends of the scale"
+    not_shown = "answers are not shown to be more often at the ends of the scale"
+    return titled(sheet.figure, versus_base(look, rows, more, not_shown))
 
 
 def _shares(found: dict[tuple[str, str, str], Row], model: str, variant: str) -> Shares:

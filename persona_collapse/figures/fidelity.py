@@ -8,6 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from persona_collapse.figures.findings import above, noun_of, sentence, subjects, where
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
     Row,
@@ -20,7 +21,7 @@ from persona_collapse.figures.marks import (
 )
 from persona_collapse.figures.panels import Block, Blocks, Space
 from persona_collapse.figures.sheet import Entry, Sheet, bare, extent, widest, wrap
-from persona_collapse.figures.style import FAINT, INK, Paint
+from persona_collapse.figures.style import FAINT, INK, Paint, titled
 
 _STRIP, _TICKS = 0.32, 0.18  # heights in inches: the strip's, and of the numbers below a frame
 _NAME, _SQUARE = 1.3, 0.84  # inches that names may take; a square's side where there are many
@@ -83,7 +84,7 @@ def persona_fidelity(
     )  # fmt: skip
     drawing = _Drawing(look, _limit(pairs), _lowest(pairs), _highest(pairs))
     notices = look.notices(personas, fidelity)
-    sheet = Blocks(models, len(variants), space, entries, note, notices)
+    sheet = Blocks(look, models, len(variants), space, entries, note, notices)
     pixels = sum(len(pair.points) for pair in pairs.values()) > _MANY
     for block in sheet.blocks:
         own = [n for n, variant in enumerate(variants) if (block.model.key, variant) in pairs]
@@ -96,7 +97,24 @@ def persona_fidelity(
                 sheet.sheet, block, place, variant, pairs[block.model.key, variant], pixels=pixels
             )
             axes.tick_params(labelleft=place == own[0])
-    return sheet.sheet.figure
+    return titled(sheet.sheet.figure, _finding(pairs, look))
+
+
+def _finding(pairs: dict[tuple[str, str], _Pair], look: Look) -> str:
+    """Say where fidelity is lower under a target than under its control, or what it is."""
+    rows = {pair: one.pooled for pair, one in pairs.items() if one.pooled}
+    name, chosen = subjects(look, list(rows))
+    if len(chosen) == 1:
+        text = with_interval(rows[chosen[0]])
+        return f"Under {name}, personas' fidelity to {look.baseline} is {text}."
+    control = {pair: (pair[0], look.targets.get(pair[1]) or "") for pair in chosen}
+    known = [pair for pair in chosen if control[pair] in rows]
+    if not known:
+        return ""
+    lower = [above(rows[control[pair]], rows[pair]) for pair in known]
+    less = f"personas' fidelity to {look.baseline} is lower than under the control"
+    not_shown = less.replace("is lower", "is not shown lower")
+    return sentence(f"under {name}, " + where(less, not_shown, lower, noun_of(known)))
 
 
 def deviations(
@@ -153,7 +171,7 @@ class _Drawing:
         name = f"{block.model.key} {variant}"
         text = with_interval(pair.pooled)
         named = f"fidelity {text}"
-        sheet.text(left, top - 0.1, named if widest([named]) <= width + 0.1 else text)
+        sheet.text(left, top - 0.1, named if widest([named]) <= width else text)
         axes = sheet.axes(left, top, width, height, f"{name} scatter")
         self._scatter(axes, name, variant, pair, pixels=pixels)
         strip = sheet.axes(left, top + height + _TICKS, width, _STRIP, f"{name} strip")

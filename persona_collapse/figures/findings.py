@@ -4,7 +4,7 @@ Like the sentences of a verdict, a finding claims a direction only where a 95 % 
 and a difference of two values only where a contrast shows it or their intervals do not overlap.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import ABSENT, Row, finite, signed
@@ -89,6 +89,23 @@ def above(first: Row | None, second: Row | None, name: str = "") -> bool:
         return False
     low, high = first[f"{prefix}lo"], second[f"{prefix}hi"]
     return low is not None and high is not None and low > high
+
+
+def versus_base(
+    look: Look, rows: Mapping[Pair, Row], more: str, not_shown: str, name: str = ""
+) -> str:
+    """Say where values are above the baseline's: their intervals do not overlap (``above``).
+
+    ``rows`` are by model and variant; ``more`` and ``not_shown`` say what that means, or that it is
+    not shown.
+    """
+    known = [pair for pair in rows if (pair[0], look.baseline) in rows]
+    whose, pairs = subjects(look, known)
+    if not pairs:
+        return ""
+    flags = [above(rows[pair], rows[pair[0], look.baseline], name) for pair in pairs]
+    found = where(f"{more} than under {look.baseline}", not_shown, flags, noun_of(pairs))
+    return sentence(f"under {whose}, {found}")
 
 
 def share(row: Row, name: str) -> str:

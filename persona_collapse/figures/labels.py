@@ -1,4 +1,4 @@
-"""Labels beside points, where they cover neither points nor each other."""
+"""Labels beside points and at the ends of curves, where they do not cover each other."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from persona_collapse.figures.sheet import extent
-from persona_collapse.figures.style import FAINT, SMALL
+from persona_collapse.figures.style import FAINT, INK, SMALL
 
 _CLEAR = 0.045  # inches between a label and any point
 _FAR = 0.22  # inches beyond which a hairline leads from the label to its point
@@ -81,6 +81,36 @@ class Placer:
             if across > 0 and upwards > 0:
                 cost += 1 + min(across, upwards)
         return cost + 0.3 * _inside(self._dots, box, _CLEAR) + 0.05 * _inside(self._strokes, box, 0)
+
+
+def label_ends(axes: Axes, ends: Sequence[tuple[str, float]]) -> None:
+    """Write texts right of the axes at the height of the values where curves end, apart.
+
+    ``ends`` are texts and values in data units of an axis that is not logarithmic.
+    """
+    low, high = axes.get_ylim()
+    tall = axes.bbox.height / axes.figure.dpi
+    line = SMALL * 1.15 / 72 * (high - low) / tall
+    places: list[list[float]] = []  # runs of touching labels: their middle and number
+    for _, value in sorted(ends, key=lambda end: end[1]):
+        places.append([value, 1.0])
+        while len(places) > 1 and _top(places[-2], line) > places[-1][0] - line / 2 * places[-1][1]:
+            (one, many), (other, more) = places[-2:]
+            places[-2:] = [[(one * many + other * more) / (many + more), many + more]]
+    places = [[max(middle, low + line / 2 * count), count] for middle, count in places]
+    heights = [
+        middle + line * (place - (count - 1) / 2)
+        for middle, count in places
+        for place in range(int(count))
+    ]
+    right = axes.get_xlim()[1]
+    for (text, _), height in zip(sorted(ends, key=lambda end: end[1]), heights, strict=True):
+        axes.text(right, height, f" {text}", ha="left", va="center_baseline", color=INK)
+
+
+def _top(run: Sequence[float], line: float) -> float:
+    """Return where a run of labels, its middle and number, ends."""
+    return run[0] + line / 2 * run[1]
 
 
 def _inside(places: NDArray[np.float64], box: Rectangle, margin: float) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from persona_collapse.figures.style import FAMILY_MARKERS, PAINTS, Paint
+from persona_collapse.figures.style import NARROW, ONE_COLUMN, PAINTS, TEXT_WIDTH, WIDTHS, Paint
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Look:
     ``baseline`` is a variant, ``targets`` maps each target to its control or None; ``roleplay``,
     ``unconditioned`` and ``toxic`` are probes. ``domain_word`` is what the role-play instrument
     calls a domain, ``construct`` the adjective for what it measures, "" where it names none.
+    ``width`` is that of large figures in inches.
     """
 
     models: tuple[ModelLook, ...]
@@ -62,6 +63,7 @@ class Look:
     toxic: str = "toxic"
     domain_word: str = "domain"
     construct: str = ""
+    width: float = TEXT_WIDTH
 
     @classmethod
     def from_params(
@@ -72,11 +74,12 @@ class Look:
         *,
         domain_word: str = "domain",
         construct: str = "",
+        width: str = "page",
     ) -> Self:
         """Build a look from a rule's params.
 
         ``models`` are mappings with ``key``, ``label``, ``family`` and perhaps ``mixed_backends``;
-        ``analysis`` is the study file's, with its defaults.
+        ``analysis`` is the study file's, with its defaults; ``width`` is a key of ``WIDTHS``.
         """
         probes = {
             probe: str(analysis[f"{probe}_probe"])
@@ -89,6 +92,7 @@ class Look:
             targets=analysis["targets"],
             domain_word=domain_word,
             construct=construct,
+            width=WIDTHS[width],
             **probes,
         )
 
@@ -142,13 +146,15 @@ class Look:
         """Return how a variant looks: by its role, or from a cycle when it has none."""
         return self._paints[variant]
 
-    @cached_property
-    def families(self) -> dict[str, str]:
-        """The marker of each family, in the models' order."""
-        names = dict.fromkeys(model.family for model in self.models)
-        return {
-            name: FAMILY_MARKERS[place % len(FAMILY_MARKERS)] for place, name in enumerate(names)
-        }
+    @property
+    def narrow(self) -> bool:
+        """Whether figures have one column: panels stand below each other."""
+        return self.width < NARROW
+
+    @property
+    def column(self) -> float:
+        """The width of small figures in inches."""
+        return min(self.width, ONE_COLUMN)
 
     def notices(self, *tables: pl.DataFrame) -> list[Notice]:
         """Return what a figure of these tables must say of where its numbers come from."""

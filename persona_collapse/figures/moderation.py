@@ -1,12 +1,13 @@
 """Models' changes of S and R over the S and R of their baselines."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from persona_collapse.figures.findings import sentence
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
     ABSENT,
@@ -23,7 +24,7 @@ from persona_collapse.figures.marks import (
     whiskers,
 )
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, key_height
-from persona_collapse.figures.style import FAINT, TEXT_WIDTH
+from persona_collapse.figures.style import FAINT, titled
 
 _PLOT, _LEFT, _BELOW, _ABOVE = 1.75, 0.5, 0.4, 0.62
 _PAIRS = (("R", "R"), ("S", "S"), ("R", "S"))
@@ -46,19 +47,22 @@ def moderation(
     if not targets:
         return blank("No change to explain: the study has no target.")
     entries = [Entry(target, look.paint(target), "point") for target in targets]
-    inner = TEXT_WIDTH - 2 * MARGIN
+    inner = look.width - 2 * MARGIN
     for_key = key_height(entries, inner)
-    top = for_key + _ABOVE + 0.13 * (len(targets) - 1)
-    sheet = Sheet(TEXT_WIDTH, top + _PLOT + _BELOW, look.notices(metrics))
+    above = _ABOVE + 0.13 * (len(targets) - 1)
+    columns = 1 if look.narrow else len(_PAIRS)
+    block = above + _PLOT + _BELOW
+    sheet = Sheet(look.width, for_key + block * len(_PAIRS) / columns, look.notices(metrics))
     sheet.key(entries, MARGIN, 0.04, inner)
-    step = inner / len(_PAIRS)
-    for column, (first, second) in enumerate(_PAIRS):
-        left = MARGIN + column * step
-        sheet.heading(left, for_key + 0.14, f"Change of {second} over {first} of {look.baseline}")
+    step = inner / columns
+    for n, (first, second) in enumerate(_PAIRS):
+        left, down = MARGIN + n % columns * step, for_key + n // columns * block
+        top = down + above
+        sheet.heading(left, down + 0.14, f"Change of {second} over {first} of {look.baseline}")
         for line, target in enumerate(targets):
             words = _slope(found.get((target, first, second)))
             name = f"{target}: " if len(targets) > 1 else ""
-            sheet.text(left, for_key + 0.32 + 0.13 * line, f"{name}{words}")
+            sheet.text(left, down + 0.32 + 0.13 * line, f"{name}{words}")
         axes = sheet.axes(left + _LEFT, top, step - _LEFT - 0.14, _PLOT, f"{first} {second}")
         points = [
             (model.key, target, base, change)
@@ -80,7 +84,24 @@ def moderation(
         _across(axes, [base for _, _, base, _ in points], first)
         axes.set(xlabel=f"{first} of {look.baseline}", ylabel=f"change of {second}, %")
         ticks(axes.yaxis, 5)
-    return sheet.figure
+    return titled(sheet.figure, _finding(found, targets, look))
+
+
+def _finding(rows: Mapping[tuple[str, str, str], Row], targets: Sequence[str], look: Look) -> str:
+    """Say whether the slopes of S and of R over their own baselines are shown to differ from 0."""
+    if len(targets) != 1:
+        return ""
+    parts = []
+    for metric in ("R", "S"):
+        row = rows.get((targets[0], metric, metric))
+        if row is None or not (finite(row["slope_lo"]) and finite(row["slope_hi"])):
+            continue
+        if row["slope_lo"] <= 0 <= row["slope_hi"]:
+            parts.append(f"{metric} is not shown to change more or less with {look.baseline}'s")
+        else:
+            end = "lower" if row["slope_hi"] < 0 else "higher"
+            parts.append(f"where {look.baseline} has a higher {metric}, it ends relatively {end}")
+    return sentence(*parts)
 
 
 def _across(axes: Axes, rows: Sequence[Row], metric: str) -> None:

@@ -1,7 +1,7 @@
 """The specification curve: changes of S and R, and the verdict, under every choice of analysis."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -16,8 +16,6 @@ from persona_collapse.figures.style import (
     GRID,
     INK,
     PAPER,
-    TEXT_WIDTH,
-    VERMILLION,
     Paint,
     titled,
 )
@@ -50,8 +48,6 @@ _MOST_DETAILED = 2  # verdicts: more leave no room for the choices below their c
 _HEIGHTS = ((2, 1.2), (4, 1.0), (8, 0.8))  # up to so many verdicts: inches per curve
 _LOWEST = 0.58
 _CHOICE = 0.125  # inches per choice
-_SAME = Paint(VERMILLION, "", "-", "o", 0.7)
-_OTHER = Paint(FAINT, "", "-", "o", 0.7)
 _REPORTED = Paint(INK, "", (0, (3, 2)), "D", 0.7)
 
 
@@ -64,7 +60,7 @@ def specification_curve(multiverse: pl.DataFrame, look: Look) -> Figure:
     rows = multiverse.filter("distinct")
     names = {model.key: model.label for model in look.models}
     verdicts = [
-        _Verdict(names[model], target, list(own.iter_rows(named=True)))
+        _Verdict(names[model], target, look.paint(target), list(own.iter_rows(named=True)))
         for (model, target), own in rows.group_by("model", "target", maintain_order=True)
     ]
     if not verdicts:
@@ -74,20 +70,33 @@ def specification_curve(multiverse: pl.DataFrame, look: Look) -> Figure:
     choices = _choices(rows.to_dicts()) if detailed else []
     curve = next((tall for most, tall in _HEIGHTS if len(verdicts) <= most), _LOWEST)
     tall = curve + _CHOICE * len(choices) + (0.1 if detailed else 0)
-    inner = TEXT_WIDTH - 2 * MARGIN
+    inner = look.width - 2 * MARGIN
+    targets = {verdict.target for verdict in verdicts}
+    shape = look.paint(targets.pop()) if len(targets) == 1 else Paint(FAINT, "", "-", "o")
     entries = [
         Entry("the reported specification", _REPORTED, "line"),
-        Entry("the same verdict", _SAME, "point"),
-        Entry("another verdict", _OTHER, "open"),
+        Entry("the same verdict", shape, "point"),
+        Entry("another verdict", replace(shape, colour=FAINT), "open"),
     ]
-    top = key_height(entries, inner) + 0.34
-    sheet = Sheet(TEXT_WIDTH, top + len(verdicts) * (tall + 0.12), look.notices(multiverse))
-    sheet.key(entries, MARGIN, 0.04, inner)
+    for_key = key_height(entries, inner)
     columns = [_Column(metric, verdicts, curve) for metric in METRICS]
     rooms = [widest([text for _, text in column.ticks]) + 0.12 for column in columns]
-    width = (inner - _LABELS - sum(rooms) - _BETWEEN) / len(columns)
-    left = MARGIN + _LABELS
-    for column, room in zip(columns, rooms, strict=True):
+    beside = 1 if look.narrow else len(columns)
+    block = 0.34 + len(verdicts) * (tall + 0.12)
+    sheet = Sheet(look.width, for_key + block * len(columns) / beside, look.notices(multiverse))
+    sheet.key(entries, MARGIN, 0.04, inner)
+    width = (inner - _LABELS - sum(rooms[:beside])) / beside - _BETWEEN * (beside - 1) / beside
+    left, top = MARGIN + _LABELS, for_key + 0.34
+    for n, (column, room) in enumerate(zip(columns, rooms, strict=True)):
+        if n % beside == 0:
+            left, top = MARGIN + _LABELS, for_key + 0.34 + n // beside * block
+            for place, verdict in enumerate(verdicts):
+                y = top + place * (tall + 0.12)
+                sheet.text(MARGIN, y + curve / 2, wrap(verdict.label(several), _LABELS - 0.05))
+                for row, (_, _, text) in enumerate(choices):
+                    sheet.text(MARGIN, y + curve + 0.04 + (row + 0.5) * _CHOICE, text)
+                if place:
+                    sheet.rule(MARGIN, look.width - MARGIN, y - 0.06, color=GRID)
         left += room
         sheet.heading(left, top - 0.13, METRICS[column.metric])
         for place, verdict in enumerate(verdicts):
@@ -98,15 +107,8 @@ def specification_curve(multiverse: pl.DataFrame, look: Look) -> Figure:
                 low = sheet.axes(
                     left, y + curve + 0.04, width, tall - curve - 0.1, f"{name} choices"
                 )
-                _draw_choices(low, verdict.sorted_by(column.metric), choices)
+                _draw_choices(low, verdict, column.metric, choices)
         left += width + _BETWEEN
-    for place, verdict in enumerate(verdicts):
-        y = top + place * (tall + 0.12)
-        sheet.text(MARGIN, y + curve / 2, wrap(verdict.label(several), _LABELS - 0.05))
-        for row, (_, _, text) in enumerate(choices):
-            sheet.text(MARGIN, y + curve + 0.04 + (row + 0.5) * _CHOICE, text)
-        if place:
-            sheet.rule(MARGIN, TEXT_WIDTH - MARGIN, y - 0.06, color=GRID)
     return titled(sheet.figure, _finding(verdicts))
 
 
@@ -130,6 +132,7 @@ class _Verdict:
 
     name: str
     target: str
+    paint: Paint
     rows: Sequence[Row]
 
     @property
@@ -172,28 +175,27 @@ class _Column:
         axes.xaxis.set_major_locator(NullLocator())
         axes.grid(visible=True, axis="y", color=GRID)
         axes.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
-        for same, paint in ((True, _SAME), (False, _OTHER)):
+        paint = verdict.paint
+        for same, colour in ((True, paint.colour), (False, FAINT)):
             drawn = [(x, row) for x, row in enumerate(rows) if row["same_label"] == same]
             known = [(x, row) for x, row in drawn if finite(row[f"{self.name}_hi"])]
             axes.vlines(
                 [x for x, _ in known],
                 [max(row[f"{self.name}_lo"], self.low) for _, row in known],
                 [min(row[f"{self.name}_hi"], self.high) for _, row in known],
-                color=paint.colour, linewidth=paint.width, alpha=0.5, label=f"intervals {same}",
+                color=colour, linewidth=0.7, alpha=0.5, label=f"intervals {same}",
             )  # fmt: skip
             axes.plot(
                 [x for x, _ in drawn], [row[self.name] for _, row in drawn], linestyle="none",
-                color=paint.colour, marker=paint.marker, markersize=2.2, markeredgewidth=0.6,
-                markerfacecolor=paint.colour if same else PAPER, label=f"values {same}",
+                color=colour, marker=paint.marker, markersize=2.4, markeredgewidth=0.6,
+                markerfacecolor=colour if same else PAPER, label=f"values {same}",
             )  # fmt: skip
         first = verdict.rows[0]
         if first in rows:
-            y, paint = first[self.name], _REPORTED
-            axes.axhline(
-                y, color=paint.colour, linestyle=paint.line, linewidth=paint.width, zorder=1
-            )
+            y, line = first[self.name], _REPORTED
+            axes.axhline(y, color=line.colour, linestyle=line.line, linewidth=line.width, zorder=1)
             axes.plot(
-                rows.index(first), y, color=paint.colour, marker=paint.marker, markersize=3.6,
+                rows.index(first), y, color=line.colour, marker=line.marker, markersize=3.6,
                 zorder=4, label="reported",
             )  # fmt: skip
 
@@ -214,8 +216,11 @@ def _choices(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _draw_choices(axes: Axes, rows: Sequence[Row], choices: Sequence[tuple[str, str, str]]) -> None:
+def _draw_choices(
+    axes: Axes, verdict: _Verdict, metric: str, choices: Sequence[tuple[str, str, str]]
+) -> None:
     """Mark the choices of every specification, in the order of the curve above."""
+    rows = verdict.sorted_by(metric)
     axes.set(xlim=(-1, max(len(rows), 1)), ylim=(len(choices) - 0.5, -0.5))
     bare(axes)
     axes.spines["bottom"].set_visible(False)
@@ -226,9 +231,9 @@ def _draw_choices(axes: Axes, rows: Sequence[Row], choices: Sequence[tuple[str, 
             axes.axhline(place - 0.5, color=GRID, linewidth=0.5)
         previous = column
         made = [x for x, row in enumerate(rows) if row[column] == value]
-        for same, paint in ((True, _SAME), (False, _OTHER)):
+        for same, colour in ((True, verdict.paint.colour), (False, FAINT)):
             drawn = [x for x in made if rows[x]["same_label"] == same]
             axes.plot(
                 drawn, [place] * len(drawn), linestyle="none", marker="|", markersize=4,
-                markeredgewidth=0.9, color=paint.colour, label=f"{value} {same}",
+                markeredgewidth=0.9, color=colour, label=f"{value} {same}",
             )  # fmt: skip

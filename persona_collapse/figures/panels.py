@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from persona_collapse.figures.look import Look, ModelLook, Notice
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, extent, key_height, wrap
-from persona_collapse.figures.style import FAINT, GRID, HEADING, ONE_COLUMN, TEXT_WIDTH
+from persona_collapse.figures.style import FAINT, GRID, HEADING
 
 ROW = 0.15  # height of a row in inches: the smallest text with air around it
 _SPACE = 0.13  # between groups
@@ -77,7 +77,8 @@ class Space:
 
     ``left`` is kept free left of a block's first frame and ``gap`` between two frames, ``above``
     and ``below`` every frame, ``foot`` below the last row. ``height`` is a frame's, None for a
-    square one, and ``widest`` the width at which a frame stops to grow.
+    square one, and ``widest`` the width at which a frame stops to grow. ``least`` is what a frame
+    and the gap beside it take at least.
     """
 
     left: float
@@ -87,6 +88,7 @@ class Space:
     foot: float
     height: float | None
     widest: float
+    least: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,12 @@ class Block:
 class Blocks:
     """A sheet with a block per model, its label above it.
 
-    One model takes one column of text when it has no more than two panels, else the text's width.
+    One model takes a small figure when it has no more than two panels, else a large one.
     """
 
     def __init__(
         self,
+        look: Look,
         models: Sequence[ModelLook],
         panels: int,
         space: Space,
@@ -116,8 +119,10 @@ class Blocks:
         note: str,
         notices: Sequence[Notice],
     ) -> None:
-        columns = min(columns_for(len(models)), max(1, _MOST // panels))
-        width = ONE_COLUMN if len(models) == 1 and panels <= 2 else TEXT_WIDTH
+        small = len(models) == 1 and panels <= 2 and not look.narrow
+        width = look.column if small else look.width
+        fit = max(1, int((width - 2 * MARGIN + _BESIDE) / (space.left + panels * space.least)))
+        columns = min(columns_for(len(models)), max(1, _MOST // panels), fit)
         inner = width - 2 * MARGIN
         across = (inner + _BESIDE) / columns
         room = across - _BESIDE - space.left - (panels - 1) * space.gap
@@ -156,29 +161,30 @@ def columns_for(panels: int) -> int:
 class Grid:
     """A sheet with equal boxes (left, top, width, height in inches), row by row.
 
-    One panel takes one column of text; two or four leave room for the key at their right; other
-    numbers stand in three columns below the key. ``heights`` are a row's in one, two and three
-    columns, in inches.
+    One panel takes a small figure; two or four leave room for the key at their right; other numbers
+    stand in three columns below the key, in two on a narrow page. ``heights`` are a row's in one,
+    two and three columns, in inches.
     """
 
     def __init__(
         self,
+        look: Look,
         panels: int,
         entries: Sequence[Entry],
         note: str,
         heights: Sequence[float],
         notices: Sequence[Notice],
     ) -> None:
-        columns = columns_for(panels)
-        beside = columns == 2
-        width = ONE_COLUMN if panels <= 1 else TEXT_WIDTH
+        columns = min(columns_for(panels), 2 if look.narrow else 3)
+        beside = columns == 2 and not look.narrow
+        width = look.column if panels <= 1 and not look.narrow else look.width
         room = _SIDE if beside else width - 2 * MARGIN
         note = wrap(note, room)
         in_lines = 0.0 if beside else room  # beside the panels each entry has its own line
         for_key, for_note = key_height(entries, in_lines), extent(note)[1] + 0.1
         top = 0.04 if beside else for_key + for_note + 0.06
         key_top = 0.3 if beside else 0.04
-        cell = heights[columns - 1]
+        cell = heights[columns if look.narrow and columns > 1 else columns - 1]
         rows = -(-panels // columns)
         height = max(top + rows * cell, key_top + for_key + for_note)
         self.sheet = Sheet(width, height, notices)

@@ -1,7 +1,7 @@
 """Planes of two measures: the R-S map, alignment against coherence, and excess changes of models.
 
 In the first two a point is a variant, with an arrow from its model's baseline; in the last a point
-is a model. Markers distinguish families.
+is a model. Models are named beside their points.
 """
 
 import math
@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter
 
 from persona_collapse.figures.findings import direction, noun_of, sentence, subjects, where
 from persona_collapse.figures.labels import Placer, Segment
-from persona_collapse.figures.look import METRICS, Look, ModelLook
+from persona_collapse.figures.look import METRICS, Look, ModelLook, Notice
 from persona_collapse.figures.marks import (
     ABSENT,
     FINE,
@@ -36,6 +36,7 @@ from persona_collapse.figures.marks import (
     ticks,
     whiskers,
 )
+from persona_collapse.figures.panels import Frame
 from persona_collapse.figures.sheet import (
     MARGIN,
     SWATCH,
@@ -46,13 +47,14 @@ from persona_collapse.figures.sheet import (
     key_width,
     wrap,
 )
-from persona_collapse.figures.style import FAINT, GRID, INK, SHADE, SMALL, TEXT_WIDTH, Paint, titled
+from persona_collapse.figures.style import FAINT, GRID, INK, PAPER, SHADE, SMALL, Paint, titled
 from persona_collapse.tables.contracts.misalignment import COHERENT_ABOVE, MISALIGNED_BELOW
 
 NAMED = 6  # more models than this are numbered, and the key explains the numbers
 ACROSS, UPWARDS = "coherence_excess", "robustness_excess"
 _KEY = 1.75  # inches that the key may take at most
 _WORDS, _PLOT = 2.0, 3.2  # inches: width of key and words, height of the plot of excess changes
+_AXIS, _FOOT = 0.42, 0.42  # inches left of and below a plot: numbers and the label of its axis
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Spot:
 
 
 def robustness_map(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look) -> Figure:
-    """Return the figure: R on a log axis, S upwards, families by marker, variants by colour.
+    """Return the figure: R on a log axis, S upwards, an arrow from each baseline.
 
     Whiskers are 95 % intervals, or one standard error where there is none. An infinite R is drawn
     at the right edge; a variant with an undefined S or R is named in the key instead.
@@ -217,30 +219,22 @@ def _plane(
     """
     models = [m for m in look.models if any(key[0] == m.key for key in values)]
     drawn = [v for v in look.variants if any(v == variant for _, variant in values)]
+    kinds = {name: "point" if name == look.baseline else "line" for name in drawn}
     entries = [
-        *(
-            Entry(
-                wrap(name, _KEY - SWATCH),
-                look.paint(name),
-                "block" if name == look.baseline else "stroke",
-            )
-            for name in drawn
-        ),
-        *_families(models, look, _KEY),
+        *(Entry(wrap(name, _KEY - SWATCH), look.paint(name), kinds[name]) for name in drawn),
         *entries,
     ]
-    labels = {model.key: model.label for model in models}
-    note = "\n".join(
+    labels = {model.key: model.label for model in look.models}
+    absent = [
         wrap(f"{labels[model]}, {variant}: {text}", _KEY)
         for (model, variant), text in missing.items()
         if model in labels
-    )
-    room = max(key_width(entries), extent(note)[0])
-    for_key, for_note = key_height(entries, 0.0), extent(note)[1]
-    wide = TEXT_WIDTH - room - 0.42 - 3 * MARGIN - 0.1
-    height = max(min(wide, 3.6) + 0.5 if square else 3.2, for_key + for_note + 0.3)
-    sheet = Sheet(TEXT_WIDTH, height, look.notices(table))
-    axes = sheet.axes(MARGIN + 0.42, 0.08, wide, height - 0.5, label)
+    ]
+    note = "\n".join([*_numbered(models, _KEY), *absent])
+    layout = _Layout(look, entries, note, _KEY)
+    height = max(min(layout.across, 3.6), 2.4) if square else 2.7
+    sheet, frame = layout.sheet(height, look.notices(table))
+    axes = sheet.axes(*frame, label)
     spots, lines = draw(axes)
     lines += _arrows(axes, spots, look)
     firsts = {spot.model.key: spot for spot in reversed(spots)}
@@ -249,26 +243,58 @@ def _plane(
     # Baselines lie close together: where names go to another variant, it is the last one drawn.
     places = (firsts if named == look.baseline else lasts) | chosen
     _names(axes, spots, lines, models, places)
-    left = TEXT_WIDTH - MARGIN - room
-    sheet.key(entries, left, 0.1, 0.0)
-    sheet.text(left, 0.16 + for_key + for_note / 2, note, color=FAINT)
     return sheet.figure
 
 
-def _families(
-    models: Sequence[ModelLook], look: Look, width: float, colour: str = INK
-) -> list[Entry]:
-    """Return the key's markers: one per family or, of many models, one per numbered model.
+@dataclass(frozen=True)
+class _Layout:
+    """A plot with key and note at its right, or above it on a narrow page.
 
-    ``width`` is what an entry may take, in inches.
+    ``room`` is what key and note may take beside the plot, in inches.
     """
-    marked = [(m.family, m.family) for m in models]
-    if len(models) > NAMED:
-        marked = [(f"{place + 1}\u2002{m.label}", m.family) for place, m in enumerate(models)]
-    return [
-        Entry(wrap(label, width - SWATCH), Paint(colour, "", "-", look.families[family]), "point")
-        for label, family in dict.fromkeys(marked)
-    ]
+
+    look: Look
+    entries: Sequence[Entry]
+    note: str
+    room: float
+
+    @property
+    def beside(self) -> float:
+        """What key and note take of the width, in inches."""
+        if self.look.narrow:
+            return 0.0
+        return min(max(key_width(self.entries), extent(self.note)[0]), self.room) + MARGIN + 0.1
+
+    @property
+    def across(self) -> float:
+        """The plot's width in inches."""
+        return self.look.width - self.beside - _AXIS - 2 * MARGIN
+
+    def sheet(
+        self, height: float, notices: Sequence[Notice], more: float = 0.0
+    ) -> tuple[Sheet, Frame]:
+        """Return a sheet with key and note, and the frame of a plot of this height in inches.
+
+        ``more`` is what the label below the plot takes beyond one line.
+        """
+        inner = self.look.width - 2 * MARGIN
+        for_key = key_height(self.entries, inner if self.look.narrow else 0.0)
+        for_note = extent(self.note)[1] + 0.06 if self.note else 0.0
+        top = for_key + for_note + 0.1 if self.look.narrow else 0.08
+        below = 0.0 if self.look.narrow else for_key + for_note + 0.2
+        sheet = Sheet(self.look.width, max(top + height + _FOOT + more, below), notices)
+        left = MARGIN if self.look.narrow else self.look.width - self.beside + 0.1
+        at = 0.04 if self.look.narrow else 0.1
+        sheet.key(self.entries, left, at, inner if self.look.narrow else 0.0)
+        sheet.text(left, at + 0.03 + for_key + for_note / 2, self.note, color=FAINT)
+        return sheet, (MARGIN + _AXIS, top, self.across, height)
+
+
+def _numbered(models: Sequence[ModelLook], width: float) -> list[str]:
+    """Return what the numbers of many models stand for, as lines of ``width`` inches."""
+    if len(models) <= NAMED:
+        return []
+    return [wrap(f"{place + 1}\u2002{m.label}", width) for place, m in enumerate(models)]
 
 
 def _names(
@@ -317,8 +343,8 @@ def _point(
     x, y = spot.x, spot.y
     point(
         axes, x, y, look.paint(spot.variant), f"{spot.model.key} {spot.variant}",
-        xerr=across, yerr=upwards, marker=look.families[spot.model.family], markersize=5,
-        elinewidth=0.7, markeredgecolor="white", markeredgewidth=0.5, zorder=3,
+        xerr=across, yerr=upwards, markersize=5,
+        elinewidth=0.7, markeredgecolor=PAPER, markeredgewidth=0.5, zorder=3,
     )  # fmt: skip
     (left, right), (down, up) = ([ends[0] for ends in r or [[0.0]] * 2] for r in (across, upwards))
     return [((x - left, y), (x + right, y)), ((x, y - down), (x, y + up))]
@@ -385,44 +411,46 @@ def coherence_loss(loss: pl.DataFrame, look: Look) -> Figure:
     if not spots:
         return blank("No losses to compare: no target has R and coherence beside its control's.")
     drawn = {m: [spot for (key, _), spot in spots.items() if key == m.key] for m in models}
-    alike = Entry(
-        wrap("both change alike", _WORDS - SWATCH),
-        Paint(FAINT, "", (0, (4, 3)), "o", 0.8),
-        "stroke",
-    )
-    several = len(targets) > 1
-    colour = INK if several or not targets else look.paint(targets[0]).colour
+    dashes = Paint(FAINT, "", (0, (4, 3)), "o", 0.8)
     entries = [
-        *(Entry(wrap(v, _WORDS - SWATCH), look.paint(v), "block") for v in targets if several),
-        *_families(models, look, _WORDS, colour),
-        alike,
+        *(Entry(wrap(v, _WORDS - SWATCH), look.paint(v), "point") for v in targets),
+        Entry("both change alike", dashes, "stroke"),
     ]
+    several = len(targets) > 1
     undrawn = [f"{m.label}: {ABSENT}" for m in models if not drawn[m]]
     controls = list(dict.fromkeys(str(look.targets[v]) for v in targets))
     means = [(f"{v}: " if several else "", _correlation(rows.get(("mean", v)))) for v in targets]
     found = [f"{name}{part}" for name, parts in means for part in parts]
-    words = "\n".join(wrap(part, _WORDS) for part in [*found, *undrawn])
-    for_key = key_height(entries, 0.0)
-    height = max(_PLOT + 0.5, for_key + extent(words)[1] + 0.5)
-    sheet = Sheet(TEXT_WIDTH, height, look.notices(loss))
-    wide = TEXT_WIDTH - _WORDS - 0.48 - 4 * MARGIN
+    lines = [wrap(part, _WORDS) for part in [*found, *undrawn]]
+    words = "\n".join([*lines, *_numbered(models, _WORDS)])
+    layout = _Layout(look, entries, words, _WORDS)
     excess = f"{' or '.join(targets)} less {' or '.join(controls)}, percent of {look.baseline}"
-    across = wrap(f"Mean coherence: {excess}", wide - 0.2)
+    across = wrap(f"Mean coherence: {excess}", layout.across - 0.2)
     upwards = wrap(f"{look.metric('R')}: {excess}", _PLOT - 0.2)
     below, beside = (extent(label)[1] - extent("x")[1] for label in (across, upwards))
-    box = (MARGIN + 0.48 + beside, 0.08, wide - beside, height - 0.5 - below)
-    axes = sheet.axes(*box, "excesses")
+    sheet, (left, top, width, height) = layout.sheet(_PLOT, look.notices(loss), below)
+    axes = sheet.axes(left + beside + 0.06, top, width - beside - 0.06, height, "excesses")
     axes.set(xlabel=across, ylabel=upwards)
-    lines = _excess_axes(axes, [spot.row for spot in spots.values()])
+    strokes = _excess_axes(axes, [spot.row for spot in spots.values()])
     for spot in spots.values():
         reach = [whiskers(spot.row, name) for name in (ACROSS, UPWARDS)]
-        lines += _point(axes, spot, look, *reach)
+        strokes += _point(axes, spot, look, *reach)
     places = {m.key: found[0] for m, found in drawn.items() if found}
-    _names(axes, list(spots.values()), lines, models, places)
-    left = TEXT_WIDTH - MARGIN - _WORDS
-    sheet.key(entries, left, 0.1, 0.0)
-    sheet.text(left, 0.3 + for_key + extent(words)[1] / 2, words, color=INK)
-    return sheet.figure
+    _names(axes, list(spots.values()), strokes, models, places)
+    return titled(sheet.figure, _with_coherence(rows, targets))
+
+
+def _with_coherence(rows: Mapping[tuple[str, str], Row], targets: Sequence[str]) -> str:
+    """Say whether R and coherence change together over the models, by the interval of r."""
+    mean = rows.get(("mean", targets[0])) if len(targets) == 1 else None
+    if mean is None or not finite(mean["r_lo"]):
+        return ""
+    shown = mean["r_lo"] > 0 or mean["r_hi"] < 0
+    sign = "more" if mean["r"] > 0 else "less"
+    ends = f"r = {mean['r']:.2f} [{mean['r_lo']:.2f}, {mean['r_hi']:.2f}]".replace("-", MINUS)
+    if not shown:
+        return f"No relation of the falls of R and coherence is shown over models: {ends}."
+    return f"Where coherence falls more, R falls {sign}: {ends} over {mean['n_models']:.0f} models."
 
 
 def _correlation(mean: Row | None) -> list[str]:

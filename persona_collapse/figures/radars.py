@@ -8,11 +8,12 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from persona_collapse.figures.findings import versus_base
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.figures.marks import MINUS, blank, finite, point, rows_by, short_names
 from persona_collapse.figures.panels import Frame, Grid
 from persona_collapse.figures.sheet import Entry, Sheet, extent, widest, wrap
-from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, SMALL, TOXIC, Paint
+from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, SMALL, TOXIC, Paint, titled
 
 Scale = Sequence[float]
 _FEWEST = 3  # domains that span a polygon
@@ -29,35 +30,33 @@ class Series:
     spread: tuple[float | None, ...]
 
 
-def saturation_radars(profiles: pl.DataFrame, look: Look, *, scale: Scale) -> Figure:
+def saturation_radars(
+    profiles: pl.DataFrame, diagnostics: pl.DataFrame, look: Look, *, scale: Scale
+) -> Figure:
     """Return the figure: unconditioned profiles, bands of one mean within-item SD each way.
 
+    Where the baseline was asked to play toxic personas, its mean profile under them is drawn, too.
     ``scale`` holds the lowest and the highest rating of the instrument.
     """
-    chosen = profiles.filter(pl.col("probe") == look.unconditioned)
-    present = set(chosen["variant"])
+    probes = profiles.filter(pl.col("probe").is_in([look.unconditioned, look.toxic]))
+    present = set(probes.filter(probe=look.unconditioned)["variant"])
     shown = [
         (name, name, look.unconditioned, "sd_within", look.paint(name))
         for name in look.variants
         if name in present
     ]
-    return _figure(chosen, look, scale, shown, "mean ± SD of repeated answers.")
-
-
-def toxic_radars(profiles: pl.DataFrame, look: Look, *, scale: Scale) -> Figure:
-    """Return the figure: baseline and targets unconditioned, the baseline under toxic personas.
-
-    The toxic band is one SD across personas each way, the others one mean within-item SD.
-    """
     base = look.baseline
-    shown = [
-        (base, base, look.unconditioned, "sd_within", look.paint(base)),
-        (f"{base} as toxic personas", base, look.toxic, "sd_across_personas", TOXIC),
-        *((v, v, look.unconditioned, "sd_within", look.paint(v)) for v in look.targets),
-    ]
-    chosen = profiles.filter(pl.col("probe").is_in([look.unconditioned, look.toxic]))
-    note = "mean ± SD, across personas for toxic, else of repeated answers."
-    return _figure(chosen, look, scale, shown, note)
+    if present and not probes.filter(probe=look.toxic, variant=base).is_empty():
+        shown.append((f"{base} as toxic personas", base, look.toxic, "", TOXIC))
+    figure = _figure(probes, look, scale, shown, "mean \u00b1 SD of repeated answers.")
+    if not present:
+        return figure
+    rows = rows_by(
+        diagnostics, "model", "variant",
+        probe=look.unconditioned, domain="overall", measure="saturation",
+    )  # fmt: skip
+    nearer = "the profile without a persona is closer to the top of the scale"
+    return titled(figure, versus_base(look, rows, nearer, nearer.replace("is", "is not shown", 1)))
 
 
 def _figure(
@@ -69,7 +68,8 @@ def _figure(
 ) -> Figure:
     """Draw one panel per model.
 
-    ``shown`` are the series: their name, variant, probe, the column of their spread, and paint.
+    ``shown`` are the series: their name, variant, probe, the column of their spread ("" for none),
+    and paint.
     """
     found = rows_by(profiles, "model", "variant", "probe", "domain")
     names = profiles["domain"].unique(maintain_order=True)
@@ -77,16 +77,16 @@ def _figure(
     polygons = len(domains) >= _FEWEST
     if polygons:
         low, high = (f"{end:g}".replace("-", MINUS) for end in scale)
-        note = f"Bands: {note} The centre is {low}, the rim {high}; rings are one apart."
+        note = f"Bands: {note} The centre is {low}, the rim {high}."
     else:
         note = f"Whiskers: {note}"
     models = [m for m in look.models if any(key[0] == m.key for key in found)]
-    if not any(finite(row["mean"]) for row in found.values()):
+    if not shown or not any(finite(row["mean"]) for row in found.values()):
         return blank("No profiles: nothing was answered without a persona.")
     entries = [Entry(name, paint, "line") for name, _, _, _, paint in shown]
     for_dots = 0.85 + max(len(domains), 1) * max(0.35, 0.14 * len(shown))
-    heights = (2.5, 2.15, 1.95) if polygons else (for_dots,) * 3
-    grid = Grid(len(models), entries, note, heights, look.notices(profiles))
+    heights = (2.5, 2.15, 1.75) if polygons else (for_dots,) * 3
+    grid = Grid(look, len(models), entries, note, heights, look.notices(profiles))
     draw = _radar if polygons else _dots
     panels = []
     for model, box in zip(models, grid.boxes, strict=True):
@@ -148,6 +148,7 @@ def _radar(
         axes.plot(*_points([float(ring)] * len(closed), closed), color=colour, linewidth=width_pt)
     for angle in angles:
         axes.plot(*_points([0.0, span], [angle, angle]), color=GRID, linewidth=0.5)
+    _number_rings(axes, radius, scale, angles)
     for one in series:
         _polygon(axes, f"{label} {one.name}", one, angles, scale)
     for name, angle in zip(labels, angles, strict=True):
@@ -155,15 +156,30 @@ def _radar(
         sheet.text(left + width / 2 + x, top + centre + y, name, ha="center")
 
 
+def _number_rings(axes: Axes, radius: float, scale: Scale, angles: Sequence[float]) -> None:
+    """Write on each ring inside the rim what it stands for, where rings are apart enough."""
+    low, span = scale[0], scale[1] - scale[0]
+    every = max(1, math.ceil(0.13 * span / radius))
+    # In the middle of the side left of the first spoke, where no corner and no label is.
+    half = math.pi / len(angles)
+    for ring in range(every, math.ceil(span), every):
+        away = ring * math.cos(half)
+        text = f"{low + ring:g}".replace("-", MINUS)
+        axes.text(
+            -away * math.sin(half), away * math.cos(half), text, color=FAINT, ha="center",
+            va="center_baseline", zorder=1.5,
+        )  # fmt: skip
+
+
 def _polygon(axes: Axes, name: str, one: Series, angles: Sequence[float], scale: Scale) -> None:
     low, high = scale
     closed = [*angles, angles[0]]
     mean = [math.nan if value is None else value for value in one.mean]
-    spread = [value if finite(value) else 0.0 for value in one.spread]
-    inner = [max(m - (s or 0.0), low) - low for m, s in zip(mean, spread, strict=True)]
-    outer = [min(m + (s or 0.0), high) - low for m, s in zip(mean, spread, strict=True)]
+    spread = [value if value is not None and finite(value) else 0.0 for value in one.spread]
+    inner = [max(m - s, low) - low for m, s in zip(mean, spread, strict=True)]
+    outer = [min(m + s, high) - low for m, s in zip(mean, spread, strict=True)]
     middle = [value - low for value in mean]
-    if not any(math.isnan(value) for value in mean):
+    if any(spread) and not any(math.isnan(value) for value in mean):
         outer_x, outer_y = _points([*outer, outer[0]], closed)
         inner_x, inner_y = _points([*inner, inner[0]], closed)
         axes.fill(

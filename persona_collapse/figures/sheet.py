@@ -29,8 +29,8 @@ SWATCH = _BLOCK + _PAD  # what a swatch takes of a key's width
 class Entry:
     """One entry of a key.
 
-    ``kind`` is the swatch: ``bar`` (with hatch), ``block`` (without), ``line`` (with marker),
-    ``stroke`` (without), ``point`` or ``open`` point.
+    ``kind`` is the swatch: ``bar`` (with hatch), ``block`` (without), ``hollow`` bar, ``line``
+    (with marker), ``stroke`` (without), ``point`` or ``open`` point.
     """
 
     label: str
@@ -102,12 +102,10 @@ class Sheet:
 
     def _swatch(self, entry: Entry, x: float, y: float) -> None:
         paint, colour = entry.paint, entry.paint.colour
-        if entry.kind in ("bar", "block"):
-            swatch = Rectangle(
-                (x, y - 0.045), _BLOCK, 0.09, facecolor=colour, linewidth=0, hatchcolor=PAPER,
-                hatch=paint.hatch if entry.kind == "bar" else "",
-            )  # fmt: skip
-            self.paper.add_patch(swatch)
+        if entry.kind in ("bar", "block", "hollow"):
+            style = hollow(paint) if entry.kind == "hollow" else filled(paint)
+            plain = {"hatch": ""} if entry.kind == "block" else {}
+            self.paper.add_patch(Rectangle((x, y - 0.045), _BLOCK, 0.09, **(style | plain)))
             return
         self.paper.plot(
             [x, x + _BLOCK / 2, x + _BLOCK], [y] * 3, color=colour, markevery=[1], markersize=4,
@@ -179,6 +177,21 @@ def wrap(text: str, width: float, size: float = SMALL, *, bold: bool = False) ->
                 lines.append("")
             lines[-1] += letter
     return "\n".join(line.rstrip() for line in lines)
+
+
+def filled(paint: Paint) -> dict[str, Any]:
+    """Return how a bar in a paint is drawn."""
+    return {
+        "facecolor": paint.colour, "hatch": paint.hatch, "hatchcolor": PAPER, "linewidth": 0,
+    }  # fmt: skip
+
+
+def hollow(paint: Paint) -> dict[str, Any]:
+    """Return how a bar is drawn that stands beside a filled one of the same paint."""
+    return {
+        "facecolor": PAPER, "hatch": "/////", "hatchcolor": paint.colour, "edgecolor": paint.colour,
+        "linewidth": 0.6,
+    }  # fmt: skip
 
 
 def bare(axes: Axes) -> None:

@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Widths in inches of one column and of the text in common two-column layouts, and sizes in points
-# at which they print. No text is smaller than SMALL.
-ONE_COLUMN = 3.4
-TEXT_WIDTH = 6.9
+# Widths of large figures in inches, for what they are drawn: the page of this project, the text of
+# a NeurIPS paper, the page and one column of Nature. Sizes in points at which they print: no text
+# is smaller than SMALL.
+WIDTHS = {"page": 6.9, "neurips": 5.5, "nature": 7.2, "nature-column": 3.5}
+TEXT_WIDTH = WIDTHS["page"]
+ONE_COLUMN = 3.4  # of small figures, at most
+NARROW = 4.5  # below it panels stand below each other
 SMALL = 7.0
 HEADING = 8.0
 PNG_DPI = 300
+SVG_DPI = 200  # of the parts that are drawn as pixels
 
 # What texts are drawn and measured with: the first that is installed. Matplotlib brings the last.
 FONTS = ("Arial", "Liberation Sans", "DejaVu Sans")
@@ -43,6 +47,8 @@ GREY, BLUE, VERMILLION = "#8c8c8c", "#0072b2", "#d55e00"
 GREEN, ORANGE, SKY, PURPLE = "#009e73", "#e69f00", "#56b4e9", "#b05c92"
 # Darker ones beside them, for further targets and controls (after Tol).
 TEAL, NAVY, WINE, BROWN = "#44aa99", "#332288", "#882255", "#7a5c00"
+# Greys for what is no variant: parts of a bar, causes, numbers of repetitions.
+DARK, MIDDLE, LIGHT, PALE = "#404040", "#7a7a7a", "#ababab", "#d0d0d0"
 
 # The colours that the page has in a light and a dark form, by the names of its CSS variables
 # (``report/templates/figures.css``); ``INK`` is the page's own.
@@ -51,6 +57,7 @@ THEMED = {
     **{"alarm": NOTE, "alarm-paper": NOTE_PAPER, "grey": GREY, "blue": BLUE},
     **{"vermillion": VERMILLION, "green": GREEN, "orange": ORANGE, "sky": SKY, "purple": PURPLE},
     **{"teal": TEAL, "navy": NAVY, "wine": WINE, "brown": BROWN},
+    **{"grey-dark": DARK, "grey-middle": MIDDLE, "grey-light": LIGHT, "grey-pale": PALE},
 }
 
 
@@ -68,7 +75,15 @@ class Paint:
     width: float = 1.1
 
 
-TOXIC = Paint(PURPLE, "...", (0, (1, 1)), "D")
+TOXIC = Paint(INK, "...", (0, (1, 1)), "x")
+# What is no variant, from dark to pale; without shades the hatches differ.
+NEUTRALS = (
+    Paint(DARK, "", "-", "o"),
+    Paint(MIDDLE, "/////", "-", "o"),
+    Paint(LIGHT, "\\\\\\\\\\", "-", "o"),
+    Paint(PALE, "", "-", "o"),
+    Paint(DARK, "-----", "-", "o"),
+)
 # How variants look, by role: the first target as the first entry, and so on. No two are alike.
 PAINTS = {
     "baseline": (Paint(GREY, "", "-", "o", 0.9),),
@@ -89,7 +104,6 @@ PAINTS = {
         Paint(PURPLE, "+++++", (0, (2, 2)), "X"),
     ),
 }
-FAMILY_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 
 _RC: dict[str, Any] = {
     "axes.axisbelow": True,
@@ -182,7 +196,7 @@ def save(figure: Figure, stem: Path) -> None:
     for form in ("pdf", "png"):
         figure.savefig(os.fspath(stem) + f".{form}", format=form, metadata=metadata[form])
     drawing = StringIO()
-    figure.savefig(drawing, format="svg", metadata=metadata["svg"])
+    figure.savefig(drawing, format="svg", dpi=SVG_DPI, metadata=metadata["svg"])
     # The letters are those of the reader's machine, not of the one that drew the figure.
     svg = re.sub(r"font-family: [^;\"]+", f"font-family: {FONT_STACK}", drawing.getvalue())
     Path(f"{os.fspath(stem)}.svg").write_text(svg, encoding="utf-8")

@@ -23,7 +23,7 @@ from persona_collapse.figures.marks import (
     whiskers,
 )
 from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, key_height, widest, wrap
-from persona_collapse.figures.style import GRID, PAINTS, TEXT_WIDTH, titled
+from persona_collapse.figures.style import GRID, PAINTS, titled
 
 PANELS = {
     "S_percent": "Change of S, %",
@@ -56,16 +56,22 @@ def trajectory(table: pl.DataFrame, look: Look) -> Figure:
     entries = [Entry("checkpoint", _CHECKPOINT, "line")]
     if look.baseline in overall["variant"]:
         entries.append(Entry(look.baseline, look.paint(look.baseline), "line"))
-    inner = TEXT_WIDTH - 2 * MARGIN
-    top = key_height(entries, inner) + 0.32
-    height = top + len(models) * tall + 0.28
-    sheet = Sheet(TEXT_WIDTH, height, look.notices(table))
-    sheet.key(entries, MARGIN, 0.04, inner)
+    inner = look.width - 2 * MARGIN
+    for_key = key_height(entries, inner)
     columns = [_Column(name, list(tracks.values()), tall) for name in panels]
     tick_rooms = [widest([text for _, text in column.ticks]) + 0.12 for column in columns]
-    width = (inner - _LABELS - sum(tick_rooms)) / len(columns) - _BETWEEN
-    left = MARGIN + _LABELS
-    for column, room in zip(columns, tick_rooms, strict=True):
+    beside = 1 if look.narrow else len(columns)
+    block = 0.32 + len(models) * tall + 0.28
+    sheet = Sheet(look.width, for_key + block * len(columns) / beside, look.notices(table))
+    sheet.key(entries, MARGIN, 0.04, inner)
+    width = (inner - _LABELS - sum(tick_rooms[:beside])) / beside - _BETWEEN
+    for n, (column, room) in enumerate(zip(columns, tick_rooms, strict=True)):
+        if n % beside == 0:
+            left, top = MARGIN + _LABELS, for_key + 0.32 + n // beside * block
+            for place, model in enumerate(models):
+                middle = top + place * tall + (tall - 0.12) / 2
+                label = f"{model.label}{_counted(tracks[model.key])}"
+                sheet.text(MARGIN, middle, wrap(label, _LABELS - 0.08))
         left += room
         sheet.heading(left, top - 0.13, PANELS[column.name])
         for place, model in enumerate(models):
@@ -73,13 +79,9 @@ def trajectory(table: pl.DataFrame, look: Look) -> Figure:
             axes = sheet.axes(*box, f"{model.key} {column.name}")
             column.draw(axes, tracks[model.key], look, model.key)
             axes.tick_params(labelbottom=place == len(models) - 1)
+        foot = top + len(models) * tall + 0.19
+        sheet.text(left + width / 2, foot, "Training step", ha="center")
         left += width + _BETWEEN
-        middle = left - _BETWEEN - width / 2
-        sheet.text(middle, height - 0.09, "Training step", ha="center")
-    for place, model in enumerate(models):
-        middle = top + place * tall + (tall - 0.12) / 2
-        label = f"{model.label}{_counted(tracks[model.key])}"
-        sheet.text(MARGIN, middle, wrap(label, _LABELS - 0.08))
     return titled(sheet.figure, _finding([track for track in tracks.values() if track], look))
 
 

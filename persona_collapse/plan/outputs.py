@@ -41,8 +41,8 @@ class Outputs:
             "replicates": bool(measures.replicates),
             "misalignment": check.check is not None,
             "coherence_loss": check.has_loss,
-            # One model is one point, which shows no correlation.
-            "coherence_models": check.has_loss and len(self.study.models) > 1,
+            # A model is one point; fewer say next to nothing of a relation.
+            "coherence_models": check.has_loss and len(self.study.models) >= 6,
             "models": len(self.study.models) > 1,
             "made": bool(finetunes.orders),
             "targets": bool(measures.analysis["targets"]),
@@ -147,6 +147,10 @@ class Outputs:
         extras = {
             "scale": list(scales[0]) if scales else [],
             "aims": [power["S_percent"], power["R_percent"]],
+            "design": [
+                measures.layout.persona_count(measures.analysis["roleplay_probe"]),
+                self.study.probes[measures.analysis["roleplay_probe"]].repetitions,
+            ],
         }
         return {
             figure.name: {

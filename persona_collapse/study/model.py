@@ -413,6 +413,12 @@ class RunSettings(Keys):
         "shows; with `false` their shards fail, and the next run asks for them again",
         False,
     )
+    figure_width: Literal["page", "neurips", "nature", "nature-column"] = key(
+        "what large figures are drawn for: the page of the report (6.9 inches), the text of a "
+        "NeurIPS paper (5.5), the page (7.2) or one column (3.5) of Nature; no text is smaller "
+        "than 7 points",
+        "page",
+    )
     published_root: str | None = key(
         "the released answers, for `study=published`; a study file names it as `${published_root}`",
         None,

@@ -39,7 +39,7 @@ CONDITIONS = {
     "replicates": "a variant that is fine-tuned more than once",
     "misalignment": "the emergent-misalignment check",
     "coherence_loss": "the misalignment check of baseline, a target and its control",
-    "coherence_models": "this check in more than one model",
+    "coherence_models": "this check in six models or more",
     "made": "variants that the study fine-tunes itself",
     "models": "more than one model",
     "targets": "a target, which is compared with the baseline",

@@ -54,6 +54,7 @@ try:
     RESULTS = f"{config.get('results', 'results')}/{STUDY.name}"
     STORE = config.get("store", "answer_store")
     PRICES = config.get("prices", "resources/prices.yaml")
+    FIGURE_WIDTH = config.get("figure_width", "page")
     ACCEPT_ERRORS = config.get("accept_errors", False)
     STOPS = f"{RESULTS}/logs/stops/{os.environ[RUN]}" if RUN in os.environ else None
     PLAN = Plan(STUDY, Places(RESULTS, STORE, PRICES, STOPS, ACCEPT_ERRORS))

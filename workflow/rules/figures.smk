@@ -35,7 +35,7 @@ for rule_name, figures in figure_rules(OUTPUTS.figures).items():
         params:
             family=family,
             figures=OUTPUTS.figure_arguments(figures),
-            look=OUTPUTS.look,
+            look=OUTPUTS.look | {"width": FIGURE_WIDTH},
             code=code_of("figure", *tables, modules=[f"persona_collapse.figures.{family}"]),
         script:
             "../scripts/figure.py"

@@ -124,6 +124,8 @@ def test_quality_bars_sum_to_the_answers_without_a_rating() -> None:
     figure = quality_bars(quality, look_of(3, 3))
     words = words_of(figure)
     for row in quality.iter_rows(named=True):
+        if not any(row[cause] for cause in CAUSES):
+            continue
         axes = axes_of(figure, row["probe"])
         drawn = {c.get_label(): c.patches[0] for c in axes.containers}
         start = 0.0
@@ -136,14 +138,30 @@ def test_quality_bars_sum_to_the_answers_without_a_rating() -> None:
                 assert drawn[name].get_width() == pytest.approx(share)
             start += share
         assert f"{int(sum(row[cause] for cause in CAUSES)):,}" in words
-    assert words.count("n/a") == 3 * 2  # toxic was asked of base alone
 
 
-def test_quality_axis_spans_one_percent_when_no_answer_is_missing() -> None:
-    whole = quality_of(1, 1).with_columns(pl.lit(0.0).alias(cause) for cause in CAUSES)
-    axes = axes_of(quality_bars(whole, look_of(1, 1)), "roleplay")
-    assert axes.get_xlim() == (0, 1)
-    assert not axes.containers
+def test_only_units_and_probes_that_lost_answers_have_a_bar() -> None:
+    whole = quality_of(2, 2).with_columns(pl.lit(0).alias(cause) for cause in CAUSES)
+    lost = (pl.col("model") == "m1") & (pl.col("variant") == "base")
+    lost &= pl.col("probe") == "roleplay"
+    one = whole.with_columns(refused=pl.when(lost).then(7).otherwise(0))
+    figure = quality_bars(one, look_of(2, 2))
+    (bar,) = axes_of(figure, "roleplay").containers
+    assert bar.get_label() == "m1 base roleplay refused"
+    assert [axes.get_label() for axes in figure.axes] == ["paper", "roleplay"]
+    words = words_of(figure)
+    assert "refused" in words
+    assert not {"missing", "secure"} & set(words)
+    assert figure.get_label().endswith(f"in 1 of {one.height} units.")
+
+
+def test_one_sentence_stands_in_place_of_bars_when_every_answer_has_a_rating() -> None:
+    whole = quality_of(1, 1).with_columns(pl.lit(0).alias(cause) for cause in CAUSES)
+    figure = quality_bars(whole, look_of(1, 1))
+    total = whole["expected"].sum()
+    text = f"No answer is without a rating: all {total:,.0f} designed answers have one."
+    assert figure.get_label() == text
+    assert " ".join(words_of(figure)).replace("\n", " ") == text
 
 
 def asked(diagnostics: pl.DataFrame, start: str) -> list[Row]:

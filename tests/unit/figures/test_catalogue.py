@@ -68,7 +68,7 @@ def test_figures_of_other_conditions_have_a_rule_of_their_own() -> None:
     assert [figure.name for figure in found["figures_planes_misalignment"]] == [
         "alignment_coherence"
     ]
-    assert len(found["figures_changes"]) == 3
+    assert len(found["figures_bars"]) == 4
 
 
 def test_a_figure_and_its_tables_exist_under_one_condition() -> None:

@@ -8,15 +8,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from persona_collapse.figures.changes import domain_dots, domain_heatmap, noise_change
-from persona_collapse.figures.marks import change, signed
+from persona_collapse.figures.changes import domain_heatmap
+from persona_collapse.figures.marks import signed
 from tests.helpers.figures_data import (
     DOMAINS,
     axes_of,
     contrasts_of,
     look_of,
     metrics_of,
-    whiskers_of,
     words_of,
 )
 
@@ -28,21 +27,6 @@ def contrasts() -> pl.DataFrame:
 
 def of(table: pl.DataFrame, **fixed: str) -> list[dict[str, Any]]:
     return list(table.filter(**fixed).iter_rows(named=True))
-
-
-def test_noise_change_draws_the_contrasts_of_sigma_bar(contrasts: pl.DataFrame) -> None:
-    figure = noise_change(contrasts, look_of(3, 4))
-    axes = axes_of(figure, "change")
-    points = {c.get_label(): c.lines[0].get_xdata()[0] for c in axes.containers}
-    rows = of(contrasts, metric="sigma_bar", domain="overall")
-    assert len(points) == len(rows) == 4 * 3
-    words = words_of(figure)
-    for row in rows:
-        name = f"{row['model']} {str(row['contrast']).removesuffix('-base')}"
-        assert points[name] == row["percent"]
-        ((low, _, high, _),) = whiskers_of(axes, name)
-        assert (low, high) == pytest.approx((row["percent_lo"], row["percent_hi"]))
-        assert change(row) in words
 
 
 @pytest.mark.parametrize("metric", ["S", "R"])
@@ -81,7 +65,7 @@ def test_heat_map_brackets_intervals_that_include_zero_and_labels_the_colour_lim
     for figure, cell in zip(figures, ("+174", "(+174)"), strict=True):
         assert {text.get_text() for text in axes_of(figure, "S insecure").texts} == {cell}
         ticks = [tick.get_text() for tick in axes_of(figure, "colours").get_xticklabels()]
-        assert ticks == ["−100", "0", "≥ +100"]
+        assert ticks == ["≥ 100 %", "0", "≥ 100 %"]
     explained = [any("in brackets" in word for word in words_of(figure)) for figure in figures]
     assert explained == [False, True]
 
@@ -98,23 +82,14 @@ def test_heat_map_colours_differ_for_rise_fall_infinite_and_undefined() -> None:
     assert rise[0] > rise[2]
     assert fall[2] > fall[1]
     assert len({rise, fall, endless, absent, none}) == 5
-    assert absent[:3] == (1, 1, 1)
+    assert absent[3] == 0
 
 
-def test_dots_are_at_the_changes_and_panels_share_an_axis(contrasts: pl.DataFrame) -> None:
-    figure = domain_dots(contrasts, look_of(3, 4))
-    for metric in ("S", "R"):
-        limits = set()
-        for domain in DOMAINS[:5]:
-            axes = axes_of(figure, f"{metric} {domain}")
-            limits.add(axes.get_xlim())
-            points = {c.get_label(): c.lines[0].get_xdata()[0] for c in axes.containers}
-            rows = of(contrasts, metric=metric, domain=domain)
-            assert len(rows) == len(points)
-            for row in rows:
-                name = f"{row['model']} {str(row['contrast']).removesuffix('-base')}"
-                assert points[name] == row["percent"]
-                ((low, _, high, _),) = whiskers_of(axes, name)
-                assert (low, high) == pytest.approx((row["percent_lo"], row["percent_hi"]))
-                assert axes.get_xlim()[0] < low < high < axes.get_xlim()[1]
-        assert len(limits) == 1
+def test_colour_of_a_cell_is_that_of_collapse_for_a_rise_of_s_and_a_fall_of_r() -> None:
+    table = contrasts_of(metrics_of(1, 3))
+    figure = domain_heatmap(table.with_columns(percent=pl.lit(60.0)), look_of(1, 3))
+    rise, other = (axes_of(figure, f"{m} insecure").patches[0].get_facecolor() for m in "SR")
+    assert rise[0] > rise[2]  # towards collapse
+    assert other[2] > other[1]  # away from it
+    fallen = domain_heatmap(table.with_columns(percent=pl.lit(-60.0)), look_of(1, 3))
+    assert axes_of(fallen, "R insecure").patches[0].get_facecolor() == rise

@@ -77,22 +77,41 @@ def test_identification_figure_without_rows_says_why() -> None:
     assert "No recognition" in " ".join(words_of(figure))
 
 
-def test_power_curves_draw_the_detectable_changes() -> None:
+def test_power_curves_draw_the_detectable_changes_and_the_study_s_own_design() -> None:
     power = power_of(2, planted=True)
-    figure = power_curves(power, look_of(2, 3), aims=(20, 30))
+    figure = power_curves(power, look_of(2, 3), aims=(20, 30), design=(100, 10))
     for model in ("m0", "m1", "planted"):
         for metric, aim in (("S", 20), ("R", 30)):
             axes = axes_of(figure, f"{model} {metric}")
-            lines = {line.get_label(): line for line in axes.lines}
+            lines = {str(line.get_label()): line for line in axes.lines}
             assert lines["aim"].get_ydata()[0] == aim
-            for n in (1, 2, 3, 5, 10, 20):
+            assert lines["study"].get_xdata()[0] == 100
+            own = power.filter(model=model, repetitions=10, personas=100)
+            column = f"{metric}_detectable_percent"
+            assert lines["design"].get_ydata()[0] == own[column][0]
+            curves = {
+                name.rpartition(" ")[2]: line.get_xydata().tolist()
+                for name, line in lines.items()
+                if name.startswith(f"{model} {metric} ")
+            }
+            # S does not depend on repetitions here: its curves coincide and are drawn once.
+            groups = {"S": ["1\u201320"], "R": ["2", "3", "5", "10", "20"]}[metric]
+            assert [*curves] == groups
+            assert [text.get_text().strip() for text in axes.texts][::-1] == groups
+            for name, drawn in curves.items():
+                n = int(name.rpartition("\u2013")[2])
                 rows = power.filter(model=model, repetitions=n)
-                if metric == "R" and n == 1:
-                    assert f"{model} R 1" not in lines
-                    continue
-                drawn = lines[f"{model} {metric} {n}"].get_xydata().tolist()
-                column = f"{metric}_detectable_percent"
                 assert drawn == [list(row) for row in rows.select("personas", column).iter_rows()]
+    found = figure.get_label()
+    assert found.startswith("100 personas with 10 repetitions can show a rise of S of ")
+
+
+def test_design_that_was_not_planned_has_a_line_and_no_star() -> None:
+    figure = power_curves(power_of(1), look_of(1, 3), aims=(20, 30), design=(60, 10))
+    labels = [line.get_label() for line in axes_of(figure, "m0 S").lines]
+    assert "study" in labels
+    assert "design" not in labels
+    assert figure.get_label() == ""
 
 
 def test_loss_curves_are_those_of_the_table() -> None:

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
-from persona_collapse.figures.distances import toxic_distances
+from persona_collapse.figures.distances import character, toxic_distances
 from tests.helpers.figures_data import axes_of, look_of, whiskers_of
 from tests.helpers.figures_tables import toxic_of
 
 
+def toxic_personas() -> pl.DataFrame:
+    """What two toxic personas are told to be."""
+    descriptions = ["A patient extortionist who collects secrets.", "A demagogue, loud and vain."]
+    rows = [
+        {"probe": "toxic", "persona_id": place, "description": text}
+        for place, text in enumerate(descriptions)
+    ]
+    return pl.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("description", "name"),
+    [
+        ("A charming con artist who empties savings", "charming con artist"),
+        ("The self-appointed inquisitor of purity.", "self-appointed inquisitor"),
+        ("Despot", "Despot"),
+        ("Who knows", "Who knows"),
+    ],
+)
+def test_a_character_is_called_by_the_beginning_of_its_description(
+    description: str, name: str
+) -> None:
+    assert character(description) == name
+
+
 def test_distances_are_drawn_per_reference_and_the_nearest_is_filled() -> None:
     toxic = toxic_of(2, 3, players=2)
-    figure = toxic_distances(toxic, look_of(2, 3))
+    figure = toxic_distances(toxic, toxic_personas(), look_of(2, 3))
+    names = [label.get_text() for label in axes_of(figure, "m0").get_yticklabels()]
+    assert [name.replace("\n", " ") for name in names] == [
+        "base", "patient extortionist", "demagogue", "ceiling"
+    ]  # fmt: skip
     order = ["base", "toxic 0", "toxic 1", "ceiling"]
     for row in toxic.iter_rows(named=True):
         axes = axes_of(figure, row["model"])

@@ -26,7 +26,7 @@ ROLES: list[tuple[tuple[str, ...], dict[str, str | None]]] = [
     (("base",), {}),
 ]
 INFINITE = ("R", "R_lo", "R_hi", "value", "estimate")  # what a constant variant has
-EXTRAS: dict[str, Any] = {"scale": (0.0, 5.0), "aims": (20.0, 20.0)}
+EXTRAS: dict[str, Any] = {"scale": (0.0, 5.0), "aims": (20.0, 20.0), "design": (100, 10)}
 WORDS: dict[str, list[Any]] = {
     "probe": ["roleplay", "unconditioned"],
     "domain": ["overall", "Care"],

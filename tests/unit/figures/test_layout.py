@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure as Drawn
 from persona_collapse.figures.catalogue import FIGURES
 from persona_collapse.figures.characters import WIDTH
 from persona_collapse.figures.look import Look, ModelLook
+from persona_collapse.figures.style import WIDTHS
 from persona_collapse.measures.verdict.band import band_of, band_values
 from persona_collapse.tables.contracts.influence import TABLE as INFLUENCE
 from tests.helpers import figures_data as data
@@ -20,7 +22,7 @@ from tests.helpers.figures_data import axes_of, box_of, faults_of, look_of, text
 
 # models, variants, domains
 SIZES = [(1, 1, 1), (1, 3, 3), (4, 6, 8), (12, 3, 5)]
-EXTRAS: dict[str, Any] = {"scale": (0, 5), "aims": (20, 30)}
+EXTRAS: dict[str, Any] = {"scale": (0, 5), "aims": (20, 30), "design": (100, 10)}
 # Figures whose texts on the page must not cover a panel.
 BESIDE = {
     *("rating_distributions", "persona_fidelity", "variance_components", "toxic_distances"),
@@ -70,7 +72,7 @@ def draw(name: str, size: tuple[int, int, int], look: Look | None = None) -> Dra
         few = name in ("loss_curves", "coherence_loss")
         look = look_of(size[0], max(size[1], 3) if few else size[1])
     if name == "trajectory":
-        look = Look(look.models, ("base", *(f"step-{n}" for n in (50, 100, 200, 400, 800))))
+        look = replace(look, variants=("base", *(f"step-{n}" for n in (50, 100, 200, 400, 800))))
     function = getattr(import_module(f"persona_collapse.figures.{figure.family}"), name)
     drawn: Drawn = function(
         *(table(one, *size) for one in figure.tables),
@@ -93,6 +95,22 @@ def test_texts_do_not_overlap_or_leave_the_page(name: str, size: tuple[int, int,
         for text in texts_of(figure):
             if text.axes is not None and text.axes.get_label() == "paper":
                 assert not any(box_of(text).overlaps(frame) for frame in frames), text.get_text()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(
+    "width",
+    ["nature-column", *(pytest.param(n, marks=pytest.mark.slow) for n in ("neurips", "nature"))],
+)
+def test_every_figure_is_as_wide_as_its_place_and_its_texts_stay_apart(
+    name: str, width: str
+) -> None:
+    look = replace(look_of(3, 3), width=WIDTHS[width])
+    figure = draw(name, (3, 3, 5), look)
+    assert faults_of(figure) == []
+    wide, tall = figure.get_size_inches()
+    assert wide in (look.width, look.column, 5.0)  # the concept figure is made for phones
+    assert tall < 13  # a narrow figure of many panels may take more than one page
 
 
 @pytest.mark.parametrize("name", FIGURES)

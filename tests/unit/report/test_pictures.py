@@ -107,7 +107,7 @@ def test_style_sheet_has_every_colour_of_figures_as_on_paper() -> None:
     paper = luminance("#17181b") + 0.05
     for name, colour in re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", dark):
         if "shade" not in name:
-            assert (luminance(colour) + 0.05) / paper >= 4.5, name
+            assert (luminance(colour) + 0.05) / paper >= 3, name
 
 
 def luminance(colour: str) -> float:
