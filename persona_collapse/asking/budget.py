@@ -5,8 +5,9 @@ spend *before* it spends it, then adds up the files of all processes and withdra
 if the sum exceeds a limit. Two processes that reserve at once see each other, so the limit holds
 without a lock. Processes reserve in blocks, and note beside each (``.sent``) what they took of it:
 of a killed process that counts, with the requests in flight, which may have been paid, and the rest
-comes back. Every request counts, failed ones too. Dollars follow the usage that the server reports,
-or an upper estimate where the reply was lost or reports no usable one.
+comes back. Every file has a checksum, and a damaged one stops the run. Every request counts, failed
+ones too. Dollars follow the usage that the server reports, or an upper estimate where the reply was
+lost or reports no usable one.
 """
 
 import contextlib
@@ -15,15 +16,18 @@ import os
 import re
 import secrets
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.files import write_atomically
 from persona_collapse.common.processes import is_gone, this_host
+from persona_collapse.store.checksums import line_is_whole, with_checksum
 
 WIDTH = 120  # bytes of a file, which is always overwritten completely
 TINY_USD = 1e-9
+TRIES, AGAIN_S = 5, 0.05  # of reading a file
 SENT = ".sent"  # of the file beside a reservation
 
 
@@ -114,11 +118,12 @@ class Budget:
         requests = sum(entry[0] for entry in self._final.values())
         usd = sum(entry[1] for entry in self._final.values())
         for path in sorted(self.folder.glob("*.json")):
-            text = b"" if path.name in self._final else path.read_bytes()
-            if not text:
-                continue  # just created: its process sees our reservation before it makes one
+            if path.name in self._final:
+                continue
             try:
-                entry = json.loads(text)
+                entry = _read(path)
+                if entry is None:
+                    continue  # just created: its process sees our reservation before it makes one
                 count, cost, final = entry["requests"], float(entry["usd"]), entry["closed"]
                 if not final and (sent := _sent_by_killed(path)):
                     count, cost = min(count, sent[0]), min(cost, sent[1])
@@ -141,8 +146,7 @@ class Budget:
                 assert self._path is not None
                 flags = os.O_WRONLY | os.O_CREAT
                 self._sent = os.open(self._path.with_suffix(SENT), flags, 0o644)
-            text = json.dumps({**entry, "pid": os.getpid()}).ljust(WIDTH - 1)
-            os.pwrite(self._sent, text.encode() + b"\n", 0)
+            os.pwrite(self._sent, _line({**entry, "pid": os.getpid()}), 0)
 
     def _reserve(self, reserved: tuple[int, float], closed: bool = False) -> bool:
         if self._file is None:
@@ -187,14 +191,33 @@ def _folder(store: Path, scope: str) -> Path:
 
 
 def _entry(requests: int, usd: float, *, closed: bool) -> bytes:
-    entry = json.dumps({"requests": requests, "usd": round(usd, 9), "closed": closed})
-    return entry.ljust(WIDTH - 1).encode() + b"\n"
+    return _line({"requests": requests, "usd": round(usd, 9), "closed": closed})
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    line = with_checksum(json.dumps(entry).encode() + b"\n")
+    return line.rstrip().ljust(WIDTH - 1) + b"\n"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return what a file says, None where it is empty; raises ``ValueError`` for a damaged one."""
+    for _ in range(TRIES):
+        line = path.read_bytes().rstrip() + b"\n"
+        if line_is_whole(line) is not False:
+            break
+        time.sleep(AGAIN_S)  # read while it was written
+    else:
+        raise ValueError(line)
+    entry: dict[str, Any] | None = json.loads(line) if line.strip() else None
+    return entry
 
 
 def _sent_by_killed(path: Path) -> tuple[int, float] | None:
     """Return what the process of a reservation took before it was killed, None if it may live."""
     try:
-        entry = json.loads(path.with_suffix(SENT).read_bytes())
+        entry = _read(path.with_suffix(SENT))
+        if entry is None:
+            return None
         gone = is_gone(entry["host"], entry["pid"])
         return (int(entry["requests"]), float(entry["usd"])) if gone else None
     except (OSError, ValueError, KeyError, TypeError):

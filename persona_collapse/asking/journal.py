@@ -24,6 +24,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.common.files import now, open_own_file
 from persona_collapse.common.hashing import canonical
 from persona_collapse.common.log import LOG
+from persona_collapse.store.checksums import line_is_whole, with_checksum
 
 # Events: a request is about to be sent; it created something; it was refused; what it had created
 # was deleted.
@@ -65,24 +66,38 @@ class Journal:
         self._file: int | None = None
 
     def entries(self) -> list[Entry]:
-        """Return all entries by time; incomplete lines of killed processes are skipped."""
+        """Return all entries by time; incomplete lines of killed processes are skipped.
+
+        A damaged line is reported and dropped: what it said is looked up at the server.
+        """
         found = []
         for path in sorted(self.folder.glob("*.jsonl")):
-            for number, line in enumerate(path.read_bytes().splitlines(keepends=True)):
-                with contextlib.suppress(ValueError):
-                    if line.endswith(b"}\n"):
-                        entry = json.loads(line)
-                        found.append((entry["at"], path.name, number, entry))
+            lines = path.read_bytes().splitlines(keepends=True)
+            checked = any(map(line_is_whole, lines))
+            for number, line in enumerate(lines):
+                if not line.endswith(b"\n"):
+                    continue
+                try:
+                    if line_is_whole(line) is False or (checked and not line_is_whole(line)):
+                        raise ValueError(line)
+                    entry = json.loads(line)
+                    entry.pop("crc", None)
+                    found.append((entry["at"], path.name, number, entry))
+                except (ValueError, TypeError, KeyError):
+                    LOG.warning(
+                        "%s, line %d: damaged; what it said is looked up at the server",
+                        path,
+                        number + 1,
+                    )
         return [entry for *_, entry in sorted(found, key=lambda place: place[:3])]
 
     def write(self, event: str, **fields: Any) -> Entry:
         """Append an entry, force it to disk, and return it."""
         entry = {"at": now(), "event": event, "key": self.key, **fields}
-        line = canonical(entry) + "\n"
+        rest = with_checksum(canonical(entry).encode() + b"\n")
         try:
             if self._file is None:
                 _, self._file = open_own_file(self.folder)
-            rest = line.encode()
             while rest:
                 rest = rest[os.write(self._file, rest) :]
             os.fsync(self._file)

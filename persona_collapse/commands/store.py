@@ -18,6 +18,7 @@ from persona_collapse.store.files import (
     compacted_headers,
     file_attempts,
     has_checksum,
+    has_end,
     read_header,
     store_files,
 )
@@ -31,6 +32,7 @@ COLUMNS: dict[str, Any] = {
     "first": pl.String,
     "last": pl.String,
     **dict.fromkeys(("damaged_lines", "damaged_files", "unchecked_files"), pl.Int64),
+    "open_files": pl.Int64,
 }
 SHOWN = (
     Column("base_url", "address", folds=True),
@@ -78,6 +80,13 @@ def show_store(store: str, prices: str) -> None:
             f"{unchecked} files were written without checksums by an earlier version: damage that "
             "changes an answer cannot be detected in them",
         )
+    if still_open := frame["open_files"].sum():
+        shown.show_note(
+            screen,
+            f"{still_open} files have no end mark: they are being written, or their process was "
+            "killed, or their last lines were cut off, which looks the same. What is missing is "
+            "asked and paid for again",
+        )
     if not damage:
         files = frame["files"].sum()
         screen.print(f"Verified: no damage in {files:,} {'file' if files == 1 else 'files'}.")
@@ -109,8 +118,9 @@ def store_contents(root: Path, prices: Path, damage: list[str] | None = None) ->
     have been paid, ``short`` responses with fewer choices than requested. Tokens are the servers'
     counts; ``estimated`` counts the replies without a usable count, which have upper estimates, or
     count as no tokens where an earlier version stored them. ``usd`` is null without a price.
-    Every checksum is verified; ``unchecked_files`` have none. ``damage`` gets a message for each
-    damaged line, and each damaged compacted file, of which nothing is counted.
+    Every checksum is verified; ``unchecked_files`` have none. ``open_files`` have no end marker.
+    ``damage`` gets a message for each damaged line, and each damaged compacted file, of which
+    nothing is counted.
     """
     if not root.is_dir():
         raise UserError(f"{root}: {NO_STORE}")
@@ -127,6 +137,7 @@ def _row(folder: Path, prices: Path, damage: list[str]) -> dict[str, Any]:
     for path in store_files(folder):
         row["files"] += 1
         row["unchecked_files"] += not has_checksum(path)
+        row["open_files"] += path.suffix == ".jsonl" and not has_end(path)
         try:
             headers = _headers(path)
         except UserError as fault:

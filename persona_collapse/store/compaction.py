@@ -25,11 +25,11 @@ from persona_collapse.store.attempts import PLAIN, Attempt, Choice
 from persona_collapse.store.checksums import compacted_name
 from persona_collapse.store.files import (
     CELLS,
-    END,
     WRITERS,
     CellFilter,
     compacted_attempts,
     file_attempts,
+    has_end,
     prefixes_of,
     read_header,
     store_files,
@@ -96,10 +96,8 @@ def _closed(path: Path, idle_s: float) -> bool:
     if path.suffix != ".jsonl":
         return False
     idle = time.time() - path.stat().st_mtime
-    with path.open("rb") as handle:
-        handle.seek(max(0, path.stat().st_size - 200))
-        if handle.read().rpartition(b"\n")[0].rpartition(b"\n")[2].startswith(END):
-            return True
+    if has_end(path):
+        return True
     writer = read_header(path)
     pid = writer.get("pid")
     here = writer.get("host") == socket.gethostname()

@@ -184,6 +184,13 @@ def read_header(path: Path) -> dict[str, Any]:
         return _header(handle.readline())
 
 
+def has_end(path: Path) -> bool:
+    """Return whether a writer's file has its end marker; lines cut off at its end took it along."""
+    with path.open("rb") as handle:
+        handle.seek(max(0, path.stat().st_size - 200))
+        return handle.read().rpartition(b"\n")[0].rpartition(b"\n")[2].startswith(END)
+
+
 def has_checksum(path: Path) -> bool:
     """Return whether a file has checksums, damaged ones included."""
     if path.suffix == ".parquet":

@@ -1,5 +1,6 @@
 """Declare the keys of studies and of run settings, and the study that they resolve to."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -438,6 +439,14 @@ class RunSettings(Keys):
         type="list, or paths with commas",
     )
     resources: ResourceSettings | None = key("where fetched resources come from, below", None)
+
+    def faults(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield folders that can never exist, since a file is in their place or above them."""
+        for name in ("results", "store"):
+            path = Path(getattr(self, name))
+            for place in (path, *path.parents):
+                if place.exists() and not place.is_dir():
+                    yield (name,), f"{place} is a file, so there can be no folder {path}"
 
 
 @dataclass(frozen=True)

@@ -481,11 +481,13 @@ def test_file_of_a_budget_is_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "budgets" / "my-study-2" / "host-77-0badcafe.json"
     assert list(tmp_path.rglob("*.json")) == [path]
     assert path.read_bytes() == (
-        b'{"requests": 4, "usd": 0.5, "closed": false}' + b" " * 75 + b"\n"
+        b'{"requests": 4, "usd": 0.5, "closed": false,"crc":"b6f39a2f"}' + b" " * 58 + b"\n"
     )
     budget.settle(0.125, 0.1)
     budget.close()
-    assert path.read_bytes() == b'{"requests": 1, "usd": 0.1, "closed": true}' + b" " * 76 + b"\n"
+    assert path.read_bytes() == (
+        b'{"requests": 1, "usd": 0.1, "closed": true,"crc":"56186032"}' + b" " * 59 + b"\n"
+    )
 
 
 def test_spending_of_earlier_runs_is_read_from_stored_files(tmp_path: Path) -> None:

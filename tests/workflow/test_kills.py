@@ -32,7 +32,8 @@ pytestmark = pytest.mark.slow
 KILLS, SEED = int(os.environ.get("KILLS", "4")), 18
 REPETITIONS = 25 if KILLS > 10 else 6
 SLOTS = 2 * PEOPLE * ITEMS * REPETITIONS  # two variants
-WRITING_S = 0.5  # at most, from a reply's arrival to its line in the store
+IN_FLIGHT = 4
+SLACK_S = 2.0  # at most, from sending to arriving, also on a machine with other work
 TARGET = ("--", "all_tables")
 
 
@@ -91,7 +92,7 @@ def test_kills_of_two_clones_cost_what_was_in_flight(
         clones.append(copy_project(tmp_path / name))
     with TimedServer(latency=0.25) as server:
         shards = {"personas": 2, "items": ITEMS, "repetitions": REPETITIONS}
-        endpoint = {"batching": "single", "max_in_flight": 4}
+        endpoint = {"batching": "single", "max_in_flight": IN_FLIGHT}
         for clone in clones:
             config = make_study(clone, server, "killed", endpoint=endpoint, shards=shards)
             path = clone.root / "config/studies/killed.yaml"
@@ -125,7 +126,8 @@ def test_kills_of_two_clones_cost_what_was_in_flight(
     lost = [span for number, span in spans.items() if f"chatcmpl-{number}" not in kept]
     assert billed == SLOTS + len(lost)
     for began, ended in lost:
-        assert any(began <= at <= ended + WRITING_S for at in kills)
+        assert any(began - SLACK_S <= at <= ended + SLACK_S for at in kills)
+    assert len(lost) <= len(kills) * IN_FLIGHT
     assert not list(store.rglob("*.lease"))
     results = [clone.root / "results/killed" for clone in clones]
     found = [*results[2].glob("tables/*.csv"), *results[2].glob("answers/**/*.parquet")]

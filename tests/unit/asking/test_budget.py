@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from persona_collapse.asking import budget as budget_module
 from persona_collapse.asking.budget import Budget, BudgetSpentError
 from persona_collapse.common.errors import UserError
 
@@ -148,3 +149,30 @@ def test_count_of_another_shape_is_an_error_that_names_the_file(tmp_path: Path, 
     (folder / "x.json").write_text(text)
     with pytest.raises(UserError, match=r"x\.json: cannot be read"):
         Budget(tmp_path, "s", {}, 1).spent()
+
+
+def test_flipped_bit_changes_no_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bits of the padding do not count; all others are noticed."""
+    monkeypatch.setattr(budget_module, "AGAIN_S", 0.0)
+    budget = Budget(tmp_path, "s", {"max_requests": 100, "max_usd": 9.0}, block=1)
+    budget.take(0.75)
+    budget.close()
+    (path,) = (tmp_path / "budgets/s").glob("*.json")
+    whole = path.read_bytes()
+    noticed = 0
+    for bit in range(0, 8 * len(whole.rstrip()), 7):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            assert Budget(tmp_path, "s", {}, 1).spent() == (1, 0.75)
+        except UserError:
+            noticed += 1
+    assert noticed > 50
+
+
+def test_file_of_an_earlier_version_counts(tmp_path: Path) -> None:
+    path = tmp_path / "budgets/s/x.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"requests": 3, "usd": 0.5, "closed": true}', encoding="utf-8")
+    assert Budget(tmp_path, "s", {}, 1).spent() == (3, 0.5)

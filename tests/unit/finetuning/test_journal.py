@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_collapse.asking.journal import GONE, ID, INTENT, REFUSED, known_id, open_intent
+from persona_collapse.common.hashing import canonical
 from persona_collapse.finetuning import journal as log
 from persona_collapse.finetuning.journal import ending, journal_of
 
@@ -29,6 +30,32 @@ def test_journal_merges_files_of_processes_and_skips_incomplete_lines(tmp_path: 
     assert known_id(entries) == "ftjob-1"
     assert open_intent(entries) is None
     assert not list((tmp_path / log.FOLDER).glob("*.jsonl"))  # no stream of answers
+
+
+def test_flipped_bit_changes_no_entry(tmp_path: Path) -> None:
+    """The damaged line is dropped: what it said is looked up at the server."""
+    journal = journal_of(tmp_path, "job", "ab" * 32)
+    written = [journal.write(INTENT, usd=1.0), journal.write(ID, id="ftjob-1")]
+    journal.close()
+    (path,) = journal.folder.glob("*.jsonl")
+    whole = path.read_bytes()
+    assert journal.entries() == written
+    for bit in range(0, 8 * len(whole), 23):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        left = journal.entries()
+        assert len(left) < 2
+        assert all(entry in written for entry in left)
+
+
+def test_journal_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path, "job", "ab" * 32)
+    written = journal.write(ID, id="ftjob-1")
+    journal.close()
+    (path,) = journal.folder.glob("*.jsonl")
+    path.write_bytes(canonical(written).encode() + b"\n")
+    assert journal.entries() == [written]
 
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=8))

@@ -210,6 +210,24 @@ def test_compaction_takes_file_of_exited_process(tmp_path: Path) -> None:
     assert len(compact_store(tmp_path)) == 1
 
 
+def test_file_cut_at_the_end_of_a_line_is_counted_as_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It looks like a file of a killed process, so it is said without being called damage."""
+    path = write(tmp_path, [attempt(CELLS[0], 1), attempt(CELLS[1], 2)])
+    prices = Path("resources/prices.yaml")
+    assert store_contents(tmp_path, prices)["open_files"].to_list() == [0]
+    lines = path.read_bytes().splitlines(keepends=True)
+    for kept in (3, 2):  # without the end marker; without the last attempt, too
+        path.write_bytes(b"".join(lines[:kept]))
+        damage: list[str] = []
+        row = store_contents(tmp_path, prices, damage).row(0, named=True)
+        assert (row["open_files"], row["attempts"], damage) == (1, kept - 1, [])
+    show_store(str(tmp_path), str(prices))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 files have no end mark" in said
+
+
 @pytest.mark.parametrize("moment", ["write", "name", "remove"])
 def test_crash_during_compaction_loses_no_attempt(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

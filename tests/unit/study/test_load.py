@@ -310,3 +310,13 @@ def test_study_file_with_a_name_that_results_cannot_have_is_refused(
 def test_path_of_run_settings_with_braces_is_refused(key: str) -> None:
     with pytest.raises(UserError, match=f"{key}: .* is not a path without braces"):
         check({"study": "demo", key: "out{a}"}, RunSettings, "config")
+
+
+@pytest.mark.parametrize("key", ["results", "store"])
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+def test_folder_in_or_below_a_plain_file_is_refused(tmp_path: Path, key: str, below: str) -> None:
+    (tmp_path / "plain.txt").write_text("a file", encoding="utf-8")
+    path = str(tmp_path / "plain.txt" / below)
+    with pytest.raises(UserError, match=rf"{key}.*plain.txt is a file, so there can be no folder"):
+        check({"study": "demo", key: path}, RunSettings, "config")
+    check({"study": "demo", key: str(tmp_path / "new" / below)}, RunSettings, "config")
