@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Self
 
 from persona_collapse.asking.ask import Attempts, Order, complete, needed_price, stored
 from persona_collapse.asking.batches import CANCEL, FAILED, Batch, BatchService, Fault
@@ -85,6 +86,11 @@ class Part:
     cells: Sequence[str]
     order: Callable[[Attempts], Order]
 
+    @classmethod
+    def bare(cls, settings: Settings, cells: Sequence[str]) -> Self:
+        """Return cells whose requests are given otherwise."""
+        return cls(settings, cells, lambda _: Order("", "", {}, ()))
+
 
 @dataclass
 class Filling:
@@ -127,22 +133,26 @@ class Filling:
             breaker.trip(fault.cause, str(fault))
             raise
         except RefusedError as fault:
-            raise self._refused(fault, breaker) from None
+            raise self.refused(fault, breaker) from None
         except UnansweredError as fault:
             raise UserError(
                 f"{self.settings.base_url}, model {self.settings.model}: no response about its "
                 f"batches; the last failure was: {fault}. {self._goes_on()}"
             ) from None
         finally:
-            if "service" in self.__dict__:
-                self.service.close()
+            self.close()
         return self.ended
+
+    def close(self) -> None:
+        """Close the connections."""
+        if "service" in self.__dict__:
+            self.service.close()
 
     # What is missing
 
     def _round(self) -> bool:
         """Send what is missing and collect what was sent; return whether to look once more."""
-        attempts, running = self._attempts(), self._running()
+        attempts, running = self._attempts(), self.running()
         wanted = self.wanted(attempts, running)
         if not running and self._is_little(wanted):
             if wanted:
@@ -157,7 +167,7 @@ class Filling:
         """Send and collect, of the cells ``asked`` and those in batches, what is leased."""
         assert self._lease is not None
         held = self._lease.cells
-        attempts, everything = self._attempts(), self._running()  # as the holders before left it
+        attempts, everything = self._attempts(), self.running()  # as the holders before left it
         running = [one for one in everything if _cells_of(one.submission) <= held]
         wanted = [
             (by, ask)
@@ -165,7 +175,7 @@ class Filling:
             if ask.cell in asked and ask.cell in held
         ]
         if not self._is_little(wanted) and not (running and self._most < MOST_REQUESTS):
-            running += self._submitted(wanted)
+            running += self.submitted(wanted)
         if running:
             self._collect_all(running)
         else:
@@ -178,7 +188,7 @@ class Filling:
     def _attempts(self) -> Attempts:
         return stored(self.cells, self.settings)
 
-    def _running(self) -> list[Try]:
+    def running(self) -> list[Try]:
         """Return the stream's batches that a server works on, or may have received."""
         return running_of(self.store, self.settings.stream)
 
@@ -186,7 +196,7 @@ class Filling:
         """Return the next requests of all cells, less the slots that a batch is about to answer."""
         coming, found = slots_of(running), []
         for part in self.parts:
-            by = self._requests_by(part.settings)
+            by = self.requests_by(part.settings)
             order = part.order(attempts)
             self._names.update(order.names)
             for job in order.jobs:
@@ -201,7 +211,8 @@ class Filling:
                 ]
         return found
 
-    def _requests_by(self, settings: Settings) -> Requests:
+    def requests_by(self, settings: Settings) -> Requests:
+        """Return the requests of some settings, which share what is learned."""
         kind = canonical([settings.generation, settings.token_limit_parameter, settings.max_n])
         return self._requests.setdefault(kind, Requests(settings, self._key))
 
@@ -217,16 +228,16 @@ class Filling:
         It learns what the server takes before a day is spent.
         """
         attempts = self._attempts()
-        wanted = self.wanted(attempts, self._running())
+        wanted = self.wanted(attempts, self.running())
         if self._is_little(wanted):
             return
         answered = {
-            id(self._requests_by(part.settings))
+            id(self.requests_by(part.settings))
             for part in self.parts
             if any(one.has_text for cell in part.cells for one in attempts.get(cell, ()))
         }
         for part in self.parts:
-            by = self._requests_by(part.settings)
+            by = self.requests_by(part.settings)
             cells = set(part.cells)
             first = next(
                 (ask.cell for mine, ask in wanted if mine is by and ask.cell in cells), None
@@ -275,13 +286,13 @@ class Filling:
         others = {one.folder.name for one in found if one.running() or not _cells_of(one) <= cells}
         return [name for name in names_of(self.store, self.settings.stream) if name not in others]
 
-    def _submitted(self, wanted: Sequence[tuple[Requests, Ask]]) -> list[Try]:
+    def submitted(self, wanted: Sequence[tuple[Requests, Ask]]) -> list[Try]:
         """Announce requests in the store and return their batches, which are not begun yet."""
         made = announce(wanted, self.settings.scope, self.label, self._most)
         # Smaller files than usual are sent one after another.
         return [one.next_try() for one in (made if self._most == MOST_REQUESTS else made[:1])]
 
-    def _begun(self, one: Try) -> str:
+    def begun(self, one: Try) -> str:
         """Return the id of a batch, after creating it unless it exists."""
         entries = one.journal.entries()
         known = known_id(entries)
@@ -338,7 +349,7 @@ class Filling:
         """Reserve the most that a batch can cost, once for all tries to send it."""
         usd, price = 0.0, self.price
         if price is not None:
-            kinds = [self._requests_by(by) for by in settings_of(one.submission, self.settings)]
+            kinds = [self.requests_by(by) for by in settings_of(one.submission, self.settings)]
             for line in one.submission.lines:
                 completion = kinds[line.settings].tokens(line.ask) * len(line.ask.repetitions)
                 usd += price.cost(most_prompt_tokens(line.ask.messages), completion)
@@ -372,7 +383,7 @@ class Filling:
         waiting: dict[Try, str] = {}
         for one in running:
             self._keep(one)
-            waiting[one] = self._begun(one)
+            waiting[one] = self.begun(one)
         patience = replace(self.patience, silent_s=SILENT_S)
         pause = self.settings.poll_s
         while waiting:
@@ -401,6 +412,11 @@ class Filling:
 
     def _collect(self, one: Try, batch: Batch) -> None:
         """Store what a batch answered; raise ``UserError`` where the next would fare no better."""
+        attempts, verdicts = self.taken(one, batch)
+        self._check(one, batch, attempts, verdicts)
+
+    def taken(self, one: Try, batch: Batch) -> tuple[list[Attempt], list[str]]:
+        """Store what a batch answered, settle its price and note its end; return the attempts."""
         contents = []
         for file in batch.files:
             content = self.patience.keep_asking(partial(self.service.content, file))
@@ -434,12 +450,12 @@ class Filling:
         self.ended.append(end)
         rest = f"; {left:,} have none and are asked again" if left else ""
         self._say(f"{batch.id} is {batch.status}: {good:,} requests are answered{rest}")
-        self._check(one, batch, attempts, verdicts, good)
+        return attempts, verdicts
 
     def _judged(
         self, submission: Submission, answered: Mapping[str, Answered], created_at: str
     ) -> tuple[list[Attempt], list[str]]:
-        kinds = [self._requests_by(given) for given in settings_of(submission, self.settings)]
+        kinds = [self.requests_by(given) for given in settings_of(submission, self.settings)]
         return judged(submission, answered, kinds, created_at)
 
     def _check(
@@ -448,16 +464,16 @@ class Filling:
         batch: Batch,
         attempts: Sequence[Attempt],
         verdicts: Sequence[str],
-        good: int,
     ) -> None:
         settings = self.settings
+        good = sum(attempt.cause is None for attempt in attempts)
         for attempt, verdict in zip(attempts, verdicts, strict=True):
             if verdict == STOP:
                 raise stopped(attempt, settings)
         if batch.status == FAILED:
             if any(ENQUEUED in fault.code for fault in batch.faults) and self._smaller(one):
                 return
-            raise UserError(self._rejected(one.submission, batch))
+            raise UserError(self.rejected(one.submission, batch))
         if batch.status.startswith(CANCEL):
             raise UserError(
                 f"{settings.base_url}: the batch {batch.id} was cancelled at the server; the "
@@ -478,7 +494,7 @@ class Filling:
     def _smaller(self, one: Try) -> bool:
         """Halve the files to come where the account's queue took none; False where it cannot."""
         size = len(one.submission.lines)
-        others = [other for other in self._running() if other.key != one.key]
+        others = [other for other in self.running() if other.key != one.key]
         if not others:
             self._most = min(self._most, size) // 2
             self._say(
@@ -487,7 +503,7 @@ class Filling:
             )
         return size > FEW
 
-    def _rejected(self, submission: Submission, batch: Batch) -> str:
+    def rejected(self, submission: Submission, batch: Batch) -> str:
         """Return the message about a file that the server rejected."""
         said = [self._fault(submission, fault) for fault in batch.faults]
         more = f" and {len(said) - MOST_NAMED} more" if len(said) > MOST_NAMED else ""
@@ -510,7 +526,8 @@ class Filling:
 
     # Messages
 
-    def _refused(self, fault: RefusedError, breaker: Breaker) -> UserError:
+    def refused(self, fault: RefusedError, breaker: Breaker) -> UserError:
+        """Return the message about a refused request; one about the key stops other jobs."""
         settings, cause = self.settings, fault.code or f"http_{fault.status}"
         if fault.status in (401, 402, 403) or cause in ("insufficient_quota", "invalid_api_key"):
             known = cause in ("insufficient_quota", "invalid_api_key")
@@ -531,7 +548,7 @@ class Filling:
         )
 
     def _goes_on(self) -> str:
-        names = [batch for one in self._running() if (batch := one.batch)]
+        names = [batch for one in self.running() if (batch := one.batch)]
         if not names:
             return "every answer that arrived is in the store: run the same command again"
         which = (

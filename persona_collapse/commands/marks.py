@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from persona_collapse.asking.response import said
+from persona_collapse.commands.batch_probe import RUNNING, SINGLE, USABLE
 from persona_collapse.commands.findings import Finding, thinks
 from persona_collapse.commands.probes import N, Tried
 from persona_collapse.common.log import plain_text
@@ -28,6 +29,7 @@ def show_variants(
     screen: Console, tried: Sequence[Tried], findings: Sequence[Finding], baseline: str
 ) -> None:
     """Show a table for each model, several where its variants do not fit side by side."""
+    batched = any(one.canary.settings.batching == "batch" for one in tried)
     same = {(one.model, one.variant) for one in findings if one.same_model}
     for model, group in groupby(tried, key=lambda one: one.canary.model):
         variants = list(group)
@@ -36,7 +38,13 @@ def show_variants(
         for start in range(0, len(variants), beside):
             block = variants[start : start + beside]
             columns = [
-                (one.canary.variant, list(_checks(one, base, (model, one.canary.variant) in same)))
+                (
+                    one.canary.variant,
+                    [
+                        *_checks(one, base, (model, one.canary.variant) in same),
+                        *([_in_batch(one)] if batched else []),
+                    ],
+                )
                 for one in block
             ]
             _show(screen, model, columns)
@@ -104,6 +112,12 @@ def _checks(tried: Tried, base: Tried | None, same_model: bool) -> Iterator[Chec
     wanted = bool(tried.canary.settings.thinking)
     yield "thinks first", GOOD if thinking == wanted else LOOK, "yes" if thinking else "no"
     yield _answered_by(tried, base, same_model)
+
+
+def _in_batch(tried: Tried) -> Check:
+    found = tried.row["batch"]
+    mark = {None: NOT, USABLE: GOOD, RUNNING: LOOK, SINGLE: LOOK}.get(found, BAD)
+    return "in a batch", mark, found or "not tried"
 
 
 def _at_once(row: dict[str, Any], most: int | None) -> Check:

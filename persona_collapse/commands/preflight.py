@@ -1,8 +1,9 @@
 """Try a study with a few requests before it is paid for, and report what makes numbers meaningless.
 
 Every sampled variant gets a dozen one-token requests, under the probe ``preflight`` and anew every
-time; the judge scores two replies whose verdict is beyond doubt. All of it goes to the answer
-store like everything that is paid. A server that is to train is asked whether it would.
+time, and a batch of two where it is asked by batches; the judge scores two replies whose verdict is
+beyond doubt. All of it goes to the answer store like everything that is paid. A server that is to
+train is asked whether it would.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.commands import shown
+from persona_collapse.commands.batch_probe import try_batches
 from persona_collapse.commands.costs import asked_tasks, known_models
 from persona_collapse.commands.findings import (
     Finding,
@@ -67,6 +69,7 @@ def preflight_study(
     spent = Spending()
     for one in tried:
         spent.add(one.sent, one.canary.settings)
+        spent.add(one.batched, one.canary.settings, in_batch=True)
     rows = [one.row for one in tried]
     show_variants(screen, tried, findings, baseline)
     if check and check["judge"]:
@@ -110,4 +113,5 @@ def preflight(
     }
     findings += mixed_backends(backends, baseline, allow_mixed_backends)
     findings += one_model_for_several(tried)
+    findings += try_batches(tried)
     return tried, sorted(findings, key=lambda finding: not finding.fatal)

@@ -45,6 +45,7 @@ COLUMNS: dict[str, Any] = {
     "logprobs": pl.String,  # usable, or why not
     "token_parameter": pl.String,
     **dict.fromkeys(SERVED, pl.String),
+    "batch": pl.String,  # usable, or why not; null where the run asks by single requests
 }
 
 
@@ -64,11 +65,12 @@ class Tried:
     """What the requests for one variant showed; ``row`` is its row of the table.
 
     ``attempts`` are requests of the run's form, none without a key (``unasked`` says so),
-    and ``sent`` all requests. ``longer`` is a longer reply, asked for where the others hold no
-    rating. ``measured`` is the reply with log-probabilities, ``tokens`` the length limit that was
-    sent, ``listed`` what the server's list of models says, ``most`` the replies that it gives
-    to one request, where it refused more. ``replayed``: a cache gave a reply
-    again, although it was asked not to (``always``) or not any more (``before``).
+    and ``sent`` all requests; ``batched`` are those of a batch, at half the price. ``longer`` is a
+    longer reply, asked for where the others hold no rating. ``measured`` is the reply with
+    log-probabilities, ``tokens`` the length limit that was sent, ``listed`` what the server's list
+    of models says, ``most`` the replies that it gives to one request, where it refused more.
+    ``replayed``: a cache gave a reply again, although it was asked not to (``always``) or not any
+    more (``before``).
     """
 
     canary: Canary
@@ -81,6 +83,7 @@ class Tried:
     most: int | None = None
     replayed: str | None = None
     sent: Sequence[Attempt] = ()
+    batched: list[Attempt] = field(default_factory=list)
     unasked: str | None = None
 
 

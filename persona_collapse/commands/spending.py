@@ -18,9 +18,10 @@ class Spending:
     completion_tokens: int = 0
     usd: float | None = 0.0
 
-    def add(self, attempts: Iterable[Attempt], settings: Settings) -> None:
+    def add(self, attempts: Iterable[Attempt], settings: Settings, in_batch: bool = False) -> None:
         """Add requests that were sent with these settings."""
         price = find_price(Path(settings.prices), settings.base_url, settings.model)
+        price = price.in_batch() if price and in_batch else price
         for attempt in attempts:
             tokens = (attempt.prompt_tokens or 0, attempt.completion_tokens or 0)
             self.requests += 1

@@ -21,17 +21,21 @@ from persona_collapse.asking import batching, journal, limits
 from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.submissions import FOLDER, is_waiting, names_of
+from persona_collapse.commands import batch_probe
 from persona_collapse.commands.costs import answer_rows
 from persona_collapse.commands.plan import with_total
+from persona_collapse.commands.probes import Canary
 from persona_collapse.commands.store import running_batches, store_contents
 from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.batches import fill
 from persona_collapse.endpoints.openai import OpenAI
+from persona_collapse.materials.instruments import Scale
 from persona_collapse.store.compaction import compact_store
 from persona_collapse.store.files import CellFilter, store_files, stream_attempts, stream_folder
 from persona_collapse.tasks import Task
 from tests.helpers import scripted_files as scripted
 from tests.helpers.made_tasks import make_task
+from tests.helpers.preflights import preflight
 from tests.helpers.scripted_batches import (
     BatchServer,
     doubled,
@@ -631,3 +635,81 @@ def test_plan_and_store_know_of_a_running_batch(store: Path, tmp_path: Path) -> 
     assert store_contents(store, tmp_path / "prices.yaml")["usd"][0] == pytest.approx(
         contents["usd"]
     )
+
+
+def canary(server: BatchServer, store: Path, **changes: Any) -> Canary:
+    messages = [{"role": "user", "content": "a question"}]
+    given = Settings.of(settings_for(server, store, **changes))
+    return Canary("m", "base", given, messages, Scale(0, 5))
+
+
+def batch_check(server: BatchServer, store: Path, **changes: Any) -> tuple[str, list[Any]]:
+    """Return what a preflight says of batches, and the findings about them."""
+    frame, findings = preflight([canary(server, store, **changes)], "base")
+    return str(frame["batch"][0]), [one for one in findings if "batch" in one.text]
+
+
+@pytest.mark.parametrize("changes", [{}, {"method": "logprobs"}])
+def test_preflight_sends_a_batch_of_two_requests(
+    changes: dict[str, Any], server: BatchServer, store: Path
+) -> None:
+    assert batch_check(server, store, **changes) == ("usable", [])
+    lines = [json.loads(line)["body"] for line in server.contents["file-0"].splitlines()]
+    assert sorted((body.get("n", 1), "logprobs" in body) for body in lines) == [
+        (1, True),
+        (10, False),
+    ]
+    assert batch_check(server, store, batching="n", **changes)[0] == "None"
+    assert len(server.batches) == 1
+
+
+@pytest.mark.parametrize(
+    ("refused", "code", "shown", "fatal", "words"),
+    [
+        ("n", "invalid_value", "one reply to a request", False, "set max_n: 1"),
+        ("logprobs", "unsupported", "usable", False, "gives no log-probabilities"),
+        ("model", "model_not_found", "no: ", True, "set batching: n"),
+    ],
+)
+def test_preflight_says_what_is_refused_in_batches_alone(
+    refused: str,
+    code: str,
+    shown: str,
+    fatal: bool,
+    words: str,
+    server: BatchServer,
+    store: Path,
+) -> None:
+    message = {"message": f"{refused} is not supported in batches", "param": refused, "code": code}
+    server.refuses = lambda body: (400, message) if refused in body else None
+    said, findings = batch_check(server, store)
+    assert said.startswith(shown)
+    assert [one.fatal for one in findings] == [fatal]
+    assert words in findings[0].text
+
+
+def test_preflight_explains_a_rejected_file_and_a_server_without_batches(store: Path) -> None:
+    fault = {"code": "invalid_model", "line": 1, "message": "no model for batches"}
+    ending = {"status": "failed", "errors": {"data": [fault]}}
+    with BatchServer() as server:
+        server.endings = [ending]
+        said, (finding,) = batch_check(server, store)
+        assert (said, finding.fatal) == ("the file is refused", True)
+        assert "line 1: invalid_model: no model for batches" in finding.text
+    with BatchServer(faults={1: scripted.answers(404, "not_found")}) as server:
+        said, (finding,) = batch_check(server, store)
+        assert said.startswith("refused")
+        assert finding.fatal
+        assert "set batching: n on the endpoint" in finding.text
+
+
+def test_preflight_looks_again_at_a_batch_that_still_ran(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_probe, "WAIT_S", 0.1)
+    with BatchServer(stages=10**6) as server:
+        said, (finding,) = batch_check(server, store)
+        assert (said, finding.fatal) == ("still running", False)
+        server.stages = 1
+        assert batch_check(server, store) == ("usable", [])
+        assert len(server.batches) == 1
