@@ -111,7 +111,10 @@ def build_page(
         "pdf": {f["name"]: _pdf(f["stem"]) for f in shown},
         "root_style": ROOT_STYLE,
         "sections": sections,
-        "csv": {name: paths[name].read_text(encoding="utf-8") for name in names},
+        "csv": names,
+        "packed_csv": packed.as_text(
+            {name: paths[name].read_text(encoding="utf-8") for name in names}
+        ),
         "methods": methods_of(look, facts, frames["metrics"], simulated),
         "bibtex": BIBTEX,
         "provenance": facts,

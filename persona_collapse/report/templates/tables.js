@@ -26,10 +26,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 
 // Tables download as the CSV files they were made from.
-const files = JSON.parse($("csv").textContent);
+let files = null; // unpacked at the first download
 for (const button of document.querySelectorAll("button[data-csv]")) {
-  button.addEventListener("click", () => {
+  button.addEventListener("click", async () => {
     const name = button.dataset.csv;
+    files ??= await unpacked(JSON.parse($("csv").textContent));
     save(`${name}.csv`, new Blob([files[name]], { type: "text/csv" }));
   });
 }

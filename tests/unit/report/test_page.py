@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections import Counter
@@ -17,6 +18,7 @@ import pytest
 from persona_collapse.common.embedding import embedded
 from persona_collapse.common.errors import UserError
 from persona_collapse.common.notation import PERCENT
+from persona_collapse.report.packed import unpack
 from persona_collapse.report.page import build_page
 from persona_collapse.report.rendering import TEMPLATES, heading
 from persona_collapse.report.sections import SECTIONS
@@ -364,7 +366,7 @@ def test_page_embeds_csv_at_full_precision(tmp_path: Path) -> None:
     source, page = path.read_text(encoding="utf-8"), read(path)
     data = re.search(r'id="csv">(.*?)</script>', source)
     assert data is not None
-    files = json.loads(data[1])
+    files = unpack(base64.b64decode(json.loads(data[1])))
     for button in page.all("button"):
         name = button.get("data-csv")
         if name:
