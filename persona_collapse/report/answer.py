@@ -51,10 +51,13 @@ def _counted(labels: Sequence[str], unit: str) -> str:
     """Return how many of the labels say what, collapse first."""
     counts = {label: labels.count(label) for label in LABELS if label in labels}
     total, collapsed = len(labels), counts.pop(COLLAPSE, 0)
+    everywhere = f"in {'both' if total == 2 else f'all {total}'} {unit}"
     if not counts:
-        return f"Collapse in {'both' if total == 2 else f'all {total}'} {unit}"
-    if list(counts) == [OPEN] and not collapsed:
-        return f"Undetermined in {'both' if total == 2 else f'all {total}'} {unit}"
+        return f"Collapse {everywhere}"
+    if len(counts) == 1 and not collapsed:
+        (label,) = counts
+        said = LABELS[label] if label == OPEN else f"No collapse shown: {_name(label)}"
+        return f"{said} {everywhere}"
     first = f"Collapse in {collapsed} of {total} {unit}"
     if not collapsed:
         first = f"No collapse shown in {total} {unit}"

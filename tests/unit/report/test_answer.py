@@ -39,6 +39,7 @@ def answer(*labels: str, targets: tuple[str, ...] = ("insecure",)) -> str:
             "No collapse shown in 3 models: only S shown in 2; undetermined in 1",
         ),
         (("undetermined",) * 2, "Undetermined in both models"),
+        (("too_small",) * 4, "No collapse shown: too small in all 4 models"),
         (("undetermined", "collapse"), "Collapse in 1 of 2 models; undetermined in 1"),
     ],
 )
