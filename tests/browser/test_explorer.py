@@ -108,6 +108,9 @@ def test_marks_are_the_answers_of_the_parquet_files(
     visit(browser, page, f"#explorer/m0/{who}")
     persona(browser, f"Persona {who} ")
     check_marks(browser, page, "roleplay", who)
+    text = browser.run("return document.querySelector('#explorer-items').textContent")
+    for status in ("refused", "filtered", "unparseable", "error", "missing"):
+        assert (f", 1 {status}" in text) == (who == 3)
     none = browser.run("return document.querySelectorAll('#explorer-items .none').length")
     assert none == (5 if who == 3 else 0)
     assert browser.logs() == []
@@ -228,6 +231,7 @@ def test_another_model_keeps_the_persona(browser: Browser, pages: Pages) -> None
             "#explorer/m0/toxic/1",
             "Model 0 was not asked “toxic”. It was asked roleplay, unconditioned.",
         ),
+        ("#explorer/constructor/1", "There is no model “constructor” in this study."),
         ("#explorer/%E0%A4%A/1", "There is no model “%E0%A4%A” in this study."),
     ],
 )
@@ -442,3 +446,32 @@ def test_a_study_of_the_baseline_alone_has_explorer_and_map_without_a_slider(
         "\nbase\nS 0.80\nR 10.0\nin the plane 83 %"
     )
     assert browser.logs() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 380])
+def test_explorer_map_and_game_have_no_accessibility_violation(
+    browser: Browser, pages: Pages, axe: str, scheme: str, width: int
+) -> None:
+    browser.open(pages(models=2), scheme=scheme, width=width)
+    browser.run("location.hash = '#explorer/m0/3'")
+    settled(browser)
+    browser.run("document.getElementById('game-start').click()")
+    offered = (By.CSS_SELECTOR, ".options button")
+    WebDriverWait(browser.driver, 5).until(lambda driver: driver.find_elements(*offered))
+    browser.run("document.querySelector('.options button').click()")
+    browser.run("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    element(browser, "map-plane").send_keys(Keys.ARROW_RIGHT)
+    element(browser, "explorer-pick").send_keys("persona")
+    browser.run(axe)
+    found = browser.driver.execute_async_script(
+        "const done = arguments[0]; axe.run({include: ['#explorer', '#map', '#game']})"
+        ".then(done, (fault) => done({fault: `${fault}`}));"
+    )
+    assert len(found["passes"]) > 15, found
+    faults = [
+        (fault["id"], [node["html"][:200] for node in fault["nodes"][:3]])
+        for fault in found["violations"]
+    ]
+    assert faults == []
+    assert browser.run("return document.documentElement.scrollWidth") <= width

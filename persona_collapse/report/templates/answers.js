@@ -37,7 +37,7 @@ if ($("explorer-data")) {
     const squares = list.reduce((sum, [rating, weight]) => sum + weight * (rating - mean) ** 2, 0);
     const exact = unit.kind === "shares";
     const sd = exact ? Math.sqrt(squares / n) : n > 1 && unit.step === 1 ? Math.sqrt(squares / (n - 1)) : NaN;
-    return { weights: list, runs, outcomes, n, mean, sd, exact, dots: unit.kind === "dots" };
+    return { weights: list, runs, outcomes, n, mean, sd, exact, dots: unit.kind === "dots", averaged: unit.step !== 1 };
   };
 
   const opened = new Map();
@@ -171,8 +171,10 @@ if ($("explorer-data")) {
   // Numbers of variants beside their marks: [variant, text].
   const values = (rows) =>
     make("p", { className: "values" }, ...rows.map(([name, text]) => make("span", {}, sign(name), " ", text)));
-  const spread = ({ n, mean, sd }) =>
-    n ? `${fixed(mean)}${Number.isFinite(sd) ? ` ± ${fixed(sd)}` : ""}` : "no rating";
+  const spread = ({ n, mean, sd, outcomes }) => {
+    const rated = n ? [`${fixed(mean)}${Number.isFinite(sd) ? ` ± ${fixed(sd)}` : ""}`] : [];
+    return [...rated, ...Object.entries(outcomes).map(([outcome, count]) => `${count} ${outcome}`)].join(", ");
+  };
   const address = (model, probe, persona) =>
     `#explorer/${[model, ...(probe === data.home ? [persona] : persona === null ? [probe] : [probe, persona])]
       .map(encodeURIComponent)

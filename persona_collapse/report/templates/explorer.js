@@ -7,7 +7,7 @@ const state = { model: null, probe: null, persona: null, run: null };
 const labels = Object.fromEntries(data.models.map(({ key, label }) => [key, label]));
 const has = (model, probe) => data.units.some((unit) => unit.model === model && unit.probe === probe);
 const mean = (list) => list.reduce((sum, value) => sum + value, 0) / list.length;
-const named = (probe, persona) =>
+const titled = (probe, persona) =>
   persona === null ? `${probe}: without a persona` : `${persona}. ${probes[probe].personas[persona]}`;
 const short = (text) => (text.length > 60 ? `${text.slice(0, 59)}…` : text);
 
@@ -124,6 +124,7 @@ const note = (rows, probe, withNone) => {
   if (kinds.some(({ exact }) => exact)) {
     sentences.push("Bars: probabilities of the ratings, from log-probabilities at the study's temperature.");
   } else if (kinds.some(({ dots }) => !dots)) sentences.push("Bars: shares of the answers, too many to draw one by one.");
+  if (kinds.some(({ averaged }) => averaged)) sentences.push("Each mark is the mean of several answers.");
   if (withNone) sentences.push("Crosses: answers without a rating; point at one to see why.");
   const wordings = Object.entries(probes[probe].sections).map(([name, text]) =>
     make("div", {}, make("p", {}, name), make("pre", { tabIndex: 0 }, text)),
@@ -180,13 +181,13 @@ const read = () => {
   });
   if (place !== "explorer" || !parts.length) return null;
   const [model, ...rest] = parts;
-  if (!(model in labels)) {
+  if (!Object.hasOwn(labels, model)) {
     return { fault: `There is no model “${model}” in this study. Its models are ${Object.keys(labels).join(", ")}.` };
   }
   if (!rest.length) return { model };
   const offered = data.probes.filter(({ name }) => has(model, name));
-  const probe = rest.length > 1 || rest[0] in probes ? rest[0] : data.home;
-  const who = rest.length > 1 ? rest[1] : rest[0] in probes ? undefined : rest[0];
+  const named = rest.length > 1 || Object.hasOwn(probes, rest[0]);
+  const [probe, who] = named ? rest : [data.home, rest[0]];
   if (!has(model, probe)) {
     return { fault: `${labels[model]} was not asked “${probe}”. It was asked ${offered.map(({ name }) => name).join(", ")}.` };
   }
@@ -238,12 +239,12 @@ const activate = (place) => {
 };
 const search = () => {
   const words = pick.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = ({ probe, persona }) => named(probe, persona).toLowerCase();
+  const text = ({ probe, persona }) => titled(probe, persona).toLowerCase();
   const number = ({ persona }) => words.length === 1 && `${persona}` === words[0];
   const found = choices().filter((choice) => words.every((word) => text(choice).includes(word)));
   found.sort((a, b) => number(b) - number(a));
   const options = found.slice(0, MOST_FOUND).map((choice, place) => {
-    const option = make("li", { id: `explorer-found-${place}`, role: "option" }, named(choice.probe, choice.persona));
+    const option = make("li", { id: `explorer-found-${place}`, role: "option" }, titled(choice.probe, choice.persona));
     option.setAttribute("aria-selected", "false");
     option.addEventListener("mousedown", (event) => event.preventDefault());
     option.addEventListener("click", () => {
