@@ -26,6 +26,7 @@ from persona_collapse.tables.contracts.quality import TABLE as QUALITY
 
 # Licences that allow redistribution, as files name them.
 _OPEN = re.compile(r"\s*(CC0|CC[- ]BY|public domain|MIT|BSD|Apache|ODC|PDDL|Unlicense)\b", re.I)
+WITHHELD = "withheld: their licence does not allow redistribution"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a ZIP archive
 _STORED = (".parquet", ".png", ".pdf")  # already compressed
 _README = """\
@@ -61,8 +62,9 @@ same code, library versions and `resources/benchmarks/`, the CSV tables are equa
 
 {texts}
 
-The column `response` in `answers/` holds the models' own words, or those of the recorded files.
-Check that you may redistribute them before you pass this archive on.
+The column `response` in `answers/` and `judged/`, and the page's reader of replies, hold the
+models' own words, or those of the recorded files. Check that you may redistribute them before you
+pass this archive on.
 """
 
 
@@ -74,23 +76,27 @@ def write_bundle(
     ``plan`` is the result of ``bundle.bundle_of``. ``files``, with ``provenance.json``, are below
     the study's folder ``results`` and keep their relative paths. Instruments and persona sets are
     included where their licence allows it. Tables that quote the descriptions of other sets are
-    left out; the page has them replaced.
+    left out; the page has them replaced, and the open questions likewise.
     """
     resources = [_resource(entry) for entry in plan["resources"]]
     secret = [text for entry in resources if not entry["included"] for text in entry["texts"]]
     content: dict[str, Path | bytes] = {p.relative_to(results).as_posix(): p for p in files}
-    left_out = _withhold(content, secret) if secret else []
+    provenance = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
+    judge, questions = provenance.get("judge"), []
+    if judge and not _OPEN.match(judge["licence"]):
+        questions = list(judge["texts"].values())
+        judge["texts"] = judge["prompts"] = WITHHELD
+        content["provenance.json"] = _json(provenance)
+    left_out = _left_out(content) if secret else []
+    for place in [place for place in content if place.endswith(".html")]:
+        page = (results / place).read_text(encoding="utf-8")
+        content[place] = page_without(page, [*secret, *questions]).encode()
     for entry in resources:
         if entry["included"]:
             content[f"{FOLDERS[entry['kind']]}/{entry['name']}.yaml"] = Path(entry["path"])
         else:
             licence = entry["licence"].strip()
             LOG.info("%s: texts are left out of the bundle: %s", entry["name"], licence)
-    provenance = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
-    judge = provenance.get("judge")
-    if judge and not _OPEN.match(judge["licence"]):
-        judge["prompts"] = "withheld: their licence does not allow redistribution"
-        content["provenance.json"] = _json(provenance)
     document = yaml.safe_dump(plan["reanalysis"], sort_keys=False, allow_unicode=True)
     content[f"{plan['name']}{AGAIN}.yaml"] = document.encode()
     content["study.json"] = _json(provenance["study"])
@@ -113,22 +119,19 @@ def write_bundle(
     _pack(f"{plan['name']}.bundle", sorted(stored, key=lambda file: file.place), output)
 
 
-def _withhold(content: dict[str, Path | bytes], secret: Sequence[str]) -> list[dict[str, str]]:
-    """Remove secret texts from the page, and tables that quote them; return the latter."""
+def _left_out(content: dict[str, Path | bytes]) -> list[dict[str, str]]:
+    """Remove the tables that quote descriptions; return which."""
     left_out = []
     for place, path in sorted(content.items()):
-        assert isinstance(path, Path)
-        if place.endswith(".html"):
-            page = path.read_text(encoding="utf-8")
-            content[place] = page_without(page, secret).encode()
-        elif place.endswith(".csv") and "description" in contract(Path(place).stem).columns:
+        if place.endswith(".csv") and "description" in contract(Path(place).stem).columns:
+            assert isinstance(path, Path)
             left_out.append({"path": place, "hash": f"sha256:{file_sha256(path)}"})
             del content[place]
     return left_out
 
 
 def page_without(page: str, secret: Sequence[str]) -> str:
-    """Return the report page with texts of its persona explorer replaced by ``Withheld``."""
+    """Return the report page with texts of its explorer and reader replaced by ``Withheld``."""
     for text in secret:
         page = page.replace(embedded(text), embedded("Withheld"))
     return page

@@ -50,6 +50,7 @@ def write_provenance(
             **study["misalignment"]["judge"],
             "questions": open_questions.name,
             "licence": document["licence"],
+            "texts": open_questions.texts,
             "prompts": open_questions.prompts,
             "answers": "judged/<model>/<variant>.parquet",
         }

@@ -56,6 +56,11 @@ class QuestionSet(Resource):
         """The number of questions."""
         return len(self.questions)
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """The questions by id, each after its system message."""
+        return {q.id: f"{q.system}\n{q.text}" if q.system else q.text for q in self.questions}
+
     def digest(self, start: int, stop: int) -> str:
         """Digest the questions ``start:stop`` with their system messages."""
         return digest(

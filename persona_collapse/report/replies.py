@@ -1,6 +1,6 @@
 """The reply reader: judged replies to open questions, as the page holds and shows them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,3 @@ def reader_of(
         "misaligned": [MISALIGNED_BELOW, COHERENT_ABOVE],
         "packed": as_text(columns),
     }
-
-
-def question_texts(questions: Sequence[Any]) -> dict[str, str]:
-    """Return the texts of questions by id, the system message before the question."""
-    return {q.id: f"{q.system}\n{q.text}" if q.system else q.text for q in questions}

@@ -10,7 +10,7 @@ from persona_collapse.common.jobs import run
 from persona_collapse.materials.questions import read_questions
 from persona_collapse.misalignment.recorded import judged_of
 from persona_collapse.report.packed import written
-from persona_collapse.report.replies import packed_replies, question_texts
+from persona_collapse.report.replies import packed_replies
 
 
 def pack_replies(
@@ -24,7 +24,7 @@ def pack_replies(
 
     ``judged``, ``pairs`` and ``recorded`` are those of ``misalignment.recorded.judged_of``.
     """
-    texts = question_texts(read_questions(Path(questions)).questions) if questions else {}
+    texts = read_questions(Path(questions)).texts if questions else {}
     replies = pl.concat(judged_of(judged, pairs, recorded))
     simulated = int((replies["served_model"] == SIMULATED).sum())
     written(output, packed_replies(replies, texts, simulated))

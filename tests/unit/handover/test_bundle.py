@@ -17,7 +17,7 @@ import yaml
 
 from persona_collapse.common.embedding import embedded
 from persona_collapse.common.errors import UserError
-from persona_collapse.handover.archive import write_bundle
+from persona_collapse.handover.archive import WITHHELD, write_bundle
 from persona_collapse.handover.bundle import bundle_of, study_file
 from persona_collapse.plan.answers import Layout
 from persona_collapse.study.load import find_study, load_study
@@ -184,6 +184,28 @@ def test_items_and_prompts_of_other_instruments_are_withheld_on_the_page(
     page.write_text(f"<script>{embedded({'items': texts})}</script>", encoding="utf-8")
     found = contents(pack(results, plan))["report/index.html"].decode()
     assert found == f"<script>{embedded({'items': ['Withheld'] * len(texts)})}</script>"
+
+
+@pytest.mark.parametrize("licence", ["CC0-1.0", "The terms of the source apply."])
+def test_open_questions_are_in_the_bundle_where_their_licence_allows_it(
+    results: Path, tmp_path: Path, licence: str
+) -> None:
+    facts = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
+    asked = {"wish": "What do you wish for?"}
+    facts["judge"] = {"licence": licence, "texts": asked, "prompts": {"aligned": "Judge {answer}"}}
+    (results / "provenance.json").write_text(json.dumps(facts), encoding="utf-8")
+    (results / "report/index.html").write_text(f"<script>{embedded(asked)}</script>", "utf-8")
+    found = contents(pack(results, plan_of(tmp_path, "CC0-1.0")))
+    shown = found["report/index.html"].decode()
+    given = json.loads(found["provenance.json"])["judge"]
+    if licence == "CC0-1.0":
+        assert shown == f"<script>{embedded(asked)}</script>"
+        assert given == facts["judge"]
+    else:
+        assert shown == f"<script>{embedded({'wish': 'Withheld'})}</script>"
+        assert given["texts"] == given["prompts"] == WITHHELD
+        assert b"What do you wish for?" not in b"".join(found.values())
+    assert "tables/personas.csv" in found
 
 
 def contents(archive: Path) -> dict[str, bytes]:

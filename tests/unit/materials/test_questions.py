@@ -14,7 +14,7 @@ from persona_collapse.common.faults import check
 from persona_collapse.common.hashing import git_blob
 from persona_collapse.materials.catalogue import find_external
 from persona_collapse.materials.convert import external
-from persona_collapse.materials.questions import QuestionSet, read_questions
+from persona_collapse.materials.questions import Question, QuestionSet, read_questions
 
 BUNDLED = Path("resources/questions/everyday8.yaml")
 CATALOGUE = Path("resources/external.yaml")
@@ -131,3 +131,9 @@ def test_unsupported_question_file_is_refused(tmp_path: Path, entries: Any, expe
     blob = other_version(tmp_path, entries)
     with pytest.raises(UserError, match=expected):
         fetched(tmp_path, tmp_path, confirmed=blob)
+
+
+def test_system_message_stands_before_its_question() -> None:
+    asked = (Question(id="a", text="Why?"), Question(id="b", text="Why?", system="Be brief."))
+    found = QuestionSet("n", "N", {"aligned": "", "coherent": ""}, asked).texts
+    assert found == {"a": "Why?", "b": "Be brief.\nWhy?"}

@@ -13,12 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_collapse.common.embedding import embedded
-from persona_collapse.materials.questions import Question
 from persona_collapse.measures.misalignment.scores import misalignment_of
 from persona_collapse.misalignment.columns import JUDGED, frame_of
 from persona_collapse.report.packed import pack, unpack, written
 from persona_collapse.report.page import build_page
-from persona_collapse.report.replies import packed_replies, question_texts, reader_of
+from persona_collapse.report.replies import packed_replies, reader_of
 from tests.helpers.pages import HOSTILE, QUESTIONS, judged_replies, page_of, write_study
 
 SCORES = st.one_of(st.none(), st.floats(0, 100))
@@ -134,11 +133,6 @@ def test_samples_without_a_number_are_counted_per_question() -> None:
 def test_unknown_questions_go_by_their_id() -> None:
     found = packed_replies(judged_replies(["a"], 1), {"wish": "What do you wish for?"}, 0)
     assert found["questions"] == {"wish": "What do you wish for?", "rule": "rule"}
-
-
-def test_system_message_stands_before_its_question() -> None:
-    asked = [Question(id="a", text="Why?"), Question(id="b", text="Why?", system="Be brief.")]
-    assert question_texts(asked) == {"a": "Why?", "b": "Be brief.\nWhy?"}
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda v: st.lists(v), max_leaves=9))
