@@ -165,11 +165,11 @@ def _less_aligned(known: Mapping[tuple[str, str], Row], look: Look) -> str:
     if not pairs:
         return ""
     parts = []
-    for measure in ("alignment", "coherence"):
+    for measure, than in (("alignment", f" than under {look.baseline}"), ("coherence", "")):
         flags = [_below(known[pair], known[pair[0], look.baseline], measure) for pair in pairs]
-        lower, not_shown = f"{measure} is lower", f"{measure} is not shown to be lower"
+        lower, not_shown = f"{measure} is lower{than}", f"{measure} is not shown to be lower{than}"
         parts.append(where(lower, not_shown, flags, noun_of(pairs)))
-    return sentence(f"against {look.baseline}, under {name} {parts[0]}", parts[1])
+    return sentence(f"under {name}, {parts[0]}", parts[1])
 
 
 def _below(first: Row, second: Row, measure: str) -> bool:
