@@ -25,7 +25,7 @@ from persona_collapse.figures.style import FAINT, INK, Paint, titled
 
 _STRIP, _TICKS = 0.32, 0.18  # heights in inches: the strip's, and of the numbers below a frame
 _NAME, _SQUARE = 1.3, 0.84  # inches that names may take; a square's side where there are many
-_MANY = 3000  # points from which vector files would grow large: then they are drawn as pixels
+_MANY = 1500  # points from which vector files would grow large: then they are drawn as pixels
 _PERSONA = Paint(FAINT, "", "-", "|", 0.8)
 _MIDDLE = Paint(INK, "", "-", "o", 2.2)
 _POOLED = Paint(INK, "", "-", "D", 0.9)

@@ -87,7 +87,7 @@ def test_points_are_drawn_when_fidelity_is_undefined() -> None:
 
 
 def test_points_are_rasterized_only_when_there_are_many(tmp_path: Path) -> None:
-    for models, pixels in ((1, False), (4, True)):
+    for models, pixels in ((1, False), (2, True)):
         tables = personas_of(models, 3, 5, 100), fidelity_of(models, 3, 100)
         figure = persona_fidelity(*tables, diagnostics_of(models, 3), look_of(models, 3))
         save(figure, tmp_path / f"{models}")
