@@ -11,6 +11,7 @@ from pathlib import Path
 from persona_collapse.asking.breaker import STORE, Breaker
 from persona_collapse.asking.keys import find_key
 from persona_collapse.asking.prices import Price, find_price
+from persona_collapse.asking.progress import Progress
 from persona_collapse.asking.replays import without_replays
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask, Job
@@ -96,7 +97,8 @@ def complete(
     import_rescued(Path(settings.rescued), folder)
     attempts = stored(cells, settings)
     order = first = pending(attempts)
-    leases, done = Leases(folder, first.label), set[str]()
+    progress = Progress(first.label, 0, folder=settings.stops, missing=first.replies)
+    leases, done = Leases(folder, first.label, progress.say), set[str]()
     while waiting := order.cells.keys() - done:
         lease = claimed(leases, waiting, order.repetitions, settings)
         with lease, suppress(LeaseLostError):
@@ -136,7 +138,6 @@ def ask(order: Order, settings: Settings, lease: Lease, missing_in_all: int) -> 
     from persona_collapse.asking.client import Client
     from persona_collapse.asking.engine import Engine, StoppedError
     from persona_collapse.asking.listing import missing
-    from persona_collapse.asking.progress import Progress
 
     if is_placeholder(settings.model):
         raise UserError(

@@ -261,7 +261,8 @@ class Filling:
         for one in running:
             cells |= _cells_of(one.submission)
             numbers |= {n for line in one.submission.lines for n in line.ask.repetitions}
-        leases = Leases(stream_folder(self.store, self.settings.stream), self.label)
+        folder = stream_folder(self.store, self.settings.stream)
+        leases = Leases(folder, self.label, self._progress.say)
         names = names_of(self.store, self.settings.stream)
         with leases.claim(cells, sorted(numbers), resumed=names) as lease:
             self._lease = lease

@@ -111,7 +111,7 @@ class _Seen:
 class Leases:
     """The claims of one stream, as one process sees them; ``task`` is what it is about to ask.
 
-    ``clock`` measures how long claims of others stay as they are, ``steady`` the validity of own
+    ``say`` is told once for whom a claim waits; without it the log is. ``clock`` measures how long claims of others stay as they are, ``steady`` the validity of own
     ones; both in seconds.
     """
 
@@ -119,10 +119,12 @@ class Leases:
         self,
         folder: Path,
         task: str,
+        say: Callable[[str], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
         steady: Callable[[], float] = steady_time,
     ) -> None:
         self.folder, self.task = folder, task
+        self.say = say or (lambda text: LOG.info("%s: %s", task, text))
         self.clock, self.steady = clock, steady
         self._seen: dict[str, _Seen] = {}
         self._claimed = False
@@ -147,7 +149,7 @@ class Leases:
                 free = {cell for cell, prefix in prefixes.items() if prefix not in taken}
                 if not free or any(seen.claim is None for seen in holders):
                     if not told:
-                        LOG.info("%s: %s", self.task, _waiting(holders))
+                        self.say(_waiting(holders))
                     told = True
                     self._wait()
                     continue

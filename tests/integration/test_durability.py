@@ -190,6 +190,37 @@ def test_processes_that_lack_the_same_answers_pay_once(tmp_path: Path) -> None:
     assert not list(store.rglob("*.lease"))
 
 
+@pytest.mark.slow
+def test_process_that_was_paused_pays_only_what_was_in_flight(tmp_path: Path) -> None:
+    """Another one takes its cells over; when it goes on, it reads what was stored meanwhile."""
+    task = {"personas": 10, "items": 10, "repetitions": 3}
+    brief = {"RENEW_S": 0.2, "VALID_S": 1.5, "EXPIRY_S": 3.0}
+    store, in_flight = tmp_path / "store", 16
+
+    def begin(name: str) -> subprocess.Popen[bytes]:
+        given = order(server, store, tmp_path / f"{name}.parquet", **task)
+        command = [sys.executable, driver.__file__, json.dumps({**given, "leases": brief})]
+        environment = {**os.environ, "SCRIPTED_KEY": KEY}
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+
+    with ScriptedServer(latency=0.3) as server:
+        paused = begin("paused")
+        while server.count < 2 * in_flight:
+            time.sleep(0.01)
+        paused.send_signal(signal.SIGSTOP)
+        other = begin("other")
+        _, said = other.communicate(timeout=60)
+        assert other.returncode == 0
+        assert b"another run asks for the same answers: process " in said
+        paid = server.count
+        assert 100 <= paid <= 100 + in_flight
+        paused.send_signal(signal.SIGCONT)
+        assert paused.wait(60) == 0
+        assert server.count <= 100 + in_flight
+    frames = [pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("paused", "other")]
+    assert_frame_equal(frames[0].drop(WHEN), frames[1].drop(WHEN))
+
+
 class FullDisk:
     """Stands for ``os.write``: takes so many bytes, then says that the disk is full."""
 
