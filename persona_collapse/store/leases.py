@@ -111,8 +111,8 @@ class _Seen:
 class Leases:
     """The claims of one stream, as one process sees them; ``task`` is what it is about to ask.
 
-    ``say`` is told once for whom a claim waits; without it the log is. ``clock`` measures how long claims of others stay as they are, ``steady`` the validity of own
-    ones; both in seconds.
+    ``say`` is told once for whom a claim waits; without it the log is. ``clock`` measures how long
+    claims of others stay as they are, ``steady`` the validity of own ones; both in seconds.
     """
 
     def __init__(
