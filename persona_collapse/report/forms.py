@@ -92,7 +92,7 @@ def _plain(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     columns = [
         *(Column(look.worded(heading_of(table.name, n)), n, "name") for n in names),
         *(
-            Column(heading_of(table.name, n), n, _kind(n, frame), signed=_is_change(n),
+            Column(heading_of(table.name, n), n, _kind(n, frame), signed=_is_change(table.name, n),
                    marks=FEW_MARK if n in OF_S else {})
             for n in numbers
             if n not in ends and n.removesuffix("_lo").removesuffix("_hi") not in ranges
@@ -102,11 +102,12 @@ def _plain(table: Table, frame: pl.DataFrame, look: Look) -> list[PrintedTable]:
     return [_single(table, row_by_row(frame, look, columns))]
 
 
-def _is_change(name: str) -> bool:
+def _is_change(table: str, name: str) -> bool:
     """Return whether a column is a change, whose plus sign is written."""
     return (
         "change" in name
-        or name in ("percent", "shift", "log_ratio")
+        or name in ("percent", "level_shift", "log_ratio")
+        or (table, name) == ("leave_one_out", "shift")
         or bool(re.fullmatch("[SR](_normal)?_(target|direct|control|percent)", name))
     )
 

@@ -103,9 +103,25 @@ HEADINGS = {
     "y_share": "Variance of the second",
 }
 
+# Values that are names of the code, as they are printed.
+VALUES = {
+    "sigma_bar": "σ̄",
+    "domain_cv": "CV over domains",
+    "domain_spread": "spread over domains",
+}
+# Columns whose other values are printed with spaces: nearest_mean is nearest mean.
+CODED = ("classifier", "definition", "failures", "measure", "personas")
+
 
 def heading_of(table: str, column: str) -> str:
     """Return the heading of a column: that of its table, of all tables, or its name in words."""
     named = HEADINGS.get(f"{table}.{column}") or HEADINGS.get(column)
     words = column.replace("_", " ")
     return named or words[:1].upper() + words[1:]
+
+
+def value_of(column: str, value: str) -> str:
+    """Return a value of a column in words, where it is a name of the code."""
+    if column in CODED:
+        value = value.replace("_", " ")
+    return VALUES.get(value, value) if column in ("metric", "quantity") else value

@@ -16,11 +16,10 @@ from persona_collapse.common.notation import (
     write_p,
 )
 from persona_collapse.figures.look import Look
+from persona_collapse.report.headings import value_of
 from persona_collapse.report.sections import LABELS
 
 Row = dict[str, Any]  # of a CSV table, by column
-# Columns whose values are names of the code: nearest_mean is printed as nearest mean.
-CODED = ("classifier", "definition", "failures", "measure", "personas", "quantity")
 OVERALL, MEAN = "overall", "mean"
 SIMULATED = "Simulated respondents: no model was asked."
 MIXED = "Variants of a model were served by different backends."
@@ -100,8 +99,9 @@ def _label(column: str, value: Any, look: Look) -> str:
         labels = LABELS
     elif column == "contrast":
         labels = {f"{a}-{b}": f"{a} − {b}" for a in look.variants for b in look.variants}
-    words = str(value or "")
-    return labels.get(value, words.replace("_", " ") if column in CODED else words)
+    name = labels.get(value, value or "")
+    words = value_of(column, name)
+    return name if words == name else look.worded(words)
 
 
 MODEL, VARIANT = Column("Model", "model", "name"), Column("Variant", "variant", "name")
@@ -204,7 +204,10 @@ def _write_column(column: Column, cells: Sequence[Cell]) -> list[PrintedCell]:
         return [PrintedCell(write_p(cell.value), sort=cell.value) for cell in cells]
     if column.kind == "own":
         return [
-            PrintedCell(write(cell.value, decimals_for([cell.value], [])), sort=cell.value)
+            PrintedCell(
+                write(cell.value, decimals_for([cell.value], []), signed=column.signed) + cell.mark,
+                sort=cell.value,
+            )
             for cell in cells
         ]
     decimals = column.decimals

@@ -6,7 +6,7 @@ import pytest
 
 from persona_collapse.report.forms import FORMS
 from persona_collapse.report.glossary import TERMS, explained, terms_in
-from persona_collapse.report.headings import HEADINGS, heading_of
+from persona_collapse.report.headings import HEADINGS, heading_of, value_of
 from persona_collapse.tables.index import all_tables
 
 
@@ -45,3 +45,10 @@ def test_every_column_printed_without_a_form_has_a_heading() -> None:
 def test_a_column_of_a_table_of_ones_own_is_named_in_words() -> None:
     assert heading_of("mine", "mean_of_two") == "Mean of two"
     assert heading_of("toxic", "value") == "Distance"
+
+
+def test_names_of_the_code_are_printed_in_words_and_names_of_the_study_as_they_are() -> None:
+    assert value_of("metric", "sigma_bar") == "σ̄"
+    assert value_of("classifier", "nearest_mean") == "nearest mean"
+    assert value_of("quantity", "insecure_v2-base") == "insecure_v2-base"
+    assert value_of("variant", "sigma_bar") == "sigma_bar"
