@@ -25,6 +25,7 @@ HOUSEKEEPING = (
     *("Singularity containers: ignored", "Job stats"),
 )
 NOTHING = "Nothing to be done"
+AGAIN = "Trying to restart job"
 ABOUT_JOBS = ("At least one job did not complete", "Exiting because a job execution failed")
 STATUS = re.compile(r"returned non-zero exit status (\d+)|died with <Signals\.(\w+)")
 
@@ -112,6 +113,8 @@ class RunHandler(logging.Handler):
             show.error(text)
         elif record.levelno == logging.WARNING:
             show.warn(text)
+        elif text.startswith(AGAIN):
+            show.retry()
 
     def close(self) -> None:
         """Show the end of the run, and let standard error be what it was."""

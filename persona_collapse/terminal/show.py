@@ -10,6 +10,7 @@ import psutil  # type: ignore[import-untyped]
 
 from persona_collapse.asking.breaker import halt
 from persona_collapse.asking.progress import clock, counts
+from persona_collapse.common.errors import UserError
 from persona_collapse.terminal.about import About
 from persona_collapse.terminal.faults import JobFault, summary
 from persona_collapse.terminal.screen import Screen, bar, ended, facts
@@ -44,7 +45,7 @@ class Show:
         self.quiet, self.silent = quiet, silent
         self.nothing = self.begun = False
         self.tally = Tally(())
-        self._commands = self._failed = False
+        self._commands = self._error = False
         self._reasons: set[str] = set()  # of failed jobs, those shown
         self._said: set[str] = set()  # other errors, and warnings
         self._interrupts = 0
@@ -77,7 +78,7 @@ class Show:
         """Show an error that is no job's, once."""
         if self._interrupts:
             return
-        self._failed = True
+        self._error = True
         self._once(text, "red")
 
     def start(self, number: int) -> None:
@@ -96,7 +97,6 @@ class Show:
     def fail(self, job: Job, fault: JobFault) -> None:
         """Show why a job has failed; of like faults the first alone."""
         self.tally.fail(job.number)
-        self._failed = True
         if self._interrupts:
             return
         if fault.reason in self._reasons:
@@ -108,6 +108,11 @@ class Show:
         self.screen.say(f"Error in {job.name}:", "bold red")
         self.screen.say(f"  {fault.message}")
         self.screen.say(f"  Log: {fault.log}", "dim")
+
+    def retry(self) -> None:
+        """Say that the job that failed last is tried again."""
+        if not self._interrupts and not self.quiet:
+            self.screen.say("  It is tried again.", "dim")
 
     def interrupt(self, pass_on: bool) -> int:
         """Show what a signal does and ask jobs to stop; return how many signals came.
@@ -152,7 +157,7 @@ class Show:
         self.screen.close()
         if self._interrupts:
             self._end_stopped()
-        elif self._failed:
+        elif self._error or self.tally.failed:
             self._end_failed()
         elif (self.begun or self.nothing) and not self._commands and not self.silent:
             self._end_well()
@@ -182,7 +187,11 @@ class Show:
         self.screen.say(f"Full log: {self.about.log}", "dim")
 
     def _end_well(self) -> None:
-        verdicts = self.about.verdicts()
+        try:
+            verdicts = self.about.verdicts()
+        except UserError as fault:  # tables of another version
+            self.screen.say(str(fault), "red")
+            verdicts = []
         if self.nothing:
             if verdicts:
                 self._title()

@@ -117,6 +117,63 @@ def test_other_ways_to_call_snakemake_show_what_it_says(
     assert "study quick   1 model" not in said
 
 
+PLUGIN = """
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+
+
+class LogHandler(LogHandlerBase):
+    def __post_init__(self):
+        self.has_stream = True
+
+    def emit(self, record):
+        print("PLUGIN", record.getMessage())
+
+    writes_to_stream, writes_to_file = True, False
+    has_filter, has_formatter, needs_rulegraph = True, True, False
+"""
+
+
+def test_logger_of_the_user_takes_the_terminal(
+    quick: tuple[Project, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, _ = quick
+    package = tmp_path / "snakemake_logger_plugin_own"
+    package.mkdir()
+    (package / "__init__.py").write_text(PLUGIN, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    said = project.run("--logger", "own", "--force", "all_tables", *QUICK)
+    assert "PLUGIN Finished jobid" in said
+    assert "study quick   1 model" not in said
+
+
+MODULE = """
+module study:
+    snakefile: "Snakefile"
+
+use rule * from study
+
+rule everything:
+    input: rules.all.input
+    default_target: True
+"""
+
+
+def test_workflow_that_uses_this_one_as_a_module_keeps_its_terminal(
+    quick: tuple[Project, str],
+) -> None:
+    project, _ = quick
+    (project.root / "own.smk").write_text(MODULE, encoding="utf-8")
+    said = project.run("-s", "own.smk", "--force", "all_tables", *QUICK)
+    assert "Finished jobid: 0 (Rule: all_tables)" in said
+    assert "study quick   1 model" not in said
+
+
+def test_other_snakefile_of_the_project_shows_the_same(quick: tuple[Project, str]) -> None:
+    project, before = quick
+    said = project.run("-s", "workflow/Snakefile", *QUICK)
+    assert next(line for line in said.splitlines() if "GPT-4o" in line) in before
+
+
 def test_quiet_run_shows_the_verdict_and_a_silent_one_nothing(
     quick: tuple[Project, str],
 ) -> None:

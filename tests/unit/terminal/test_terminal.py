@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from persona_collapse.asking.breaker import HALT
 from persona_collapse.asking.progress import Failures, Progress, counts, note_failures
+from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.tables import contract, write
 from persona_collapse.terminal.ending import SIMULATED, verdict_lines
@@ -202,6 +203,28 @@ def test_job_that_ends_without_a_users_error_is_explained(
     workflow.start()
     workflow.fails(3, path, status, **of)
     assert f"  {shown}" in workflow.end()
+
+
+def test_job_that_succeeds_when_tried_again_is_no_failure(workflow: Workflow) -> None:
+    workflow.start()
+    workflow.fails(3)
+    workflow.say("Trying to restart job 3.")
+    for number in (1, 2, 3):
+        workflow.job(number)
+        workflow.done(number)
+    said = workflow.end()
+    assert "  It is tried again." in said
+    assert said[-1].startswith("Done   (")
+
+
+def test_table_of_another_version_is_named_at_the_end(workflow: Workflow) -> None:
+    def refuse() -> list[str]:
+        raise UserError("verdict.csv: column 'S_target' is missing")
+
+    workflow.run.verdicts = refuse  # type: ignore[method-assign]
+    workflow.start()
+    workflow.done(1, 2, 3)
+    assert "verdict.csv: column 'S_target' is missing" in workflow.end()
 
 
 def test_warnings_of_a_job_and_of_the_workflow_are_shown_once(
