@@ -125,24 +125,35 @@ def note_failures(folder: str | None, found: Failures) -> None:
 
 
 def counts(folder: Path) -> list[Count]:
-    """Return the count of every job that has written one."""
-    return list(_read(folder, COUNT, Count))
+    """Return the count of every job that has written one and has not ended."""
+    return list(_read(folder, f"{COUNT}-*.json", Count))
+
+
+def taken(folder: Path, label: str) -> Count | None:
+    """Return the count of a job that has ended, and remove it; None where it has written none."""
+    found = list(_read(folder, _name(COUNT, label), Count))
+    with suppress(OSError):
+        (folder / _name(COUNT, label)).unlink(missing_ok=True)
+    return found[0] if found else None
 
 
 def failures(folder: Path) -> list[Failures]:
     """Return what every job could not get, by label."""
-    return sorted(_read(folder, FAILED, Failures), key=lambda found: found.label)
+    return sorted(_read(folder, f"{FAILED}-*.json", Failures), key=lambda found: found.label)
 
 
 def _write(folder: str | None, kind: str, label: str, note: Count | Failures) -> None:
     if folder:
-        path = Path(folder) / f"{kind}-{digest(label)[:16]}.json"
         with suppress(OSError):
-            write_atomically(path, json.dumps(asdict(note)).encode())
+            write_atomically(Path(folder) / _name(kind, label), json.dumps(asdict(note)).encode())
 
 
-def _read(folder: Path, kind: str, form: Callable[..., Note]) -> Iterator[Note]:
-    for path in folder.glob(f"{kind}-*.json"):
+def _name(kind: str, label: str) -> str:
+    return f"{kind}-{digest(label)[:16]}.json"
+
+
+def _read(folder: Path, pattern: str, form: Callable[..., Note]) -> Iterator[Note]:
+    for path in folder.glob(pattern):
         with suppress(OSError, ValueError, TypeError):  # another version's, or half gone
             yield form(**json.loads(path.read_bytes()))
 

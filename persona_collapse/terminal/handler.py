@@ -59,6 +59,12 @@ class RunHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show what a user needs of a record, and log all of it."""
+        try:
+            self._emit(record)
+        except Exception:  # a fault of what is shown stops no run
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
         event = _event(record)
         text = record.getMessage() if record.msg else ""
         show = self.show

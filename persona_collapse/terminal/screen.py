@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TextIO
 
 from rich.console import Console
@@ -46,7 +47,7 @@ class Screen:
 
     def say(self, text: str, style: str = "") -> None:
         """Write a line, above the block; its end wraps as the terminal does."""
-        with self._lock:
+        with self._lock, suppress(OSError):  # a terminal that is gone stops no run
             shown = Text(plain_text(text), style=style)
             self._console.print(shown, soft_wrap=True)
 
@@ -54,7 +55,7 @@ class Screen:
         """Replace the block, on a terminal that can."""
         if not self.live:
             return
-        with self._lock:
+        with self._lock, suppress(OSError):
             for line in lines:
                 line.truncate(max(self.width - 1, 1))
             block = Text("\n").join(lines)
@@ -82,7 +83,7 @@ class Screen:
 
     def close(self) -> None:
         """Leave the block as it is; what follows is below it."""
-        with self._lock:
+        with self._lock, suppress(OSError):
             if self._block is not None:
                 self._block.stop()
                 self._block = None

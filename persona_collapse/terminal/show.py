@@ -9,7 +9,7 @@ from contextlib import suppress
 import psutil  # type: ignore[import-untyped]
 
 from persona_collapse.asking.breaker import halt
-from persona_collapse.asking.progress import clock, counts
+from persona_collapse.asking.progress import clock, counts, taken
 from persona_collapse.common.errors import UserError
 from persona_collapse.terminal.about import About
 from persona_collapse.terminal.faults import JobFault, summary
@@ -17,7 +17,7 @@ from persona_collapse.terminal.screen import Screen, bar, ended, facts
 from persona_collapse.terminal.tally import ASKING, Tally
 from persona_collapse.terminal.work import Job
 
-LOOK_S = 1.0  # between two looks at how far the jobs are
+LOOK_S = 0.5  # between two looks at how far the jobs are
 SPENT_S = 5.0  # and at what the study has spent
 PASS_ON_S = 3.0  # after which a job that goes on has got no signal
 SAID_S = 30.0  # how long a message of a job is shown
@@ -87,6 +87,7 @@ class Show:
 
     def finish(self, number: int) -> None:
         """Note that a job has ended well; show its stage where that has ended with it."""
+        self._keep(number)
         job = self.tally.finish(number)
         if job is None or self.screen.live or self.quiet or self._commands:
             return
@@ -96,6 +97,7 @@ class Show:
 
     def fail(self, job: Job, fault: JobFault) -> None:
         """Show why a job has failed; of like faults the first alone."""
+        self._keep(job.number)
         self.tally.fail(job.number)
         if self._interrupts:
             return
@@ -206,6 +208,14 @@ class Show:
         if verdicts or self.begun:
             self.screen.say(last if self.nothing else f"{last}   {took}", "bold")
 
+    def _keep(self, number: int) -> None:
+        """Take the counts of a job that has ended, so that those on disk are few."""
+        job, notes = self.tally.jobs.get(number), self.about.notes
+        if job is not None and job.stage in ASKING and notes is not None:
+            for label in (label for group in job.labels for label in group):
+                if (count := taken(notes, label)) is not None:
+                    self.tally.keep(count)
+
     def _once(self, text: str, style: str) -> None:
         if text not in self._said:
             self._said.add(text)
@@ -219,7 +229,7 @@ class Show:
         self.screen.say(f"{whole}\n", "bold")
 
     def _tick(self) -> None:
-        while not self._over.wait(LOOK_S / 2) and not self._interrupts:
+        while not self._over.wait(LOOK_S) and not self._interrupts:
             self._look()
             self._draw()
 

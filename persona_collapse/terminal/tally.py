@@ -34,7 +34,8 @@ class Tally:
 
     def __init__(self, jobs: Iterable[Job], now: Callable[[], float] = time.monotonic) -> None:
         self.jobs = {job.number: job for job in jobs}
-        self.counts: list[Count] = []
+        self._live: list[Count] = []  # of jobs that ask
+        self._ended: dict[str, Count] = {}  # of jobs that have ended, by label
         self.failed: set[int] = set()
         self._now, self.began = now, now()
         self._finished: set[int] = set()
@@ -76,9 +77,19 @@ class Tally:
         """Note that a job has failed."""
         self.failed.add(number)
 
+    @property
+    def counts(self) -> list[Count]:
+        """How far every job is, or came, that has asked."""
+        live = {count.label: count for count in self._live}
+        return list({**self._ended, **live}.values())
+
+    def keep(self, count: Count) -> None:
+        """Remember how far a job came that has ended."""
+        self._ended[count.label] = count
+
     def look(self, counts: list[Count]) -> None:
         """Take the counts that asking jobs have written."""
-        self.counts = counts
+        self._live = counts
         now = self._now()
         asked = sum(line.done for line in self.lines() if line.stage in ASKING)
         self._answers.append((now, asked))

@@ -310,6 +310,45 @@ def test_interrupt_says_what_is_safe_and_how_to_go_on(workflow: Workflow) -> Non
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_counts_of_ended_jobs_leave_the_disk_and_stay_known(workflow: Workflow) -> None:
+    workflow.start()
+    for number in (1, 2):
+        progress = Progress(f"m v roleplay {number}", 8, folder=str(workflow.run.notes))
+        progress.add(3, failed=True)
+        progress.note()
+    workflow.done(1)
+    workflow.fails(2)
+    assert counts(workflow.run.notes) == []
+    show = workflow.handler.show
+    assert show is not None
+    assert show.tally.failures == 2
+    assert show.tally.lines()[0].done == 10 + 5
+
+
+GONE = """
+import contextlib, pathlib, signal, sys
+from persona_collapse.terminal.screen import Line, Screen, bar
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+screen = Screen(sys.stderr)
+screen.say("here")
+with contextlib.suppress(OSError):
+    sys.stdin.read()
+screen.show([bar(Line("ask", 1, 3, 1.0, False), 80)])
+screen.say("gone")
+screen.close()
+pathlib.Path("{done}").touch()
+"""
+
+
+def test_terminal_that_is_gone_stops_no_run(tmp_path: Path) -> None:
+    program = GONE.format(done=tmp_path / "done")
+    run = Terminal([sys.executable, "-c", program], ROOT, 80)
+    run.read_until(lambda: b"here" in run.said)
+    os.close(run.end)
+    os.waitpid(run.process, 0)
+    assert (tmp_path / "done").exists()
+
+
 def test_interrupt_while_planning_says_that_nothing_was_asked(workflow: Workflow) -> None:
     workflow.say("Workflow has started!", "workflow_started")
     with pytest.raises(SystemExit, match="nothing was asked"):
