@@ -125,11 +125,10 @@ def claimed(
         return leases.claim(cells, repetitions)
 
 
-def ask(order: Order, settings: Settings, lease: Lease, missing_in_all: int) -> None:
+def ask(order: Order, settings: Settings, lease: Lease, missing_in_all: int | None = None) -> None:
     """Send every request of an order and put the replies into the store.
 
-    ``missing_in_all`` counts the replies that others ask for, too.
-
+    ``missing_in_all`` counts the replies that others ask for, too; None: nobody asks for more.
     Raises ``UserError`` when the run had to stop, and ``LeaseLostError`` when other processes may
     ask for the cells of ``lease``; what arrived until then is in the store.
     """

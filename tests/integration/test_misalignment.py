@@ -409,6 +409,22 @@ def test_run_killed_at_any_call_pays_for_no_received_reply_again(
     assert_frame_equal(resumed, whole)
 
 
+def test_two_processes_that_judge_the_same_replies_pay_once(tmp_path: Path) -> None:
+    with ScriptedServer(latency=0.1) as server:
+        make_judge(server)
+        order = {"base_url": server.base_url, "store": str(tmp_path / "store")}
+        environment = {**os.environ, "SCRIPTED_KEY": KEY}
+        runs = []
+        for name in ("one", "two"):
+            text = json.dumps({**order, "out": str(tmp_path / f"{name}.parquet")})
+            command = [sys.executable, judge_driver.__file__, text]
+            runs.append(subprocess.Popen(command, env=environment))
+        assert [run.wait() for run in runs] == [0, 0]
+        assert server.count == 2 + 12
+    one, two = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("one", "two"))
+    assert_frame_equal(one, two)
+
+
 def stored(store: Path) -> int:
     """Return the number of whole lines of attempts."""
     texts = [path.read_bytes() for path in store.rglob("*.jsonl")]
