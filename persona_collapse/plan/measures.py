@@ -95,7 +95,7 @@ class Measures:
         read = sorted({kind for table in tables for kind in table.reads})
         return [{kind: files[kind][place] for kind in read} for place in range(len(self.units))]
 
-    @property
+    @cached_property
     def shown(self) -> list[dict[str, Any]]:
         """What the page's answers of each unit are read from: files, and its designed personas."""
         return [

@@ -30,7 +30,7 @@ def explorer_of(answers: Mapping[str, Any], look: Look) -> dict[str, Any] | None
 
     ``answers`` are those of ``report/answers.json``. ``home`` is the role-play probe, whose
     personas an address names by their number alone; ``compared`` are the variants whose change from
-    the baseline counts, the targets or else all others.
+    the baseline counts, the targets or else all others; ``controls`` are the targets'.
     """
     if not answers["units"]:
         return None
@@ -42,6 +42,7 @@ def explorer_of(answers: Mapping[str, Any], look: Look) -> dict[str, Any] | None
         "variants": [{"name": name, **mark} for name, mark in marks_of(look).items()],
         "baseline": look.baseline,
         "compared": list(look.targets) or look.changed,
+        "controls": look.controls,
         "home": look.roleplay,
         "left_out": (
             f"All answers would make this page too large: it holds those of personas 0 to "

@@ -108,6 +108,11 @@ def test_marks_are_the_answers_of_the_parquet_files(
     visit(browser, page, f"#explorer/m0/{who}")
     persona(browser, f"Persona {who} ")
     check_marks(browser, page, "roleplay", who)
+    wavering = element(browser, "explorer-wavering").text
+    for variant in VARIANTS:
+        cells = parquet(page, "m0", variant, "roleplay", who).group_by("item_id")
+        sd = cells.agg(pl.col("rating").std())["rating"].mean()
+        assert f"{sd:.2f}" in wavering
     text = browser.run("return document.querySelector('#explorer-items').textContent")
     for status in ("refused", "filtered", "unparseable", "error", "missing"):
         assert (f", 1 {status}" in text) == (who == 3)

@@ -57,9 +57,10 @@ if ($("explorer-data")) {
     }
     return opened.get(unit);
   };
-  // The cells of all variants that were asked: [variant, cells], in the study's order.
+  // The cells of all variants that were asked: [variant, cells], the baseline first.
   const loadAll = async (model, probe) => {
-    const found = data.variants.map(({ name }) => [name, load(model, name, probe)]);
+    const names = new Set([data.baseline, ...data.variants.map(({ name }) => name)]);
+    const found = [...names].map((name) => [name, load(model, name, probe)]);
     const asked = found.filter(([, cells]) => cells);
     return Promise.all(asked.map(async ([name, cells]) => [name, await cells]));
   };

@@ -11,11 +11,12 @@ const titled = (probe, persona) =>
   persona === null ? `${probe}: without a persona` : `${persona}. ${probes[probe].personas[persona]}`;
 const short = (text) => (text.length > 60 ? `${text.slice(0, 59)}…` : text);
 
-// Variants: all are shown, or of many the baseline, the targets and as many others as fit.
+// Variants: all are shown, or of many the baseline, the targets and their controls.
 const toggles = [...section.querySelectorAll(".toggles button")];
 const asked = data.variants.map(({ name }) => name);
-const first = [data.baseline, ...data.compared, ...asked].filter((name) => asked.includes(name));
-const shown = new Set([...new Set(first)].slice(0, Math.max(MOST_SHOWN, 1 + data.compared.length)));
+const roles = [data.baseline, ...data.compared, ...data.controls];
+const first = [...new Set([...roles, ...asked])].filter((name) => asked.includes(name));
+const shown = new Set(first.slice(0, Math.max(MOST_SHOWN, roles.length)));
 for (const toggle of toggles) {
   const name = toggle.dataset.variant;
   toggle.setAttribute("aria-pressed", shown.has(name));
@@ -43,7 +44,7 @@ let drawing = 0; // what began later replaces what is still being unpacked
 const fail = (message) => {
   drawing += 1;
   $("explorer-fault").textContent = message;
-  for (const id of ["explorer-persona", "explorer-items", "explorer-note", "explorer-movers"]) {
+  for (const id of ["explorer-persona", "explorer-wavering", "explorer-items", "explorer-note", "explorer-movers"]) {
     $(id).replaceChildren();
   }
 };
@@ -98,6 +99,11 @@ const show = async () => {
     ` · ${labels[model]}${probe === data.home || persona === null ? "" : ` · ${probe}`}`,
     ...(persona === null ? [] : [make("span", {}, probes[probe].personas[persona])]),
   );
+  const wavering = ([name, cells]) => {
+    const known = items.map((_, item) => cells(who, item).sd).filter(Number.isFinite);
+    return [name, fixed(mean(known), 2)];
+  };
+  $("explorer-wavering").replaceChildren("Mean SD over items: ", values(rows.map(wavering)));
   const groups = grouped(rows, probe).map(([heading, places]) => {
     const average = (cells) => mean(places.map((item) => cells(who, item).mean).filter(Number.isFinite));
     const list = make("ul", { className: "items" }, ...places.map((item) => {
