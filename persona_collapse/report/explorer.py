@@ -28,9 +28,9 @@ CHOICES = 4  # personas to choose from in the game
 def explorer_of(answers: Mapping[str, Any], look: Look) -> dict[str, Any] | None:
     """Return the explorer's data, or None where nothing was answered.
 
-    ``answers`` are those of ``report/answers.json``. ``home`` is the role-play probe, whose
+    ``answers`` are those of ``answers.packed_answers``. ``home`` is the role-play probe, whose
     personas an address names by their number alone; ``compared`` are the variants whose change from
-    the baseline counts, the targets or else all others; ``controls`` are the targets'.
+    the baseline counts, the targets or else all others; ``roles`` are always shown at first.
     """
     if not answers["units"]:
         return None
@@ -42,7 +42,7 @@ def explorer_of(answers: Mapping[str, Any], look: Look) -> dict[str, Any] | None
         "variants": [{"name": name, **mark} for name, mark in marks_of(look).items()],
         "baseline": look.baseline,
         "compared": list(look.targets) or look.changed,
-        "controls": look.controls,
+        "roles": list(dict.fromkeys([look.baseline, *look.targets, *look.controls])),
         "home": look.roleplay,
         "left_out": (
             f"All answers would make this page too large: it holds those of personas 0 to "

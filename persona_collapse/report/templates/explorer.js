@@ -14,9 +14,8 @@ const short = (text) => (text.length > 60 ? `${text.slice(0, 59)}…` : text);
 // Variants: all are shown, or of many the baseline, the targets and their controls.
 const toggles = [...section.querySelectorAll(".toggles button")];
 const asked = data.variants.map(({ name }) => name);
-const roles = [data.baseline, ...data.compared, ...data.controls];
-const first = [...new Set([...roles, ...asked])].filter((name) => asked.includes(name));
-const shown = new Set(first.slice(0, Math.max(MOST_SHOWN, roles.length)));
+const first = [...new Set([...data.roles, ...asked])].filter((name) => asked.includes(name));
+const shown = new Set(first.slice(0, Math.max(MOST_SHOWN, data.roles.length)));
 for (const toggle of toggles) {
   const name = toggle.dataset.variant;
   toggle.setAttribute("aria-pressed", shown.has(name));

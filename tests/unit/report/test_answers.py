@@ -85,7 +85,7 @@ def cells(draw: st.DrawFn) -> tuple[tuple[int, int], dict[tuple[int, int, int], 
 
 
 @given(cells())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_every_answer_and_every_outcome_comes_back(
     drawn: tuple[tuple[int, int], dict[tuple[int, int, int], float | str]],
 ) -> None:
@@ -155,7 +155,7 @@ def units_of(personas: int) -> list[Unit]:
 
 
 @given(personas=st.integers(1, 200), characters=st.integers(2000, 60_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_too_many_answers_keep_the_first_personas_of_every_unit(
     personas: int, characters: int
 ) -> None:

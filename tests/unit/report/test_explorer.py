@@ -40,6 +40,7 @@ def test_explorer_has_every_unit_and_says_nothing_where_nothing_is_left_out(answ
     assert len(data["units"]) == 2 * 3 * 2
     assert [model["key"] for model in data["models"]] == ["m0", "m1"]
     assert (data["baseline"], data["compared"], data["home"]) == ("base", ["insecure"], "roleplay")
+    assert data["roles"] == ["base", "insecure", "secure"]
     assert data["left_out"] == ""
 
 
