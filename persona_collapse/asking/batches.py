@@ -13,6 +13,7 @@ FAILED, CANCEL = "failed", "cancel"  # the latter begins two spellings
 # The server works on it no more. Others than OpenAI have words of their own for the same.
 DONE = ("completed", FAILED, "expired", "cancelled", "canceled", "succeeded", "error")
 DAY_S = 86_400
+MOST_BYTES = 4 << 30  # of a file of results
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,25 @@ class BatchService(Service):
     def content(self, file: str) -> bytes | None:
         """Return what a file holds, None where the server has no such file."""
         try:
-            return bytes(self._call(lambda: self._api.files.content(file).read()))
+            return self._call(lambda: self._read(file))
         except RefusedError as fault:
             if fault.status == 404:
                 return None
             raise
+
+    def _read(self, file: str) -> bytes:
+        parts, size = [], 0
+        with self._api.files.with_streaming_response.content(file) as response:
+            for part in response.iter_bytes():
+                parts.append(part)
+                size += len(part)
+                if size > MOST_BYTES:
+                    raise RefusedError(
+                        response.status_code,
+                        "too_large",
+                        f"the file of results {file} is larger than {MOST_BYTES:,} bytes",
+                    )
+        return b"".join(parts)
 
     def cancel(self, batch: str) -> None:
         """Ask the server to stop a batch; what it answered until then is kept and billed."""

@@ -65,7 +65,7 @@ from persona_collapse.common.hashing import canonical
 from persona_collapse.common.signals import StoppedError as SignalError
 from persona_collapse.common.signals import stoppable
 from persona_collapse.store.attempts import Attempt
-from persona_collapse.store.files import read_attempts, stream_folder
+from persona_collapse.store.files import read_attempts, stream_folder, unwritable
 from persona_collapse.store.leases import POLL_S, Lease, LeaseLostError, Leases
 from persona_collapse.store.writer import write_whole
 
@@ -134,6 +134,8 @@ class Filling:
             raise
         except RefusedError as fault:
             raise self.refused(fault, breaker) from None
+        except OSError as fault:
+            raise unwritable(self.store, fault) from None
         except UnansweredError as fault:
             raise UserError(
                 f"{self.settings.base_url}, model {self.settings.model}: no response about its "
@@ -264,14 +266,15 @@ class Filling:
         folder = stream_folder(self.store, self.settings.stream)
         leases = Leases(folder, self.label, self._progress.say)
         names = names_of(self.store, self.settings.stream)
-        with leases.claim(cells, sorted(numbers), resumed=names) as lease:
+        resumed = [_kept_for(name) for name in names]
+        with leases.claim(cells, sorted(numbers), resumed=resumed) as lease:
             self._lease = lease
             try:
                 yield
             finally:
                 self._lease = None
                 for name in self._over(lease.cells):
-                    leases.forget(name)
+                    leases.forget(_kept_for(name))
 
     def _forget_ended(self) -> None:
         """Release what a process held for a batch that ended, and was killed before it did."""
@@ -279,7 +282,7 @@ class Filling:
         leases = Leases(stream_folder(self.store, stream), self.label)
         for name in names_of(self.store, stream):
             if has_ended(folder_of(self.store, stream) / name):
-                leases.forget(name)
+                leases.forget(_kept_for(name))
 
     def _over(self, cells: frozenset[str]) -> list[str]:
         """Return the names of submissions of these cells that no server works on."""
@@ -405,7 +408,7 @@ class Filling:
     def _keep(self, one: Try) -> None:
         """Hold the leased cells for a batch, beyond this process."""
         if self._lease is not None:
-            self._lease.keep(one.submission.folder.name, KEPT_S)
+            self._lease.keep(_kept_for(one.submission.folder.name), KEPT_S)
 
     def _require_lease(self) -> None:
         if self._lease is not None and not self._lease.valid:
@@ -632,8 +635,14 @@ def _slots(attempt: Attempt) -> tuple[str, tuple[int, ...], int]:
 
 
 def _only(part: Part, cell: str, attempts: Attempts) -> Order:
-    """Return what is pending of one cell."""
-    return part.order(attempts).of([cell])
+    """Return what is pending of one cell, under a label that is no shard's."""
+    order = part.order(attempts).of([cell])
+    return replace(order, label=f"{order.label}, first request")
+
+
+def _kept_for(name: str) -> str:
+    """Return what cells of a submission are claimed for, as messages say it."""
+    return f"batch {name}"
 
 
 def _cells_of(submission: Submission) -> set[str]:

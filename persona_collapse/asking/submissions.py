@@ -38,6 +38,7 @@ SHORT_KEY = 32  # digits of a key in names
 ENDED = "ended"  # an event: all that a batch answered is in the store
 # Every service takes so much in one file: OpenAI 50,000 and 200 MB, Together 100 MB.
 MOST_REQUESTS, MOST_BYTES = 50_000, 100_000_000
+MOST_TOKENS = 100_000_000  # of all replies in one file of results, which is read as a whole
 UNASKED = ("batch_expired", "batch_cancelled")  # codes of requests that the server never began
 ABOUT = ("key", "scope", "label", "at")  # what an announcement says of a submission
 # What a line's settings need so that its reply is read as a live one.
@@ -176,18 +177,21 @@ def announce(
     kinds: dict[str, int] = {}
     kept: list[dict[str, Any]] = []
     chunk: list[tuple[Line, bytes]] = []
-    submissions, size = [], 0
+    submissions: list[Submission] = []
+    size = tokens = 0
     for name, (requests, ask) in sorted(found.items()):
         given = {part: getattr(requests.settings, part) for part in KEPT}
         place = kinds.setdefault(canonical(given), len(kinds))
         if place == len(kept):
             kept.append(given)
         text = _text(name, requests.body(ask))
-        if chunk and (len(chunk) >= most or size + len(text) > MOST_BYTES):
+        longest = requests.tokens(ask) * len(ask.repetitions)
+        full = len(chunk) >= most or size + len(text) > MOST_BYTES or tokens + longest > MOST_TOKENS
+        if chunk and full:
             submissions.append(_written(requests.settings, chunk, kept, scope, label))
-            chunk, size = [], 0
+            chunk, size, tokens = [], 0, 0
         chunk.append((Line(name, ask, place), text))
-        size += len(text)
+        size, tokens = size + len(text), tokens + longest
     if chunk:
         submissions.append(_written(requests.settings, chunk, kept, scope, label))
     return submissions

@@ -176,6 +176,8 @@ class Show:
             if line.stage in ASKING and line.done < line.total
         ]
         stored = f"{' and '.join(kept)} are stored" if kept else "Every answer is stored"
+        if any(line.stage == "batch" and line.done < line.total for line in self.tally.lines()):
+            stored = "Batches that were sent go on at the server, and the next run collects them"
         self.screen.say(f"Stopped. {stored}; nothing is lost.")
         self.screen.say(f"To go on: {self.about.command}")
 

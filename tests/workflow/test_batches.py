@@ -97,7 +97,9 @@ def test_a_run_that_ended_while_batches_ran_goes_on_the_next_day(
     said, _ = run.communicate(timeout=60)
     assert run.returncode != 0
     if number == signal.SIGINT:
-        assert "goes on at the server: run the same command again" in said
+        assert "Stopped. Batches that were sent go on at the server, and the next run" in said
+        log = project.root / "results" / STUDY.stem / "logs/batches/alpha/base.log"
+        assert "goes on at the server: run the same command again" in log.read_text()
         assert "Traceback" not in said
     server.stages = 1
     project.run("--config", config, *ANSWERS)
