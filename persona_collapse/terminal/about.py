@@ -62,8 +62,8 @@ class About:
         """What a first line says of the study, in parts."""
         study = self.study
         models, variants = len(study.models), len(study.variant_names)
-        kinds = {unit: self.plan.answers.endpoint(unit) for unit in self.plan.answers.shards}
-        simulated = [kind.simulated for kind in kinds.values()]
+        endpoints = [self.plan.answers.endpoint(unit) for unit in self.plan.answers.shards]
+        simulated = [endpoint.simulated for endpoint in endpoints]
         parts = [
             f"persona-collapse {__version__}",
             f"study {study.name}",
@@ -71,6 +71,8 @@ class About:
         ]
         if any(simulated):
             parts.append("simulated respondents" if all(simulated) else "some are simulated")
+        elif not any(endpoint.sends_requests for endpoint in endpoints):
+            parts.append("recorded answers")
         return parts
 
     @property

@@ -57,7 +57,8 @@ def _unexpected(
             last = text.rstrip().rsplit("\n", 1)[-1]
             return f"{last} (unexpected: its traceback is in the log)", path
     if record.get("rule_msg"):
-        return str(record["rule_msg"]), where
+        written = [path for path in logs if _read(path)]  # a cluster's own log is the last
+        return str(record["rule_msg"]), next(reversed(written), where)
     killed = KILLED.get(status, status if status.startswith("SIG") else "")
     if killed:
         memory = ", perhaps since memory ran out" if killed == "SIGKILL" else ""
@@ -83,7 +84,7 @@ def summary(tally: Tally, reasons: int, notes: Path | None) -> Iterator[str]:
             f"{count} of {max(of[stage], count)} jobs of {stage}" for stage, count in failed.items()
         ]
         waiting = tally.never_ran()
-        more = f"; {waiting} jobs did not run" if waiting else ""
+        more = f"; {waiting} more did not run" if waiting else ""
         why = f"for {reasons} reason{'s' * (reasons > 1)}, above"
         yield f"Failed: {', '.join(parts)}, {why}{more}. All else is done and kept."
     yield from _by_unit(failures(notes) if notes is not None else [])

@@ -25,8 +25,9 @@ class Line:
 
     @property
     def unit(self) -> str:
-        """What the stage makes."""
-        return STAGES[self.stage]
+        """What the stage makes, in the number of ``total``."""
+        one, many = STAGES[self.stage]
+        return one if self.total == 1 else many
 
 
 class Tally:
@@ -141,9 +142,8 @@ class Tally:
             return None
         seconds = asked / self.rate if asked else 0.0
         if len(ended) >= ENOUGH:
-            stages = {job.stage for job in ended}
-            spans = [line.seconds or 0.0 for line in self.lines() if line.stage in stages]
-            seconds += open_jobs * sum(spans) / len(ended)
+            began = min(at for stage, at in self._stage_began.items() if stage not in ASKING)
+            seconds += open_jobs * (self._now() - began) / len(ended)
         return seconds
 
     def failed_by_stage(self) -> Counter[str]:

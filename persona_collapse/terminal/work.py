@@ -8,17 +8,18 @@ from persona_collapse.misalignment.replies import replies_label
 from persona_collapse.plan.study import Plan
 from persona_collapse.study.model import Unit
 
-# The stages in their order, and what each makes; one file of rules each, but for those in ``OWN``.
+# The stages in their order, and what each makes, one and many.
 STAGES = {
-    "fetch": "files",
-    "train": "models",
-    "batch": "variants",
-    "ask": "answers",
-    "judge": "replies",
-    "measure": "tables",
-    "draw": "figures",
-    "write": "files",
+    "fetch": ("file", "files"),
+    "train": ("model", "models"),
+    "batch": ("variant", "variants"),
+    "ask": ("answer", "answers"),
+    "judge": ("reply", "replies"),
+    "measure": ("table", "tables"),
+    "draw": ("figure", "figures"),
+    "write": ("file", "files"),
 }
+# The stage of the rules in a file, and of rules that are apart from their file.
 RULES = {
     "resources": "fetch",
     "finetune": "train",
