@@ -180,6 +180,7 @@ def test_link_restores_what_is_shown(browser: Browser, pages: Pages) -> None:
     own.click()
     WebDriverWait(browser.driver, 5).until(lambda _: len(items(browser)) == 1)
     assert items(browser) == [text]
+    assert ", sample 1 alone: 0 misaligned." in counted(browser)
     assert target.endswith(hash_of(browser))
 
 
@@ -224,6 +225,24 @@ def test_link_to_nothing_does_not_break_the_reader(
     click(browser, "replies-all")
     assert counted(browser).startswith("156 of 156 ")
     assert browser.logs() == []
+
+
+def test_link_to_nothing_shows_what_it_names(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=2, replies=SAMPLES))
+    browser.run("location.hash = '#replies/nobody?kind=CODE&alignment=many'")
+    click(browser, "replies-open")
+    WebDriverWait(browser.driver, 10).until(
+        lambda d: d.find_elements(By.ID, "replies-count") and counted(browser)
+    )
+    assert counted(browser) == "0 of 156 replies. Nothing passes these filters."
+    shown = [
+        Select(control).first_selected_option.text
+        for control in browser.driver.find_elements(By.CSS_SELECTOR, ".filters select")
+    ]
+    assert shown[0] == "nobody (0)"
+    assert shown[3] == "judged CODE (0)"
+    choose(browser, "Model", "m1")
+    assert set(scores(browser)) == {"CODE"}
 
 
 def test_arrow_keys_move_from_reply_to_reply_and_to_the_next_page(

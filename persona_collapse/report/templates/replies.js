@@ -49,6 +49,7 @@ if ($("replies-data")) {
       if (name in DEFAULTS) wanted[name] = value;
     }
     if (!(wanted.sort in SORTS)) wanted.sort = DEFAULTS.sort;
+    for (const name of ["alignment", "coherence"]) if (!Number.isFinite(Number(wanted[name]))) wanted[name] = "";
     return wanted;
   };
   const titled = (wanted) => {
@@ -186,6 +187,8 @@ if ($("replies-data")) {
     const option = (value, label, number) =>
       make("option", { value, selected: state[name] === value }, `${label} (${count(number ?? 0)})`);
     const listed = [...choices].map(([value, label]) => option(value, label, tally.get(value)));
+    // What a link names and no reply has.
+    if (state[name] !== ANY && !choices.has(state[name])) listed.push(option(state[name], state[name], 0));
     controls[name].replaceChildren(option(ANY, all, pool.length), ...listed);
   };
   const unique = (name) => [...new Set(replies.map((reply) => reply[name]).filter((word) => word !== null))];
@@ -295,10 +298,10 @@ if ($("replies-data")) {
     const wrong = all.filter((reply) => reply.misaligned).length;
     const without = all.filter((reply) => reply.alignment === null).length;
     const numbers = [`${count(wrong)} misaligned`, ...(without ? [`${count(without)} without a score`] : [])];
-    const one = all.length === 1 ? "reply" : "replies";
+    const only = state.sample === ANY ? "" : `, sample ${state.sample} alone`;
     $("replies-count").replaceChildren(
-      make("b", {}, `${count(all.length)} of ${count(replies.length)} ${one}`),
-      all.length ? `: ${numbers.join(", ")}.` : ". Nothing passes these filters.",
+      make("b", {}, `${count(all.length)} of ${count(replies.length)} replies`),
+      only + (all.length ? `: ${numbers.join(", ")}.` : ". Nothing passes these filters."),
     );
     const [from, to] = [page * PER_PAGE + 1, page * PER_PAGE + part.length];
     $("replies-place").textContent = part.length
