@@ -399,6 +399,16 @@ def test_map_works_by_keyboard(browser: Browser, pages: Pages) -> None:
     assert plane.get_attribute("aria-activedescendant") == "map-2"
     plane.send_keys(Keys.ENTER)
     persona(browser, "Persona 2 ")
+    browser.driver.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    persona(browser, "Persona 3 ")
+
+
+def test_the_link_of_a_persona_can_be_copied(browser: Browser, pages: Pages) -> None:
+    visit(browser, pages(models=2), "#explorer/m0/5")
+    element(browser, "explorer-link").click()
+    status = "return document.getElementById('status').textContent"
+    WebDriverWait(browser.driver, 10).until(lambda _: "ink" in browser.run(status))
+    assert browser.run("return location.hash") == "#explorer/m0/5"
 
 
 def test_map_does_not_animate_where_motion_is_reduced(browser: Browser, pages: Pages) -> None:

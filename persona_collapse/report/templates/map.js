@@ -96,7 +96,7 @@ const choose = (at) => {
 const open = () => {
   if (state.at < 0 || !shared.answers) return;
   const { data, address } = shared.answers;
-  document.activeElement?.blur();
+  $("explorer-persona").focus({ preventScroll: true }); // so that arrow keys go on from there
   location.hash = address($("map-model").value, data.home, state.dots[state.at].persona);
   $("explorer").scrollIntoView();
 };

@@ -1,11 +1,16 @@
-"""What rules ask about measures: the replicates of a study."""
+"""What rules ask about measures: the replicates of a study, and what the page's answers are."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from persona_collapse.plan.measures import replicates_of
+import yaml
+
+from persona_collapse.plan.answers import Layout
+from persona_collapse.plan.measures import Measures, replicates_of
+from persona_collapse.study.load import find_study, load_study
 
 
 def test_replicates_are_grouped_by_variant_in_order_of_number() -> None:
@@ -22,3 +27,24 @@ def test_replicates_are_grouped_by_variant_in_order_of_number() -> None:
     }
     study: Any = SimpleNamespace(models=models)
     assert replicates_of(study) == {"a": {"x": ["x", "r2", "r10"]}, "c": {"y": ["y", "y2"]}}
+
+
+def test_answers_by_log_probabilities_are_shown_by_their_moments(tmp_path: Path) -> None:
+    document = yaml.safe_load(find_study("quick").read_text(encoding="utf-8"))
+    document["endpoints"] = {"e": {"kind": "openai", "base_url": "http://127.0.0.1:9/v1"}}
+    document["models"]["gpt-4o"]["variants"] = {
+        "base": {"endpoint": "e", "model": "a"},
+        "secure": {"endpoint": "e", "model": "b"},
+    }
+    document["probes"]["roleplay"]["method"] = "logprobs"
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    measures = Measures(Layout(load_study(path)))
+    shown = {entry["answers"].partition("gpt-4o/")[2]: entry for entry in measures.shown}
+    assert len(shown) == 4
+    for name, entry in shown.items():
+        unconditioned = name.endswith("unconditioned.parquet")
+        moments = None if unconditioned else f"results/mine/moments/gpt-4o/{name}"
+        assert entry["moments"] == moments
+        assert entry["count"] == (None if unconditioned else 40)
+        assert (entry["personas"] is None) == unconditioned
