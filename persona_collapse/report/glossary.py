@@ -16,8 +16,8 @@ TERMS = {
     "Cochran's Q": "How much models differ beyond their own errors; near the number of models less "
     "one when they do not.",
     "Cronbach's α": "How far the items of an instrument order personas alike, up to 1.",
-    "CV": "Coefficient of variation: the standard deviation divided by the mean. 0: equal in every "
-    "domain.",
+    "CV": "Coefficient of variation: the standard deviation divided by the mean. 0: all values are "
+    "equal.",
     "effective dimension": "In how many independent directions personas differ, as a number.",
     "effective personas": "On how many personas a number rests: as many of equal weight would move "
     "it as much.",

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def build_page(
     }
     parts = {name: data[name] for name in PARTS if data[name] is not None}
     values = {
-        "glossary": {term: TERMS[term] for term in terms_in(_texts(sections, shown, look))},
+        "glossary": TERMS,
         "study": facts["study"],
         "look": look,
         "marks": marks,
@@ -150,20 +150,6 @@ def _sections(
                 "tables": shown,
             }
     return sections
-
-
-def _texts(
-    sections: Mapping[str, Any], evidence: Sequence[Mapping[str, Any]], look: Look
-) -> Iterator[str]:
-    """Yield the texts of the page in which terms may occur."""
-    yield look.metric("S")
-    for part in ({"figures": evidence, "tables": []}, *sections.values()):
-        for figure in part["figures"]:
-            yield f"{figure['finding']} {figure['caption']}"
-        for shown in part["tables"]:
-            table = shown["table"]
-            yield f"{table.title} {table.note}"
-            yield from (column.heading for column in table.columns)
 
 
 def _figure(figure: Mapping[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
