@@ -44,7 +44,7 @@ def test_answers_by_log_probabilities_are_shown_by_their_moments(tmp_path: Path)
     assert len(shown) == 4
     for name, entry in shown.items():
         unconditioned = name.endswith("unconditioned.parquet")
-        moments = None if unconditioned else f"results/mine/moments/gpt-4o/{name}"
+        moments = None if unconditioned else f"results/moments/gpt-4o/{name}"
         assert entry["moments"] == moments
         assert entry["count"] == (None if unconditioned else 40)
         assert (entry["personas"] is None) == unconditioned
