@@ -130,8 +130,9 @@ _FIGURES = [
         "mean answers less the mean over personas, a small dot one of its runs, both in the plane "
         "of the baseline's first two principal components, on one scale. A, B and C are at the "
         "10th, 50th and 90th percentile of distance from the centre under the baseline, with their "
-        "runs in black; without runs, ellipses are one SD of a run. S and R are over all items, "
-        "with 95 % intervals; the last line is the plane's share of the variance between personas.",
+        "runs in black; the explorer has them by these numbers. Without runs, ellipses are one SD "
+        "of a run. S and R are over all items, with 95 % intervals; the last line is the plane's "
+        "share of the variance between personas.",
         evidence=1,
     ),
     Figure(

@@ -117,7 +117,7 @@ def spread_and_blur(
     top = 0.3 + heights[0] + 0.1 + heights[1] + 0.06
     rows = -(-len(own) // across)
     sheet = Sheet(width, top + rows * (above + tall + below + 0.06), look.notices(metrics))
-    _key(sheet, sizes, runs=any(c.runs for c in own.values()), marks=len(drawing.marked))
+    _key(sheet, sizes, runs=any(c.runs for c in own.values()), marked=drawing.marked)
     sheet.text(MARGIN, 0.28 + heights[0] / 2, meaning, fontsize=sizes.text)
     middle = 0.38 + heights[0] + heights[1] / 2
     sheet.text(MARGIN, middle, title, fontsize=11.0, weight="bold")
@@ -188,7 +188,7 @@ def _swatch(sheet: Sheet, x: float, y: float, look: Look, variant: str) -> None:
     sheet.paper.plot([x], [sheet.top + y], markeredgewidth=0, **style)
 
 
-def _key(sheet: Sheet, sizes: _Sizes, *, runs: bool, marks: int) -> None:
+def _key(sheet: Sheet, sizes: _Sizes, *, runs: bool, marked: Sequence[int]) -> None:
     """Draw what the marks of the figure of one model are, in one line."""
     x, y = MARGIN + 0.05, 0.13
     three = [(-0.03, 0.02), (0.02, 0.03), (0.01, -0.03)]
@@ -201,10 +201,11 @@ def _key(sheet: Sheet, sizes: _Sizes, *, runs: bool, marks: int) -> None:
             sheet.paper.plot(*place, "o", markersize=size, color=colour, markeredgewidth=0)
         sheet.text(x + 0.1, y, text, fontsize=sizes.text)
         x += 0.1 + extent(text, sizes.text)[0] + 0.24
-    if marks:
+    if marked:
         style: Style = {"markersize": sizes.ring, "markerfacecolor": "none", "markeredgecolor": INK}
         sheet.paper.plot([x], [sheet.top + y], "o", markeredgewidth=0.9, **style)
-        text = f"{', '.join(LETTERS[:marks])}: the same in all panels"
+        letters, ids = LETTERS[: len(marked)], ", ".join(map(str, marked))
+        text = f"{', '.join(letters)}: persona{'s' if len(marked) > 1 else ''} {ids}"
         sheet.text(x + 0.1, y, text, fontsize=sizes.text)
 
 

@@ -94,6 +94,7 @@ def test_marked_characters_are_the_same_everywhere_and_chosen_by_distance_under_
     base = persona_map_of(1, 3, 21).filter(variant="base").head(20)
     ranked = base.with_columns(far=(pl.col("x") ** 2 + pl.col("y") ** 2).sqrt()).sort("far")
     chosen = [ranked["persona_id"][round(q * 19)] for q in (0.1, 0.5, 0.9)]
+    assert f"A, B, C: personas {', '.join(map(str, chosen))}" in words_of(figure)
     for variant in ("base", "secure", "insecure"):
         for persona, letter in zip(chosen, "ABC", strict=True):
             own = {"variant": variant, "persona_id": persona}
