@@ -175,7 +175,7 @@ class Leases:
             time.sleep(POLL_S)
         except KeyboardInterrupt:
             raise UserError(
-                f"{self.task}: stopped by SIGINT while another run asked for the same answers; run "
+                f"{self.task}: stopped by SIGINT while it waited for another process; run "
                 "the same command again to continue"
             ) from None
 
@@ -360,4 +360,4 @@ def _read(text: bytes) -> Claim | None:
 def _waiting(holders: Iterable[_Seen]) -> str:
     names = [seen.claim.holder() if seen.claim else "an unreadable claim" for seen in holders]
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"another run asks for the same answers: {names[0]}{more}; waiting for what it stores"
+    return f"waiting for answers that another process asks for: {names[0]}{more}"

@@ -211,7 +211,7 @@ def test_process_that_was_paused_pays_only_what_was_in_flight(tmp_path: Path) ->
         other = begin("other")
         _, said = other.communicate(timeout=60)
         assert other.returncode == 0
-        assert b"another run asks for the same answers: process " in said
+        assert b"waiting for answers that another process asks for: process " in said
         paid = server.count
         assert 100 <= paid <= 100 + in_flight
         paused.send_signal(signal.SIGCONT)

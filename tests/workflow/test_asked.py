@@ -337,7 +337,7 @@ def test_answers_that_several_units_share_are_paid_once(
     shards = {"personas": 2, "items": ITEMS, "repetitions": REPETITIONS}
     config = make_study(asked, server, "twice", models=models, probes=probes, shards=shards)
     said = finish(start(asked, config, cores=8))
-    assert "another run asks" not in said
+    assert "waiting for answers" not in said
     assert server.choices == (5 * 3 + REPETITIONS) * ITEMS
     folder = asked.root / "results/twice"
     for probe_name in probes:
