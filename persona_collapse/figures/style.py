@@ -12,6 +12,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from persona_collapse.figures.lines import set_lines_apart
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -195,6 +197,7 @@ def save(figure: Figure, stem: Path) -> None:
     Options._drop_tables_default = sorted({*known, "GDEF", "GPOS", "GSUB"})
     for form in ("pdf", "png"):
         figure.savefig(os.fspath(stem) + f".{form}", format=form, metadata=metadata[form])
+    set_lines_apart(figure)
     drawing = StringIO()
     figure.savefig(drawing, format="svg", dpi=SVG_DPI, metadata=metadata["svg"])
     # The letters are those of the reader's machine, not of the one that drew the figure.

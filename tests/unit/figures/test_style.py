@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib
 import pytest
@@ -52,3 +53,21 @@ def test_texts_of_an_svg_are_texts_in_fonts_that_its_readers_have(
     assert ">Robustness R (log scale)</text>" in svg
     assert f"font-family: {FONT_STACK}" in svg
     assert f"'{FONTS[-1]}'" not in svg
+
+
+@pytest.mark.parametrize(("side", "anchor"), [("right", "end"), ("center", "middle")])
+def test_each_line_of_a_text_in_an_svg_is_aligned_in_any_font(
+    tmp_path: Path, side: str, anchor: str
+) -> None:
+    with style():
+        figure = Figure(figsize=(2, 1))
+        figure.text(0.8, 0.5, "a long line\nshort", ha=side, va="center", fontsize=10)
+        save(figure, tmp_path / "two")
+    root = ElementTree.fromstring((tmp_path / "two.svg").read_text("utf-8"))
+    texts = [one for one in root.iter() if one.tag.endswith("}text")]
+    assert [one.text for one in texts] == ["a long line", "short"]
+    assert {one.get("x") for one in texts} == {f"{0.8 * 144:g}"}
+    assert all(f"text-anchor: {anchor}" in str(one.get("style")) for one in texts)
+    first, second = (float(str(one.get("y"))) for one in texts)
+    assert 10 < second - first < 15  # points, of a font of ten
+    assert first < 36 < second
