@@ -189,3 +189,22 @@ def test_files_are_written_and_their_results_imported_without_any_request(
     stored = [one for one in stream_attempts(folder, CellFilter(None), []) if one.cause is None]
     assert len({one.cell for one in stored}) == len(stored) == CELLS
     assert "Nothing to write" in project.run("batch_file", "--config", config)
+
+
+def test_a_cancelled_batch_is_collected_and_the_rest_is_asked_on_request(
+    project: Project, server: BatchServer
+) -> None:
+    server.stages = 10**6
+    config = make_study(project, server)
+    run = start(project, "--config", config)
+    project.wait(lambda: len(server.batches) == 2)
+    os.killpg(run.pid, signal.SIGINT)
+    run.communicate(timeout=60)
+    said = project.run("cancel_batches", "--config", config)
+    assert said.count("cancelled") == 2
+    assert "was cancelled at the server" in project.fail("--config", config, *ANSWERS)
+    assert "No batch of this study runs" in project.run("cancel_batches", "--config", config)
+    server.stages = 1
+    project.run("--config", config, *ANSWERS)
+    assert len(server.batches) == 4
+    assert len(server.billed) == len(set(server.billed)) == 2 * (CELLS - 1)

@@ -1,6 +1,6 @@
 # Takes: the shards of the study's asked endpoints, prices, and the answer store.
-# Gives: commands for before and after spending: plan, power, preflight, cancel_finetunes, batch_file,
-# import_batch, store, compact. They have no outputs, so each runs whenever it is asked for, and no rule depends on them.
+# Gives: commands for before and after spending: plan, power, preflight, cancel_finetunes,
+# cancel_batches, batch_file, import_batch, store, compact. They have no outputs, so each runs whenever it is asked for, and no rule depends on them.
 
 
 rule plan:
@@ -78,6 +78,24 @@ rule cancel_finetunes:
         finetunes=FINETUNES.on_servers(),
     script:
         "../scripts/cancel_finetunes.py"
+
+
+rule cancel_batches:
+    """Cancel the study's batches that still run at their servers."""
+    input:
+        MEASURES.instrument_files,
+        MEASURES.persona_files,
+        [str(data.path) for data in FINETUNES.datasets.values()],
+    log:
+        f"{RESULTS}/logs/cancel_batches.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        **ANSWERS.asked_shards(first=True),
+        finetunes=FINETUNES.on_servers(),
+    script:
+        "../scripts/cancel_batches.py"
 
 
 rule batch_file:

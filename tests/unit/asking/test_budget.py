@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from persona_collapse.asking import budget as budget_module
-from persona_collapse.asking.budget import Budget, BudgetSpentError
+from persona_collapse.asking.budget import Budget, BudgetSpentError, settle_held
 from persona_collapse.common.errors import UserError
 
 
@@ -176,3 +176,20 @@ def test_file_of_an_earlier_version_counts(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text('{"requests": 3, "usd": 0.5, "closed": true}', encoding="utf-8")
     assert Budget(tmp_path, "s", {}, 1).spent() == (3, 0.5)
+
+
+def test_what_is_held_for_a_batch_counts_once_until_it_is_settled(tmp_path: Path) -> None:
+    limits = {"max_requests": 10, "max_usd": 5.0}
+    budget = Budget(tmp_path, "study", limits, 1)
+    budget.hold("batch-a-1", 6, 4.0)
+    Budget(tmp_path, "study", limits, 1).hold("batch-a-1", 6, 4.0)  # another process goes on
+    assert budget.spent() == (6, 4.0)
+    with pytest.raises(BudgetSpentError, match=r"a batch of 5 requests and 0\.10 USD"):
+        budget.hold("batch-b-1", 5, 0.1)
+    with pytest.raises(BudgetSpentError, match=r"a batch of 1 requests and 1\.50 USD"):
+        budget.hold("batch-b-1", 1, 1.5)
+    assert Budget(tmp_path, "study", limits, 1).spent() == (6, 4.0)
+    settle_held(tmp_path, "study", "batch-a-1", 5, 1.25)
+    assert Budget(tmp_path, "study", limits, 1).spent() == (5, 1.25)
+    settle_held(tmp_path, "study", "batch-c-1", 5, 1.25)  # nothing was held
+    assert Budget(tmp_path, "study", limits, 1).spent() == (5, 1.25)
