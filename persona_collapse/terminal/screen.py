@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -45,11 +46,16 @@ class Screen:
         """Columns of the terminal as it is now."""
         return self._console.width or WIDTH
 
-    def say(self, text: str, style: str = "") -> None:
-        """Write a line, above the block; its end wraps as the terminal does."""
+    def say(self, text: str, style: str = "", *, whole: bool = False) -> None:
+        """Write lines, above the block; a terminal wraps them at spaces, ``whole`` ones nowhere.
+
+        A command is whole, so that it can be copied.
+        """
+        text = plain_text(text)
+        if self.live and not whole:
+            text = "\n".join(wrapped(line, self.width - 1) for line in text.split("\n"))
         with self._lock, suppress(OSError):  # a terminal that is gone stops no run
-            shown = Text(plain_text(text), style=style)
-            self._console.print(shown, soft_wrap=True)
+            self._console.print(Text(text, style=style), soft_wrap=True)
 
     def show(self, lines: Sequence[Text]) -> None:
         """Replace the block, on a terminal that can."""
@@ -87,6 +93,21 @@ class Screen:
             if self._block is not None:
                 self._block.stop()
                 self._block = None
+
+
+def wrapped(line: str, width: int) -> str:
+    """Return a line wrapped at its spaces and indented as it begins; paths stay whole."""
+    margin = " " * (len(line) - len(line.lstrip()))
+    if len(line) <= width:
+        return line
+    return textwrap.fill(
+        line.strip(),
+        max(width, len(margin) + 1),
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def bar(line: Line, width: int) -> Text:

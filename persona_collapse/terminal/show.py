@@ -179,7 +179,7 @@ class Show:
         if any(line.stage == "batch" and line.done < line.total for line in self.tally.lines()):
             stored = "Batches that were sent go on at the server, and the next run collects them"
         self.screen.say(f"Stopped. {stored}; nothing is lost.")
-        self.screen.say(f"To go on: {self.about.command}")
+        self.screen.say(f"To go on: {self.about.command}", whole=True)
 
     def _end_failed(self) -> None:
         if self._commands or not self.begun:
@@ -187,7 +187,7 @@ class Show:
         self.screen.say("")
         for line in summary(self.tally, len(self._reasons), self.about.notes):
             self.screen.say(line)
-        self.screen.say(f"Mend the cause, then go on: {self.about.command}")
+        self.screen.say(f"Mend the cause, then go on: {self.about.command}", whole=True)
         self.screen.say(f"Full log: {self.about.log}", "dim")
 
     def _end_well(self) -> None:
@@ -252,7 +252,7 @@ class Show:
         parts = [(elapsed, "")]
         asking = any(line.stage in ASKING and line.done < line.total for line in lines)
         if asking and tally.rate:
-            parts.append((f"{tally.rate:,.0f} answers/s", ""))
+            parts.append((f"{tally.rate:,.{int(tally.rate < 10)}f} answers/s", ""))
         if self._spent:
             parts.append((self._spent, ""))
         if tally.failures:
