@@ -85,7 +85,7 @@ class Budget:
         """
         path = self.folder / f"{name}.json"
         try:
-            write_atomically(path, _entry(requests, usd, closed=False))
+            write_atomically(path, _entry(requests, usd, closed=False), durable=True)
             if self._suffices():
                 return
             path.unlink()
@@ -183,7 +183,7 @@ def settle_held(store: Path, scope: str, name: str, requests: int, usd: float) -
     """Replace what was held for a batch by what it cost; without a budget nothing was held."""
     path = _folder(store, scope) / f"{name}.json"
     if path.exists():
-        write_atomically(path, _entry(requests, usd, closed=True))
+        write_atomically(path, _entry(requests, usd, closed=True), durable=True)
 
 
 def _folder(store: Path, scope: str) -> Path:

@@ -8,15 +8,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file completely or not at all: to a temporary file, which is then renamed."""
+def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
+    """Write a file completely or not at all: to a temporary file, which is then renamed.
+
+    ``durable``: once written, it survives a power loss, too.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         Path(name).chmod(0o644)  # mkstemp gives 0600; a shared checkout must stay readable
         Path(name).replace(path)
+        if durable:
+            sync_folder(path.parent)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -155,7 +155,7 @@ def file_attempts(path: Path, cells: CellFilter, damage: list[str]) -> Iterator[
                 fields = _fields(line, cells, checked=checked)
                 if fields is not None:
                     yield from_fields(fields, (path.name, number))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 kind = "damaged" if line.endswith(b"\n") else "cut off"
                 damage.append(f"{path}, line {number}: {kind}; its {len(line)} bytes are dropped")
 
@@ -202,7 +202,7 @@ def _header(line: bytes) -> dict[str, Any]:
     """Return a header without its checksum; empty where it is damaged."""
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(header, dict) or "format" not in header:
         return {}

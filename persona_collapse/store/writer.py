@@ -1,5 +1,6 @@
 """Write the answer store: one file per process, every attempt written as it arrives."""
 
+import errno
 import json
 import os
 import socket
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.common.files import now, open_own_file, sync_folder, write_atomically
+from persona_collapse.common.files import now, open_own_file, write_atomically
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.checksums import with_checksum
 from persona_collapse.store.files import END, header_line, stream_folder, unwritable
 
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # of file systems that have none
 LAST_TRIES_S = (0.0, 0.5, 1.0, 2.0, 4.0)  # pauses before the last tries on a full disk
 
 
@@ -25,8 +27,10 @@ class Writer:
     A line is passed to the operating system at once, so that a killed process loses nothing that
     it received; ``sync`` protects against power loss. After a failed write (disk full, quota) the
     rest stays in memory and ``fault`` is set: the caller stops asking, and ``close`` tries again,
-    then saves the rest in the folder ``rescued``, from where ``import_rescued`` takes it. A file
-    without an attempt is removed. Only ``sync`` may be called from another thread.
+    then saves the rest in the folder ``rescued``, from where ``import_rescued`` takes it. After a
+    failed ``sync`` written lines may be lost, whatever succeeds later: ``fault`` stays, and
+    ``close`` raises. A file without an attempt is removed. Only ``sync`` may be called from another
+    thread.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Writer:
         self._unwritten = bytearray()
         self._begun = b""  # the part of an incomplete line that is on disk
         self._unsynced = False
+        self._unsafe: OSError | None = None  # of the sync that failed
         self.appended = 0
 
     def open(self) -> None:
@@ -74,7 +79,8 @@ class Writer:
             try:
                 os.fsync(self._file)
             except OSError as fault:
-                self.fault = fault
+                if fault.errno not in NO_SYNC:
+                    self.fault = self._unsafe = fault
 
     def close(self) -> None:
         """Write the rest and an end marker, then close the file.
@@ -96,6 +102,12 @@ class Writer:
             self._path.unlink(missing_ok=True)
         if self._unwritten:
             raise UserError(self._rescue())
+        if self._unsafe is not None and self.appended:
+            raise UserError(
+                f"{self._path}: {self._unsafe.strerror}: the disk did not confirm what was "
+                "written, so the run stopped asking. Check that disk; snakemake store verifies the "
+                "answers, and the same command continues"
+            )
 
     def _write(self) -> None:
         try:
@@ -108,7 +120,7 @@ class Writer:
                 self._begun = (self._begun + self._unwritten[:written]).rpartition(b"\n")[2]
                 del self._unwritten[:written]
                 self._unsynced = True
-            self.fault = None
+            self.fault = self._unsafe
         except OSError as fault:
             self.fault = fault
 
@@ -165,8 +177,7 @@ def write_whole(
     lines = [with_checksum(attempt.to_line()) for attempt in attempts]
     end = with_checksum(END + json.dumps(now()).encode() + b"}\n")
     try:
-        write_atomically(path, b"".join([header, *lines, end]))
-        sync_folder(path.parent)
+        write_atomically(path, b"".join([header, *lines, end]), durable=True)
     except OSError as fault:
         raise UserError(
             f"{path.parent}: {fault.strerror}: answers cannot be stored there. Free space on that "
@@ -197,8 +208,7 @@ def import_rescued(rescued: Path, folder: Path) -> int:
     moved = 0
     for path in sorted((rescued / folder.name).glob("*.jsonl")):
         with suppress(OSError):
-            write_atomically(folder / path.name, path.read_bytes())
-            sync_folder(folder)
+            write_atomically(folder / path.name, path.read_bytes(), durable=True)
             path.unlink(missing_ok=True)
             moved += 1
     return moved

@@ -403,6 +403,41 @@ def test_budget_of_dollars_counts_requests_in_flight(
         ask(server, make_task(items=50), budget={"max_usd": 1}, prices=str(empty))
 
 
+LOST = {
+    "timeout": scripted.silence(0.5),
+    "connection lost before the reply": scripted.reset("before headers"),
+    "connection lost in the reply": scripted.reset("mid-body"),
+    "not JSON": scripted.body("no JSON"),
+    "no choices": scripted.body({"choices": []}),
+}
+UNPAID = {"failed": scripted.status(500), "refused": scripted.status(400, message="no")}
+
+
+@pytest.mark.parametrize("name", [*LOST, *UNPAID])
+def test_lost_reply_counts_its_estimate_against_the_budget_and_a_refusal_nothing(
+    name: str, server: ScriptedServer, ask: Asker, tmp_path: Path
+) -> None:
+    """A dollar a request by the upper estimate: with three dollars the third is the last."""
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(
+        'as_of: "2026-01-01"\nsource: made up\nunit: USD per million tokens\nmodels:\n'
+        '  - {host: "*", model: scripted, prompt: 0, completion: 1000000}\n'
+    )
+    server.always = {**LOST, **UNPAID}[name]
+    message = "would exceed the budget" if name in LOST else "no answer for 5 requests in a row"
+    with pytest.raises(UserError, match=message):
+        ask(
+            server,
+            make_task(items=8, repetitions=1),
+            max_in_flight=1,
+            budget={"max_usd": 3},
+            prices=str(prices),
+            timeout_s=0.2 if name == "timeout" else 5.0,
+            transport_attempts=2,
+        )
+    assert (server.count == 3) == (name in LOST)
+
+
 USAGES = {
     "negative": {"prompt_tokens": -(10**6), "completion_tokens": -(10**6)},
     "negative total": {"prompt_tokens": 5, "completion_tokens": -9, "total_tokens": -4},

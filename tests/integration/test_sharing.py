@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from persona_collapse.asking import sharing
+from persona_collapse.asking.prices import most_prompt_tokens
 from persona_collapse.asking.settings import Settings
 from tests.helpers import driver
 from tests.helpers.made_tasks import make_task
@@ -91,6 +92,26 @@ def test_two_shards_share_the_slots_and_the_last_has_all(
         one.terminate()
         one.wait()
     assert not list((tmp_path / "store" / sharing.FOLDER).glob("*/*.json"))
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.125])
+@pytest.mark.parametrize("limit", [{"requests_per_minute": 60}, {"tokens_per_minute": 60 * 40}])
+def test_limit_per_minute_is_used_as_far_as_it_is_this_processes_share(
+    share: float,
+    limit: dict[str, int],
+    server: ScriptedServer,
+    ask: Asker,
+    patient: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server.latency = 0.0
+    monkeypatch.setattr(sharing.Sharing, "step", lambda *_: sharing.Part(1, share))
+    ask(server, make_task(items=11, repetitions=1), max_in_flight=1, **limit)
+    cost = 1.0
+    if "tokens_per_minute" in limit:
+        prompts = [call["messages"][0]["content"] for call in server.calls]
+        cost = sum(most_prompt_tokens([{"content": text}]) + 1 for text in prompts[:-1]) / 10 / 40
+    assert sum(patient) == pytest.approx(10 * cost / share, rel=0.1)
 
 
 @pytest.mark.slow

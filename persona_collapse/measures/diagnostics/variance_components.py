@@ -105,9 +105,13 @@ def effective_dimension(means: Array, noise: Array, weights: Array) -> Array:
     exact for normal data). NaN with fewer than three personas or where only noise is left.
     """
     items = means.shape[1]
+    enough = weights.sum(axis=1) >= 3
+    if not enough.all():
+        found = np.full(weights.shape[0], np.nan)
+        if enough.any():
+            found[enough] = effective_dimension(means, noise, weights[enough])
+        return found
     count = weights.sum(axis=1)
-    if count.min() < 3:
-        return np.full(weights.shape[0], np.nan)
     covariance = _covariances(means, weights)
     noise = weights @ noise / count[:, None]
     diagonal = np.einsum("bii->bi", covariance)
@@ -118,7 +122,7 @@ def effective_dimension(means: Array, noise: Array, weights: Array) -> Array:
     squares += (noise**2).sum(axis=1) - 2 * (diagonal * noise).sum(axis=1)
     left = np.maximum(trace - noise.sum(axis=1), 0)
     small = 1e-12 * np.maximum(trace, 1e-12) ** 2
-    dimension = ratio(left**2, np.where(squares > small, squares, 0))
+    dimension = ratio(left**2, np.where((squares > small) & (left > 0), squares, 0))
     return np.where(np.isnan(dimension), dimension, np.clip(dimension, 1, items))
 
 

@@ -93,3 +93,34 @@ def test_numbers_beyond_reason_are_read(value: int) -> None:
     }
     (read,) = read_reply(200, json.dumps({"choices": [choice]}).encode(), 1).choices
     assert (read.text, read.index) == ("4", None)
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"error":', b"}")])
+def test_body_nested_beyond_reading_is_no_answer(
+    status: int, brackets: tuple[bytes, bytes]
+) -> None:
+    content = brackets[0] * 100_000 + b"1" + brackets[1] * 100_000
+    found = read_reply(status, content, 1, "sk-a-long-key-of-mine")
+    assert found.cause == ("not_json" if status == 200 else f"http_{status}")
+    assert len(found.detail or "") <= 300
+
+
+def test_json_nested_in_a_text_is_shown_as_text() -> None:
+    body = {"error": {"message": "[" * 100_000}}
+    assert (read_reply(400, json.dumps(body).encode(), 1).detail or "").startswith("[[[")
+
+
+@pytest.mark.parametrize("index", ["0", "one", None, True, 1.0, 10**30, [0], {}])
+def test_index_that_is_no_number_is_replaced_by_the_place(index: Any) -> None:
+    choices = [{"index": index, "message": {"content": text}} for text in ("4", "5")]
+    found = read_reply(200, json.dumps({"choices": choices}).encode(), 2)
+    attempt = Attempt("ab" * 32, (7, 8), 1, "2026-11-27T00:00:00Z", choices=found.choices)
+    assert {at: choice.text for at, choice in attempt.replies().items()} == {7: "4", 8: "5"}
+
+
+def test_choices_in_another_order_go_to_their_index() -> None:
+    choices = [{"index": 1, "message": {"content": "5"}}, {"index": 0, "message": {"content": "4"}}]
+    found = read_reply(200, json.dumps({"choices": choices}).encode(), 2)
+    attempt = Attempt("ab" * 32, (7, 8), 1, "2026-11-27T00:00:00Z", choices=found.choices)
+    assert {at: choice.text for at, choice in attempt.replies().items()} == {7: "4", 8: "5"}

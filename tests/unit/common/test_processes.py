@@ -67,3 +67,46 @@ def test_unused_id_is_gone_here_and_unknown_elsewhere() -> None:
     assert birth(UNUSED) is None
     assert is_gone(this_host(), UNUSED)
     assert not is_gone("another host", UNUSED)
+
+
+class Shown:
+    """What ``ps`` prints."""
+
+    def __init__(self, stdout: str) -> None:
+        self.stdout = stdout
+
+
+def without_proc(
+    monkeypatch: pytest.MonkeyPatch, shown: str | None, fault: type[Exception]
+) -> None:
+    """Let a process be hidden from /proc, and its signal fail; ``shown`` None: there is no ps."""
+
+    def refuse(*_: object) -> None:
+        raise fault
+
+    def ps(*_: object, **__: object) -> Shown:
+        if shown is None:
+            raise FileNotFoundError
+        return Shown(shown)
+
+    this_host()  # once, as it is: it is remembered
+    monkeypatch.setattr(processes, "Path", lambda path: Path("/no/such/folder") / path[1:])
+    monkeypatch.setattr(os, "kill", refuse)
+    monkeypatch.setattr(subprocess, "run", ps)
+
+
+@pytest.mark.parametrize("shown", [None, "", "Ss   Fri Nov 27 10:00:00 2026\n"])
+def test_process_of_another_user_is_there(
+    shown: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_proc(monkeypatch, shown, PermissionError)
+    assert birth(1) == (shown or "").partition(" ")[2].strip()
+    assert not is_gone(this_host(), 1)
+
+
+@pytest.mark.parametrize("fault", [ProcessLookupError, OverflowError])
+def test_process_that_cannot_be_signalled_has_ended(
+    fault: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_proc(monkeypatch, "", fault)
+    assert birth(1) is None

@@ -96,6 +96,87 @@ def test_run_settings_of_an_endpoint_stay_out_of_params(tmp_path: Path) -> None:
     assert plain.shard_params(plain.shards[unit][0]) != moved.shard_params(moved.shards[unit][0])
 
 
+CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "base_url": ({"endpoints/server/base_url": "http://127.0.0.1:2/v1"}, {"settings.base_url"}),
+    "model": ({"models/m1/variants/secure/model": "other"}, {"settings.model"}),
+    "extra_body": ({"endpoints/server/extra_body": {"top_k": 1}}, {"settings.extra_body"}),
+    "method": ({"sampling": {"method": "logprobs"}}, {"settings.method", "repetitions"}),
+    "temperature": ({"sampling": {"temperature": 0.7}}, {"settings.temperature"}),
+    "top_p": ({"sampling": {"top_p": 0.5}}, {"settings.top_p"}),
+    "seed of sampling": ({"sampling": {"seed": 5}}, {"settings.seed"}),
+    "max_attempts": ({"sampling": {"max_attempts": 4}}, {"settings.max_attempts"}),
+    "fallback": ({"sampling": {"fallback_max_tokens": 99}}, {"settings.fallback_max_tokens"}),
+    "reply_tokens": ({"endpoints/server/reply_tokens": 9}, {"settings.reply_tokens"}),
+    "top_logprobs": ({"endpoints/server/top_logprobs": 5}, {"settings.top_logprobs"}),
+    "defaults": ({"endpoints/server/sampling_defaults": "neutral"}, {"settings.sampling_defaults"}),
+    "thinking": ({"endpoints/server/thinking": {"max_tokens": 99}}, {"settings.thinking"}),
+    "personas": ({"probes/roleplay/persona_count": 2}, {"personas", "texts"}),
+    "another instrument": ({"probes/roleplay/instrument": "mfq30"}, {"texts"}),
+    "repetitions": ({"probes/roleplay/repetitions": 3}, {"repetitions"}),
+    "items in a shard": ({"shards": {"items": 7}}, {"items", "texts", "name"}),
+}
+
+
+def flat(params: dict[str, Any]) -> dict[str, Any]:
+    inner = {f"settings.{name}": value for name, value in params.get("settings", {}).items()}
+    return {name: value for name, value in params.items() if name != "settings"} | inner
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_answers_depend_on_changes_exactly_its_params(tmp_path: Path, name: str) -> None:
+    change, expected = CHANGES[name]
+
+    def params(more: dict[str, Any]) -> dict[str, Any]:
+        layout = Layout(load(tmp_path, more))
+        return flat(layout.shard_params(layout.shards[layout.study.units()[1]][0]))
+
+    before, after = params({}), params(change)
+    assert {key for key in before | after if before.get(key) != after.get(key)} == expected
+
+
+def test_every_param_of_a_shard_is_changed_by_something(tmp_path: Path) -> None:
+    """A new param needs a line above; names are those of the unit itself."""
+    layout = Layout(load(tmp_path))
+    params = flat(layout.shard_params(layout.shards[layout.study.units()[1]][0]))
+    changed = {key for _, keys in CHANGES.values() for key in keys}
+    assert set(params) - changed == {"model", "variant", "probe", "endpoint"}
+
+
+@pytest.mark.parametrize("kind", ["instrument", "personas"])
+def test_edited_text_changes_the_params_of_the_shards_that_hold_it_alone(
+    tmp_path: Path, kind: str
+) -> None:
+    folder = {"instrument": "instruments", "personas": "personas"}[kind]
+    name = {"instrument": "moral30", "personas": "everyday100"}[kind]
+    lines = Path(f"resources/{folder}/{name}.yaml").read_text(encoding="utf-8").splitlines()
+    grid = {"shards": {"personas": 2, "items": 10}, "probes/roleplay/persona_count": 4}
+
+    def texts(place: Path) -> list[tuple[Any, Any, Any]]:
+        (place / folder).mkdir(parents=True)
+        text = "\n".join(lines) + "\n"
+        (place / folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+        layout = Layout(load(place, grid))
+        found = [layout.shard_params(s) for s in layout.shards[layout.study.units()[1]]]
+        return [(p["personas"], p["items"], p["texts"]) for p in found]
+
+    before = texts(tmp_path / "before")
+    edited = next(n for n, line in enumerate(lines) if _is_first_text(kind, line))
+    old, new = ('text: "', 'text: "Now ') if kind == "instrument" else ("- A", "- This is a")
+    lines[edited] = lines[edited].replace(old, new, 1)
+    after = texts(tmp_path / "after")
+    changed = [old[:2] for old, new in zip(before, after, strict=True) if old != new]
+    axis = 1 if kind == "instrument" else 0
+    first = min(entry[axis] for entry in before)
+    assert changed == [entry[:2] for entry in before if entry[axis] == first]
+    assert 0 < len(changed) < len(before)
+
+
+def _is_first_text(kind: str, line: str) -> bool:
+    if kind == "personas":
+        return line.startswith("  - ")
+    return line.startswith("  - {id: 1,")
+
+
 def test_simulated_variant_without_planted_values_is_refused(tmp_path: Path) -> None:
     layout = Layout(load(tmp_path, {"models/m1/variants/base/planted": {"S": 1.0}}))
     shard = layout.shards[layout.study.units()[0]][0]

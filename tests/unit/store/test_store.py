@@ -228,6 +228,50 @@ def test_file_cut_at_the_end_of_a_line_is_counted_as_open(
     assert "1 files have no end mark" in said
 
 
+def test_compaction_leaves_the_file_of_another_users_living_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, [attempt(CELLS[0], 1)], close=False)
+    idle = time.time() - 120
+    os.utime(path, (idle, idle))
+    monkeypatch.setattr(compaction, "birth", lambda pid: "")  # there, and shows nothing
+    assert compact_store(tmp_path) == []
+    assert path.exists()
+    monkeypatch.setattr(compaction, "birth", lambda pid: None)
+    assert len(compact_store(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"cell":"%s","choices":' % CELLS[0].encode() + b"[" * 100_000 + b"}\n",
+        b'{"cell":"%s"}\n' % CELLS[0].encode(),
+        b'{"cell":"%s","repetitions":5}\n' % CELLS[0].encode(),
+        b'{"cell":"%s","repetitions":[1],"choices":[{"index":"a"' % CELLS[0].encode() + b"}\n",
+        b"[" * 100_000 + b"}\n",
+    ],
+    ids=["nested", "no field", "a field of another type", "not JSON", "no attempt"],
+)
+def test_line_that_cannot_be_read_is_dropped_alone_and_reported(
+    line: bytes, tmp_path: Path
+) -> None:
+    path = as_before_checksums(write(tmp_path, [attempt(CELLS[1], 1), attempt(CELLS[2], 2)]))
+    head, first, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([head, first, line, *rest]))
+    found = read_attempts(folder(tmp_path), CELLS)
+    assert set(found.attempts) == {CELLS[1], CELLS[2]}
+    assert found.damage == [f"{path}, line 3: damaged; its {len(line)} bytes are dropped"]
+
+
+def test_deeply_nested_header_is_a_damaged_one(tmp_path: Path) -> None:
+    path = write(tmp_path, [attempt(CELLS[1], 1)])
+    _, rest = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(b"[" * 100_000 + b"}\n" + rest)
+    found = read_attempts(folder(tmp_path), CELLS)
+    assert set(found.attempts) == {CELLS[1]}
+    assert len(found.damage) == 1
+
+
 @pytest.mark.parametrize("moment", ["write", "name", "remove"])
 def test_crash_during_compaction_loses_no_attempt(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

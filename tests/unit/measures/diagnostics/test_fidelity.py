@@ -214,3 +214,31 @@ def test_fidelity_adjustment_is_unbiased_for_few_personas_and_items(shape, rng):
     assert np.mean(found) == pytest.approx(0.6, abs=0.04)
     if shape[1] > 100:
         assert np.mean(alone) == pytest.approx(0.6, abs=0.04)
+
+
+def test_fidelity_of_single_personas_matches_a_direct_computation(rng):
+    """The expected noise of a doubly centred profile, from the centring matrices themselves."""
+    base, other = pair(blended, rng, personas=5, n=3)
+    P, Q = base.mean.shape
+    by_persona, by_item = (np.eye(size) - 1 / size for size in (P, Q))
+    sums, noise = [], []
+    for cells in (base, other):
+        profile = by_persona @ cells.mean @ by_item
+        sums.append(profile)
+        noise.append((by_persona**2 @ (cells.sd**2 / cells.n) @ by_item**2).sum(axis=1))
+    x, y = sums
+    xx, yy = ((profile**2).sum(axis=1) for profile in sums)
+    expected = np.clip((x * y).sum(axis=1) / np.sqrt((xx - noise[0]) * (yy - noise[1])), -1, 1)
+    found = persona_fidelity(base, other)
+    assert found["fidelity"].to_numpy() == pytest.approx(expected)
+    assert found["fidelity_observed"].to_numpy() == pytest.approx(
+        (x * y).sum(axis=1) / np.sqrt(xx * yy)
+    )
+
+
+def test_persona_without_spread_beyond_noise_has_no_fidelity(rng):
+    steady = np.tile(ITEMS, (6, 1))
+    found = persona_fidelity(normal(steady, 0.0, 3, rng), normal(steady, 0.0, 3, rng))
+    assert found["fidelity"].to_list() == [None] * 6
+    assert found["fidelity_observed"].to_list() == [None] * 6
+    assert found["shift"].to_list() == pytest.approx([0] * 6)

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persona_collapse.measures.diagnostics.saturation import profile, saturation, toxic_comparison
+from persona_collapse.measures.diagnostics.saturation import (
+    drawn_profiles,
+    profile,
+    saturation,
+    toxic_comparison,
+)
 from tests.helpers.made_cells import asked, exact, from_counts, value
 
 DOMAINS = ["care", "duty", "care", "duty"]
@@ -112,3 +117,29 @@ def test_no_personas_left_gives_no_rows():
     assert toxic_comparison(none, none, None, 1, "u").height == 0
     alone = toxic_comparison(constant([1, 1, 1, 1]), none, none, 1, "u", draws=20)
     assert alone["reference"].to_list() == ["ceiling"]
+
+
+def test_repetitions_are_redrawn_within_cells():
+    """One item per domain leaves the repetitions as the only source of error."""
+    counts = np.array([[[0, 0, 4, 0, 0, 6], [2, 0, 0, 8, 0, 0]]])
+    cells = from_counts(counts, domains=["care", "duty"])
+    drawn = drawn_profiles(cells, 1, "u", 4000)[:, 0]
+    shares = counts[0] / counts[0].sum(axis=1, keepdims=True)
+    means = shares @ np.arange(6)
+    errors = np.sqrt((shares @ np.arange(6) ** 2 - means**2) / 10)
+    assert drawn.mean(axis=0) == pytest.approx(means, abs=0.05)
+    assert drawn.std(axis=0) == pytest.approx(errors, rel=0.05)
+    assert abs(np.corrcoef(drawn.T)[0, 1]) < 0.06  # cells are redrawn apart from each other
+    found = saturation(cells, 1, "u", draws=500)
+    assert value(found, "saturation", column="lo") < value(found, "saturation")
+    assert value(found, "saturation", column="hi") > value(found, "saturation")
+
+
+def test_repetitions_of_another_probe_are_drawn_anew_and_items_are_not():
+    mixed = from_counts(np.array([[[0, 0, 4, 0, 0, 6]] * 4]), domains=DOMAINS)
+    one, other = (drawn_profiles(mixed, 1, probe, 50) for probe in ("u", "v"))
+    assert not np.array_equal(one, other)
+    steady = constant([5, 1, 3, 0])
+    one, other = (drawn_profiles(steady, 1, probe, 50) for probe in ("u", "v"))
+    assert np.array_equal(one, other)
+    assert not np.array_equal(one, drawn_profiles(steady, 2, "u", 50))

@@ -171,3 +171,66 @@ def test_equal_answers_give_null_shares_and_single_answers_null_noise(rng):
 def test_no_personas_left_gives_nulls(rng):
     cells = asked(np.full((3, 2, 2), 0.5), 4, rng).personas(np.array([], dtype=int))
     assert set(variance_components(cells)["value"]) == {None}
+
+
+def left_out(cells, measure):
+    """Return the jackknife's SE of a measure, from analyses of all personas but one."""
+    personas = cells.mean.shape[0]
+    values = [
+        value(variance_components(cells.personas(np.delete(np.arange(personas), p))), measure)
+        for p in range(personas)
+    ]
+    return np.sqrt((personas - 1) / personas * ((values - np.mean(values)) ** 2).sum())
+
+
+@pytest.mark.parametrize("measure", ["variance_persona", "share_item", "effective_dimension"])
+def test_interval_is_the_t_interval_of_the_jackknife_over_personas(measure, rng):
+    from scipy.stats import t
+
+    cells = normal(planted(rng, 9, 6, 0.8, 1.0, 0.5), 1.0, 3, rng)
+    found = variance_components(cells)
+    middle = value(found, measure)
+    half = t.ppf(0.975, 8) * left_out(cells, measure)
+    limits = {"share_item": (0, 1), "effective_dimension": (1, 6)}.get(measure, (-np.inf, np.inf))
+    assert value(found, measure, column="lo") == pytest.approx(max(limits[0], middle - half))
+    assert value(found, measure, column="hi") == pytest.approx(min(limits[1], middle + half))
+
+
+def test_intervals_end_at_the_limits_of_shares_and_dimension_and_nowhere_for_variances(rng):
+    weak, strong = [], []
+    for _ in range(20):
+        weak.append(variance_components(normal(planted(rng, 6, 3, 0.5, 0, 0.6), 1.0, 3, rng)))
+        strong.append(variance_components(normal(planted(rng, 6, 3, 1, 0, 0.1), 0.1, 3, rng)))
+
+    def ends(tables, measure):
+        found = [value(table, measure, column=end) for table in tables for end in ("lo", "hi")]
+        seen = [end for end in found if end is not None]
+        return min(seen), max(seen)
+
+    assert ends(weak, "share_persona")[0] == 0
+    assert ends(strong, "share_persona")[1] == 1
+    assert ends(weak, "effective_dimension") == (1, 3)
+    assert ends(weak, "variance_persona")[0] < 0
+
+
+def test_two_personas_have_values_without_intervals_and_no_dimension(rng):
+    found = variance_components(normal(planted(rng, 2, 4, 0.8, 1.0, 0.5), 1.0, 3, rng))
+    assert value(found, "variance_persona") is not None
+    assert set(found["lo"]) == set(found["hi"]) == {None}
+    assert value(found, "effective_dimension") is None
+
+
+def test_dimension_of_three_personas_has_no_interval_as_two_have_no_dimension(rng):
+    tables = [
+        variance_components(normal(planted(rng, 3, 4, 0.8, 1.0, 0.9), 0.1, 3, rng))
+        for _ in range(10)
+    ]
+    assert any(value(table, "effective_dimension") is not None for table in tables)
+    assert all(value(table, "effective_dimension", column="lo") is None for table in tables)
+    assert all(value(table, "variance_item", column="lo") is not None for table in tables)
+
+
+def test_dimension_of_noise_alone_is_undefined():
+    """Answers that vary more within personas than between them leave no spread."""
+    counts = np.tile([5, 0, 5], (4, 3, 1))
+    assert value(variance_components(from_counts(counts)), "effective_dimension") is None
