@@ -107,6 +107,13 @@ class _Seen:
     since: float
     cells: set[str] = field(default_factory=set)
 
+    def overlaps(self, prefixes: set[str], span: tuple[int, int]) -> bool:
+        """Return whether it may share slots with cells (prefixes of keys) and repetitions."""
+        if self.claim is None:
+            return True
+        apart = self.claim.last < span[0] or span[1] < self.claim.first
+        return not apart and not self.cells.isdisjoint(prefixes)
+
 
 class Leases:
     """The claims of one stream, as one process sees them; ``task`` is what it is about to ask.
@@ -216,14 +223,13 @@ class Leases:
             names.add(path.name)
             if path.name == own:
                 continue
+            seen = self._seen.get(path.name)
+            if seen is not None and not seen.overlaps(prefixes, span):
+                continue  # a claim never gets other cells, so it is not opened again
             seen = self._look(path)
-            if seen is None:
+            if seen is None or not seen.overlaps(prefixes, span):
                 continue
             claim = seen.claim
-            if claim is not None:
-                apart = claim.last < span[0] or span[1] < claim.first
-                if apart or seen.cells.isdisjoint(prefixes):
-                    continue
             if not self._is_dead(seen):
                 found.append(seen)
             elif claim is None or not claim.kept_for or time.time() > claim.kept_until:

@@ -257,6 +257,24 @@ def test_lease_is_renewed_regularly(folder: Path, monkeypatch: pytest.MonkeyPatc
         assert lease.path.stat().st_mtime > 0
 
 
+def test_waiting_opens_only_claims_of_the_same_cells(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many jobs may wait on a network folder: each looks again at the claims it waits for."""
+    for cell in CELLS[10:]:
+        held_by(folder, [cell])
+    held_by(folder, CELLS[:1])
+    mine = Leases(folder, "mine")
+    opened: list[Path] = []
+    look = Leases._look
+    monkeypatch.setattr(Leases, "_look", lambda self, path: opened.append(path) or look(self, path))
+    for count in (31, 1, 1):
+        opened.clear()
+        with pytest.raises(StillWaitingError):
+            mine.claim(CELLS[:1], REPETITIONS)
+        assert len(opened) == count
+
+
 def test_store_that_was_moved_away_is_not_made_again(folder: Path) -> None:
     mine = Leases(folder, "mine")
     mine.claim(CELLS, REPETITIONS).release()
