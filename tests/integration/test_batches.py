@@ -588,6 +588,17 @@ def test_nothing_of_a_collected_batch_but_its_journals_stays(
     assert b'{"end":' in file.read_bytes()
 
 
+def test_a_batch_is_looked_for_no_further_back_than_its_announcement(
+    server: BatchServer, store: Path
+) -> None:
+    old = {"object": "batch", "status": "completed", "metadata": None, "created_at": 1_700_000_000}
+    old |= {"endpoint": "/v1/chat/completions", "completion_window": "24h", "input_file_id": "f"}
+    server.batches = [{**old, "id": f"old_{number}"} for number in range(40)]
+    filled(server, store)
+    assert server.asked.count("GET /batches") == 1
+    assert len(server.batches) == 41
+
+
 # Commands
 
 
