@@ -37,6 +37,12 @@ class ModelLook:
     family: str
     mixed_backends: bool = False
 
+    @property
+    def named(self) -> str:
+        """The label, with the family where the label does not hold it."""
+        held = self.family.casefold() in self.label.casefold()
+        return self.label if held else f"{self.label} ({self.family})"
+
 
 def _model(entry: Mapping[str, Any]) -> ModelLook:
     mixed = bool(entry.get("mixed_backends", False))

@@ -294,7 +294,7 @@ def _numbered(models: Sequence[ModelLook], width: float) -> list[str]:
     """Return what the numbers of many models stand for, as lines of ``width`` inches."""
     if len(models) <= NAMED:
         return []
-    return [wrap(f"{place + 1}\u2002{m.label}", width) for place, m in enumerate(models)]
+    return [wrap(f"{place + 1}\u2002{m.named}", width) for place, m in enumerate(models)]
 
 
 def _names(
@@ -306,7 +306,7 @@ def _names(
 ) -> None:
     """Write each model's label, or its number of many, beside its spot, clear of all else."""
     numbered = len(models) > NAMED
-    names = {m.key: str(n + 1) if numbered else wrap(m.label, 1.1) for n, m in enumerate(models)}
+    names = {m.key: str(n + 1) if numbered else wrap(m.named, 1.1) for n, m in enumerate(models)}
     placer = Placer(axes, [(spot.x, spot.y) for spot in spots], lines)
     for key in names:
         if key in places:

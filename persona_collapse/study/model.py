@@ -301,7 +301,9 @@ class ModelKeys(Keys):
     """A model family and its variants."""
 
     label: Text | None = key("what figures and tables show", None, shown="the model's key")
-    family: Text | None = key("groups models in figures", None, shown="the label")
+    family: Text | None = key(
+        "named beside the model in maps where the label does not hold it", None, shown="the label"
+    )
     variants: Entries = key("each names its `endpoint` and what the endpoint's kind needs")
     mixed_backends: bool = key(
         "state that different servers gave the recorded answers of base and fine-tunes",

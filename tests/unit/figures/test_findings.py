@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 from persona_collapse.figures.bars import collapse_bars, novelty_bars
 from persona_collapse.figures.findings import above, direction, moved, subjects, where
 from persona_collapse.figures.look import Look, ModelLook
-from persona_collapse.figures.planes import robustness_map
+from persona_collapse.figures.multiverse import specification_curve
+from persona_collapse.figures.planes import alignment_coherence, robustness_map
+from persona_collapse.figures.trajectory import trajectory
 from persona_collapse.tables.contracts.influence import TABLE as INFLUENCE
 from tests.helpers.figures_data import contrasts_of, look_of, metrics_of
-from tests.helpers.figures_tables import novelty_of
+from tests.helpers.figures_tables import (
+    misalignment_of,
+    multiverse_table,
+    novelty_of,
+    trajectory_table,
+)
 
 LOOK = Look((ModelLook("m", "Model", "F"),), ("base", "secure", "insecure"))
 NUMBERS = st.floats(-500, 500)
@@ -118,3 +125,41 @@ def test_novelty_of_one_model_is_written_with_intervals() -> None:
         .get_label()
         .startswith(f"Under insecure, {kept:.0f} % [{lo:.0f}, {hi:.0f}] of base's variance")
     )
+
+
+def test_specification_curve_finds_the_share_of_specifications() -> None:
+    table = multiverse_table(1, 3)
+    own = table.filter("distinct")
+    same, of = own["same_label"].sum(), own.height
+    found = specification_curve(table, look_of(1, 3)).get_label()
+    assert f"stands in {same} of {of} specifications" in found
+
+
+def test_alignment_is_lower_only_where_the_interval_of_the_difference_shows_it() -> None:
+    table = misalignment_of(2, 3)
+    base = pl.col("variant") == "base"
+    clear = table.with_columns(
+        alignment=pl.when(base).then(90.0).otherwise(50.0), alignment_se=pl.lit(2.0),
+        coherence=pl.when(base).then(90.0).otherwise(85.0), coherence_se=pl.lit(2.0),
+    )  # fmt: skip
+    assert alignment_coherence(clear, look_of(2, 3)).get_label() == (
+        "Under insecure, alignment is lower than under base in both models and coherence is not "
+        "shown to be lower in any of 2 models."
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "text"),
+    [(1.0, "leaves base's level at step 200"), (-1.0, "is not shown to leave base's level")],
+)
+def test_trajectory_leaves_the_level_from_the_step_after_which_every_interval_is_clear(
+    low: float, text: str
+) -> None:
+    table = trajectory_table(1).filter(domain="overall")
+    late = pl.col("step") >= 200
+    table = table.with_columns(
+        S_percent=pl.lit(9.0), S_percent_hi=pl.lit(20.0),
+        S_percent_lo=pl.when(late).then(low).otherwise(-1.0),
+    )  # fmt: skip
+    found = trajectory(table, look_of(1, 3)).get_label()
+    assert f"S {text}" in found

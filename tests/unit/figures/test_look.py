@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from persona_collapse.figures.look import Look
+from persona_collapse.figures.look import Look, ModelLook
 from tests.helpers.figures_data import look_of
 
 
@@ -61,3 +61,8 @@ def test_texts_speak_of_domains_when_the_instrument_has_no_words_of_its_own() ->
     look = look_of(1, 3)
     assert (look.metric("S"), look.metric("R")) == ("Susceptibility S", "Robustness R")
     assert look.worded("Mean per domain, over domains") == "Mean per domain, over domains"
+
+
+def test_family_is_named_where_the_label_does_not_hold_it() -> None:
+    assert ModelLook("a", "GPT-4o \u2020", "gpt").named == "GPT-4o \u2020"
+    assert ModelLook("a", "Sonnet 4.5", "Claude").named == "Sonnet 4.5 (Claude)"
