@@ -1,4 +1,4 @@
-"""How printed tables write numbers."""
+"""How numbers are written wherever people read them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import math
 
 import pytest
 
-from persona_collapse.common.notation import decimals_for, write, write_interval, write_p
+from persona_collapse.common.notation import (
+    decimals_for,
+    write,
+    write_change,
+    write_interval,
+    write_p,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +50,20 @@ def test_p_values_and_intervals() -> None:
     assert [write_p(p) for p in (0.0004, 0.0123, None)] == ["< 0.001", "0.012", "–"]
     assert write_interval(-1.5, math.inf, 1) == "[−1.5, ∞]"
     assert write_interval(None, None, 1) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "written"),
+    [
+        ((115.4, 107.9, 122.2), "+115 % [108, 122]"),
+        ((-67.9, -70.8, -64.9), "−68 % [−71, −65]"),
+        ((1.0, -2.4, 3.6), "+1 % [−2, 4]"),
+        ((0.2, None, None), "0 % "),
+        ((math.inf, 20.0, math.inf), "+∞ % [20, ∞]"),
+        ((None, None, None), "– "),
+    ],
+)
+def test_changes_have_a_sign_and_their_intervals_minus_signs_only(
+    change: tuple[float | None, float | None, float | None], written: str
+) -> None:
+    assert " ".join(write_change(*change)).replace("\u00a0", " ") == written
