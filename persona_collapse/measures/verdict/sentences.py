@@ -179,8 +179,8 @@ def novelty_sentences(row: Row, novelty: pl.DataFrame | None) -> list[str]:
         for own in found:
             if all(own[f"{name}_lo"] is not None for name in ("kept", "new")):
                 kept, new = (
-                    f"{100 * own[name]:.0f} % [{100 * own[f'{name}_lo']:.0f}, "
-                    f"{100 * own[f'{name}_hi']:.0f}]"
+                    f"{100 * own[name]:z.0f} % [{100 * own[f'{name}_lo']:z.0f}, "
+                    f"{100 * own[f'{name}_hi']:z.0f}]"
                     for name in ("kept", "new")
                 )
                 parts.append(f"under {variant} {kept} is kept and {new} is new")

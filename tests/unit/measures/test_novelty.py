@@ -144,8 +144,9 @@ def test_sentence_gives_kept_and_new_variance_of_target_and_control(rng):
     row = {"baseline": "base", "target": "bad", "control": "good"}
     (sentence,) = novelty_sentences(row, table)
     kept = [100 * table.filter(variant=name)["kept"].item() for name in ("bad", "good")]
-    assert f"under bad {kept[0]:.0f} % (" in sentence
-    assert f"under good {kept[1]:.0f} % (" in sentence
+    assert f"under bad {kept[0]:.0f} % [" in sentence
+    assert f"under good {kept[1]:.0f} % [" in sentence
+    assert "-0" not in sentence
     assert sentence.index("bad") < sentence.index("good")
     assert novelty_sentences({**row, "control": None, "target": "other"}, table) == []
     assert novelty_sentences(row, None) == []
