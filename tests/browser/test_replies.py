@@ -207,6 +207,8 @@ def test_verdict_leads_to_the_replies_of_its_target(browser: Browser, pages: Pag
         lambda d: d.find_element(By.ID, "replies-link").is_displayed()
     )
     assert hash_of(browser) == "#replies/m1/insecure"
+    top = "return document.getElementById('replies').getBoundingClientRect().top / innerHeight"
+    assert 0 <= browser.run(top) < 0.3
     click(browser, "replies-open")
     WebDriverWait(browser.driver, 10).until(lambda _: items(browser))
     assert counted(browser).startswith("26 of 156 ")

@@ -345,7 +345,8 @@ if ($("replies-data")) {
       $("replies-link").textContent = named.length ? `This link shows: ${named.join(", ")}.` : "";
       $("replies-link").hidden = !named.length;
     }
-    $("replies").scrollIntoView();
+    // At once: a part that is drawn when it comes into view would move the place on the way.
+    $("replies").scrollIntoView({ behavior: "instant" });
   };
   $("replies-open").addEventListener("click", open);
   addEventListener("hashchange", follow);
