@@ -333,6 +333,13 @@ def test_page_prints_to_pdf(browser: Browser, pages: Pages, study: dict[str, Any
     assert shown == ["rgb(255, 255, 255)", "none", "visible"]
 
 
+def test_folded_page_is_short_on_screen_and_on_paper(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=4), width=1440, height=900)
+    assert browser.run("return document.documentElement.scrollHeight") <= 12 * 900
+    document = base64.b64decode(browser.cdp("Page.printToPDF")["data"])
+    assert document.count(b"/Type /Page\n") + document.count(b"/Type /Page ") <= 20
+
+
 def test_print_opens_reasons_and_leaves_out_what_is_folded(browser: Browser, pages: Pages) -> None:
     browser.open(pages(models=14))
     browser.cdp("Emulation.setEmulatedMedia", media="print", features=[])
