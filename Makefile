@@ -12,7 +12,7 @@ RELEASE_FOLDER := resources/external/published
 SNAKEFILES := Snakefile workflow/Snakefile workflow/rules/*.smk
 CODE := persona_collapse workflow/scripts tests benchmarks
 
-.PHONY: study help setup check test test-slow test-install test-browser test-slurm test-servers published-answers reference lock clean
+.PHONY: study help setup check test test-slow test-install test-browser test-slurm test-servers mutants published-answers reference lock clean
 
 study: setup  ## run a study (STUDY=demo) on all cores
 	@$(BIN)/snakemake --cores all --config study=$(STUDY)
@@ -66,6 +66,12 @@ $(SERVERS)-%/installed: tests/servers/requirements-%.txt
 define environment
 @$(PYTHON) workflow/envs/install.py $(1) $<
 endef
+
+mutants: setup .venv-mutants/installed  ## a sample of mutants of measures, store, asking, plan, finetuning (hours; MODULES=...)
+	nice -n 10 .venv-mutants/bin/python tests/mutants.py $(MODULES)
+
+.venv-mutants/installed: tests/mutants.txt
+	$(call environment,.venv-mutants)
 
 published-answers:  ## fetch the released answers; git verifies them by the commit's id
 	@[ -d $(RELEASE_FOLDER)/.git ] || \
