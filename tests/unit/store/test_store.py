@@ -246,11 +246,16 @@ def test_compaction_leaves_the_file_of_another_users_living_writer(
     [
         b'{"cell":"%s","choices":' % CELLS[0].encode() + b"[" * 100_000 + b"}\n",
         b'{"cell":"%s"}\n' % CELLS[0].encode(),
+        b'{"cell":"%s","max_tokens":1}\n' % CELLS[0].encode(),
+        b'{"cell":"%s","repetitions":[1],"choices":[{"text":"3"}]}\n' % CELLS[0].encode(),
         b'{"cell":"%s","repetitions":5}\n' % CELLS[0].encode(),
         b'{"cell":"%s","repetitions":[1],"choices":[{"index":"a"' % CELLS[0].encode() + b"}\n",
         b"[" * 100_000 + b"}\n",
     ],
-    ids=["nested", "no field", "a field of another type", "not JSON", "no attempt"],
+    ids=[
+        *("nested", "nothing else", "no field", "no field of a choice"),
+        *("a field of another type", "not JSON", "no attempt"),
+    ],
 )
 def test_line_that_cannot_be_read_is_dropped_alone_and_reported(
     line: bytes, tmp_path: Path
