@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_collapse.asking.reasons import is_filter_finish, reason_of
+from persona_collapse.asking.reasons import DEEPEST, is_filter_finish, reason_of
 from persona_collapse.asking.response import (
     ANSWERED,
     DOUBTFUL,
@@ -193,3 +194,41 @@ def test_other_refusals_are_settings_or_doubtful(words: str, status: int, verdic
 def test_refused_key_stops_under_other_statuses_too(error: dict[str, Any], status: int) -> None:
     reply = read_reply(status, json.dumps({"error": error}).encode(), 1)
     assert (reply.verdict, reply.cause) == (STOP, "invalid_api_key")
+
+
+def in_lists(value: Any) -> Any:
+    return [value]
+
+
+def in_mappings(value: Any) -> Any:
+    return {"error": value}
+
+
+def in_texts(value: Any) -> Any:
+    return json.dumps([value])
+
+
+@pytest.mark.parametrize(("wrap", "each"), [(in_lists, 1), (in_mappings, 1), (in_texts, 2)])
+def test_message_is_found_down_to_a_depth_and_no_deeper(
+    wrap: Callable[[Any], Any], each: int
+) -> None:
+    def said(times: int) -> str:
+        value: Any = "deep down"
+        for _ in range(times):
+            value = wrap(value)
+        body = {"error": value}
+        return reason_of(body, json.dumps(body).encode()).text
+
+    most = (DEEPEST - 1) // each
+    assert said(most) == "deep down"
+    assert said(most + 1) != "deep down"
+
+
+def test_last_part_of_a_place_is_the_parameter() -> None:
+    fault = {"loc": ["body", "generation", "max_tokens"], "msg": "must be above 16"}
+    body = {"detail": [fault]}
+    found = reason_of(body, json.dumps(body).encode())
+    assert found.parameters == ("max_tokens",)
+    assert found.text == "max_tokens: must be above 16"
+    fault["loc"] = "body"  # no place: the message is read as any other
+    assert reason_of(body, b"").parameters == ()
