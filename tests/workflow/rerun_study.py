@@ -115,6 +115,13 @@ def reword(root: Path) -> None:
     write(root / INSTRUMENT, instrument)
 
 
+def edit_persona(root: Path) -> None:
+    """Change the text of the first persona."""
+    people = read(root / PERSONAS)
+    people["personas"][0] += " They have changed their mind about most things."
+    write(root / PERSONAS, people)
+
+
 def more_repetitions(document: Document) -> None:
     """Ask for five repetitions instead of three."""
     for probe in document["probes"].values():
