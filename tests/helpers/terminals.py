@@ -30,7 +30,9 @@ class Terminal:
         **variables: str,
     ) -> None:
         self.columns = columns
-        environment = {**os.environ, "TERM": "xterm-256color", **variables}
+        # Without the size of another terminal, which test processes may have inherited.
+        given = {"COLUMNS": "", "LINES": "", "TERM": "xterm-256color", **variables}
+        environment = {**os.environ, **given}
         environment = {name: value for name, value in environment.items() if value != ""}
         self.process, self.end = pty.fork()
         if self.process == 0:

@@ -57,7 +57,9 @@ def test_new_model_plans_its_own_units_and_all_tables(finished: Project) -> None
     assert planned["measure_unit"] == variants * probes
     per_unit = {rule for rule in planned if rule.startswith(("answer", "measure"))}
     study_level = {rule: count for rule, count in planned.items() if rule not in per_unit}
-    of_a_study = ("join", "table", "figure", "report", "render", "provenance", "all", "headlines")
+    of_a_study = (
+        *("join", "table", "figure", "report", "render", "pack", "provenance", "all", "headlines"),
+    )
     assert all(rule.startswith(of_a_study) for rule in study_level), study_level
 
 

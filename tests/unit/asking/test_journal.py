@@ -27,6 +27,8 @@ from persona_collapse.asking.journal import (
     ensure,
 )
 from persona_collapse.common.errors import UserError
+from persona_collapse.common.hashing import canonical
+from persona_collapse.store.checksums import with_checksum
 from tests.conftest import ROOT
 
 SETTLE_S = 30.0
@@ -80,8 +82,8 @@ def written(journal: Journal, age_s: float) -> None:
     entry = journal.write(INTENT, usd=7.0)
     (path,) = journal.folder.glob("*.jsonl")
     at = datetime.now(UTC) - timedelta(seconds=age_s)
-    old, new = entry["at"], at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    path.write_text(path.read_text().replace(old, new))
+    new = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    path.write_bytes(with_checksum(canonical({**entry, "at": new}).encode() + b"\n"))
 
 
 def test_lost_reply_is_looked_for_until_the_settle_time_has_passed_before_another_post(

@@ -89,7 +89,6 @@ def test_shards_of_a_fine_tuned_variant_depend_on_its_order(tmp_path: Path) -> N
     assert params["made"]["hyperparameters"]["learning_rate_multiplier"] == 2
     json.dumps(params)
     assert found.run_settings(unit)["model"] == "ft:gpt:"
-    assert "poll_s" not in found.run_settings(unit)
     assert found.made_file("m", "insecure") == "finetune/m/insecure.json"
     assert found.made_file("m", "base") is None
 
