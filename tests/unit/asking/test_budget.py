@@ -53,6 +53,27 @@ def test_unused_reservation_is_released_on_close(tmp_path: Path) -> None:
     assert budget.spent() == (1, 0.0)
 
 
+def test_dollars_are_reserved_for_a_block_of_requests(tmp_path: Path) -> None:
+    budget = Budget(tmp_path, "s", {"max_usd": 5.0}, block=20)
+    budget.take(0.1)
+    assert budget.spent() == (20, pytest.approx(2.0))
+    budget.close()
+    assert budget.spent() == (1, pytest.approx(0.1))
+
+
+def test_request_dearer_than_what_is_reserved_is_reserved_before_it_is_sent(
+    tmp_path: Path,
+) -> None:
+    budget = Budget(tmp_path, "s", {"max_usd": 1.0}, block=10)
+    budget.take(0.01)
+    assert budget.spent()[1] == pytest.approx(0.1)
+    budget.take(0.5)
+    assert budget.spent()[1] == pytest.approx(0.51)
+    with pytest.raises(BudgetSpentError, match=r"0\.51 of max_usd 1\.00"):
+        budget.take(0.5)
+    assert (budget.requests, budget.usd) == (2, pytest.approx(0.51))
+
+
 def test_dollars_follow_reported_usage(tmp_path: Path) -> None:
     budget = Budget(tmp_path, "s", {"max_usd": 1.0}, block=1)
     for _ in range(19):

@@ -35,3 +35,14 @@ def test_impossible_counts_become_upper_estimates(wrong: int | None) -> None:
 def test_usage_of_zeros_is_impossible() -> None:
     found = checked(counts(0, 0), MESSAGES, 4, answered=True)
     assert (found["prompt_tokens"], found["completion_tokens"]) == (SENT, 4)
+
+
+@pytest.mark.parametrize("completion", [4, 64, 2400])
+@pytest.mark.parametrize("over", [0, 1])
+def test_counts_are_believed_up_to_what_was_sent_or_asked_for_and_what_servers_add(
+    completion: int, over: int
+) -> None:
+    found = checked(counts(150, completion + UNSEEN + over), MESSAGES, completion, answered=True)
+    assert found.get("estimated") == ("completion_tokens" if over else None)
+    found = checked(counts(2400 + UNSEEN + over, 1), MESSAGES, completion, answered=True)
+    assert found.get("estimated") == ("prompt_tokens, completion_tokens" if over else None)

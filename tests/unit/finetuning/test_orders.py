@@ -24,4 +24,11 @@ def test_order_key_depends_on_what_changes_the_model_and_on_no_name() -> None:
     named = replace(ORDER, model="m", variant="v", dataset="d", recipe="r")
     assert named.key == ORDER.key
     assert ORDER.key[:12] in named.suffix
-    assert len(replace(ORDER, dataset="d" * 100).suffix) <= 40
+
+
+def test_suffix_has_as_much_of_the_dataset_as_40_characters_hold() -> None:
+    part = ORDER.key[:12]
+    assert ORDER.suffix == part
+    assert replace(ORDER, dataset="insecure").suffix == f"insecure-{part}"
+    assert replace(ORDER, dataset="d" * 27).suffix == f"{'d' * 27}-{part}"
+    assert replace(ORDER, dataset="d" * 100).suffix == f"{'d' * 27}-{part}"

@@ -117,6 +117,12 @@ def test_answers_outside_the_design_are_refused(column: str, value: object, rule
     assert "m / base / roleplay" in str(caught.value)
 
 
+def test_refused_answer_is_named_where_an_earlier_one_has_no_rating() -> None:
+    frame = answers(np.array([[[NAN, 3], [3, 7]]]))
+    with pytest.raises(UserError, match="item_id 2, repetition 2, rating 7: ratings run from 0"):
+        moments_of(frame, instrument(), 1)
+
+
 def test_contrasts_refuse_an_unconditioned_probe() -> None:
     with pytest.raises(UserError, match="an unconditioned probe has no personas"):
         moments_of(answers(np.ones((1, 2, 2))), instrument(), None)

@@ -99,6 +99,17 @@ def test_probes_wait_only_for_shards_with_slots_in_common(tmp_path: Path) -> Non
     }
 
 
+def test_shard_waits_only_for_its_own_block_on_every_axis(tmp_path: Path) -> None:
+    change = {
+        "models/m/variants/insecure": SAME,
+        "shards": {"personas": 40, "items": 10, "repetitions": 1},
+    }
+    found = waits(of(tmp_path, change))
+    assert len(found) == 3 * 3 * 2
+    for waiting, on in found.items():
+        assert on == [waiting.replace("insecure/", "base/")]
+
+
 def test_fine_tunes_of_one_base_share_nothing(tmp_path: Path) -> None:
     made = {"from": "base", "dataset": "insecure", "recipe": "betley", "n_seeds": 2}
     variants = {

@@ -112,6 +112,40 @@ def test_claims_conflict_only_where_they_share_repetitions(
                 other.claim(CELLS, repetitions)
 
 
+@pytest.mark.parametrize(
+    ("held", "asked", "free"),
+    [
+        (range(10, 21), range(1, 11), False),
+        (range(11, 21), range(1, 11), True),
+        (range(4, 7), range(1, 11), False),
+        (range(1, 11), range(4, 7), False),
+    ],
+)
+def test_claims_conflict_wherever_their_repetitions_overlap(
+    folder: Path, held: range, asked: range, free: bool
+) -> None:
+    with Leases(folder, "one").claim(CELLS, held):
+        other = Leases(folder, "two")
+        if free:
+            other.claim(CELLS, asked).release()
+        else:
+            with pytest.raises(StillWaitingError):
+                other.claim(CELLS, asked)
+
+
+@pytest.mark.parametrize(("others", "more"), [(1, ""), (2, " and 1 more"), (3, " and 2 more")])
+def test_waiting_says_how_many_processes_hold_the_cells(
+    folder: Path, others: int, more: str
+) -> None:
+    for number in range(others):
+        held_by(folder, CELLS[number::others], task=f"task {number}")
+    said: list[str] = []
+    with pytest.raises(StillWaitingError):
+        Leases(folder, "mine", say=said.append).claim(CELLS, REPETITIONS)
+    (text,) = said
+    assert text.endswith(f"(task 0){more}")
+
+
 def test_waiting_is_said_once_with_the_holder(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

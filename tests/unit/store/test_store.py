@@ -22,7 +22,12 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.common.files import now
 from persona_collapse.common.hashing import digest
 from persona_collapse.store import compaction
-from persona_collapse.store.attempts import Attempt, Choice, from_fields
+from persona_collapse.store.attempts import (
+    Attempt,
+    Choice,
+    from_fields,
+    possible_count,
+)
 from persona_collapse.store.checksums import compacted_name, line_is_whole, with_checksum
 from persona_collapse.store.compaction import compact_store
 from persona_collapse.store.files import read_attempts, stream_folder
@@ -366,6 +371,39 @@ def test_impossible_counts_of_an_earlier_version_are_read_as_none(
     compacted = store_contents(tmp_path, prices).row(0, named=True)
     assert (row["unchecked_files"], compacted["unchecked_files"]) == (1, 0)
     assert compacted | {"unchecked_files": 1} == row
+
+
+@pytest.mark.parametrize("value", [0, 1, 2**31 - 1, 12.0])
+def test_possible_count_is_kept(value: float) -> None:
+    assert possible_count(value) == value
+
+
+@pytest.mark.parametrize("value", [-1, 2**31, 2**31 + 1, True, 12.5, "3", None])
+def test_impossible_count_becomes_none(value: object) -> None:
+    assert possible_count(value) is None
+
+
+@pytest.mark.parametrize(("index", "kept"), [(2**31, 2**31 - 1), (-(2**40), -(2**31 - 1))])
+def test_index_of_a_choice_is_brought_into_32_bits(index: int, kept: int) -> None:
+    line = json.loads(attempt(CELLS[0], 1, choices=(Choice(index, "3"),)).to_line())
+    assert from_fields(line, ("", 0)).choices[0].index == kept
+
+
+@pytest.mark.parametrize(
+    ("fields", "answered"),
+    [
+        ({}, True),
+        ({"choices": (Choice(0, None), Choice(1, "3"))}, True),
+        ({"choices": (Choice(0, ""), Choice(1, None))}, False),
+        ({"choices": ()}, False),
+        ({"cause": "timeout", "choices": ()}, False),
+        ({"cause": "http_500"}, False),
+    ],
+)
+def test_model_answered_where_a_request_did_not_fail_and_a_reply_has_a_text(
+    fields: dict[str, object], answered: bool
+) -> None:
+    assert attempt(CELLS[0], 1, **fields).has_text is answered
 
 
 FLIPS = pytest.mark.parametrize("count", [200, pytest.param(1500, marks=pytest.mark.slow)])

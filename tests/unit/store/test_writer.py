@@ -165,3 +165,53 @@ def test_disk_that_fails_at_the_first_sync_is_noticed_before_anything_is_paid(
     with pytest.raises(UserError, match="Input/output error"):
         made.open()
     assert list(folder(tmp_path).iterdir()) == []
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses of a writer on a disk that got full, which do not pass."""
+    pauses: list[float] = []
+
+    def write(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(module.os, "write", write)
+    monkeypatch.setattr(module.time, "sleep", pauses.append)
+    return pauses
+
+
+def test_full_disk_is_tried_again_with_pauses_that_double_before_answers_go_elsewhere(
+    tmp_path: Path, full: list[float]
+) -> None:
+    made = Writer(tmp_path, STREAM, CELLS[:1], {}, tmp_path / "rescued")
+    made.append(attempt(CELLS[0], 1))
+    with pytest.raises(UserError, match=r"No space left.*already paid, are in"):
+        made.close()
+    assert full == [0, 0.5, 1, 2, 4]
+    assert import_rescued(tmp_path / "rescued", made.folder) == 1
+    assert set(read_attempts(made.folder, CELLS).attempts) == {CELLS[0]}
+
+
+@pytest.mark.parametrize("rescued", [None, "rescued"])
+def test_answers_that_can_be_saved_nowhere_are_counted_in_the_error(
+    tmp_path: Path, full: list[float], monkeypatch: pytest.MonkeyPatch, rescued: str | None
+) -> None:
+    monkeypatch.setattr(module.tempfile, "mkstemp", module.os.write)
+    made = Writer(tmp_path, STREAM, CELLS[:2], {}, tmp_path / rescued if rescued else None)
+    for number in range(2):
+        made.append(attempt(CELLS[number], number))
+    with pytest.raises(UserError, match=r"the last 2 answers could be saved nowhere: .*No space"):
+        made.close()
+
+
+def test_answers_are_saved_in_the_temporary_folder_without_another(
+    tmp_path: Path, full: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
+    made = Writer(tmp_path / "store", STREAM, CELLS[:1], {})
+    made.append(attempt(CELLS[0], 1))
+    with pytest.raises(UserError, match="free space, move that file into"):
+        made.close()
+    (saved,) = tmp_path.glob("rescued-*.jsonl")
+    saved.rename(made.folder / saved.name)
+    assert set(read_attempts(made.folder, CELLS).attempts) == {CELLS[0]}

@@ -74,6 +74,12 @@ def label(case: Evidence) -> str:
         pytest.param(evidence(S_control=percent(4, 15)), "control_raised", id="control raised"),
         pytest.param(evidence(R=percent(-5, 5)), "S_only", id="R shown not to change"),
         pytest.param(evidence(R=percent(20, 40)), "S_only", id="R rose"),
+        pytest.param(
+            evidence(S=percent(4, 40), R=percent(-5, 5)), "S_only", id="S rose, size not decided"
+        ),
+        pytest.param(
+            evidence(S=percent(-5, 5), R=percent(-40, -4)), "R_only", id="R fell, size not decided"
+        ),
         pytest.param(evidence(S=percent(-8, 21)), "R_only", id="S not shown to rise"),
         pytest.param(evidence(S=percent(-30, -20)), "R_only", id="S fell"),
         pytest.param(evidence(S=percent(1, 6)), "too_small", id="S rose by a trifle"),
@@ -130,6 +136,41 @@ def test_uncertain_reason_claims_neither_sameness_nor_difference(case: Evidence)
     reason = decide(case, EFFECT).reason
     assert "is excluded" not in reason
     assert "not shown" in reason or "not exclude" in reason
+
+
+@pytest.mark.parametrize(
+    ("S", "said"),
+    [
+        (percent(30, 50), "S rose by more than the smallest effect (10 %)."),
+        (percent(4, 40), "S rose, but whether by the smallest effect (10 %) is not decided."),
+        (percent(1, 6), "S rose by less than the smallest effect (10 %)."),
+        (percent(-5, 5), "S changed by less than the smallest effect (10 %)."),
+        (percent(-20, 20), "S is not shown to rise."),
+        (percent(-6, -1), "S fell by less than the smallest effect (10 %)."),
+        (percent(-30, -20), "S fell."),
+    ],
+)
+def test_reason_says_what_is_shown_of_susceptibility(S: Interval, said: str) -> None:
+    reason = decide(evidence(S=S, R=percent(-20, 20)), EFFECT).reason
+    assert said in reason
+    assert "R is not shown to fall." in reason
+
+
+@pytest.mark.parametrize(
+    ("R", "said"),
+    [
+        (percent(-70, -60), "R fell by more than the smallest effect (10 %)."),
+        (percent(-40, -4), "R fell, but whether by the smallest effect (10 %) is not decided."),
+        (percent(-6, -1), "R fell by less than the smallest effect (10 %)."),
+        (percent(-5, 5), "R changed by less than the smallest effect (10 %)."),
+        (percent(1, 6), "R rose by less than the smallest effect (10 %)."),
+        (percent(20, 40), "R rose."),
+    ],
+)
+def test_reason_says_what_is_shown_of_robustness(R: Interval, said: str) -> None:
+    reason = decide(evidence(S=percent(-20, 20), R=R), EFFECT).reason
+    assert said in reason
+    assert "S is not shown to rise." in reason
 
 
 @pytest.mark.parametrize(
