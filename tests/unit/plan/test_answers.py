@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from persona_collapse.asking.unanswered import note_of
 from persona_collapse.common.errors import UserError
-from persona_collapse.plan.answers import Layout
+from persona_collapse.plan.answers import Layout, Places
 from persona_collapse.plan.checks import check_inputs, check_size
 from persona_collapse.study.model import Study
 from tests.helpers.studies import (
@@ -229,3 +230,69 @@ def test_thinking_without_a_usable_length_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=r"endpoints\.server\.thinking.*max_tokens"):
         load(tmp_path, {"endpoints/server/thinking": thinking})
+
+
+@pytest.mark.parametrize("accept_errors", [False, True])
+@pytest.mark.parametrize("noted", [False, True])
+def test_job_runs_again_where_errors_were_accepted_and_are_not_any_more(
+    tmp_path: Path, noted: bool, accept_errors: bool
+) -> None:
+    places = Places(str(tmp_path), accept_errors=accept_errors)
+    if noted:
+        note = note_of(places.accepted, "a job")
+        note.parent.mkdir()
+        note.touch()
+    again = {"ask_again": True} if noted and not accept_errors else {}
+    assert places.again("another job", "a job") == again
+    assert places.again("another job") == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"repetitions": 3}, True),
+        ({"persona_count": 40}, False),
+        ({"personas": "toxic8", "persona_count": None}, False),
+        ({"personas": None}, False),
+        ({"instrument": "mfq30"}, False),
+    ],
+)
+def test_probes_have_the_same_cells_where_items_and_personas_are_the_same(
+    tmp_path: Path, change: dict[str, Any], same: bool
+) -> None:
+    probe = THREE_KINDS["probes"]["roleplay"]
+    other = {
+        key: value
+        for key, value in {**probe, **change, "variants": ["secure"]}.items()
+        if value is not None
+    }
+    layout = Layout(load(tmp_path, {"probes/other": other}))
+    assert layout.same_cells("roleplay", "other") is same
+    assert layout.same_cells("other", "roleplay") is same
+
+
+def test_first_asked_shard_of_every_variant_is_in_the_order_of_the_study(tmp_path: Path) -> None:
+    asked = {"endpoint": "server", "model": "m1-other"}
+    second = {**THREE_KINDS["probes"]["roleplay"], "variants": ["secure", "another"]}
+    change = {
+        "models/m1/variants/another": asked,
+        "models/m1/variants/insecure": None,
+        "probes/second": second,
+    }
+    layout = Layout(load(tmp_path, change))
+    every, first = layout.asked_shards(), layout.asked_shards(first=True)
+    names = [(params["variant"], params["probe"], params["name"]) for params in every["shards"]]
+    assert len(names) == 2 * 2 * len(layout.shards[layout.asked[0]]) > 4
+    found = [(params["variant"], params["probe"], params["name"]) for params in first["shards"]]
+    (block, *_) = (shard.name for shard in layout.shards[layout.asked[0]])
+    assert found == [("secure", "roleplay", block), ("another", "roleplay", block)]
+    assert len(first["files"]) == len(first["settings"]) == 2
+
+
+def test_recorded_answers_are_read_by_the_first_shard_of_their_unit(tmp_path: Path) -> None:
+    layout = Layout(load(tmp_path))
+    (row,) = layout.recorded()
+    unit = layout.study.units()[2]
+    assert row["shard"] == layout.shard_params(layout.shards[unit][0])
+    assert row["inputs"] == layout.endpoint_files(unit)
+    assert row["texts"] == layout.shard_inputs(unit)
