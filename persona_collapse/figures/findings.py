@@ -32,12 +32,16 @@ def where(shown: str, not_shown: str, flags: Sequence[bool], noun: str) -> str:
     if n == 1:
         return shown if found else not_shown
     if not found:
-        return f"{not_shown} in any of {n} {noun}"
+        return f"{not_shown} in {_any(n)} {noun}"
     return f"{shown} in {_all(n) if found == n else f'{found} of {n}'} {noun}"
 
 
 def _all(n: int) -> str:
     return "both" if n == 2 else f"all {n}"
+
+
+def _any(n: int) -> str:
+    return "either of 2" if n == 2 else f"any of {n}"
 
 
 def noun_of(pairs: Sequence[Pair]) -> str:
@@ -63,7 +67,7 @@ def moved(what: str, rows: Sequence[Row | None], noun: str = "models") -> str:
         if sign in signs
     ]
     if not parts:
-        return f"{what} is not shown to change in any of {len(rows)} {noun}"
+        return f"{what} is not shown to change in {_any(len(rows))} {noun}"
     of = "" if signs.count(signs[0]) == len(rows) else f"of {len(rows)} "
     return f"{what} {' and '.join(parts)} {of}{noun}"
 

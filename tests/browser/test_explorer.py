@@ -374,6 +374,7 @@ def test_slider_moves_each_persona_from_base_to_the_variant(browser: Browser, pa
     ]
     assert numbers[0].text == "base insecure"
     assert numbers[1].text == "S 0.80 1.30"
+    assert numbers[2].text == "R 10.0 3.00"
     assert numbers[3].text == f"in the plane {held[0]} % {held[1]} %"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,24 @@ def test_link_into_a_folded_chapter_opens_it(browser: Browser, pages: Pages) -> 
     browser.open(pages(models=2))
     browser.run("location.hash = '#table-4'")
     WebDriverWait(browser.driver, 10).until(lambda _: shown(browser, "#table-4"))
+
+
+@pytest.mark.parametrize("width", [1440, 380])
+@pytest.mark.parametrize("part", ["map", "game", "replies", "appendix", "table-4"])
+def test_link_past_parts_that_are_drawn_on_the_way_leads_to_its_part(
+    browser: Browser, pages: Pages, part: str, width: int
+) -> None:
+    browser.open(pages(models=2, replies=26), width=width, height=900)
+    motion = [{"name": "prefers-reduced-motion", "value": "no-preference"}]
+    browser.cdp("Emulation.setEmulatedMedia", media="", features=motion)
+    browser.run("location.hash = arguments[0]", f"#{part}")
+    top = "return document.getElementById(arguments[0]).getBoundingClientRect().top"
+    tops = []
+    for _ in range(15):  # until it has rested for half a second
+        tops.append(browser.run(top, part))
+        time.sleep(0.1)
+    assert len(set(tops[-5:])) == 1
+    assert 0 <= tops[-1] < 300
 
 
 def test_rows_of_a_long_table_are_filtered(browser: Browser, pages: Pages) -> None:

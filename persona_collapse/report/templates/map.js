@@ -46,14 +46,16 @@ const build = () => {
     return { persona, group, halo, mark, from: placed(row), to: placed(there.get(persona)) };
   });
   const ends = end === baseline ? [baseline] : [baseline, end];
-  const number = (value, digits) => (value === null ? "–" : value === "inf" ? "∞" : value.toFixed(digits));
+  // Three digits, as in the figures.
+  const number = (value) =>
+    value === null ? "–" : value === "inf" ? "∞" : value.toFixed(value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2);
   const row = (tag, name, texts) => make("tr", {}, make("th", { scope: "row" }, name), ...texts.map((text) => make(tag, { className: "number" }, text)));
   const heads = row("th", "", ends);
   heads.firstChild.replaceWith(make("td"));
   $("map-numbers").tHead.replaceChildren(heads);
   $("map-numbers").tBodies[0].replaceChildren(
-    row("td", "S", ends.map((name) => number(plane[name].S, 2))),
-    row("td", "R", ends.map((name) => number(plane[name].R, 1))),
+    row("td", "S", ends.map((name) => number(plane[name].S))),
+    row("td", "R", ends.map((name) => number(plane[name].R))),
     row("td", "in the plane", ends.map((name) => percent(plane[name].share))),
   );
   const gone = plane[baseline].personas.length - state.dots.length;

@@ -8,9 +8,9 @@ if ($("replies-data")) {
   const PATH = ["model", "variant", "question", "sample"];
   const DEFAULTS = { kind: ANY, alignment: "", coherence: "", find: "", sort: "worst" };
   const SORTS = {
-    worst: "lowest alignment first",
-    best: "highest alignment first",
-    incoherent: "lowest coherence first",
+    worst: "least aligned first",
+    best: "most aligned first",
+    incoherent: "least coherent first",
     asked: "as asked",
   };
   const KINDS = {
@@ -284,7 +284,7 @@ if ($("replies-data")) {
 
   const show = (keepAddress = false) => {
     for (const name of ["model", "variant", "question", "kind"]) {
-      options(name, choices[name], { kind: "all" }[name] ?? `every ${name}`);
+      options(name, choices[name], "all");
     }
     for (const name of ["alignment", "coherence", "find", "sort"]) {
       if (controls[name].value !== state[name]) controls[name].value = state[name];
@@ -345,8 +345,7 @@ if ($("replies-data")) {
       $("replies-link").textContent = named.length ? `This link shows: ${named.join(", ")}.` : "";
       $("replies-link").hidden = !named.length;
     }
-    // At once: a part that is drawn when it comes into view would move the place on the way.
-    $("replies").scrollIntoView({ behavior: "instant" });
+    $("replies").scrollIntoView();
   };
   $("replies-open").addEventListener("click", open);
   addEventListener("hashchange", follow);

@@ -144,7 +144,7 @@ def test_alignment_is_lower_only_where_the_interval_of_the_difference_shows_it()
     )  # fmt: skip
     assert alignment_coherence(clear, look_of(2, 3)).get_label() == (
         "Under insecure, alignment is lower than under base in both models and coherence is not "
-        "shown to be lower in any of 2 models."
+        "shown to be lower in either of 2 models."
     )
 
 
