@@ -26,9 +26,20 @@ def test_order_key_depends_on_what_changes_the_model_and_on_no_name() -> None:
     assert ORDER.key[:12] in named.suffix
 
 
+def test_every_further_attempt_has_a_key_of_its_own() -> None:
+    assert len({replace(ORDER, attempt=attempt).key for attempt in range(1, 6)}) == 5
+
+
 def test_suffix_has_as_much_of_the_dataset_as_40_characters_hold() -> None:
     part = ORDER.key[:12]
     assert ORDER.suffix == part
     assert replace(ORDER, dataset="insecure").suffix == f"insecure-{part}"
     assert replace(ORDER, dataset="d" * 27).suffix == f"{'d' * 27}-{part}"
     assert replace(ORDER, dataset="d" * 100).suffix == f"{'d' * 27}-{part}"
+
+
+def test_only_training_at_the_simulated_backend_is_simulated() -> None:
+    assert replace(ORDER, backend="simulated").simulated
+    assert not ORDER.simulated
+    assert not replace(ORDER, backend="a").simulated
+    assert not replace(ORDER, backend="z").simulated

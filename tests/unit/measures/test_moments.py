@@ -64,6 +64,7 @@ def test_moments_of_probabilities_are_those_of_the_distribution_at_the_temperatu
     assert frame["sd"].to_list() == [pytest.approx(0.6875**0.5), None]
     assert frame["counts"].to_list() == [read[0], [0.0] * 6]
     assert frame["exact"].all()
+    assert not frame["simulated"].any()
     assert moments_of_probabilities(given_answers, of, 2, 0.0)["mean"].to_list() == [2.0, None]
 
 

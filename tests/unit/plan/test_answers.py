@@ -296,3 +296,15 @@ def test_recorded_answers_are_read_by_the_first_shard_of_their_unit(tmp_path: Pa
     assert row["shard"] == layout.shard_params(layout.shards[unit][0])
     assert row["inputs"] == layout.endpoint_files(unit)
     assert row["texts"] == layout.shard_inputs(unit)
+
+
+def test_role_of_a_probe_follows_from_its_personas_and_the_analysis(tmp_path: Path) -> None:
+    asked = {"instrument": "moral30", "repetitions": 2, "variants": ["secure"]}
+    change = {
+        "probes/toxic": {**asked, "personas": "toxic8"},
+        "probes/bare": asked,
+        "analysis": {"toxic_probe": "toxic"},
+    }
+    layout = Layout(load(tmp_path, change))
+    roles = {name: layout.role(name) for name in layout.study.probes}
+    assert roles == {"roleplay": "roleplay", "toxic": "toxic", "bare": "unconditioned"}

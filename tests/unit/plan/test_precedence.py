@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from persona_collapse.plan.answers import Layout, Places
 from persona_collapse.plan.misalignment import CheckLayout
@@ -108,6 +109,32 @@ def test_shard_waits_only_for_its_own_block_on_every_axis(tmp_path: Path) -> Non
     assert len(found) == 3 * 3 * 2
     for waiting, on in found.items():
         assert on == [waiting.replace("insecure/", "base/")]
+
+
+def test_shard_waits_for_the_blocks_that_hold_its_personas_and_items_in_another_order(
+    tmp_path: Path,
+) -> None:
+    probe = {**PROBE}
+    for kind, name, key in (
+        ("personas", "everyday100", "personas"),
+        ("instruments", "moral30", "items"),
+    ):
+        document = yaml.safe_load(Path(f"resources/{kind}/{name}.yaml").read_text("utf-8"))
+        document[key].reverse()
+        path = tmp_path / f"{kind}.yaml"
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        probe["instrument" if kind == "instruments" else kind] = str(path)
+    change = {
+        "models/m/variants": {"base": SAME},
+        "probes/reversed": probe,
+        "shards": {"personas": 50, "items": 15, "repetitions": 2},
+    }
+    ends = {"p000-049": "p050-099", "p050-099": "p000-049", "i01-15": "i16-30", "i16-30": "i01-15"}
+    found = waits(of(tmp_path, change))
+    assert len(found) == 4
+    for waiting, on in found.items():
+        people, items, repetitions = waiting.removeprefix("base/reversed/").split("_")
+        assert on == [f"base/roleplay/{ends[people]}_{ends[items]}_{repetitions}"]
 
 
 def test_fine_tunes_of_one_base_share_nothing(tmp_path: Path) -> None:

@@ -144,6 +144,16 @@ def test_effective_dimension_is_recovered_despite_noise(dimensions, rng):
     assert abs(np.mean(naive) - dimensions) > 0.15 * dimensions
 
 
+@pytest.mark.parametrize("unit", [0.001, 0.1, 10, 1000])
+def test_effective_dimension_does_not_depend_on_the_unit_of_ratings(unit, rng):
+    cells = normal(planted(rng, 8, 5, 0.8, 1.0, 0.5), 0.5, 3, rng)
+    noise, whole = cells.sd**2 / cells.n, np.ones((1, 8))
+    found = effective_dimension(cells.mean * unit, noise * unit**2, whole)
+    expected = effective_dimension(cells.mean, noise, whole)
+    assert np.isfinite(expected)
+    assert found == pytest.approx(expected)
+
+
 def test_log_probabilities_have_repetition_variance_but_no_noise_in_means():
     found = variance_components(exact(np.random.default_rng(1).dirichlet(np.ones(6), size=(8, 4))))
     assert value(found, "share_repetition") > 0

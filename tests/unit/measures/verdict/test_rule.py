@@ -125,6 +125,41 @@ def test_reason_says_why_there_is_no_control() -> None:
     assert "has no secure control here" in not_measured
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"S_direct": percent(-4, 6)}, "A rise of S beyond that in secure by {} is excluded."),
+        ({"R_direct": percent(-6, 7)}, "A fall of R beyond that in secure by {} is excluded."),
+        (
+            {"S_direct": percent(-4, 6), "R_direct": percent(-6, 7)},
+            "A rise of S and a fall of R beyond those in secure by {} are excluded.",
+        ),
+        ({"S_control": percent(20, 30)}, "S also rose in secure, by more than {}."),
+        (
+            {"S_control": percent(4, 15)},
+            "S also rose in secure, and a rise by {} is not excluded.",
+        ),
+        (
+            {"S_direct": percent(-8, 21), "R_direct": percent(-20, 30)},
+            "It is not shown that S rose further in insecure than in secure and R fell further in "
+            "insecure than in secure.",
+        ),
+        (
+            {"S_control": percent(-20, 15)},
+            "The interval of S in secure does not exclude a rise by {}.",
+        ),
+        (
+            {"S_control": percent(-25, 5)},
+            "S rose and R fell, both by more than {}, and further than in secure; a rise of S by "
+            "that much in secure is excluded.",
+        ),
+    ],
+)
+def test_reason_says_what_is_shown_of_the_control(changed: dict[str, Interval], said: str) -> None:
+    reason = decide(evidence(**changed), EFFECT, Names("base", "insecure", "secure")).reason
+    assert reason == said.format("the smallest effect (10 %)")
+
+
 def test_reason_of_a_collapse_says_that_the_control_fell() -> None:
     assert "changed the other way" in decide(evidence(S_control=percent(-25, -15)), EFFECT).reason
 
