@@ -540,7 +540,7 @@ class Filling:
             error = stopped(attempt, settings)
             breaker.trip(error.cause, str(error))
             return error
-        said = f"{settings.base_url} answered http_{fault.status}: {fault}"
+        said = f"{settings.base_url} answered http_{fault.status}: {str(fault).rstrip('.')}"
         if fault.status in (404, 405, 501):
             return UserError(
                 f"{said}. It seems to have no batches (/files and /batches), or does not know one "

@@ -560,7 +560,8 @@ def stopped(attempt: Attempt, settings: Settings) -> StoppedError:
     """Explain an answer after which no request will be answered."""
     cause, holder = attempt.cause or "", settings.api_key_env
     key = f"the key in {holder}" if holder else "no key (api_key_env: null)"
-    said = f"{settings.base_url} answered {cause}: {attempt.detail or 'no reason given'}"
+    reason = (attempt.detail or "no reason given").rstrip(".")
+    said = f"{settings.base_url} answered {cause}: {reason}"
     refused = f"it does not accept {key}; check the key, or api_key_env in the study file"
     advice = {
         "http_401": refused,
@@ -581,7 +582,10 @@ def no_answer(attempt: Attempt, settings: Settings, how_long: str) -> UserError:
     """Explain that there was no answer for too long, with the key that the reason speaks of."""
     detail = attempt.detail or "no reason given"
     advice = next((text for words, text in ADVICE if words.search(detail)), CHECK)
+    last = replies.said(attempt).rstrip(".")
+    if attempt.cause == "no_connection":  # which names the address, and concerns all its models
+        return UserError(f"{last}; no answer for {how_long}. {advice}; {GO_ON}")
     return UserError(
         f"{settings.base_url}, model {settings.model}: no answer for {how_long}; the last failure: "
-        f"{replies.said(attempt)}. {advice}; {GO_ON}"
+        f"{last}. {advice}; {GO_ON}"
     )

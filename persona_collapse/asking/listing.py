@@ -88,7 +88,8 @@ def missing(base_url: str, model: str, key: str | None, where: str, failure: str
         return ""
     listed = look_up(base_url, model, key)
     if listed.found is False:
-        text = f"The server has no model {model!r}: {listed.offered(model)}. Correct {where}"
+        offered = listed.offered(model)
+        text = f"The name is not in the server's list of models: {offered}. Correct {where}"
     elif listed.found is None and (other := right_address(base_url, key)):
         text = f"The API of this server is at another address: base_url: {other}"
     else:

@@ -38,11 +38,6 @@ class Finding:
     text: str
     same_model: bool = False
 
-    @property
-    def said(self) -> str:
-        """The finding with the names of its variant."""
-        return f"{' '.join(filter(None, (self.model, self.variant)))}: {self.text}"
-
 
 def findings_of(tried: Tried) -> list[Finding]:
     """Return what is wrong with one variant."""
@@ -53,7 +48,7 @@ def findings_of(tried: Tried) -> list[Finding]:
     key = find_key(settings.api_key_env, settings.base_url)
     first = attempts[0]
     if first.cause is not None:
-        text = redacted(said(first), key)
+        text = redacted(said(first), key).rstrip(".")
         if THOUGHTS_CUT.search(text) and not settings.thinking:
             return [Finding(canary.model, canary.variant, True, f"{_thinks(settings)}: {text}")]
         place = f"models.{canary.model}.variants.{canary.variant}.model"

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from persona_collapse.asking.response import said
+from persona_collapse.commands import shown
 from persona_collapse.commands.batch_probe import RUNNING, SINGLE, USABLE
 from persona_collapse.commands.findings import Finding, thinks
 from persona_collapse.commands.probes import N, Tried
@@ -76,7 +77,7 @@ def _show(screen: Console, title: str, columns: Sequence[tuple[str, list[Check]]
         for cell in cells:
             cell.truncate(LONGEST, overflow="ellipsis")
         table.add_row(Text(line[0][0]), *cells)
-    screen.print(table)
+    shown.show_made(screen, table)
     screen.print()
 
 

@@ -55,6 +55,7 @@ SHOWN = (
     Column("training_tokens", optional=True),
     *(Column(name) for name in ("usd", "hours")),
 )
+KEYS = (Column("address", "requests go to"), Column("key", "with the key in"))
 
 
 def plan_study(
@@ -88,7 +89,8 @@ def plan_study(
         rows += check_rows(check, models)
     checked = [*(one["settings"] for one in check["replies"]), check["judge"]] if check else []
     trained = [{**m["settings"], "base_url": m["order"]["base_url"]} for m in finetunes]
-    for note in [*notes, *unset_keys(rows, [*settings, *checked, *trained])]:
+    pairs = keys_by_address(rows, [*settings, *checked, *trained])
+    for note in [*notes, *unset_keys(pairs)]:
         shown.show_note(screen, note, "Note", "bold yellow")
     if not rows:
         text = "This study asks no model: its answers are recorded or simulated, and cost nothing."
@@ -99,6 +101,10 @@ def plan_study(
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     Path(output).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     show_costs(screen, rows)
+    if pairs:
+        screen.print()
+        shown.show_table(screen, KEYS, [{"address": u, "key": n or "none"} for u, n in pairs])
+        screen.print()
     if budget:
         verdict = "does NOT suffice" if document["over_budget"] else "suffices"
         limits = ", ".join(f"{name} {limit}" for name, limit in budget.items())
@@ -107,18 +113,29 @@ def plan_study(
     screen.print(f"Written to {output}", soft_wrap=True)
 
 
-def unset_keys(rows: Sequence[Row], asked: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a note for each API key that the rows' requests need and the environment lacks.
+def keys_by_address(
+    rows: Sequence[Row], asked: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, str | None]]:
+    """Return the addresses that the rows' requests go to, each with its key's variable.
 
-    ``asked`` are settings of endpoints, empty ones for none. A plan itself needs no key.
+    ``asked`` are settings of endpoints, empty ones for none.
     """
     needed = {normalised_url(row["base_url"]) for row in rows if row["requests"]}
     default = Settings.api_key_env
     pairs = {
         (normalised_url(one["base_url"]), one.get("api_key_env", default)) for one in asked if one
     }
+    return sorted(
+        ((u, n) for u, n in pairs if u in needed), key=lambda pair: (pair[0], pair[1] or "")
+    )
+
+
+def unset_keys(pairs: Sequence[tuple[str, str | None]]) -> list[str]:
+    """Return a note for each variable of an API key that is not set; a plan itself needs none."""
     notes = []
-    for url, name in sorted((url, name) for url, name in pairs if name and url in needed):
+    for url, name in pairs:
+        if not name:
+            continue
         try:
             if known_key(name) is None:
                 notes.append(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from rich.console import Console
 
 from persona_collapse.commands import shown
 from persona_collapse.commands.batch_probe import try_batches
@@ -82,14 +83,24 @@ def preflight_study(
     screen.print(f"Written to {output}", soft_wrap=True)
     findings.sort(key=lambda finding: not finding.fatal)
     screen.print()
-    for finding in findings:
-        head, style = ("Fix", "bold red") if finding.fatal else ("Note", "bold yellow")
-        shown.show_note(screen, finding.said, head, style)
-        LOG.debug("%s: %s", head, finding.said)
-    count = sum(finding.fatal for finding in findings)
+    count = show_findings(screen, findings)
     if count:
         raise UserError(f"{count} {'thing' if count == 1 else 'things'} to fix. {spent}")
     screen.print(f"Nothing to fix. {spent}", style="bold", soft_wrap=True)
+
+
+def show_findings(screen: Console, findings: Sequence[Finding]) -> int:
+    """Show each finding once, with all variants it is about; return how many are fatal."""
+    alike: dict[tuple[bool, str, str], list[str]] = {}
+    for one in findings:
+        about = alike.setdefault((one.fatal, one.model, one.text), [])
+        about += [one.variant] if one.variant else []
+    for (fatal, model, text), variants in alike.items():
+        head, style = ("Fix", "bold red") if fatal else ("Note", "bold yellow")
+        said = f"{model} {', '.join(variants)}".rstrip() + f": {text}"
+        shown.show_note(screen, said, head, style)
+        LOG.debug("%s: %s", head, said)
+    return sum(fatal for fatal, _, _ in alike)
 
 
 def preflight(

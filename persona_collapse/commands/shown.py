@@ -138,7 +138,7 @@ def _show_lines(
             )
         for line in lines:
             made.add_row(*(Text(cell) for cell in line[folds:]))
-        _show_made(screen, made, INDENT if folds else 0)
+        show_made(screen, made, INDENT if folds else 0)
 
     body, last = (cells[:-1], cells[-1:]) if total else (cells, [])
     if folds:
@@ -154,7 +154,7 @@ def _show_lines(
         table(last, head=False, style="bold")
 
 
-def _show_made(screen: Console, made: Table, indent: int = 0) -> None:
+def show_made(screen: Console, made: Table, indent: int = 0) -> None:
     """Show a table, without the spaces that end its lines."""
     with screen.capture() as captured:
         screen.print(Padding(made, (0, 0, 0, indent)))

@@ -83,9 +83,9 @@ def show_store(store: str, prices: str) -> None:
     if still_open := frame["open_files"].sum():
         shown.show_note(
             screen,
-            f"{still_open} files have no end mark: they are being written, or their process was "
-            "killed, or their last lines were cut off, which looks the same. What is missing is "
-            "asked and paid for again",
+            f"{still_open} {'file has' if still_open == 1 else 'files have'} no end mark: being "
+            "written, left by a killed process, or with the last lines cut off, which looks the "
+            "same. What is missing is asked and paid for again",
         )
     if not damage:
         files = frame["files"].sum()

@@ -61,7 +61,7 @@ class BaseUrl:
                 if not re.match("https?://", url.strip(), re.IGNORECASE)
                 else "a URL without spaces around it"
                 if url != url.strip()
-                else "the address that ends before /chat/completions and the like"
+                else "the address of an API, which ends before /chat/completions and the like"
             )
             meaning = f"{what}; write {masked(right)}"
             raise PydanticCustomError("pattern", "{meaning}", {"meaning": meaning})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import threading
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ from persona_collapse.terminal.tally import Line
 
 NAMES, MOST_BAR, LEAST_BAR = 9, 20, 8  # columns of a stage's name and of its bar
 WIDTH = 80  # of a terminal that does not say (in containers)
+# What no line is broken in: a number with its unit and interval, after the name of a metric.
+WHOLE = re.compile(r"(?:\b[SR] +)?[-+]?\d[\d.,]*(?: %)?(?: \[[-+\d., ]*\])?")
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 class Screen:
@@ -100,14 +104,15 @@ def wrapped(line: str, width: int) -> str:
     margin = " " * (len(line) - len(line.lstrip()))
     if len(line) <= width:
         return line
-    return textwrap.fill(
-        line.strip(),
+    filled = textwrap.fill(
+        WHOLE.sub(lambda found: found[0].replace(" ", NO_BREAK), line.strip()),
         max(width, len(margin) + 1),
         initial_indent=margin,
         subsequent_indent=margin,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return filled.replace(NO_BREAK, " ")
 
 
 def bar(line: Line, width: int) -> Text:

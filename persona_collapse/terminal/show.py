@@ -108,7 +108,10 @@ class Show:
             self.screen.say(fault.message)
             return
         self.screen.say(f"Error in {job.name}:", "bold red")
-        self.screen.say(f"  {fault.message}")
+        what, _, remedy = fault.message.rpartition("\n")
+        again = bool(what) and remedy in self._said
+        self._said.add(remedy)
+        self.screen.say(f"  {what if again else fault.message}")
         self.screen.say(f"  Log: {fault.log}", "dim")
 
     def retry(self) -> None:

@@ -16,9 +16,16 @@ from rich.console import Console
 from persona_collapse.asking.settings import Settings
 from persona_collapse.commands import preflight as command
 from persona_collapse.commands.costs import answer_rows
-from persona_collapse.commands.findings import mixed_backends
+from persona_collapse.commands.findings import Finding, mixed_backends
 from persona_collapse.commands.marks import show_variants
-from persona_collapse.commands.plan import plan_document, show_costs, unset_keys, with_total
+from persona_collapse.commands.plan import (
+    keys_by_address,
+    plan_document,
+    show_costs,
+    unset_keys,
+    with_total,
+)
+from persona_collapse.commands.preflight import show_findings
 from persona_collapse.commands.probes import Canary, independent
 from persona_collapse.commands.spending import Spending
 from persona_collapse.materials.instruments import Scale
@@ -141,7 +148,7 @@ def test_plan_needs_no_key_and_no_price(given: Given, monkeypatch: pytest.Monkey
     assert "No price for unpriced" in shown(show_costs, rows)
 
 
-def test_plan_names_keys_that_are_not_set_where_requests_need_them(
+def test_plan_names_the_key_of_each_address_and_those_not_set(
     given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = {"base_url": "http://127.0.0.1:1/v1", "api_key_env": "MISSING_KEY"}
@@ -150,14 +157,16 @@ def test_plan_names_keys_that_are_not_set_where_requests_need_them(
         {"base_url": one["base_url"], "requests": 3},
         {"base_url": other["base_url"], "requests": 1},
     ]
-    (note,) = unset_keys(rows, [one, one, other, {}])
+    pairs = keys_by_address(rows, [one, one, other, {}])
+    assert pairs == [(one["base_url"], "MISSING_KEY"), (other["base_url"], None)]
+    (note,) = unset_keys(pairs)
     assert "the environment variable MISSING_KEY (api_key_env) is not set" in note
     assert one["base_url"] in note
-    assert unset_keys([{**rows[0], "requests": 0}], [one]) == []
+    assert keys_by_address([{**rows[0], "requests": 0}], [one]) == []
     monkeypatch.setenv("MISSING_KEY", "sk-a-key")
-    assert unset_keys(rows, [one]) == []
+    assert unset_keys(pairs) == []
     monkeypatch.setenv("MISSING_KEY", "sk-ä")
-    assert "holds characters that no key has" in unset_keys(rows, [one])[0]
+    assert "holds characters that no key has" in unset_keys(pairs)[0]
 
 
 def test_plan_is_written_as_document_and_table(given: Given) -> None:
@@ -250,7 +259,7 @@ def test_preflight_marks_what_is_to_be_mended(server: ScriptedServer, given: Giv
     assert "✗ no: http_404: The model does not exist" in " ".join(marks(tried, width=120))
     assert "nothing listens on port 9 there" in " ".join(lines)
     _, findings = preflight(tried, "base")
-    assert "no model 'tuned': it has scripted, tuned-v2. Correct models.m.var" in findings[0].text
+    assert "list of models: it has scripted, tuned-v2. Correct models.m.var" in findings[0].text
 
 
 def test_preflight_marks_variants_that_one_model_answers(
@@ -494,3 +503,14 @@ def test_independence_of_choices_is_tested_by_permutation(
     together: list[str], single: list[str], verdict: str
 ) -> None:
     assert independent(together, single) == verdict
+
+
+def test_finding_about_several_variants_is_shown_and_counted_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    alike = [Finding("m", variant, True, "does not answer") for variant in ("base", "tuned")]
+    assert show_findings(Console(width=80), [*alike, Finding("m", None, False, "is slow")]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "Fix: m base, tuned: does not answer",
+        "Note: m: is slow",
+    ]

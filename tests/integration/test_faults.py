@@ -346,7 +346,7 @@ def names(count: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("models", "said"),
     [
-        ([{"id": "a"}, {"id": "b"}], r"no model 'scripted': it has a, b\. Correct models\."),
+        ([{"id": "a"}, {"id": "b"}], r"list of models: it has a, b\. Correct models\."),
         ([*names(9), {"id": "org/scripted-v2"}], r"10 others; the nearest are org/scripted-v2\."),
         (names(9), r"it has 9 others\. Correct models\."),
         ([], "its list of models is empty"),

@@ -230,7 +230,7 @@ def test_file_cut_at_the_end_of_a_line_is_counted_as_open(
         assert (row["open_files"], row["attempts"], damage) == (1, kept - 1, [])
     show_store(str(tmp_path), str(prices))
     said = " ".join(capsys.readouterr().out.split())
-    assert "1 files have no end mark" in said
+    assert "1 file has no end mark" in said
 
 
 def test_compaction_leaves_the_file_of_another_users_living_writer(

@@ -23,7 +23,7 @@ from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.tables import contract, write
 from persona_collapse.terminal.ending import SIMULATED, verdict_lines
 from persona_collapse.terminal.handler import RunHandler
-from persona_collapse.terminal.screen import bar
+from persona_collapse.terminal.screen import bar, wrapped
 from persona_collapse.terminal.tally import Line, Tally
 from persona_collapse.terminal.work import Job
 from tests.conftest import ROOT
@@ -468,4 +468,12 @@ def test_verdicts_are_lines_in_the_order_of_the_study(tmp_path: Path) -> None:
         "B-1     Collapse       S +115 % [108, 122]   R unknown",
         "Alpha   Not specific   S +115 % [108, 122]   R  -68 % [-71, -65]",
         SIMULATED,
+    ]
+
+
+def test_verdict_line_is_broken_between_metrics_alone() -> None:
+    line = "  GPT-4o   Collapse   S +113 % [100, 126]   R  -70 % [-74, -64]"
+    assert wrapped(line, 59).split("\n") == [
+        "  GPT-4o   Collapse   S +113 % [100, 126]",
+        "  R  -70 % [-74, -64]",
     ]
