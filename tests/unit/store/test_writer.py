@@ -14,7 +14,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.common.files import write_atomically
 from persona_collapse.store import writer as module
 from persona_collapse.store.compaction import compact_store
-from persona_collapse.store.files import read_attempts
+from persona_collapse.store.files import read_attempts, read_header
 from persona_collapse.store.writer import Writer, import_rescued, write_whole
 from tests.unit.store.test_store import CELLS, STREAM, attempt, folder, write
 
@@ -215,3 +215,21 @@ def test_answers_are_saved_in_the_temporary_folder_without_another(
     (saved,) = tmp_path.glob("rescued-*.jsonl")
     saved.rename(made.folder / saved.name)
     assert set(read_attempts(made.folder, CELLS).attempts) == {CELLS[0]}
+
+
+def test_answers_after_the_disk_got_full_go_into_a_file_that_is_whole_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    made = opened(tmp_path)
+    made.append(attempt(CELLS[0], 1))
+    request.getfixturevalue("full")
+    made.append(attempt(CELLS[1], 2))
+    with pytest.raises(UserError, match="already paid, are in"):
+        made.close()
+    monkeypatch.undo()
+    (saved,) = (tmp_path / "rescued" / made.folder.name).iterdir()
+    assert read_header(saved)["model"] == STREAM["model"]
+    assert import_rescued(tmp_path / "rescued", made.folder) == 1
+    found = read_attempts(made.folder, CELLS)
+    assert set(found.attempts) == set(CELLS[:2])
+    assert found.damage == []
