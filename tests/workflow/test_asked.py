@@ -260,13 +260,14 @@ def test_lock_of_a_living_run_stays(
     asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
-    server.latency = 0.2
+    server.latency = 10  # the run lives for as long as the next command takes
     config, run = started_shards(asked, server, "alive")
     locks = {path: path.stat().st_ino for path in (asked.root / ".snakemake/locks").iterdir()}
     said = asked.fail("--config", config, *ANSWERS)
     assert "LockException" in said
     assert "is cleared" not in said
     assert {path: path.stat().st_ino for path in locks} == locks
+    server.latency = 0
     finish(run)
     assert server.count == CELLS
 

@@ -83,7 +83,7 @@ def test_study_without_a_target_describes_what_was_measured(
 ) -> None:
     name = f"shape-{'-'.join(variants)}"
     page = page_of(project, simulated(project, name, *variants))
-    assert "no variant of it is a target" in page
+    assert "No variant of this study is a target" in page
     assert "by default a variant insecure is the target" in page
     assert all(f"S of {variant}" in page for variant in variants)
     contrasts = set(table(project, name, "contrasts")["contrast"])
