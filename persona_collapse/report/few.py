@@ -9,7 +9,7 @@ from persona_collapse.tables.contracts.verdict import INCOHERENT
 INCOHERENT_SIGN = "§"
 FEW_MARK = {"few": FEW_SIGN}  # for columns of frames that ``with_few`` returns
 LEGEND = {
-    FEW_SIGN: f"{FEW_SIGN} Fewer than {FEW} effective personas: the interval rests on few people.",
+    FEW_SIGN: f"{FEW_SIGN} Fewer than {FEW} effective personas: its interval rests on few.",
     INCOHERENT_SIGN: f"{INCOHERENT_SIGN} Mean coherence below {INCOHERENT}: replies are mostly "
     "incoherent.",
 }

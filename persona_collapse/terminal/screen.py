@@ -124,13 +124,12 @@ def bar(line: Line, width: int) -> Text:
     )
     head = f"  {line.stage:<{NAMES}}{amount:>20} {line.unit:<9}"
     room = min(MOST_BAR, width - len(head) - len(percent) - 4)
-    begun = line.seconds is not None
-    text = Text(head, style="" if begun else "dim")
+    text = Text(head, style="" if line.begun else "dim")
     if room >= LEAST_BAR:
         full = int(room * share)
         text.append(f" {'#' * full}", style="green")
         text.append("." * (room - full), style="dim")
-    if begun:
+    if line.begun:
         text.append(f"  {percent}", style="green" if line.ended else "")
     return text
 
@@ -146,7 +145,6 @@ def facts(parts: Sequence[tuple[str, str]], width: int) -> list[Text]:
     return lines
 
 
-def ended(line: Line) -> str:
-    """Return the line of a stage that has ended, where there is no block."""
-    took = clock(line.seconds or 0.0)
-    return f"  {line.stage:<{NAMES}}{line.total:>10,} {line.unit:<9} {took}"
+def ended(line: Line, seconds: float) -> str:
+    """Return the line of a stage that has ended, so long after the run began: stages overlap."""
+    return f"  {line.stage:<{NAMES}}{line.total:>10,} {line.unit:<9} done after {clock(seconds)}"

@@ -93,7 +93,7 @@ class Show:
             return
         line = next(line for line in self.tally.lines() if line.stage == job.stage)
         if line.total:
-            self.screen.say(ended(line))
+            self.screen.say(ended(line, self.tally.seconds))
 
     def fail(self, job: Job, fault: JobFault) -> None:
         """Show why a job has failed; of like faults the first alone."""

@@ -15,12 +15,12 @@ ENOUGH = 3  # finished jobs after which the time that jobs take is known
 
 @dataclass(frozen=True)
 class Line:
-    """A stage: what it has made of what it is to make; ``seconds`` since it began, if it has."""
+    """A stage: what it has made of what it is to make, and whether it has begun and ended."""
 
     stage: str
     done: int
     total: int
-    seconds: float | None
+    begun: bool
     ended: bool
 
     @property
@@ -41,7 +41,7 @@ class Tally:
         self._now, self.began = now, now()
         self._finished: set[int] = set()
         self._stage_began: dict[str, float] = {}
-        self._stage_ended: dict[str, float] = {}
+        self._stage_ended: set[str] = set()
         self._open = Counter(job.stage for job in self.needed)
         self._answers: deque[tuple[float, int]] = deque()
 
@@ -71,7 +71,7 @@ class Tally:
         self._open[job.stage] -= 1
         if self._open[job.stage]:
             return None
-        self._stage_ended[job.stage] = self._now()
+        self._stage_ended.add(job.stage)
         return job
 
     def fail(self, number: int) -> None:
@@ -107,11 +107,10 @@ class Tally:
                 total[job.stage] += job.amount
         lines = []
         for stage in STAGES:
-            began, ended = self._stage_began.get(stage), self._stage_ended.get(stage)
-            seconds = None if began is None else (ended or self._now()) - began
             if stage in self._open:
                 made = int(done[stage] + 1e-6)
-                lines.append(Line(stage, made, total[stage], seconds, ended is not None))
+                begun, ended = stage in self._stage_began, stage in self._stage_ended
+                lines.append(Line(stage, made, total[stage], begun, ended))
         return lines
 
     @property

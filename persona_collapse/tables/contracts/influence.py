@@ -2,7 +2,7 @@
 
 from persona_collapse.tables import SIMULATED, UNIT, Table, integer, number, text
 
-FEW, FEW_SIGN = 10, "‡"  # effective personas; below, an interval rests on few people: marked
+FEW, FEW_SIGN = 10, "‡"  # effective personas; below, an interval rests on few: marked
 
 TABLE = Table(
     "influence",
@@ -28,6 +28,6 @@ TABLE = Table(
     reads=("moments", "instrument", "baseline", "control"),
     note=(
         "How many personas carry S and its contrasts, and their value without the five most "
-        "influential. Below ten effective personas, intervals rest on few people."
+        "influential. Below ten effective personas, intervals rest on few personas."
     ),
 )

@@ -131,8 +131,8 @@ def test_stage_is_one_line_when_its_last_job_ends(workflow: Workflow) -> None:
         workflow.done(number)
     assert workflow.end() == [
         "persona-collapse   study s",
-        "  ask              20 answers   0 s",
-        "  measure           1 table     0 s",
+        "  ask              20 answers   done after 0 s",
+        "  measure           1 table     done after 0 s",
         "  M   Collapse   S +1 %",
         "  Simulated",
         f"Read results/s/report/index.html   (0 s; full log: {workflow.run.log})",
@@ -333,7 +333,7 @@ screen = Screen(sys.stderr)
 screen.say("here")
 with contextlib.suppress(OSError):
     sys.stdin.read()
-screen.show([bar(Line("ask", 1, 3, 1.0, False), 80)])
+screen.show([bar(Line("ask", 1, 3, True, False), 80)])
 screen.say("gone")
 screen.close()
 pathlib.Path("{done}").touch()
@@ -414,7 +414,7 @@ def test_time_left_of_other_jobs_comes_from_those_that_ended() -> None:
 
 @given(st.integers(20, 200), st.integers(0, 10**7), st.integers(1, 10**7))
 def test_stage_fits_wide_terminals(width: int, done: int, total: int) -> None:
-    line = Line("measure", min(done, total), total, 1.0, False)
+    line = Line("measure", min(done, total), total, True, False)
     assert len(bar(line, width)) < max(width, 55)
 
 
@@ -422,7 +422,7 @@ NARROWS = """
 import sys, time
 from persona_collapse.terminal.screen import Line, Screen, bar
 screen = Screen(sys.stderr)
-line = Line("ask", 1, 3, 1.0, False)
+line = Line("ask", 1, 3, True, False)
 screen.show([bar(line, screen.width)] * 2)
 while screen.width == 80:
     time.sleep(0.02)
