@@ -93,14 +93,15 @@ def answer_rows(tasks: Iterable[tuple[Task, Settings]]) -> list[Row]:
     on are about those that no row above counts, since equal requests are paid once, and that no
     batch is about to answer.
     """
-    streams: dict[Path, list[Shard]] = {}  # so that each folder is read once
+    streams: dict[tuple[Path, object], list[Shard]] = {}  # so that each folder is read once
     for task, settings in tasks:
         folder = stream_folder(Path(settings.store), settings.stream)
-        streams.setdefault(folder, []).append(Shard(task, settings))
+        own = _own(settings, (task.shard.model, task.shard.variant))
+        streams.setdefault((folder, own), []).append(Shard(task, settings))
     rows: dict[tuple[str, str], Row] = {}
     empty = dict.fromkeys((*SUMMED, "shared", "coming"), 0)
     asked: dict[tuple[str, str], Settings] = {}
-    for folder, shards in streams.items():
+    for (folder, _), shards in streams.items():
         settings = shards[0].settings
         keys = {cell.key for shard in shards for cell in shard.cells}
         rescued = Path(settings.rescued) / folder.name
@@ -132,6 +133,14 @@ def answer_rows(tasks: Iterable[tuple[Task, Settings]]) -> list[Row]:
                 row["prompt_tokens"] += requests * tokens
                 row["completion_tokens"] += round(len(repetitions) * length)
     return [_answers(names, row, asked[names]) for names, row in rows.items()]
+
+
+def _own(settings: Settings, names: tuple[str, str]) -> tuple[str, str] | None:
+    """Return the variant alone to whom a model belongs, None where others may ask it, too.
+
+    Fine-tunes of one base have one name in the plan, ``ft:<base>:``, until they are made.
+    """
+    return names if settings.model.endswith(":") else None
 
 
 def _answers(names: tuple[str, str], counts: Row, settings: Settings) -> Row:
@@ -209,7 +218,7 @@ def check_rows(check: Mapping[str, Any], made: Mapping[tuple[str, str], str]) ->
     """
     questions = read_questions(Path(check["questions"]))
     rows = []
-    counted: set[tuple[str, ...]] = set()  # cells of the rows above
+    counted: set[tuple[object, ...]] = set()  # cells of the rows above
     for entry in check["replies"]:
         names = (entry["model"], entry["variant"])
         asked = entry["settings"]
@@ -231,8 +240,9 @@ def check_rows(check: Mapping[str, Any], made: Mapping[tuple[str, str], str]) ->
             "completion_tokens": round(remaining * length),
             "tokens_by": how,
         }
-        again = tuple(replies.keys) in counted
-        counted.add(tuple(replies.keys))
+        cells = (_own(settings, names), *replies.keys)
+        again = cells in counted
+        counted.add(cells)
         shared = remaining if again else 0
         rows.append(
             _shared(_sampled(names, REPLIES, _new(counts, again), settings, REPLY_SECONDS), shared)

@@ -100,6 +100,14 @@ def test_plan_counts_equal_requests_once(server: ScriptedServer, ask: Asker, giv
     assert other["note"] == "12 of its answers are those of rows above and paid once"
 
 
+def test_plan_counts_each_of_two_fine_tunes_that_have_no_name_yet(given: Given) -> None:
+    """Until they are made, both are called after their base."""
+    task = make_task(personas=2, items=3, repetitions=4)
+    other = replace(task, shard=replace(task.shard, variant="other"))
+    settings = given(model="ft:gpt-4o-2024-08-06:")
+    assert [row["requests"] for row in answer_rows([(task, settings), (other, settings)])] == [6, 6]
+
+
 def test_plan_counts_answers_that_the_store_could_not_take(
     server: ScriptedServer, ask: Asker, given: Given, store: Path
 ) -> None:

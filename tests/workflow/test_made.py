@@ -191,8 +191,8 @@ def test_preflight_tests_the_permission_and_starts_no_job(
     assert "GET /fine_tuning/jobs" in server.asked
     server.models = [{"id": "another"}]
     output = project.fail(*CONFIG, "--", "preflight")
-    assert "Fix: alpha insecure: the base model gpt-4o-2024-08-06 is not in" in output
-    assert "the server's list of models: it has another" in output
+    assert "Fix: alpha secure, insecure: the base model gpt-4o-2024-08-06 is not" in output
+    assert "in the server's list of models: it has another" in output
     assert re.search(r"\d things? to fix\. Nothing was spent", output)
     assert len(server.jobs) == jobs
 

@@ -84,7 +84,7 @@ def test_training_costs_equal_a_calculation_by_hand(planned: tuple[str, Any]) ->
     total = 2 * EXAMPLES * (131 + 231)
     assert written["total"]["training_tokens"] == total == 4_344_000
     assert sum(row["usd"] for row in rows.values()) == pytest.approx(108.60)
-    assert "4,344,000" in output
+    assert "4.34M" in output
 
 
 def test_fine_tuned_variants_are_priced_as_fine_tuned_models(planned: tuple[str, Any]) -> None:
