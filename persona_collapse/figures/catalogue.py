@@ -266,7 +266,7 @@ _FIGURES = [
         alt="Heat map of the percent change of S and R per domain, models in rows, control "
         "beside target.",
         caption="Percent change of S and R per domain against the model's baseline, control "
-        "beside target. Colours tell changes towards collapse, a rise of S or a fall of R, from "
+        "beside target. Colours show changes towards collapse, a rise of S or a fall of R, from "
         "those away from it. In brackets: the 95 % interval includes zero. Colours end at the "
         "ends of the bar, the printed numbers do not.",
     ),
