@@ -513,6 +513,18 @@ def test_costs_of_a_variant_with_the_same_replies_count_once(
     assert judged_again["note"] == "12 of its verdicts are those of rows above and paid once"
 
 
+def test_costs_of_two_fine_tunes_that_have_no_name_yet_both_count(
+    server: ScriptedServer, store: Path, priced: str
+) -> None:
+    """Until they are made, both are called after their base."""
+    check = planned(server, store, priced)
+    (entry,) = check["replies"]
+    tuned = {**entry, "settings": {**entry["settings"], "model": "ft:scripted:"}}
+    check["replies"] = [tuned, {**tuned, "variant": "other"}]
+    first, _, second, _ = check_rows(check, {})
+    assert first["requests"] == second["requests"] == 2
+
+
 def blanks() -> list[str]:
     """Return the judge's prompts around an empty reply."""
     return [
