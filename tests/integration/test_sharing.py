@@ -63,6 +63,10 @@ def until(reached: Callable[[], object], seconds: float = 30.0) -> None:
         time.sleep(0.01)
 
 
+def claims(folder: Path) -> list[Path]:
+    return list((folder / "store" / sharing.FOLDER).glob("*/*.json"))
+
+
 def models(server: ScriptedServer) -> set[str]:
     return {call["model"] for call in server.calls}
 
@@ -87,11 +91,13 @@ def test_two_shards_share_the_slots_and_the_last_has_all(
             assert server.most_in_flight == 64
             two.send_signal(end)
             two.wait()
+        until(lambda: len(claims(tmp_path)) == 1)
+        time.sleep(2 * LATENCY)  # the server completes what the killed process had in flight
         server.most_in_flight = 0
         until(lambda: server.most_in_flight == 64)
         one.terminate()
         one.wait()
-    assert not list((tmp_path / "store" / sharing.FOLDER).glob("*/*.json"))
+    assert not claims(tmp_path)
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.125])
