@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
@@ -109,7 +109,9 @@ def check(document: Any, kind: type[T], where: str, at: tuple[str | int, ...] = 
     except ValidationError as fault:
         errors = _causes(fault.errors(include_url=False))
         first = min(errors, key=lambda e: (e["type"] not in UNKNOWN, len(e["loc"])))
-        raise UserError(f"{where}: {explain(kind, first, at)}") from None
+        alike = [e for e in errors if e["type"] == "missing" and e["loc"][:-1] == first["loc"][:-1]]
+        missing = [str(e["loc"][-1]) for e in alike]
+        raise UserError(f"{where}: {explain(kind, first, missing, at)}") from None
     for name, part in result.items() if isinstance(result, dict) else [(None, result)]:
         for place, problem in part.faults() if hasattr(part, "faults") else ():
             path = key_path([*at, *([] if name is None else [name]), *place])
@@ -139,8 +141,13 @@ def _causes(errors: list[Any]) -> list[Any]:
     ]
 
 
-def explain(kind: Any, error: Mapping[str, Any], at: tuple[str | int, ...] = ()) -> str:
-    """Return one line: which key is wrong, what was expected, the nearest valid name."""
+def explain(
+    kind: Any, error: Mapping[str, Any], missing: Sequence[str], at: tuple[str | int, ...]
+) -> str:
+    """Return one line: which key is wrong, what was expected, the nearest valid name.
+
+    ``missing`` are all keys that are missing where this error is.
+    """
     path, hint = _place(kind, error["loc"])
     rule, value, limits = error["type"], error["input"], error.get("ctx", {})
     place = key_path([*at, *path])
@@ -149,7 +156,9 @@ def explain(kind: Any, error: Mapping[str, Any], at: tuple[str | int, ...] = ())
         keys = f"; the keys here are: {', '.join(valid)}" if valid else ""
         return f"{place}: unknown key{nearest(str(path[-1]), valid)}{keys}"
     if rule == "missing":
-        return f"{key_path([*at, *path[:-1]])}: the key {path[-1]!r} is missing"
+        *most, last = map(repr, missing)
+        keys = f"keys {', '.join(most)} and {last} are" if most else f"key {last} is"
+        return f"{key_path([*at, *path[:-1]])}: the {keys} missing"
     if error["loc"][-1:] == ("[key]",):
         parent = key_path([*at, *path[:-1]])
         return f"{parent}: {_cut(repr(path[-1]))} cannot be used as a name ({error['msg']})"

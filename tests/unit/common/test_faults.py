@@ -89,6 +89,7 @@ def write(folder: Path, text: str) -> Path:
         ([], "the file as a whole: expected a mapping, found []"),
         ({}, "the file as a whole: the key 'parts' is missing"),
         ({"parts": {}}, "parts: must not be empty"),
+        ({"parts": {"a": {}}}, "parts.a: the key 'count' is missing"),
         ({"parts": {"a": 3}}, "parts.a: expected a mapping, found 3"),
         (
             {"parts": {"a b": {"count": 1}}},

@@ -50,6 +50,7 @@ def test_study_has_defaults_where_the_file_is_silent(tmp_path: Path) -> None:
     [
         ({"modles": {}}, r"modles: unknown key \(did you mean 'models'\?\)"),
         ({"seed": None}, "the key 'seed' is missing"),
+        ({"seed": None, "title": None}, "the keys 'title' and 'seed' are missing"),
         ({"seed": "x"}, 'seed: expected an integer, found "x"'),
         ({"models/m1/variant": {}}, r"models\.m1\.variant: unknown key \(did you mean 'variants'"),
         ({"models/m1/variants/base/endpoint": "simulate"}, "did you mean 'simulated'"),
