@@ -37,7 +37,7 @@ from persona_collapse.asking.reasons import FILTER_WORDS, is_filter_finish
 from persona_collapse.asking.replays import Replays, says_hit
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.sharing import Part, Sharing
-from persona_collapse.asking.slots import Ask, Job
+from persona_collapse.asking.slots import FILTERED, OK, Ask, Job
 from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
 from persona_collapse.store.leases import Lease, LeaseLostError
@@ -227,10 +227,13 @@ class Engine:
         attempt = outcome.attempt
         self._store(attempt)
         job.attempts.append(attempt)
+        before = job.settled
         waiting = job.ask()
         left = set() if waiting is None else set(waiting.repetitions)
         answers = len(set(attempt.repetitions) - left)
-        self.progress.add(answers, attempt.cause is not None)
+        new = job.settled - before
+        filtered, unrated = new[FILTERED], new.total() - new[FILTERED] - new[OK]
+        self.progress.add(answers, attempt.cause is not None, filtered, unrated)
 
     def _store(self, attempt: Attempt) -> None:
         self.writer.append(attempt)

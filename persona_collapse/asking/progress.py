@@ -24,6 +24,7 @@ COUNT, FAILED = "count", "failed"  # what names of notes begin with
 class Count:
     """How far a job is: ``answers`` of the ``total`` that the store lacked when it began asking.
 
+    ``filtered`` of the answers were refused by the server's filter, and ``unrated`` hold no rating.
     ``in_flight`` requests are on their way, each for at most ``timeout_s`` seconds. ``said`` is the
     last message, for instance that a server asks to wait, at the time ``said_at`` (Unix, seconds).
     """
@@ -37,6 +38,8 @@ class Count:
     timeout_s: float = 0.0
     said: str = ""
     said_at: float = 0.0
+    filtered: int = 0
+    unrated: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,17 @@ class Progress:
         self._missing = total if missing is None else missing
         self.label, self.total, self.timeout_s = label, total, timeout_s
         self.answers = self.requests = self.failures = 0
+        self.filtered = self.unrated = 0
         self.in_flight: Callable[[], int] = lambda: 0
         self._started = self._logged = time.monotonic()
         self._shown, self._folder = shown, folder
         self._said, self._said_at = "", 0.0
 
-    def add(self, answers: int, failed: bool) -> None:
-        """Count a request and the answers that became final with it."""
+    def add(self, answers: int, failed: bool, filtered: int = 0, unrated: int = 0) -> None:
+        """Count a request and the answers that became final with it, with or without a rating."""
         self.answers += answers
+        self.filtered += filtered
+        self.unrated += unrated
         self.requests += 1
         self.failures += failed
         if self._shown and time.monotonic() - self._logged >= EVERY_S:
@@ -108,6 +114,7 @@ class Progress:
         count = Count(
             *(self.label, self._missing, self.answers, self.requests, self.failures),
             *(self.in_flight(), self.timeout_s, self._said, self._said_at),
+            *(self.filtered, self.unrated),
         )
         _write(self._folder, COUNT, self.label, count)
 

@@ -9,6 +9,7 @@ judge's verdicts the first reply is final (``ReplyJob``). All functions are pure
 attempts in the store, so that an interrupted run continues where it stopped.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -172,6 +173,7 @@ class Job:
     messages: list[dict[str, str]]
     repetitions: Sequence[int]
     attempts: list[Attempt]  # earlier ones; later ones are added
+    settled: Counter[str] = field(default_factory=Counter, init=False)  # answers, by status
     _next: tuple[int, Ask | None] = field(default=(-1, None), init=False)
 
     def __post_init__(self) -> None:
@@ -201,6 +203,7 @@ class RatingJob(Job):
         """Return the slots for a one-token try; where there are none, those for a longer reply."""
         settings = self.protocol.settings
         slots = resolve(self.attempts, self.repetitions, self.protocol).values()
+        self.settled = Counter(slot.status for slot in slots if slot.status is not None)
         waiting = {s.repetition: s.parse_failures for s in slots if s.status is None}
         short = tuple(slot for slot, failed in waiting.items() if failed < settings.tries)
         return (short, settings.short) if short else (tuple(waiting), settings.fallback_max_tokens)

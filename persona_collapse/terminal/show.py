@@ -93,7 +93,8 @@ class Show:
             return
         line = next(line for line in self.tally.lines() if line.stage == job.stage)
         if line.total:
-            self.screen.say(ended(line, self.tally.seconds))
+            without = self.tally.without_rating if line.stage == "ask" else ""
+            self.screen.say(ended(line, self.tally.seconds) + (without and f"; {without}"))
 
     def fail(self, job: Job, fault: JobFault) -> None:
         """Show why a job has failed; of like faults the first alone."""
@@ -258,6 +259,8 @@ class Show:
             parts.append((f"{tally.rate:,.{int(tally.rate < 10)}f} answers/s", ""))
         if self._spent:
             parts.append((self._spent, ""))
+        if tally.without_rating:
+            parts.append((tally.without_rating, ""))
         if tally.failures:
             parts.append((f"{tally.failures:,} failed requests", "yellow"))
         if tally.failed:

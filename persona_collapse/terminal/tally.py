@@ -124,6 +124,15 @@ class Tally:
         return sum(count.failures for count in self.counts)
 
     @property
+    def without_rating(self) -> str:
+        """The answers of this run that hold no rating, "" where all do."""
+        filtered = sum(count.filtered for count in self.counts)
+        unrated = sum(count.unrated for count in self.counts)
+        parts = [f"{filtered:,} filtered"] if filtered else []
+        parts += [f"{unrated:,} without a rating"] if unrated else []
+        return ", ".join(parts)
+
+    @property
     def rate(self) -> float:
         """Answers in a second, of late."""
         if len(self._answers) < 2:

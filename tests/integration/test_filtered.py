@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from persona_collapse.asking.progress import counts
 from persona_collapse.common.errors import UserError
 from tests.helpers import scripted_server as scripted
 from tests.helpers.made_tasks import make_task
@@ -63,6 +64,18 @@ def test_refused_prompt_is_filtered_where_others_are_answered(
     before = len(server.calls)
     assert ask(server, task).equals(frame)
     assert len(server.calls) == before
+
+
+def test_count_of_a_run_tells_filtered_answers_from_those_without_a_rating(
+    server: ScriptedServer, ask: Asker, tmp_path: Path
+) -> None:
+    server.always = for_persona(1, SERVER_SAYS["403 of a moderation"])
+    server.answer = lambda call, _: "Hmm" if "person 2." in call.prompt else "3"
+    task = make_task(personas=3, items=2, repetitions=3)
+    frame = ask(server, task, stops=str(tmp_path))
+    assert frame["status"].to_list().count("unparseable") == 6
+    (count,) = counts(tmp_path)
+    assert (count.answers, count.filtered, count.unrated) == (18, 6, 6)
 
 
 def test_reason_of_a_filter_is_the_response(server: ScriptedServer, ask: Asker) -> None:

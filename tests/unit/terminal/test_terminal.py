@@ -123,6 +123,18 @@ def workflow(tmp_path: Path) -> Iterator[Workflow]:
     made.handler.close()
 
 
+def test_end_of_asking_says_how_many_answers_hold_no_rating(workflow: Workflow) -> None:
+    workflow.start()
+    for number, unrated in ((1, 0), (2, 12)):
+        progress = Progress(f"m v roleplay {number}", 20, folder=str(workflow.run.notes))
+        progress.add(20, failed=False, filtered=3, unrated=unrated)
+        progress.close()
+        workflow.job(number)
+        workflow.done(number)
+    last = "  ask              20 answers   done after 0 s; 6 filtered, 12 without a rating"
+    assert workflow.end()[1] == last
+
+
 def test_stage_is_one_line_when_its_last_job_ends(workflow: Workflow) -> None:
     workflow.run.last = ["M   Collapse   S +1 %", "Simulated"]
     workflow.start()
