@@ -47,7 +47,7 @@ def band_of_study(layout: Layout) -> Band:
     wanted = asked[analysis["roleplay_probe"]]
     probes = [name for name, found in asked.items() if found == wanted]
     if analysis["band"] is None:
-        read = _read_table(PUBLISHED, str(PUBLISHED))
+        read = _read_table(PUBLISHED)
         rows = [row for row in read if _asked(row) == wanted]
         files = [str(PUBLISHED)] if rows else []
     else:
@@ -100,13 +100,13 @@ def _named(study: Path, names: Sequence[str], wanted: Row) -> tuple[list[Row], l
     for place, name in enumerate(names):
         where = f"{study}: analysis.band[{place}]"
         path = Path(name.replace("${study_folder}", str(study.parent)))
-        folder = path.parents[1] if path.name == "metrics.csv" and len(path.parts) > 2 else path
+        folder = path.parents[1] if path.match("tables/metrics.csv") else path
         if not path.exists():
             raise UserError(
                 f"{where}: there is no {name}; give the results folder of a finished study, or a "
                 "table of models (which models count is said by band_models)"
             )
-        found = _read_study(folder, where) if folder.is_dir() else _read_table(path, where)
+        found = _read_study(folder, where) if folder.is_dir() else _read_table(path, f"{where}: ")
         own = ["tables/metrics.csv", "provenance.json"] if folder.is_dir() else [""]
         files += [str(folder / part) for part in own]
         for row in found:
@@ -169,12 +169,12 @@ def _read_study(folder: Path, where: str) -> list[Row]:
     return found
 
 
-def _read_table(path: Path, where: str) -> list[Row]:
-    """Return the models of a table like ``prior_models.csv``."""
+def _read_table(path: Path, named_by: str = "") -> list[Row]:
+    """Return the models of a table like ``prior_models.csv``; errors begin with ``named_by``."""
     flags = {"true": True, "false": False}
     rows = []
     for number, row in enumerate(_csv(path, list(TABLE.columns)), start=2):
-        at = f"{where}: {path}, line {number}" if where != str(path) else f"{path}, line {number}"
+        at = f"{named_by}{path}, line {number}"
         for name in ("in_band", "simulated"):
             if row[name] not in flags:
                 raise UserError(f"{at}: {name} is {row[name]!r}, expected true or false")

@@ -142,6 +142,22 @@ def test_finished_studies_of_the_same_make_a_band(tmp_path: Path, part: str) -> 
     assert again.rows == found.rows
 
 
+def test_metrics_of_the_current_folder_stand_for_its_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = layout_of(tmp_path, "quick", analysis={"band": ["tables/metrics.csv"]})
+    folder = finished(tmp_path / "one", asked_by(layout)["roleplay"], "a", "b")
+    monkeypatch.chdir(folder)
+    found = band_of_study(layout)
+    assert [row["model"] for row in found.rows] == ["A", "B"]
+    assert found.files == ["tables/metrics.csv", "provenance.json"]
+    # Elsewhere than in a folder "tables", a file of this name is a table of models.
+    Path("metrics.csv").write_bytes(Path("tables/metrics.csv").read_bytes())
+    layout.study.analysis["band"] = ["metrics.csv"]
+    with pytest.raises(UserError, match=r"^metrics\.csv: .*'family' is missing"):
+        band_of_study(layout)
+
+
 def test_studies_that_make_no_band_are_refused(tmp_path: Path) -> None:
     asked = asked_by(layout_of(tmp_path, "quick"))["roleplay"]
     good = finished(tmp_path / "good", asked, "a", "b")
@@ -179,8 +195,12 @@ def test_table_of_models_is_checked_cell_by_cell(tmp_path: Path) -> None:
     text = Path(PUBLISHED).read_text(encoding="utf-8")
     for old, new, message in (
         ("S_se", "S_error", r"'S_se' is missing \(did you mean 'S_error'"),
-        (",0.751,", ",high,", r"line 3: S is 'high', expected a number"),
-        (",true,", ",yes,", r"line 2: in_band is 'yes', expected true or false"),
+        (",0.751,", ",high,", rf"band\[0\]: {table}, line 3: S is 'high', expected a number"),
+        (
+            ",true,",
+            ",yes,",
+            rf"band\[0\]: {table}, line 2: in_band is 'yes', expected true or false",
+        ),
         (",0.751,", ",,", "'Claude Sonnet 4.5' has no S with a standard error"),
     ):
         table.write_text(text.replace(old, new), encoding="utf-8")
