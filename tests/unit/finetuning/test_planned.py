@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.finetuning.planned import hyperparameters, read_recipes
+from persona_collapse.finetuning.planned import datasets_of, hyperparameters, read_recipes
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.finetunes import MakingLayout
 from persona_collapse.study.load import load_study
@@ -116,6 +116,18 @@ def test_invalid_fine_tunes_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=words):
         layout(tmp_path, **variants)
+
+
+def test_datasets_of_orders_include_those_they_must_match(tmp_path: Path) -> None:
+    found = layout(tmp_path, a=made(), b=made(seed=2))
+    assert list(datasets_of(found.study, found.made)) == ["sample_insecure", "sample_secure"]
+    assert datasets_of(found.study, {}) == {}
+    mine = tmp_path / "mine.jsonl"
+    mine.write_text("one\n")
+    own = layout(
+        tmp_path, a=made(dataset="mine"), study={"datasets": {"mine": {"file": str(mine)}}}
+    )
+    assert list(datasets_of(own.study, own.made)) == ["mine"]
 
 
 def test_changed_data_change_the_order(tmp_path: Path) -> None:

@@ -215,6 +215,19 @@ def test_compaction_takes_file_of_exited_process(tmp_path: Path) -> None:
     assert len(compact_store(tmp_path)) == 1
 
 
+@pytest.mark.parametrize("host", ["", "~~~"])  # before and after every name of a host
+def test_compaction_waits_a_day_for_a_process_of_another_host(host: str, tmp_path: Path) -> None:
+    path = write(tmp_path, [attempt(CELLS[0], 1)], close=False)
+    header, _, rest = path.read_bytes().partition(b"\n")
+    fields = json.loads(header) | {"pid": 999_999_999, "host": host}
+    del fields["crc"]
+    path.write_bytes(with_checksum(json.dumps(fields, separators=(",", ":")).encode()) + rest)
+    for idle_s, compacted in ((86_000, 0), (87_000, 1)):
+        then = time.time() - idle_s
+        os.utime(path, (then, then))
+        assert len(compact_store(tmp_path)) == compacted
+
+
 def test_file_cut_at_the_end_of_a_line_is_counted_as_open(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
