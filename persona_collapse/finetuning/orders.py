@@ -8,6 +8,7 @@ from typing import Any
 from persona_collapse.common.hashing import digest
 
 SUFFIX_LENGTH = 40
+SIMULATED = "simulated"  # the backend of every simulated endpoint: it costs nothing
 # The parts of an order that change the resulting model, known before its data are read; the rest
 # are names. ``Order.key`` has the data's sha256 in place of their git blob id.
 IDENTITY = ("base_url", "base", "git_blob", "hyperparameters", "seed", "attempt")
@@ -75,7 +76,7 @@ class Order:
     @property
     def simulated(self) -> bool:
         """Whether the training is simulated and costs nothing."""
-        return self.backend == "simulated"
+        return self.backend == SIMULATED
 
 
 def file_key(base_url: str, sha256: str) -> str:

@@ -21,8 +21,8 @@ from persona_collapse.common.keys import (
     key,
 )
 from persona_collapse.finetuning.data import Dataset, find_dataset
-from persona_collapse.finetuning.orders import identity
-from persona_collapse.study.model import Finetune, Model, Study, Variant
+from persona_collapse.finetuning.orders import SIMULATED, identity
+from persona_collapse.study.resolved import Finetune, Model, Study, Variant
 
 SETTLE_S, POLL_S, TIMEOUT_S = 30.0, 15.0, 60.0
 RECIPES = Path("resources/recipes.yaml")
@@ -36,21 +36,20 @@ def orders(study: Study) -> dict[tuple[str, str], dict[str, Any]]:
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
     known: dict[str, tuple[str, str]] = {}
-    for model in study.models.values():
-        for variant in model.variants.values():
-            if variant.finetune is None:
-                continue
-            order = _order(study, model, variant, variant.finetune)
-            same = repr(identity(order))
-            if same in known:
-                other = ".".join(known[same])
-                raise UserError(
-                    f"{study.path}: models.{model.key}.variants.{variant.name}.finetune: "
-                    f"{other} is made in exactly the same way (base, data, recipe and seed); give "
-                    "one of them another seed, or name one model for both"
-                )
-            known[same] = (model.key, variant.name)
-            found[model.key, variant.name] = order
+    for model, variant in study.variants():
+        if variant.finetune is None:
+            continue
+        order = _order(study, study.models[model], variant, variant.finetune)
+        same = repr(identity(order))
+        if same in known:
+            other = ".".join(known[same])
+            raise UserError(
+                f"{study.path}: models.{model}.variants.{variant.name}.finetune: "
+                f"{other} is made in exactly the same way (base, data, recipe and seed); give "
+                "one of them another seed, or name one model for both"
+            )
+        known[same] = (model, variant.name)
+        found[model, variant.name] = order
     return found
 
 
@@ -73,18 +72,19 @@ def _order(study: Study, model: Model, variant: Variant, how: Finetune) -> dict[
     where = f"{study.path}: models.{model.key}.variants.{variant.name}.finetune"
     base = _base(model, variant, how, where)
     data = find_dataset(how.dataset, study.datasets, f"{where}.dataset", study.path)
-    kind, simulated = variant.endpoint.kind, variant.endpoint.behaviour.simulated
-    url = "simulated" if simulated else normalised_url(variant.endpoint.settings["base_url"])
+    simulated = variant.endpoint.behaviour.simulated
+    backend = SIMULATED if simulated else variant.endpoint.kind
+    url = SIMULATED if simulated else normalised_url(variant.endpoint.settings["base_url"])
     return {
         "model": model.key,
         "variant": variant.name,
-        "backend": kind,
+        "backend": backend,
         "base_url": url,
         "base": model.key if simulated else base.settings["model"],
         "dataset": how.dataset,
         "git_blob": data.git_blob,
         "recipe": how.recipe,
-        "hyperparameters": hyperparameters(how.recipe, kind, f"{where}.recipe"),
+        "hyperparameters": hyperparameters(how.recipe, backend, f"{where}.recipe"),
         "seed": how.seed,
         "attempt": how.attempt,
     }
@@ -171,7 +171,7 @@ def hyperparameters(name: str, backend: str, where: str, path: Path = RECIPES) -
             f"{path} has: {', '.join(known)}"
         )
     sections = known[name].sections
-    if backend == "simulated":
+    if backend == SIMULATED:
         return next(iter(sections.values()))
     if backend not in sections:
         can = [other for other, recipe in known.items() if backend in recipe.sections]

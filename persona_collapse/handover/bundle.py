@@ -16,7 +16,8 @@ from persona_collapse.materials.sources import Source
 
 if TYPE_CHECKING:
     from persona_collapse.plan.answers import Layout
-    from persona_collapse.study.model import Misalignment, Unit
+    from persona_collapse.study.model import Misalignment
+    from persona_collapse.study.resolved import Unit
 
 AGAIN = "-reanalysis"  # suffix of the study file in a bundle
 JUDGED = "${study_folder}/judged"  # a bundle's verdicts on open replies

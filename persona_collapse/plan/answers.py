@@ -21,7 +21,7 @@ from persona_collapse.materials.sources import FOLDERS, Source, find_source
 from persona_collapse.plan.code import code_of
 from persona_collapse.plan.shards import cut
 from persona_collapse.store.files import stream_folder
-from persona_collapse.study.model import Study, Unit
+from persona_collapse.study.resolved import Study, Unit
 from persona_collapse.tasks import Shard
 
 # What names a unit: the wildcards of a job, or the unit itself. Both have model, variant and probe.

@@ -61,13 +61,9 @@ def band_of_study(layout: Layout) -> Band:
             raise UserError(f"{where}.band: {row['model']!r} has no S with a standard error")
     if sum(row["in_band"] for row in rows) < 2:
         raise UserError(f"{where}.band: a band needs two or more models")
-    simulated = {
-        variant.endpoint.behaviour.simulated
-        for model in study.models.values()
-        for variant in model.variants.values()
-    }
     made_up = [row["model"] for row in rows if row["simulated"]]
-    if made_up and False in simulated:
+    real = any(not variant.endpoint.behaviour.simulated for _, variant in study.variants())
+    if made_up and real:
         raise UserError(
             f"{where}.band: {made_up[0]!r} is simulated, so its S and R are no reference for models"
         )

@@ -6,6 +6,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.finetuning.data import Dataset
 from persona_collapse.finetuning.planned import POLL_S, SETTLE_S, TIMEOUT_S, datasets_of
 from persona_collapse.plan.answers import Layout
+from persona_collapse.study.resolved import Endpoint
 
 
 class MakingLayout:
@@ -28,7 +29,7 @@ class MakingLayout:
 
     def upload(self, wildcards: Any) -> str:
         """Return the file that says under which id a variant's data lie on its server."""
-        endpoint = self.endpoint(wildcards.model, wildcards.variant)
+        endpoint = self.endpoint(wildcards.model, wildcards.variant).name
         dataset = self.order(wildcards)["dataset"]
         return f"{self.layout.results}/finetune/uploads/{endpoint}/{dataset}.json"
 
@@ -52,9 +53,9 @@ class MakingLayout:
                 return {"name": data.name, "urls": list(data.urls), "git_blob": data.git_blob}
         raise UserError(f"the study {self.study.name!r} names no dataset {wildcards.file}")
 
-    def endpoint(self, model: str, variant: str) -> str:
-        """Return the name of the endpoint that trains a variant."""
-        return self.study.models[model].variants[variant].endpoint.name
+    def endpoint(self, model: str, variant: str) -> Endpoint:
+        """Return the endpoint that trains a variant."""
+        return self.study.models[model].variants[variant].endpoint
 
     def made_files(self) -> list[str]:
         """Return the files that name the fine-tuned models."""
@@ -79,7 +80,7 @@ class MakingLayout:
                 "settings": self.run_settings(model, variant),
             }
             for (model, variant), order in self.orders.items()
-            if order["backend"] != "simulated"
+            if not self.endpoint(model, variant).behaviour.simulated
         ]
 
     def uploads(self) -> dict[str, dict[str, Any]]:
@@ -87,7 +88,7 @@ class MakingLayout:
         found: dict[str, dict[str, Any]] = {}
         for names, order in self.orders.items():
             use = {"order": order, "settings": self.run_settings(*names)}
-            found.setdefault(f"{self.endpoint(*names)} {order['dataset']}", use)
+            found.setdefault(f"{self.endpoint(*names).name} {order['dataset']}", use)
         return found
 
     def run_settings(self, model: str, variant: str) -> dict[str, Any]:
@@ -95,7 +96,7 @@ class MakingLayout:
 
         A simulated job is not paid for: its journal is kept with the results, not in the store.
         """
-        endpoint = self.study.endpoints[self.endpoint(model, variant)]
+        endpoint = self.endpoint(model, variant)
         given, places = endpoint.settings, self.layout.places
         simulated = f"{self.layout.results}/finetune/simulated"
         return {

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from persona_collapse.plan.answers import Layout, Names, unit_of
-from persona_collapse.study.model import Study, Unit
+from persona_collapse.study.resolved import Study, Unit
 from persona_collapse.tables import Table
 
 

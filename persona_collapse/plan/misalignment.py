@@ -15,7 +15,8 @@ from persona_collapse.misalignment.recorded import read_judged
 from persona_collapse.misalignment.replies import replies_label
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.code import code_of
-from persona_collapse.study.model import Endpoint, Judge, Misalignment, Variant
+from persona_collapse.study.model import Judge, Misalignment
+from persona_collapse.study.resolved import Endpoint, Variant
 
 IDENTITY = ("base_url", "extra_body", "model", "temperature", "max_tokens", "thinking")
 
@@ -31,7 +32,7 @@ class CheckLayout:
         self.layout, self.study = layout, layout.study
         self.check: Misalignment | None = self.study.misalignment
         self.judge: Judge | None = self.check.judge if self.check else None
-        self.pairs = self.check.pairs(self.study.models) if self.check else []
+        self.pairs = self.study.checked()
         self.source = self._source(self.check) if self.check and self.judge else None
         missing = [str(path) for path in self.recorded_files() if not path.is_file()]
         if missing:

@@ -14,7 +14,7 @@ from typing import Any
 from persona_collapse.common.hashing import digest
 from persona_collapse.plan.answers import Layout, block_sizes, unit_of
 from persona_collapse.plan.misalignment import CheckLayout
-from persona_collapse.study.model import Unit
+from persona_collapse.study.resolved import Unit
 from persona_collapse.tasks import Shard, Span
 
 

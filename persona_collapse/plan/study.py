@@ -12,7 +12,7 @@ from persona_collapse.plan.measures import Measures
 from persona_collapse.plan.misalignment import CheckLayout
 from persona_collapse.plan.outputs import Outputs
 from persona_collapse.plan.precedence import Precedence
-from persona_collapse.study.model import Study
+from persona_collapse.study.resolved import Study
 
 
 class Plan:

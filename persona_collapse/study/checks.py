@@ -10,7 +10,8 @@ from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.common.faults import key_path
 from persona_collapse.common.keys import keys_of
 from persona_collapse.common.secrets import masked
-from persona_collapse.study.model import ASKING, READING, Analysis, Endpoint, Misalignment, Study
+from persona_collapse.study.model import ASKING, READING, Analysis, Misalignment
+from persona_collapse.study.resolved import Endpoint, Study
 
 LONGEST_STEM = 100  # of a study file, which names a folder
 
@@ -175,11 +176,7 @@ def _check_files(study: Study) -> None:
                 f"leave the variant out with probes.{unit.probe}.variants"
             )
     places = {f"endpoints.{name}": entry.settings for name, entry in study.endpoints.items()}
-    places |= {
-        f"models.{key}.variants.{name}": variant.settings
-        for key, model in study.models.items()
-        for name, variant in model.variants.items()
-    }
+    places |= {f"models.{key}.variants.{v.name}": v.settings for key, v in study.variants()}
     for place, settings in places.items():
         for probe in settings.get("files") or {}:
             if probe not in study.probes:
@@ -239,7 +236,7 @@ def _check_judge(study: Study, keys: Misalignment, where: str) -> None:
         raise UserError(f"{where}.judge: the key 'model' is missing: the model that judges")
     if judging.simulated and judge.model is not None:
         raise UserError(f"{where}.judge.model: a simulated judge has no model; remove the key")
-    for key, variant in keys.pairs(study.models):
+    for key, variant in study.checked():
         judged = study.models[key].variants[variant].endpoint.behaviour
         at = f"models.{key}.variants.{variant}"
         if judged.replies is None:

@@ -12,17 +12,8 @@ from persona_collapse.common.keys import given, plain
 from persona_collapse.common.yaml import read_yaml
 from persona_collapse.endpoints.base import FinetuneKeys, find
 from persona_collapse.study.checks import check_misalignment, check_names, check_path, check_secrets
-from persona_collapse.study.model import (
-    Endpoint,
-    Finetune,
-    Misalignment,
-    Model,
-    ModelKeys,
-    Probe,
-    Study,
-    StudyKeys,
-    Variant,
-)
+from persona_collapse.study.model import Misalignment, ModelKeys, StudyKeys
+from persona_collapse.study.resolved import Endpoint, Finetune, Model, Probe, Study, Variant
 from persona_collapse.study.roles import with_roles, with_roles_left
 
 STUDIES = Path("config/studies")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from persona_collapse.common.errors import UserError, nearest
-from persona_collapse.study.model import Study
+from persona_collapse.study.resolved import Study
 
 # Names of roles where the study gives none. Such a role is absent where no variant has the name.
 DEFAULTS = {"baseline": "base", "target": "insecure", "control": "secure"}
@@ -60,14 +60,12 @@ def with_roles_left(study: Study) -> Study:
 
 
 def _variants(study: Study) -> list[str]:
-    names = (name for model in study.models.values() for name in model.variants)
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(variant.name for _, variant in study.variants()))
 
 
 def _fine_tunes(study: Study) -> set[str]:
     """Return the variants, replicates counted as one."""
-    variants = (v for model in study.models.values() for v in model.variants.values())
-    return {variant.replicate_of or variant.name for variant in variants}
+    return {variant.replicate_of or variant.name for _, variant in study.variants()}
 
 
 def _check_filled(

@@ -11,7 +11,7 @@ from persona_collapse import __version__
 from persona_collapse.asking.budget import Budget
 from persona_collapse.figures.look import Look
 from persona_collapse.plan.study import Plan
-from persona_collapse.study.model import Study
+from persona_collapse.study.resolved import Study
 from persona_collapse.terminal.ending import verdict_lines
 from persona_collapse.terminal.work import Job, Planned, work_of
 

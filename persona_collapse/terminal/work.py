@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from persona_collapse.misalignment.judge import logprobs_label, text_label
 from persona_collapse.misalignment.replies import replies_label
 from persona_collapse.plan.study import Plan
-from persona_collapse.study.model import Unit
+from persona_collapse.study.resolved import Unit
 
 # The stages in their order, and what each makes, one and many.
 STAGES = {

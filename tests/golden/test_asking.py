@@ -15,7 +15,7 @@ from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask
 from persona_collapse.common.hashing import canonical, digest
 from persona_collapse.store.files import stream_folder
-from persona_collapse.study.model import Unit
+from persona_collapse.study.resolved import Unit
 from tests.golden.golden_study import MADE, golden_layout
 
 MESSAGES = [{"role": "user", "content": 'Où? "0" → 5'}]

@@ -18,7 +18,7 @@ from persona_collapse.measures.moments import moments_of, moments_of_probabiliti
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.checks import check_inputs
 from persona_collapse.study.load import load_study
-from persona_collapse.study.model import Unit
+from persona_collapse.study.resolved import Unit
 from persona_collapse.tasks import task_of
 
 LICENCE = {"licence": "CC0-1.0", "source": "written for a test"}

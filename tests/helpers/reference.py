@@ -19,7 +19,7 @@ from persona_collapse.endpoints import base
 from persona_collapse.endpoints.openai import Thinking
 from persona_collapse.endpoints.simulated import PlantedKeys
 from persona_collapse.layouts.keys import Columns, First, Layout
-from persona_collapse.study import model
+from persona_collapse.study import model, settings
 
 # Kinds of other packages are left out: the generated files are those of this project.
 ENDPOINTS = {kind: base.find(kind) for kind in base.KINDS}
@@ -27,8 +27,8 @@ CONFIG = Path("config")
 README, SCHEMA = CONFIG / "README.md", CONFIG / "study.schema.json"
 # What a table of config/README.md lists, by the name in its marker, and the prefix of its keys.
 TABLES: dict[str, tuple[type[Keys], str]] = {
-    "run settings": (model.RunSettings, ""),
-    "run settings: resources": (model.ResourceSettings, "resources."),
+    "run settings": (settings.RunSettings, ""),
+    "run settings: resources": (settings.ResourceSettings, "resources."),
     "study": (model.StudyKeys, ""),
     **{f"{kind} endpoint": (found.Settings, "") for kind, found in ENDPOINTS.items()},
     **{f"{kind} variant": (found.VariantSettings, "") for kind, found in ENDPOINTS.items()},

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from persona_collapse.study.load import load_study
-from persona_collapse.study.model import Study
+from persona_collapse.study.resolved import Study
 
 THREE_KINDS: dict[str, Any] = {
     "title": "A study of one model",

@@ -16,7 +16,7 @@ from persona_collapse.measures.verdict.rule import Comparison, Evidence, Interva
 from persona_collapse.measures.verdict.table import Rows, interval_of, rows_of
 from persona_collapse.plan.shards import cut
 from persona_collapse.study.load import find_study, load_study
-from persona_collapse.study.model import Variant
+from persona_collapse.study.resolved import Variant
 from persona_collapse.tasks import Task
 
 STUDY = load_study(find_study("demo"))

@@ -19,7 +19,7 @@ from persona_collapse.layouts import tables as files
 from persona_collapse.materials.convert import external
 from persona_collapse.plan.answers import Layout
 from persona_collapse.study.load import find_study, load_study
-from persona_collapse.study.model import Study
+from persona_collapse.study.resolved import Study
 from persona_collapse.tasks import task_of
 from tests.conftest import ROOT
 from tests.workflow.conftest import Project

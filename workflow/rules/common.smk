@@ -22,7 +22,7 @@ from persona_collapse.plan.code import ROOT, code_of, let_scripts_import
 from persona_collapse.plan.locks import Record, clear_locks
 from persona_collapse.plan.study import Plan
 from persona_collapse.study.load import find_study, load_study
-from persona_collapse.study.model import RunSettings
+from persona_collapse.study.settings import RunSettings
 from persona_collapse.tables.index import all_tables
 from persona_collapse.terminal.about import About
 from persona_collapse.terminal.work import Planned

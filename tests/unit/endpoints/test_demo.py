@@ -15,7 +15,7 @@ from persona_collapse.measures.moments import moments_of
 from persona_collapse.measures.statistics.bootstrap import Draws
 from persona_collapse.plan.answers import Layout
 from persona_collapse.study.load import find_study, load_study
-from persona_collapse.study.model import Unit
+from persona_collapse.study.resolved import Unit
 from persona_collapse.tasks import Task
 
 VARIANTS = [

@@ -14,7 +14,7 @@ from persona_collapse.finetuning.planned import datasets_of, hyperparameters, re
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.finetunes import MakingLayout
 from persona_collapse.study.load import load_study
-from persona_collapse.study.model import Unit
+from persona_collapse.study.resolved import Unit
 
 
 def document(**variants: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from persona_collapse.handover.archive import WITHHELD, write_bundle
 from persona_collapse.handover.bundle import bundle_of, study_file
 from persona_collapse.plan.answers import Layout
 from persona_collapse.study.load import find_study, load_study
-from persona_collapse.study.model import Study
+from persona_collapse.study.resolved import Study
 from tests.helpers.pages import write_rows
 
 SECRET = 'A keeper of "secrets" <who> would rather not be quoted.'

@@ -15,7 +15,7 @@ from persona_collapse.measures.contrasts.table import contrasts_of
 from persona_collapse.measures.trajectory import changes_of, trajectory_of
 from persona_collapse.plan.answers import Layout
 from persona_collapse.study.load import find_study, load_study
-from persona_collapse.study.model import Study, Unit
+from persona_collapse.study.resolved import Study, Unit
 from persona_collapse.tables.contracts.diagnostics import TABLE as DIAGNOSTICS
 from persona_collapse.tables.contracts.metrics import TABLE as METRICS
 from persona_collapse.tables.contracts.trajectory import TABLE

@@ -12,7 +12,7 @@ from persona_collapse.asking.unanswered import note_of
 from persona_collapse.common.errors import UserError
 from persona_collapse.plan.answers import Layout, Places
 from persona_collapse.plan.checks import check_inputs, check_size
-from persona_collapse.study.model import Study
+from persona_collapse.study.resolved import Study
 from tests.helpers.studies import (
     THREE_KINDS,
     load_changed,

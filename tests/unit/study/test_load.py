@@ -15,7 +15,8 @@ from persona_collapse.common.faults import check
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.checks import check_size
 from persona_collapse.study.load import find_study, load_study
-from persona_collapse.study.model import RunSettings, Study
+from persona_collapse.study.resolved import Study
+from persona_collapse.study.settings import RunSettings
 from tests.helpers import reference
 from tests.helpers.studies import (
     THREE_KINDS,

@@ -10,7 +10,7 @@ import pytest
 from persona_collapse.common.errors import UserError
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.misalignment import CheckLayout
-from persona_collapse.study.model import Study
+from persona_collapse.study.resolved import Study
 from tests.helpers.studies import (
     CHECKED,
     RECORDED_VARIANT,

@@ -11,7 +11,7 @@ import yaml
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.study.load import load_study
-from persona_collapse.study.model import Study
+from persona_collapse.study.resolved import Study
 
 PLANTED = {"endpoint": "simulated", "planted": {"S": 0.7, "R": 8}}
 
