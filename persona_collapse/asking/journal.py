@@ -235,8 +235,8 @@ def _look(find: Callable[[], str | None], intent: Entry | None, patience: Patien
         # The clock of another machine may run ahead: wait no longer than the settle time.
         left = min(patience.settle_s, patience.settle_s - age)
     while True:
+        remaining = left - (time.monotonic() - began)  # before the last look, which may take long
         found = patience.keep_asking(find)
-        remaining = left - (time.monotonic() - began)
         if found is not None or remaining <= 0:
             return found
         time.sleep(min(remaining, max(patience.settle_s / 10, 0.05)))

@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,8 +61,21 @@ def alternatives_of(prompt: str) -> dict[str, float]:
 
 
 @dataclass
+class Rise:
+    """How many requests of a model are to be in flight: ``wanted`` now, ``last`` in the end."""
+
+    wanted: int
+    last: int
+    stays: bool
+
+
+@dataclass
 class ScriptedServer:
-    """``plan`` gives the fault of each call in turn (None: a plain reply); then ``always``."""
+    """``plan`` gives the fault of each call in turn (None: a plain reply); then ``always``.
+
+    A test that depends on what is in flight holds requests back, as no latency is long enough on a
+    busy machine: calls from number ``hold_from`` on wait until ``release``.
+    """
 
     plan: Iterable[Fault | None] = ()
     always: Fault | None = None
@@ -77,6 +91,10 @@ class ScriptedServer:
         self.choices = 0
         self.in_flight = 0
         self.most_in_flight = 0
+        self.flying: Counter[str] = Counter()  # requests in flight by model
+        self.hold_from = math.inf
+        self._held: list[tuple[str, asyncio.Future[None]]] = []
+        self._rises: dict[str, Rise] = {}
         self.answer: Callable[[Call, int], str] = lambda call, index: rating_of(call.prompt)
         self.alternatives: Callable[[Call], dict[str, float]] = lambda call: alternatives_of(
             call.prompt
@@ -99,6 +117,45 @@ class ScriptedServer:
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
+
+    def release(self, most: int | None = None, model: str | None = None) -> None:
+        """Let requests that are held back go on, the oldest first: of a model, so many at most."""
+        self._loop.call_soon_threadsafe(self._release, most, model)
+
+    def open(self) -> None:
+        """Hold no request back from now on."""
+        self.hold_from = math.inf
+        self._rises.clear()
+        self.release()
+
+    def rise(self, model: str, first: int, last: int, *, stays: bool = False) -> None:
+        """Answer a model's oldest request once ``first`` are in flight, then at one more each time.
+
+        Every answer so lets the client keep one more in flight. From ``last`` on nothing is held
+        back any more, or, where it ``stays``, everything is.
+        """
+        self._rises[model] = Rise(first, last, stays)
+
+    def _release(self, most: int | None = None, model: str | None = None) -> None:
+        chosen = [held for held in self._held if model in (None, held[0])][:most]
+        self._held = [held for held in self._held if held not in chosen]
+        for _, place in chosen:
+            place.set_result(None)
+
+    async def _hold(self, call: Call, model: str) -> None:
+        rise = self._rises.get(model)
+        if rise is None and call.number < self.hold_from:
+            return
+        place = asyncio.get_running_loop().create_future()
+        self._held.append((model, place))
+        if rise is not None and self.flying[model] >= rise.wanted:
+            if rise.wanted < rise.last:
+                rise.wanted += 1
+                self._release(1, model)
+            elif not rise.stays:
+                del self._rises[model]
+                self._release(model=model)
+        await place
 
     async def serve(self) -> None:
         """Serve until stopped."""
@@ -129,13 +186,17 @@ class ScriptedServer:
             self.calls.append(call.payload)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        model = str(call.payload.get("model"))
+        self.flying[model] += 1
         try:
+            await self._hold(call, model)
             if self.latency:
                 await asyncio.sleep(self.latency)
             fault = next(self._faults, self.always)
             return await (fault(call) if fault else self.plain(call))
         finally:
             self.in_flight -= 1
+            self.flying[model] -= 1
 
     async def plain(self, call: Call) -> web.StreamResponse:
         """Answer as a good server does."""

@@ -69,7 +69,7 @@ class Dying(OpenAIBackend):
     """Dies after the reply to a call arrived, before it is used."""
 
     def __init__(self, base_url: str, dies_after: int | None) -> None:
-        super().__init__(base_url, lambda: "sk-scripted", 5.0)
+        super().__init__(base_url, lambda: "sk-scripted", 60.0)
         self._left = dies_after
 
     def _call(self, ask: Any) -> Any:
@@ -85,7 +85,7 @@ def make(said: dict[str, Any]) -> str:
     """Make the order; return the model's id or the message."""
     Path(said["pid_file"]).write_text(str(os.getpid()))
     backend = Dying(said["base_url"], said.get("dies_after"))
-    patience = Patience(said["settle_s"], poll_s=0.01, silent_s=5.0)
+    patience = Patience(said["settle_s"], poll_s=0.01, silent_s=60.0)
     runner = small_runner(said["base_url"], Path(said["store"]), backend, patience)
     try:
         return str(runner.make()["model"])

@@ -45,7 +45,7 @@ def ask(store: Path, monkeypatch: pytest.MonkeyPatch) -> Asker:
             "api_key_env": "SCRIPTED_KEY",
             "store": str(store),
             "rescued": str(store.parent / "rescued_answers"),
-            "timeout_s": 5.0,
+            "timeout_s": 60.0,
             "progress": False,
             **settings,
         }
@@ -56,9 +56,9 @@ def ask(store: Path, monkeypatch: pytest.MonkeyPatch) -> Asker:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let the engine's clock run ahead instead of waiting; return the seconds it slept."""
+    """Let the engine's clock stand still but for its sleeps, which do not wait; return these."""
     slept: list[float] = []
-    real, ahead = engine.time.monotonic, [0.0]
+    began, ahead = engine.time.monotonic(), [0.0]
 
     async def sleep(self: engine.Engine, seconds: float) -> None:
         if seconds > 0 and not self._stopped.is_set():
@@ -66,7 +66,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             ahead[0] += seconds
 
     class Clock:
-        monotonic = staticmethod(lambda: real() + ahead[0])
+        monotonic = staticmethod(lambda: began + ahead[0])
         time = staticmethod(engine.time.time)
 
     monkeypatch.setattr(engine, "time", Clock)

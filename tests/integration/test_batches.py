@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import re
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -44,6 +43,7 @@ from tests.helpers.scripted_batches import (
     without_half,
 )
 from tests.helpers.scripted_server import ScriptedServer, rating_of
+from tests.helpers.waiting import PATIENCE_S, until
 from tests.integration.conftest import KEY
 
 ITEMS, REPETITIONS = 12, 3
@@ -85,7 +85,7 @@ def settings_for(server: ScriptedServer, store: Path, **changes: Any) -> dict[st
         "batching": "batch",
         "poll_s": 0.01,
         "settle_s": 0.3,
-        "timeout_s": 5.0,
+        "timeout_s": 60.0,
         "progress": False,
         **changes,
     }
@@ -160,7 +160,7 @@ def in_a_process(server: BatchServer, store: Path, **changes: Any) -> int:
 
     child = multiprocessing.get_context("fork").Process(target=work)
     child.start()
-    child.join(60)
+    child.join(PATIENCE_S)
     assert child.exitcode is not None
     return child.exitcode
 
@@ -197,9 +197,9 @@ def test_a_lost_reply_to_any_call_leads_to_one_batch(call: int, done: bool, stor
 @pytest.mark.slow
 def test_a_request_for_a_batch_that_is_heard_late_is_not_sent_twice(store: Path) -> None:
     create = 3
-    late = scripted.loses(done=True, after_s=0.5)
+    late = scripted.loses(done=True, after_s=0.2)
     with BatchServer(faults={create: late}) as server:
-        filled(server, store, settle_s=2.0)
+        filled(server, store, settle_s=5.0)
         assert server.asked[create] == "POST /batches"
         assert server.posts.count("POST /batches") == 1
         check_whole(server, store)
@@ -462,9 +462,7 @@ def test_dollars_are_reserved_at_half_the_price_and_settled_by_usage(
         target=filled, args=(server, store), kwargs={"prices": str(prices), "budget": budget}
     )
     child.start()
-    until = time.monotonic() + 30
-    while not server.batches and time.monotonic() < until:
-        time.sleep(0.05)
+    until(lambda: server.batches)
     _, reserved = Budget(store, "study", budget, 1).spent()
     child.kill()
     child.join()
@@ -496,12 +494,10 @@ def test_a_stopped_run_leaves_the_batch_running_and_says_so(
 
         child = multiprocessing.get_context("fork").Process(target=stopped)
         child.start()
-        until = time.monotonic() + 30
-        while not server.batches and time.monotonic() < until:
-            time.sleep(0.05)
+        until(lambda: server.batches)
         assert child.pid is not None
         os.kill(child.pid, signal.SIGINT)
-        child.join(30)
+        child.join(PATIENCE_S)
         said = (tmp_path / "said").read_text()
         assert "stopped by SIGINT; the batch batch_0 goes on at the server" in said
         stream = Settings.of(settings_for(server, store)).stream
@@ -549,7 +545,7 @@ def test_two_clones_on_one_store_send_one_batch(store: Path) -> None:
         for clone in clones:
             clone.start()
         for clone in clones:
-            clone.join(60)
+            clone.join(PATIENCE_S)
         assert [clone.exitcode for clone in clones] == [0, 0]
         check_whole(server, store)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -22,6 +23,7 @@ from polars.testing import assert_frame_equal
 
 from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.engine import DROP_S, Engine
+from persona_collapse.asking.limits import FIRST_IN_FLIGHT
 from persona_collapse.commands.store import store_contents
 from persona_collapse.common.errors import UserError
 from persona_collapse.store import writer
@@ -30,6 +32,7 @@ from tests.helpers import driver
 from tests.helpers import scripted_server as scripted
 from tests.helpers.made_tasks import make_task, reworded
 from tests.helpers.scripted_server import ScriptedServer
+from tests.helpers.waiting import PATIENCE_S, until
 from tests.integration.conftest import KEY, Asker
 
 WHEN = ["created_at"]  # the only column that two runs of one study do not share
@@ -42,16 +45,19 @@ def order(server: ScriptedServer, store: Path, out: Path, **task: Any) -> dict[s
         "api_key_env": "SCRIPTED_KEY",
         "store": str(store),
         "max_in_flight": 16,
+        "timeout_s": PATIENCE_S,
         "progress": False,
     }
     return {"settings": settings, "task": task, "out": str(out)}
 
 
-def start(server: ScriptedServer, store: Path, out: Path, **task: Any) -> subprocess.Popen[bytes]:
+def start(
+    server: ScriptedServer, store: Path, out: Path, stderr: Any = subprocess.PIPE, **task: Any
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, driver.__file__, json.dumps(order(server, store, out, **task))],
         env={**os.environ, "SCRIPTED_KEY": KEY},
-        stderr=subprocess.PIPE,
+        stderr=stderr,
     )
 
 
@@ -93,29 +99,29 @@ def test_killed_run_pays_no_answer_twice_at_twenty_moments(
         server.count, store = 0, tmp_path / "store"
         for _ in range(20):
             moment = server.count + chance.randrange(1, 90)
+            server.hold_from = moment + 2 * in_flight  # no run comes to its end, however late it is
             run = begin(store, tmp_path / "killed.parquet")
-            while server.count < moment and run.is_alive():
-                time.sleep(0.001)
+            until(lambda moment=moment: server.count >= moment, every_s=0.001)
             time.sleep(chance.uniform(0, 0.02))
             run.kill()
             run.join()
-            time.sleep(0.05)
-        lost = server.count - stored(store)
-        assert 0 < lost <= 20 * in_flight
+            server.open()
         resumed = finish(store, tmp_path / "resumed.parquet")
-        assert server.count == least + lost
+        assert stored(store) == least
+        assert 0 < server.count - least <= 20 * in_flight
     assert_frame_equal(resumed.drop(WHEN), whole.drop(WHEN), check_exact=True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_stops_run_after_requests_in_flight(number: signal.Signals, tmp_path: Path) -> None:
     task = {"personas": 5, "items": 20, "repetitions": 2}
-    with ScriptedServer(latency=0.1) as server:
+    with ScriptedServer() as server:
+        server.hold_from = 20
         run = start(server, tmp_path / "store", tmp_path / "out.parquet", **task)
-        while server.count < 20:
-            time.sleep(0.001)
+        until(lambda: server.in_flight == 16, run)
         run.send_signal(number)
-        assert run.wait(10) == 1
+        server.open()
+        assert run.wait(PATIENCE_S) == 1
         assert run.stderr is not None
         said = run.stderr.read().decode()
         assert f"stopped by {number.name}" in said
@@ -128,35 +134,34 @@ def test_signal_stops_run_after_requests_in_flight(number: signal.Signals, tmp_p
 @pytest.mark.slow
 def test_second_interrupt_keeps_requests_and_a_third_drops_them(tmp_path: Path) -> None:
     task = {"personas": 5, "items": 20, "repetitions": 2}
-    store = tmp_path / "store"
-    with ScriptedServer(latency=2.0) as server:
-        run = start(server, store, tmp_path / "out.parquet", **task)
-        while server.count < 16:
-            time.sleep(0.001)
-        for _ in range(2):
+    store, said = tmp_path / "store", tmp_path / "said"
+    answers = ("stopping; waiting for 16 requests", "16 requests are on their way, the oldest for")
+
+    def interrupted(times: int) -> subprocess.Popen[bytes]:
+        """Interrupt a run, each time after it has answered the interrupt before."""
+        with said.open("wb") as file:
+            run = start(server, store, tmp_path / "out.parquet", stderr=file, **task)
+        until(lambda: server.in_flight == 16, run)
+        for _, answer in zip(range(times), (*answers, ""), strict=False):
             run.send_signal(signal.SIGINT)
-            time.sleep(0.3)
+            until(lambda answer=answer: answer in said.read_text())
+        return run
+
+    with ScriptedServer() as server:
+        server.hold_from = 0
+        run = interrupted(2)
         assert run.poll() is None
-        assert run.wait(20) == 1
-        assert run.stderr is not None
-        said = run.stderr.read().decode()
-        assert "16 requests are on their way, the oldest for" in said
-        assert "of at most 60 s" in said
-        assert "interrupt once more within 10 seconds" in said
-        assert "Traceback" not in said
+        server.open()
+        assert run.wait(PATIENCE_S) == 1
+        assert "of at most 600 s" in said.read_text()
+        assert "interrupt once more within 10 seconds" in said.read_text()
+        assert "Traceback" not in said.read_text()
         assert stored(store) == server.count == 16
-        server.latency = 30.0
-        run = start(server, store, tmp_path / "out.parquet", **task)
-        while server.count < 32:
-            time.sleep(0.001)
-        for _ in range(3):
-            run.send_signal(signal.SIGINT)
-            time.sleep(0.3)
-        assert run.wait(10) == 1
-        assert run.stderr is not None
-        said = run.stderr.read().decode()
-        assert "16 requests are dropped on their way" in said
-        assert "Traceback" not in said
+        server.hold_from = 0
+        run = interrupted(3)
+        assert run.wait(PATIENCE_S) == 1
+        assert "16 requests are dropped on their way" in said.read_text()
+        assert "Traceback" not in said.read_text()
         assert stored(store) == 16
 
 
@@ -194,28 +199,29 @@ def test_processes_that_lack_the_same_answers_pay_once(tmp_path: Path) -> None:
 def test_process_that_was_paused_pays_only_what_was_in_flight(tmp_path: Path) -> None:
     """Another one takes its cells over; when it goes on, it reads what was stored meanwhile."""
     task = {"personas": 10, "items": 10, "repetitions": 3}
-    brief = {"RENEW_S": 0.2, "VALID_S": 1.5, "EXPIRY_S": 3.0}
-    store, in_flight = tmp_path / "store", 16
+    store, in_flight, valid_s = tmp_path / "store", 16, 5.0
 
-    def begin(name: str) -> subprocess.Popen[bytes]:
+    def begin(name: str, **seconds: float) -> subprocess.Popen[bytes]:
         given = order(server, store, tmp_path / f"{name}.parquet", **task)
-        command = [sys.executable, driver.__file__, json.dumps({**given, "leases": brief})]
+        command = [sys.executable, driver.__file__, json.dumps({**given, "leases": seconds})]
         environment = {**os.environ, "SCRIPTED_KEY": KEY}
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 
-    with ScriptedServer(latency=0.3) as server:
-        paused = begin("paused")
-        while server.count < 2 * in_flight:
-            time.sleep(0.01)
+    with ScriptedServer() as server:
+        server.hold_from = 2 * in_flight
+        paused = begin("paused", RENEW_S=0.1, VALID_S=valid_s)
+        until(lambda: server.in_flight == in_flight, paused)
         paused.send_signal(signal.SIGSTOP)
-        other = begin("other")
-        _, said = other.communicate(timeout=60)
+        invalid_at = time.monotonic() + valid_s
+        server.open()
+        other = begin("other", EXPIRY_S=2.0)
+        _, said = other.communicate(timeout=PATIENCE_S)
         assert other.returncode == 0
         assert b"waiting for answers that another process asks for: process " in said
-        paid = server.count
-        assert 100 <= paid <= 100 + in_flight
+        assert 100 <= server.count <= 100 + in_flight
+        until(lambda: time.monotonic() > invalid_at)
         paused.send_signal(signal.SIGCONT)
-        assert paused.wait(60) == 0
+        assert paused.wait(PATIENCE_S) == 0
         assert server.count <= 100 + in_flight
     frames = [pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("paused", "other")]
     assert_frame_equal(frames[0].drop(WHEN), frames[1].drop(WHEN))
@@ -485,13 +491,12 @@ def test_reservation_of_a_killed_run_comes_back(server: ScriptedServer, tmp_path
     given["settings"] |= {"max_in_flight": 32, "budget": {"max_requests": 40}, "scope": "killed"}
     command = [sys.executable, driver.__file__, json.dumps(given)]
     for sent, kill in ((6, True), (12, True), (18, False)):
-        server.latency = 10.0 if kill else 0.0
+        server.hold_from = 0 if kill else math.inf
         run = subprocess.Popen(command, env={**os.environ, "SCRIPTED_KEY": KEY})
-        while kill and run.poll() is None and server.count < sent:
-            time.sleep(0.01)
         if kill:
+            until(lambda sent=sent: server.count >= sent, run)
             run.kill()
-        assert run.wait(60) == (-signal.SIGKILL if kill else 0)
+        assert run.wait(PATIENCE_S) == (-signal.SIGKILL if kill else 0)
         assert server.count == Budget(store, "killed", {}, 1).spent()[0] == sent
 
 
@@ -554,6 +559,6 @@ def test_rate_limit_is_kept(server: ScriptedServer, ask: Asker, patient: list[fl
 
 
 def test_concurrency_grows_to_its_limit(server: ScriptedServer, ask: Asker) -> None:
-    server.latency = 0.1
+    server.rise("scripted", FIRST_IN_FLIGHT, 48)
     ask(server, make_task(items=300, repetitions=1), max_in_flight=48)
     assert server.most_in_flight == 48

@@ -23,8 +23,10 @@ from tests.conftest import ROOT
 from tests.helpers import scripted_files as scripted
 from tests.helpers.scripted_tuning import STEPS, TuningServer
 from tests.helpers.tuning_driver import CONTENT, small_runner
+from tests.helpers.waiting import PATIENCE_S
 
 SETTLE_S = 0.4
+LATE_S, PATIENT_S = 0.2, 5.0  # when a lost request is heard; how long it is looked for then
 Run = Callable[..., dict[str, Any]]
 
 
@@ -42,10 +44,12 @@ def run() -> Iterator[Run]:
     assert driver.stdout is not None
     pipes = (driver.stdin, driver.stdout)
 
-    def ask(server: TuningServer, store: Path, dies_after: int | None = None) -> dict[str, Any]:
+    def ask(
+        server: TuningServer, store: Path, dies_after: int | None = None, settle_s: float = SETTLE_S
+    ) -> dict[str, Any]:
         pid_file = store.parent / "pid"
         server.pid_file = pid_file
-        said = {"base_url": server.base_url, "store": str(store), "settle_s": SETTLE_S}
+        said = {"base_url": server.base_url, "store": str(store), "settle_s": settle_s}
         said |= {"pid_file": str(pid_file), "dies_after": dies_after}
         print(json.dumps(said), file=pipes[0], flush=True)
         found: dict[str, Any] = json.loads(pipes[1].readline())
@@ -53,7 +57,7 @@ def run() -> Iterator[Run]:
 
     yield ask
     driver.stdin.close()
-    driver.wait(10)
+    driver.wait(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +70,10 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> int:
 
 def runner(server: TuningServer, store: Path, **changes: Any) -> Runner:
     """Return a runner in this process; ``changes`` go to its order, its waits and its budget."""
-    patience = Patience(settle_s=changes.pop("settle_s", SETTLE_S), poll_s=0.01, silent_s=5.0)
-    backend = OpenAIBackend(server.base_url, lambda: "sk-secret-key", changes.pop("timeout_s", 5.0))
+    patience = Patience(settle_s=changes.pop("settle_s", SETTLE_S), poll_s=0.01, silent_s=60.0)
+    backend = OpenAIBackend(
+        server.base_url, lambda: "sk-secret-key", changes.pop("timeout_s", 60.0)
+    )
     made = small_runner(server.base_url, store, backend, patience, **changes.pop("order", {}))
     for name, value in changes.items():
         setattr(made, name, value)
@@ -106,7 +112,7 @@ def test_run_makes_one_model_with_loss_curve_and_checkpoints(tmp_path: Path) -> 
 DEATHS = {
     "before it is heard": scripted.loses(done=False, kill=True),
     "before the reply": scripted.loses(done=True, kill=True),
-    "and heard later": scripted.loses(done=True, after_s=SETTLE_S / 2, kill=True),
+    "and heard later": scripted.loses(done=True, after_s=LATE_S, kill=True),
 }
 
 
@@ -121,7 +127,7 @@ def test_run_killed_at_any_call_and_resumed_makes_one_upload_job_and_model(
         faults = {call: DEATHS[death]} if death in DEATHS else {}
         with TuningServer(faults=faults) as server:
             first = run(server, store, dies_after=None if faults else call)
-            second = run(server, store)
+            second = run(server, store, settle_s=PATIENT_S if "later" in death else SETTLE_S)
             posts = list(server.posts)
             assert made_once(server), (call, server.asked)
             assert second["said"] == server.jobs[0]["fine_tuned_model"], (call, second)
@@ -132,7 +138,7 @@ def test_run_killed_at_any_call_and_resumed_makes_one_upload_job_and_model(
 
 
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
-@pytest.mark.parametrize("after_s", [0.0, SETTLE_S / 2], ids=["at once", "late"])
+@pytest.mark.parametrize("after_s", [0.0, LATE_S], ids=["at once", "late"])
 @pytest.mark.slow
 def test_lost_reply_to_any_call_makes_one_model(
     done: bool, after_s: float, calls: int, tmp_path: Path
@@ -140,14 +146,15 @@ def test_lost_reply_to_any_call_makes_one_model(
     for call in range(calls):
         fault = scripted.loses(done=done, after_s=after_s)
         with TuningServer(faults={call: fault}) as server:
-            runner(server, tmp_path / str(call)).make()
+            settle_s = PATIENT_S if done and after_s else SETTLE_S
+            runner(server, tmp_path / str(call), settle_s=settle_s).make()
             assert made_once(server), (call, server.asked)
 
 
 @pytest.mark.slow
 def test_timed_out_requests_that_succeed_later_are_not_repeated(tmp_path: Path) -> None:
-    with TuningServer(faults={call: scripted.slow(0.6) for call in range(6)}) as server:
-        runner(server, tmp_path, timeout_s=0.3, settle_s=1.5).make()
+    with TuningServer(faults={call: scripted.slow(0.8) for call in range(6)}) as server:
+        runner(server, tmp_path, timeout_s=0.4, settle_s=PATIENT_S).make()
         assert made_once(server)
 
 

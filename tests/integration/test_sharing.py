@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,14 @@ from typing import Any
 import pytest
 
 from persona_collapse.asking import sharing
+from persona_collapse.asking.limits import FIRST_IN_FLIGHT
 from persona_collapse.asking.prices import most_prompt_tokens
 from persona_collapse.asking.settings import Settings
 from tests.helpers import driver
 from tests.helpers.made_tasks import make_task
 from tests.helpers.scripted_server import ScriptedServer
+from tests.helpers.waiting import PATIENCE_S, until
 from tests.integration.conftest import KEY, Asker
-
-LATENCY = 0.1
-
-
-@pytest.fixture(autouse=True)
-def latency(server: ScriptedServer) -> None:
-    server.latency = LATENCY
 
 
 @contextmanager
@@ -42,6 +38,7 @@ def asking(
         "api_key_env": "SCRIPTED_KEY",
         "store": str(folder / "store"),
         "progress": False,
+        "timeout_s": 600.0,
         **settings,
     }
     task = {"items": items, "repetitions": 1}
@@ -56,22 +53,18 @@ def asking(
             run.kill()
 
 
-def until(reached: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def claims(folder: Path) -> list[Path]:
-    return list((folder / "store" / sharing.FOLDER).glob("*/*.json"))
-
-
-def models(server: ScriptedServer) -> set[str]:
-    return {call["model"] for call in server.calls}
+def claims(folder: Path) -> list[sharing.Entry]:
+    """Return what the processes that ask now claim."""
+    found = []
+    for path in (folder / "store" / sharing.FOLDER).glob("*/*.json"):
+        with contextlib.suppress(FileNotFoundError, ValueError):  # it left, or is written just now
+            demand, slots, rate = json.loads(path.read_text())
+            found.append(sharing.Entry(demand, sharing.Part(slots, rate)))
+    return found
 
 
 def test_lone_shard_has_all_slots_of_the_endpoint(server: ScriptedServer, ask: Asker) -> None:
+    server.rise("scripted", FIRST_IN_FLIGHT, 64)
     ask(server, make_task(items=400, repetitions=1), max_in_flight=64)
     assert server.most_in_flight == 64
 
@@ -81,22 +74,26 @@ def test_lone_shard_has_all_slots_of_the_endpoint(server: ScriptedServer, ask: A
 def test_two_shards_share_the_slots_and_the_last_has_all(
     end: signal.Signals, server: ScriptedServer, tmp_path: Path
 ) -> None:
+    """The server answers only what lets the two change their parts."""
+    server.rise("one", FIRST_IN_FLIGHT, 64, stays=True)
+    server.rise("two", FIRST_IN_FLIGHT, 32, stays=True)
+
+    def shared() -> bool:
+        if server.flying["one"] > 32:
+            server.release(server.flying["one"] - 32, "one")
+        return server.flying == {"one": 32, "two": 32}
+
     with asking(server, tmp_path, "one", 10_000) as one:
-        until(lambda: server.most_in_flight == 64)
+        until(lambda: server.flying["one"] == 64, one)
         with asking(server, tmp_path, "two", 10_000) as two:
-            until(lambda: models(server) == {"one", "two"})
-            time.sleep(2)
-            recent = [call["model"] for call in server.calls[-400:]]
-            assert 0.4 < recent.count("two") / len(recent) < 0.6
+            until(shared, two, every_s=0.1)
             assert server.most_in_flight == 64
             two.send_signal(end)
-            two.wait()
-        until(lambda: len(claims(tmp_path)) == 1)
-        time.sleep(2 * LATENCY)  # the server completes what the killed process had in flight
-        server.most_in_flight = 0
-        until(lambda: server.most_in_flight == 64)
+            server.release(model="two")
+            until(lambda: server.release(model="two") or two.poll() is not None)
+        until(lambda: server.flying["one"] == 64, one)
         one.terminate()
-        one.wait()
+        until(lambda: server.release(model="one") or one.poll() is not None)
     assert not claims(tmp_path)
 
 
@@ -110,7 +107,6 @@ def test_limit_per_minute_is_used_as_far_as_it_is_this_processes_share(
     patient: list[float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    server.latency = 0.0
     monkeypatch.setattr(sharing.Sharing, "step", lambda *_: sharing.Part(1, share))
     ask(server, make_task(items=11, repetitions=1), max_in_flight=1, **limit)
     cost = 1.0
@@ -122,23 +118,29 @@ def test_limit_per_minute_is_used_as_far_as_it_is_this_processes_share(
 
 @pytest.mark.slow
 def test_limit_per_minute_holds_over_processes(server: ScriptedServer, tmp_path: Path) -> None:
-    server.latency = 0.0
-    limit = {"requests_per_minute": 600}
+    a_second, began = 10, time.monotonic()
+    limit = {"requests_per_minute": 60 * a_second}
+
+    def rates() -> list[float]:
+        return sorted(round(entry.claim.rate, 3) for entry in claims(tmp_path))
+
+    def kept() -> bool:
+        """Return whether no more came than the limit allows, with one before time of each."""
+        return server.count <= a_second * (time.monotonic() - began) + 2
+
     with asking(server, tmp_path, "one", 10_000, **limit) as one:
-        until(lambda: server.count)
+        until(lambda: server.count and rates() == [1.0], one)
         with asking(server, tmp_path, "two", 10_000, **limit) as two:
-            until(lambda: models(server) == {"one", "two"})
-            before, since = server.count, time.monotonic()
-            time.sleep(4)
-            a_second = (server.count - before) / (time.monotonic() - since)
-            assert 7 < a_second < 11
-            assert [call["model"] for call in server.calls[before:]].count("two") > 12
+            until(lambda: rates() == [0.5, 0.5], two)
+            asked = server.count
+            until(lambda: server.count >= asked + 2 * a_second, two)
+            assert kept()
+            models = [call["model"] for call in server.calls[asked:]]
+            assert set(models) == {"one", "two"}
             two.kill()
             two.wait()
-        time.sleep(1.5)
-        before, since = server.count, time.monotonic()
-        time.sleep(2)
-        assert (server.count - before) / (time.monotonic() - since) > 7
+        until(lambda: rates() == [1.0], one)
+        assert kept()
         one.kill()
 
 
@@ -147,12 +149,11 @@ def test_shard_that_waits_for_slots_sends_nothing_and_stops_at_a_signal(
 ) -> None:
     given = {"base_url": server.base_url, "model": "m", "api_key_env": "SCRIPTED_KEY"}
     other = sharing.Sharing(Settings.of({**given, "store": str(tmp_path / "store")}))
-    other.step(64, 64)
     with asking(server, tmp_path, "one", 100) as one:
-        until(lambda: len(list(other.folder.iterdir())) == 2)
+        until(lambda: other.step(64, 64) and len(list(other.folder.iterdir())) == 2, one)
         time.sleep(1)
         one.terminate()
-        assert one.wait(10) == 1
+        assert one.wait(PATIENCE_S) == 1
     assert server.count == 0
 
 
@@ -161,6 +162,7 @@ def test_shard_is_answered_where_nothing_can_be_shared(
 ) -> None:
     store.mkdir()
     (store / sharing.FOLDER).write_text("no folder")
+    server.rise("scripted", FIRST_IN_FLIGHT, 32)
     frame = ask(server, make_task(items=200, repetitions=1), max_in_flight=64)
     assert frame["status"].eq("ok").all()
     assert server.most_in_flight == 32
