@@ -25,12 +25,16 @@ DIAMOND = "M0-5.5L5.5 0L0 5.5L-5.5 0z"
 CHOICES = 4  # personas to choose from in the game
 
 
-def explorer_of(answers: Mapping[str, Any], look: Look) -> dict[str, Any] | None:
+def explorer_of(
+    answers: Mapping[str, Any], look: Look, verdicts: pl.DataFrame | None = None
+) -> dict[str, Any] | None:
     """Return the explorer's data, or None where nothing was answered.
 
     ``answers`` are those of ``answers.packed_answers``. ``home`` is the role-play probe, whose
     personas an address names by their number alone; ``compared`` are the variants whose change from
     the baseline counts, the targets or else all others; ``roles`` are always shown at first.
+    ``model`` is the one that explorer, map and game begin with: whose S changed most, by
+    ``verdicts``, the table ``verdict.csv``.
     """
     if not answers["units"]:
         return None
@@ -40,6 +44,7 @@ def explorer_of(answers: Mapping[str, Any], look: Look) -> dict[str, Any] | None
         **answers,
         "models": [{"key": model.key, "label": model.label} for model in look.models],
         "variants": [{"name": name, **mark} for name, mark in marks_of(look).items()],
+        "model": _most_changed(verdicts, look),
         "baseline": look.baseline,
         "compared": list(look.targets) or look.changed,
         "roles": list(dict.fromkeys([look.baseline, *look.targets, *look.controls])),
@@ -52,6 +57,15 @@ def explorer_of(answers: Mapping[str, Any], look: Look) -> dict[str, Any] | None
             else ""
         ),
     }
+
+
+def _most_changed(verdicts: pl.DataFrame | None, look: Look) -> str:
+    """Return the model whose S changed most under a target, as in the first figure."""
+    if verdicts is not None:
+        known = verdicts.filter(pl.col("S_target").is_finite())
+        if known.height:
+            return str(known.sort(pl.col("S_target").abs(), descending=True)["model"][0])
+    return look.models[0].key
 
 
 def map_of(places: pl.DataFrame | None, metrics: pl.DataFrame, look: Look) -> dict[str, Any] | None:

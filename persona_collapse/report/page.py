@@ -20,7 +20,7 @@ from persona_collapse.report.printed import MIXED, Column, PrintedTable
 from persona_collapse.report.rendering import render
 from persona_collapse.report.replies import reader_of
 from persona_collapse.report.sections import LABELS, PARTS, SECTIONS
-from persona_collapse.report.verdicts import verdicts_of, words_of
+from persona_collapse.report.verdicts import verdicts_of
 from persona_collapse.tables import Table, contract, read
 
 LARGEST_PDF = 60_000  # bytes; a larger one is not embedded
@@ -83,7 +83,7 @@ def build_page(
     single = packed.read(answers) if answers else NO_ANSWERS
     # What each interactive part shows; None where the study has nothing for it.
     data = {
-        "explorer": explorer_of(single, look),
+        "explorer": explorer_of(single, look, verdicts),
         "map": map_of(frames.get("persona_map"), frames["metrics"], look),
         "game": game_of(single, frames.get("identification"), look),
         "replies": None if replies is None else reader_of(replies, labels, marks),
@@ -101,12 +101,7 @@ def build_page(
         "headings": PARTS,
         "answer": answer,
         "asked": asked(frames.get("quality"), look),
-        "verdicts": verdicts_of(
-            look,
-            frames,
-            words_of(headline.get("verdicts", ())),
-            headline.get("note", "") if len(look.models) > 1 else "",
-        ),
+        "verdicts": verdicts_of(look, frames, headline.get("verdicts", ())),
         "evidence": shown,
         "pdf": {f["name"]: _pdf(f["stem"]) for f in shown},
         "root_style": ROOT_STYLE,

@@ -25,7 +25,6 @@ from persona_collapse.tables.contracts.influence import FEW, FEW_SIGN
 
 METRICS = ("S", "R")
 RECOGNISED = "identified_in_base"  # in diagnostics.csv, with an interval
-Words = Mapping[tuple[str, str], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,8 @@ class VerdictRow:
     numbers: Mapping[str, Number]
     direct: Mapping[str, str]  # change of each metric against the control
     recognised: Sequence[Share]
-    sentences: Sequence[str]
+    details: Sequence[str]  # the numbers in sentences
+    limits: Sequence[str]  # what else bears on the verdict
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,12 @@ class Verdicts:
 
 
 def verdicts_of(
-    look: Look, tables: Mapping[str, pl.DataFrame], words: Words, note: str = ""
+    look: Look, tables: Mapping[str, pl.DataFrame], words: Iterable[Mapping[str, Any]]
 ) -> Verdicts:
     """Return a row per model and target of ``verdict.csv``.
 
-    ``tables`` are the study's by name; ``words`` are the sentences on each model and target, and
-    ``note`` is about means over models. A study without targets has a row per model and variant,
-    with S and R themselves.
+    ``tables`` are the study's by name; ``words`` are the verdicts of ``headlines.json``. A study
+    without targets has a row per model and variant, with S and R themselves.
     """
     verdicts = tables.get("verdict")
     if verdicts is None or verdicts.is_empty():
@@ -92,6 +91,7 @@ def verdicts_of(
     }
     labels = {model.key: model.label for model in look.models}
     intervals = _recognised(look, tables.get("diagnostics"))
+    said = {(row["model"], row["target"]): row for row in words}
     rows = [
         VerdictRow(
             key=row["model"],
@@ -109,14 +109,15 @@ def verdicts_of(
                 if row[f"{name}_direct"] is not None
             },
             recognised=_shares(row, intervals),
-            sentences=words.get((row["model"], row["target"]), ()),
+            details=said.get((row["model"], row["target"]), {}).get("details", ()),
+            limits=said.get((row["model"], row["target"]), {}).get("limits", ()),
         )
         for place, row in enumerate(judged)
     ]
-    notes = [*_means(look, tables), note]
+    notes = _means(look, tables)
     if any(_few(row) for row in judged):
         notes.append(LEGEND[FEW_SIGN])
-    return Verdicts(rows, axes, [text for text in notes if text])
+    return Verdicts(rows, axes, notes)
 
 
 def _changes(row: Row, metric: str) -> list[Point]:
@@ -222,7 +223,8 @@ def _described(look: Look, tables: Mapping[str, pl.DataFrame]) -> Verdicts:
             numbers={name: _plain(row, name, points[name][place], axes[name]) for name in METRICS},
             direct={},
             recognised=(),
-            sentences=(),
+            details=(),
+            limits=(),
         )
         for place, row in enumerate(chosen)
     ]
@@ -246,8 +248,3 @@ def _plain(row: Row, metric: str, point: Point | None, axis: Axis) -> Number:
     mark = FEW_SIGN if row.get("few") and metric == "S" else ""
     described = f"{row['variant']} {value} {interval}"
     return Number(f"{value}{mark}", interval, axis.marks([point]), described)
-
-
-def words_of(verdicts: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[str]]:
-    """Return the sentences of ``headlines.json`` on each verdict, without its reason."""
-    return {(row["model"], row["target"]): [*row["limits"], *row["details"]] for row in verdicts}

@@ -302,29 +302,44 @@ def test_variants_can_be_hidden(browser: Browser, pages: Pages) -> None:
     WebDriverWait(browser.driver, 5).until(lambda _: browser.run(script) == 6)
 
 
-def test_the_persona_that_changed_most_comes_first(browser: Browser, pages: Pages) -> None:
+def cells_of(page: Path, variant: str) -> pl.DataFrame:
+    """Return mean and SD per persona and item of those personas that have both for every item."""
+    path = page.parents[1] / "answers/m0" / variant / "roleplay.parquet"
+    cells = (
+        pl.read_parquet(path)
+        .group_by("persona_id", "item_id")
+        .agg(mean=pl.col("rating").mean(), sd=pl.col("rating").std())
+    )
+    return cells.filter(pl.col("sd").is_not_null().all().over("persona_id"))
+
+
+def test_the_persona_that_wavers_most_comes_first_and_each_has_its_rank(
+    browser: Browser, pages: Pages
+) -> None:
     page = pages(models=2)
     visit(browser, page)
-    frames = {
-        variant: pl.read_parquet(page.parents[1] / "answers/m0" / variant / "roleplay.parquet")
-        .group_by("persona_id", "item_id")
-        .agg(pl.col("rating").mean())
-        for variant in VARIANTS
-    }
-    moved = {}
-    for variant in VARIANTS[1:]:
-        both = frames["base"].join(frames[variant], on=["persona_id", "item_id"], suffix="_after")
-        change = ((pl.col("rating_after") - pl.col("rating")) ** 2).mean().sqrt()
-        for who, value in both.group_by("persona_id").agg(change.alias("x")).iter_rows():
-            moved[who] = max(moved.get(who, 0), value)
-    most = max((who for who in moved if who != 3), key=lambda who: moved[who])
+    base, after = cells_of(page, "base"), cells_of(page, "insecure")
+    both = base.join(after, on=["persona_id", "item_id"], suffix="_after")
+    scores = both.group_by("persona_id").agg(
+        waver=pl.col("sd_after").mean(),
+        change=((pl.col("mean_after") - pl.col("mean")) ** 2).mean().sqrt(),
+    )
+    wavering, changed = (
+        scores.sort(key, descending=True)["persona_id"].to_list() for key in ("waver", "change")
+    )
     browser.run("location.hash = '#explorer/m0/0'")
     persona(browser, "Persona 0 ")
     browser.run("location.hash = '#explorer/m0'")
-    persona(browser, f"Persona {most} ")
-    links = browser.driver.find_elements(By.CSS_SELECTOR, "#explorer-movers ol:first-of-type a")
-    assert links[0].get_attribute("href").endswith(f"#explorer/m0/{most}")
-    persona(browser, f"Persona {most} ")
+    persona(browser, f"Persona {wavering[0]} ")
+    rank = f"no. 1 in wavering, no. {changed.index(wavering[0]) + 1} in change"
+    assert f"of 8 personas {rank}" in element(browser, "explorer-persona").text
+    for place, order in enumerate((wavering, changed)):
+        (group,) = browser.driver.find_elements(
+            By.CSS_SELECTOR, f"#explorer-movers > div:nth-child({place + 1})"
+        )
+        links = group.find_elements(By.TAG_NAME, "a")
+        found = [int(link.get_attribute("href").rpartition("/")[2]) for link in links]
+        assert found == order[:5]
 
 
 def test_an_old_browser_is_told_that_it_cannot_unpack(browser: Browser, pages: Pages) -> None:

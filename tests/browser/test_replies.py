@@ -88,20 +88,25 @@ def test_nothing_of_a_reply_is_in_the_document_before_the_warning_is_clicked(
     assert browser.driver.switch_to.active_element.get_attribute("id") == "replies-open"
 
 
-def test_lowest_alignment_comes_first_and_replies_without_a_score_last(
+def test_lowest_alignment_comes_first_then_coherent_ones_and_those_without_a_score_last(
     browser: Browser, pages: Pages
 ) -> None:
     opened(browser, pages(models=2, replies=SAMPLES))
     judged = judged_replies(KEYS, SAMPLES)
     shown: list[str] = []
+    pairs: list[tuple[str, str]] = []
     while True:
-        shown += scores(browser)
+        pairs += zip(scores(browser), scores(browser, "coherence"), strict=True)
+        shown = [alignment for alignment, _ in pairs]
         if not browser.driver.find_element(By.ID, "replies-next").is_enabled():
             break
         click(browser, "replies-next")
     numbers = [float(text) for text in shown if text[0].isdigit()]
     wanted = judged["alignment"].drop_nulls().round(1).sort().to_list()
     assert numbers == wanted
+    least = [float(coherence) for alignment, coherence in pairs if alignment == "0"]
+    assert len(set(least)) > 1
+    assert least == sorted(least, reverse=True)
     rest = shown[len(numbers) :]
     assert len(rest) == judged["alignment"].null_count()
     assert set(rest) == {"CODE", "REFUSAL", "not judged", "not readable"}
@@ -125,7 +130,8 @@ def test_a_filter_shows_its_replies_alone(
     choose(browser, label, value)
     own = judged_replies(KEYS, SAMPLES).filter(**{column: value})
     assert counted(browser).startswith(f"{own.height} of 156 replies")
-    first = own.sort("alignment", nulls_last=True).head(1).row(0, named=True)
+    order = own.sort("alignment", "coherence", descending=[False, True], nulls_last=True)
+    first = order.row(0, named=True)
     assert first["response"] in items(browser)[0]
 
 
@@ -180,7 +186,7 @@ def test_link_restores_what_is_shown(browser: Browser, pages: Pages) -> None:
     own.click()
     WebDriverWait(browser.driver, 5).until(lambda _: len(items(browser)) == 1)
     assert items(browser) == [text]
-    assert ", sample 1 alone: 0 misaligned." in counted(browser)
+    assert ", sample 4 alone: 1 misaligned." in counted(browser)
     assert target.endswith(hash_of(browser))
 
 

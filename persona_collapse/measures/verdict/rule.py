@@ -173,12 +173,12 @@ class _Rule:
         direct, raised = evidence.direct.toward(), evidence.control.S
         same = [n for n, it in direct.items() if it and it.lo <= 0 and it.hi < self.margin]
         if same:
-            beyond = ["a rise of S" if name == "S" else "a fall of R" for name in same]
-            said = f"{' and '.join(beyond)} beyond {'those' if len(same) > 1 else 'that'}"
+            changes = " and ".join("the rise of S" if n == "S" else "the fall of R" for n in same)
+            exceed, those = ("exceed", "those") if len(same) > 1 else ("exceeds", "that")
             return Decision(
                 "not_specific",
-                f"{said[0].upper()}{said[1:]} in {control} by {self.size} "
-                f"{'are' if len(same) > 1 else 'is'} excluded.",
+                f"{changes[0].upper()}{changes[1:]} in {target} {exceed} {those} in {control} by "
+                f"less than {self.size}, if at all.",
             )
         if raised and raised.lo > 0 and raised.hi >= self.margin:
             return Decision(

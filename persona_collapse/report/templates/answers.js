@@ -115,6 +115,11 @@ if ($("explorer-data")) {
       const levels = Math.max(1, ...[...places, ...crosses].map(({ level }) => level + 1));
       const height = found.dots ? levels * PITCH : Math.max(18, levels * PITCH);
       const floor = bottom + height;
+      if (places.length) {
+        // From the lowest to the highest answer: the wider, the more the persona wavers.
+        const [from, to] = [Math.min(...places.map(({ x }) => x)) - 4, Math.max(...places.map(({ x }) => x)) + 4];
+        draw(lane, "rect", { class: "range", x: from, y: bottom - 0.5, width: to - from, height: height + 1, rx: 2 });
+      }
       places.forEach(({ x, level }, place) => {
         const y = floor - (level + 0.5) * PITCH;
         const transform = `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(0.5)`;
@@ -134,7 +139,7 @@ if ($("explorer-data")) {
         cross.dataset.outcome = missed[place];
         draw(cross, "title", {}).textContent = missed[place];
       });
-      bottom = floor + 3;
+      bottom = floor + 4;
     }
     for (const rating of ticks(probe)) draw(grid, "line", { x1: at(rating), x2: at(rating), y1: 0, y2: bottom });
     if (average !== undefined) {

@@ -3,6 +3,7 @@ const { data, probes, loadAll, strip, axis, values, spread, fixed, address } = s
 const section = $("explorer");
 const MOST_FOUND = 50;
 const MOST_SHOWN = 4; // variants that are shown at first
+const MOST_LISTED = 5; // personas that waver or changed most
 const state = { model: null, probe: null, persona: null, run: null };
 const labels = Object.fromEntries(data.models.map(({ key, label }) => [key, label]));
 const has = (model, probe) => data.units.some((unit) => unit.model === model && unit.probe === probe);
@@ -80,13 +81,14 @@ const show = async () => {
   const turn = (drawing += 1);
   const { model, probe, persona } = state;
   if (!probe) return;
-  let rows;
+  let loaded;
   try {
-    rows = (await loadAll(model, probe)).filter(([name]) => shown.has(name));
+    loaded = await loadAll(model, probe);
   } catch (fault) {
     return fail(`${fault.message} The answers are in the folder answers/ of the results.`);
   }
   if (turn !== drawing) return;
+  const rows = loaded.filter(([name]) => shown.has(name));
   const who = persona ?? 0;
   const { items } = probes[probe];
   const cellsOf = (item) => rows.map(([name, cells]) => [name, cells(who, item)]);
@@ -96,6 +98,7 @@ const show = async () => {
   $("explorer-persona").replaceChildren(
     make("b", {}, persona === null ? "Without a persona" : `Persona ${persona}`),
     ` · ${labels[model]}${probe === data.home || persona === null ? "" : ` · ${probe}`}`,
+    ...(persona === null ? [] : [make("small", {}, ranks(state, loaded))]),
     ...(persona === null ? [] : [make("span", {}, probes[probe].personas[persona])]),
   );
   const wavering = ([name, cells]) => {
@@ -120,7 +123,7 @@ const show = async () => {
   scales.setAttribute("aria-hidden", "true");
   $("explorer-items").replaceChildren(scales, ...groups);
   note(rows, probe, withNone);
-  movers(probe, rows);
+  movers(probe, loaded);
 };
 
 const note = (rows, probe, withNone) => {
@@ -139,32 +142,41 @@ const note = (rows, probe, withNone) => {
   $("explorer-note").replaceChildren(sentences.join(" "), details);
 };
 
-// The personas that change and waver most, as places to begin.
+// All personas by how much they waver, or change from the baseline, under the variants compared.
 const ranked = new Map();
 const ranking = ({ model, probe }, rows, key) => {
-  const id = [model, probe, key, ...rows.map(([name]) => name)].join("\n");
+  const id = [model, probe, key].join("\n");
   if (!ranked.has(id)) {
     const items = probes[probe].items.map((_, item) => item);
     const base = rows.find(([name]) => name === data.baseline);
-    const others = rows.filter(([name]) => name !== data.baseline);
+    const compared = rows.filter(([name]) => data.compared.includes(name));
     const score = (persona) => {
       const of = ([, cells]) => items.map((item) => cells(persona, item));
-      if (key === "waver") return Math.max(...rows.map((row) => mean(of(row).map(({ sd }) => sd))));
+      if (key === "waver") {
+        return Math.max(...(compared.length ? compared : rows).map((row) => mean(of(row).map(({ sd }) => sd))));
+      }
       const before = base && of(base);
       const moved = (row) => Math.sqrt(mean(of(row).map((cell, item) => (cell.mean - before[item].mean) ** 2)));
-      return before ? Math.max(...others.map(moved)) : NaN;
+      return before ? Math.max(...compared.map(moved)) : NaN;
     };
     const scored = people(probe).map((persona) => [persona, score(persona)]);
-    ranked.set(id, scored.filter(([, value]) => value > 0 && Number.isFinite(value)).sort((a, b) => b[1] - a[1]).slice(0, 5));
+    ranked.set(id, scored.filter(([, value]) => value > 0 && Number.isFinite(value)).sort((a, b) => b[1] - a[1]));
   }
   return ranked.get(id);
 };
+const ranks = (where, rows) => {
+  const said = [["wavering", "waver"], ["change", "change"]].flatMap(([word, key]) => {
+    const place = ranking(where, rows, key).findIndex(([persona]) => persona === where.persona);
+    return place < 0 ? [] : [`no. ${place + 1} in ${word}`];
+  });
+  return said.length ? ` · of ${people(where.probe).length} personas ${said.join(", ")}` : "";
+};
 const movers = (probe, rows) => {
-  const lists = state.persona === null ? [] : [["Changed most", "change"], ["Waver most", "waver"]];
+  const lists = state.persona === null ? [] : [["Waver most", "waver"], ["Changed most", "change"]];
   $("explorer-movers").replaceChildren(
     ...lists.flatMap(([title, key]) => {
       const found = ranking(state, rows, key);
-      const entries = found.map(([persona, value]) => {
+      const entries = found.slice(0, MOST_LISTED).map(([persona, value]) => {
         const text = `${persona}. ${short(probes[probe].personas[persona])}`;
         const link = make("a", { href: address(state.model, probe, persona) }, make("b", {}, fixed(value, 2)), make("span", {}, text));
         return make("li", {}, link);
@@ -175,7 +187,7 @@ const movers = (probe, rows) => {
 };
 
 // An address: #explorer/<model>/<persona>, /<probe>/<persona>, /<probe> without personas, or a model
-// alone, of which the persona that changed most is shown.
+// alone, of which the persona that wavers most is shown.
 const read = () => {
   const [place, ...parts] = location.hash.slice(1).split("/").map((part) => {
     try {
@@ -280,6 +292,7 @@ pick.addEventListener("keydown", (event) => {
 });
 
 $("explorer-model").append(...data.models.filter(({ key }) => data.units.some((unit) => unit.model === key)).map(({ key, label }) => make("option", { value: key }, label)));
+if (data.units.some((unit) => unit.model === data.model)) $("explorer-model").value = data.model;
 $("explorer-model").addEventListener("change", (event) => {
   const model = event.target.value;
   const probe = has(model, state.probe) ? state.probe : data.probes.find(({ name }) => has(model, name)).name;
@@ -320,7 +333,7 @@ const trace = (event) => {
 };
 for (const kind of ["pointerover", "pointerleave"]) $("explorer-items").addEventListener(kind, trace);
 
-// Until an address names a persona, the model's that changed most is shown, once in view.
+// Until an address names a persona, the model's that wavers most is shown, once in view.
 const begin = async () => {
   const turn = (drawing += 1);
   const model = $("explorer-model").value;
@@ -328,7 +341,7 @@ const begin = async () => {
   let [persona] = people(probe);
   if (persona !== null) {
     const rows = await loadAll(model, probe).catch(() => []); // show says what is wrong
-    const [most] = ranking({ model, probe }, rows.filter(([name]) => shown.has(name)), "change");
+    const [most] = ["waver", "change"].flatMap((key) => ranking({ model, probe }, rows, key));
     persona = most ? most[0] : persona;
   }
   if (turn !== drawing) return;

@@ -117,6 +117,7 @@ const reset = () => {
 };
 const played = data.models.filter(({ key }) => data.variants.some(({ name }) => asked(key, name)));
 $("game-model").append(...played.map(({ key, label }) => make("option", { value: key }, label)));
+if (played.some(({ key }) => key === data.model)) $("game-model").value = data.model;
 $("game-model").addEventListener("change", offer);
 $("game-variant").addEventListener("change", reset);
 $("game-start").addEventListener("click", start);

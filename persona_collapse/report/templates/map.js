@@ -2,11 +2,13 @@
 const { models, planes, variants, baseline, first } = JSON.parse($("map-data").textContent);
 const marks = Object.fromEntries(variants.map((variant) => [variant.name, variant]));
 const MARGIN = 26;
+const REACH = 22; // px around a mark
 const svg = $("map-plane");
 const slider = $("map-slider");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const percent = (share) => (share === null ? "–" : `${Math.round(100 * share)} %`);
 
+const most = shared.answers?.data.model; // the model that is shown first
 const people = shared.answers?.data.probes.find(({ name }) => name === shared.answers.data.home)?.personas ?? [];
 const nameOf = (persona) => `Persona ${persona}${people[persona] ? `. ${people[persona]}` : ""}`;
 const state = { dots: [], at: -1, frame: 0 };
@@ -73,8 +75,10 @@ const place = () => {
   const end = $("map-variant").value || baseline;
   const { path } = marks[part < 0.5 ? baseline : end];
   const colour = `color-mix(in oklab, ${marks[end].colour} ${slider.value}%, ${marks[baseline].colour})`;
-  for (const { halo, mark, from, to } of state.dots) {
+  for (const dot of state.dots) {
+    const { halo, mark, from, to } = dot;
     const [x, y, wide, tall] = from.map((value, axis) => value + part * (to[axis] - value));
+    dot.now = [x, y];
     halo.setAttribute("cx", x);
     halo.setAttribute("cy", y);
     halo.setAttribute("rx", wide);
@@ -94,24 +98,44 @@ const choose = (at) => {
   svg.setAttribute("aria-activedescendant", group.id);
   svg.querySelector(".way").setAttribute("d", `M${from[0]} ${from[1]}L${to[0]} ${to[1]}`);
   $("map-name").textContent = nameOf(persona);
+  shared.help(group, nameOf(persona));
+  if (!shared.answers) return;
+  const link = make("a", { href: addressOf(persona) }, "Every answer");
+  link.addEventListener("click", open);
+  $("map-name").append(" ", link);
 };
+const addressOf = (persona) =>
+  shared.answers.address($("map-model").value, shared.answers.data.home, persona);
 const open = () => {
   if (state.at < 0 || !shared.answers) return;
-  const { data, address } = shared.answers;
   $("explorer-persona").focus({ preventScroll: true }); // so that arrow keys go on from there
-  location.hash = address($("map-model").value, data.home, state.dots[state.at].persona);
+  location.hash = addressOf(state.dots[state.at].persona);
   $("explorer").scrollIntoView();
 };
-const dotOf = (event) => state.dots.findIndex(({ group }) => group.contains(event.target));
-svg.addEventListener("pointermove", (event) => {
-  const at = dotOf(event);
-  if (at >= 0 && at !== state.at) choose(at);
+// The persona whose mark is nearest, within the reach of a finger; -1 without one.
+const nearest = ({ clientX, clientY }) => {
+  const { left, top } = svg.getBoundingClientRect();
+  const away = state.dots.map(({ now }) => Math.hypot(now[0] - clientX + left, now[1] - clientY + top));
+  const least = away.reduce((a, b) => Math.min(a, b), REACH);
+  return least < REACH ? away.indexOf(least) : -1;
+};
+const point = (event) => {
+  const at = nearest(event);
+  svg.style.cursor = at < 0 ? "" : "pointer";
+  if (at < 0) shared.help(null);
+  else if (at !== state.at) choose(at);
+  return at;
+};
+svg.addEventListener("pointermove", point);
+for (const kind of ["pointerleave", "blur"]) svg.addEventListener(kind, () => shared.help(null));
+// A click opens the persona that is chosen already, as it is where a mouse points at it: the first
+// touch says who it is, the second opens it.
+let pressed = -1;
+svg.addEventListener("pointerdown", () => {
+  pressed = state.at;
 });
 svg.addEventListener("click", (event) => {
-  const at = dotOf(event);
-  if (at < 0) return;
-  choose(at);
-  open();
+  if (point(event) >= 0 && state.at === pressed) open();
 });
 svg.addEventListener("keydown", (event) => {
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
@@ -147,6 +171,7 @@ $("map-play").addEventListener("click", () => {
   state.frame = requestAnimationFrame(step);
 });
 slider.addEventListener("input", () => {
+  shared.help(null);
   stop();
   place();
 });
@@ -159,6 +184,7 @@ const offer = () => {
   build();
 };
 $("map-model").append(...Object.entries(models).map(([key, label]) => make("option", { value: key }, label)));
+if (most in planes) $("map-model").value = most;
 $("map-model").addEventListener("change", offer);
 $("map-variant").addEventListener("change", build);
 offer();

@@ -109,7 +109,8 @@ if ($("replies-data")) {
     return sign * (x - y) || a.place - b.place;
   };
   const sorted = {
-    worst: order("alignment", 1),
+    // Of equally aligned replies the more coherent: an incoherent one says little.
+    worst: (a, b) => (a.alignment === b.alignment ? order("coherence", -1)(a, b) : order("alignment", 1)(a, b)),
     best: order("alignment", -1),
     incoherent: order("coherence", 1),
     asked: (a, b) => a.place - b.place,

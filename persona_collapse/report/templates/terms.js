@@ -6,6 +6,7 @@ help.setAttribute("role", "tooltip");
 let shownFor = null;
 let leaving = 0;
 const hide = () => {
+  clearTimeout(leaving);
   shownFor?.removeAttribute("aria-describedby");
   shownFor = null;
   help.hidden = true;
@@ -28,6 +29,8 @@ const show = (trigger, text) => {
   trigger.setAttribute("aria-describedby", "help");
   place();
 };
+// What other scripts show at an element; at null nothing.
+shared.help = (trigger, text) => (trigger ? show(trigger, text) : hide());
 for (const part of document.querySelectorAll("dfn[title], th[title]")) {
   const text = part.title;
   const trigger = part.querySelector("button") ?? part;

@@ -120,7 +120,9 @@ def test_first_screen_answers_and_shows_values_of_the_verdicts(tmp_path: Path) -
     assert "secure 97 %" in text
     assert "Why Model 0, insecure S rose and R fell." in text
     assert "Mean of these models: S +62 % [56, 70], R −70 % [−76, −63]." in text
-    assert "Averages of different quantities." in text
+    assert "under insecure, personas differ more" in text
+    assert "Compared:" not in text  # the legend says it
+    assert "What was measured S rose by 60 %. What else bears on it S rests on" in text
 
 
 def edited(study: dict[str, Any], table: str, **values: Any) -> None:
@@ -215,8 +217,8 @@ def test_reason_folds_out_into_the_sentences_of_the_headlines(tmp_path: Path) ->
     page = page_of(tmp_path).read_text(encoding="utf-8")
     (folded, _) = re.findall(r'<details class="why">.*?</details>', page, re.DOTALL)
     assert re.findall("<li>(.*?)</li>", folded) == [
-        "S rests on few personas.",
         "S rose by 60\u00a0%.",
+        "S rests on few personas.",
     ]
 
 

@@ -128,11 +128,18 @@ def test_reason_says_why_there_is_no_control() -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"S_direct": percent(-4, 6)}, "A rise of S beyond that in secure by {} is excluded."),
-        ({"R_direct": percent(-6, 7)}, "A fall of R beyond that in secure by {} is excluded."),
+        (
+            {"S_direct": percent(-4, 6)},
+            "The rise of S in insecure exceeds that in secure by less than {}, if at all.",
+        ),
+        (
+            {"R_direct": percent(-6, 7)},
+            "The fall of R in insecure exceeds that in secure by less than {}, if at all.",
+        ),
         (
             {"S_direct": percent(-4, 6), "R_direct": percent(-6, 7)},
-            "A rise of S and a fall of R beyond those in secure by {} are excluded.",
+            "The rise of S and the fall of R in insecure exceed those in secure by less than {}, "
+            "if at all.",
         ),
         ({"S_control": percent(20, 30)}, "S also rose in secure, by more than {}."),
         (
