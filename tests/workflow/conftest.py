@@ -30,7 +30,7 @@ class Project:
     def snakemake(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *words]
         return subprocess.run(
-            command, cwd=self.root, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=self.root, capture_output=True, text=True, timeout=1200, check=False
         )
 
     def run(self, *words: str) -> str:
