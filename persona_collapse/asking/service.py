@@ -102,11 +102,11 @@ class Service:
             return ask()
         except openai.APIStatusError as fault:
             raise self._error(fault) from None
+        except UnansweredError as fault:
+            raise UnansweredError(self._text(str(fault)) or "") from None
         except (openai.OpenAIError, httpx2.HTTPError, json.JSONDecodeError) as fault:
             why = unreachable(fault, self._base_url, self._proxy, CONNECT_S)
-            if isinstance(fault.__cause__, UnansweredError):
-                why = str(fault.__cause__)
-            elif why is None and isinstance(fault, openai.APITimeoutError):
+            if why is None and isinstance(fault, openai.APITimeoutError):
                 why = f"no complete answer within {self._timeout_s:g} s"
             raise UnansweredError(self._text(why or str(fault)) or type(fault).__name__) from None
 
@@ -144,5 +144,7 @@ def _require_json(response: httpx2.Response) -> None:
     is_file = response.request.url.path.endswith("/content") and kind != "text/html"
     if response.is_success and not kind.endswith("json") and not is_file:
         content = response.read()
-        what = web_page(content) or f"{content[:LONGEST_TEXT].decode('utf-8', 'replace')!r}"
-        raise UnansweredError(f"it answered with {what} instead of JSON")
+        what = web_page(content)
+        # More than is shown: a key in it is removed before it is cut.
+        text = "" if what else content[: 10 * LONGEST_TEXT].decode("utf-8", "replace")
+        raise UnansweredError(f"it answered with {what or 'a text'} instead of JSON {text}")
