@@ -48,6 +48,10 @@ LESSONS: list[tuple[dict[str, Any], str, Allowed | None]] = [
     (SHORT, "max_tokens: Input should be greater than or equal to 8", Allowed(smallest_tokens=8)),
     (SHORT, "max_tokens must be between 16 and 4096", Allowed(smallest_tokens=16)),
     (SHORT, "max_tokens is too small", Allowed(smallest_tokens=2)),
+    (SHORT, "max_tokens must be at least 4096", Allowed(smallest_tokens=4096)),
+    (SHORT, "max_tokens must be greater than 4096", None),
+    ({"max_tokens": 2048}, "max_tokens is too small", Allowed(smallest_tokens=4096)),
+    ({"max_tokens": 2049}, "max_tokens is too small", None),
     (
         SHORT,
         "This model's maximum context length is 4096 tokens, you requested 5000 (1 in max_tokens)",
