@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_collapse.asking.keys import HIDDEN, find_key, redacted
-from persona_collapse.asking.settings import Identity, Run, Settings, normalised_url
+from persona_collapse.asking.settings import (
+    NEUTRAL,
+    Identity,
+    Run,
+    Settings,
+    job_settings,
+    normalised_url,
+    slots,
+)
 from persona_collapse.common.errors import UserError
 
 MESSAGES = [{"role": "user", "content": "a question"}]
@@ -134,6 +144,101 @@ def test_length_of_tries_must_be_below_that_of_fallback_replies() -> None:
         Settings.of({"base_url": "https://h/v1", "model": "m", "reply_tokens": 64})
 
 
+DOCUMENTED = {
+    **{"max_in_flight": 64, "timeout_s": 60, "transport_attempts": 8, "batching": "`n`"},
+    **{"poll_s": 15, "settle_s": 30, "max_attempts": 10, "fallback_max_tokens": 64},
+    **{"temperature": 0.1, "method": "`repeats`", "accept_errors": "false"},
+    **{"reply_tokens": 1, "top_logprobs": 20},
+}
+
+
+def test_setting_that_a_study_leaves_out_has_the_documented_value() -> None:
+    text = Path("config/README.md").read_text(encoding="utf-8")
+    for name, value in DOCUMENTED.items():
+        assert re.search(rf"\| `{name}` \| [^|]*\| {re.escape(str(value))}[ ;]", text), name
+    found = {name: getattr(BASE, name) for name in DOCUMENTED}
+    found |= {"reply_tokens": BASE.short, "accept_errors": str(BASE.accept_errors).lower()}
+    found |= {name: f"`{found[name]}`" for name in ("batching", "method")}
+    found["top_logprobs"] = replace(BASE, method="logprobs").generation["top_logprobs"]
+    assert found == DOCUMENTED
+    assert not BASE.logprobs
+    assert (BASE.progress, BASE.scope, BASE.thinking, BASE.extra_body) == (True, "study", None, {})
+
+
+def test_model_that_thinks_has_more_time_and_fewer_tries() -> None:
+    given = {"base_url": "https://h/v1", "model": "m", "thinking": {"max_tokens": 50}}
+    thinking = Settings.of(given)
+    assert (thinking.timeout_s, thinking.tries, thinking.short) == (600.0, 3, 50)
+    assert Settings.of({**given, "timeout_s": 5.0}).timeout_s == 5.0
+    assert Settings.of({**given, "max_attempts": 2}).tries == 2
+    assert Settings.of({**given, "reply_tokens": 99}).short == 50
+    assert replace(BASE, max_attempts=2).tries == 2
+    with pytest.raises(UserError, match="ask it with method: repeats"):
+        Settings.of({**given, "method": "logprobs"})
+
+
+@pytest.mark.parametrize(("length", "ok"), [(63, True), (64, False)])
+def test_first_try_is_shorter_than_the_reply_that_is_read_last(length: int, ok: bool) -> None:
+    given = {"base_url": "https://h/v1", "model": "m", "reply_tokens": length}
+    if ok:
+        assert Settings.of(given).short == length
+    else:
+        with pytest.raises(UserError, match=f"reply_tokens: {length} must be below"):
+            Settings.of(given)
+
+
+@pytest.mark.parametrize("name", ["base_url", "model"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_missing_or_unknown_setting_is_named(name: str, value: str | None) -> None:
+    given = {"base_url": "https://h/v1", "model": "m"}
+    with pytest.raises(UserError, match=f"the setting '{name}' is missing"):
+        Settings.of({**given, name: value})
+    with pytest.raises(UserError, match=r"unknown setting 'modle'.*did you mean 'model'"):
+        Settings.of({**given, "modle": "m"})
+
+
+def test_limits_that_the_study_states_are_not_learned() -> None:
+    assert BASE.stated == []
+    assert replace(BASE, token_limit_parameter="max_tokens").stated == ["token_parameter"]
+    assert replace(BASE, top_logprobs=0, max_n=0).stated == ["top_logprobs", "max_n"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "claimed"),
+    [({}, (32, 64)), ({"max_in_flight": 31}, (31, 31)), ({"max_in_flight": 33}, (32, 33))],
+)
+def test_job_claims_a_part_of_the_endpoints_slots(
+    endpoint: dict[str, int], claimed: tuple[int, int]
+) -> None:
+    assert slots(endpoint) == claimed
+
+
+def test_settings_of_a_job_are_the_known_ones_with_its_budget() -> None:
+    given = {"model": "m", "kind": "openai"}
+    assert job_settings(given, {}, "s") == {"model": "m", "budget": None, "scope": "s"}
+    assert job_settings(given, {"max_usd": 1}, "s")["budget"] == {"max_usd": 1}
+
+
+def test_neutral_values_change_no_sampling() -> None:
+    assert {name: float(value) for name, value in NEUTRAL.items()} == {
+        "top_p": 1.0,
+        "top_k": -1.0,  # vLLM's value for all tokens
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+    }
+    logprobs = replace(BASE, method="logprobs", sampling_defaults="neutral", temperature=0.3)
+    assert logprobs.generation == {
+        **NEUTRAL,
+        "temperature": 1.0,
+        "logprobs": True,
+        "top_logprobs": 20,
+    }
+    assert replace(BASE, temperature=None).generation == {}
+    assert isinstance(replace(BASE, temperature=1).generation["temperature"], float)
+
+
 def test_neutral_sampling_keeps_what_the_study_sets() -> None:
     neutral = replace(BASE, sampling_defaults="neutral", top_p=0.9).generation
     assert (neutral["top_p"], neutral["temperature"]) == (0.9, 0.1)
@@ -155,6 +260,24 @@ def test_repetitions_are_asked_in_blocks_that_the_settings_allow(
     blocks = replace(BASE, **setting).blocks(range(1, 11))
     assert [len(block) for block in blocks] == sizes
     assert [one for block in blocks for one in block] == list(range(1, 11))
+
+
+def test_one_request_is_for_128_repetitions_at_most() -> None:
+    assert [len(block) for block in BASE.blocks(range(129))] == [128, 1]
+
+
+@pytest.mark.parametrize(
+    ("url", "normal"),
+    [
+        ("https://h:443/v1/", "https://h/v1"),
+        ("http://h:443/v1", "http://h:443/v1"),
+        ("http://h:80", "http://h"),
+        ("https://h:80//", "https://h:80"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+    ],
+)
+def test_port_of_the_scheme_is_left_out_of_an_address(url: str, normal: str) -> None:
+    assert normalised_url(url) == normal
 
 
 def test_address_with_password_is_refused() -> None:
