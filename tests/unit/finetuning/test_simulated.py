@@ -95,6 +95,9 @@ def test_simulated_loss_decays_to_its_last_value_and_accuracy_rises(later: list[
     backend = SimulatedBackend(ORDER, 6000, 10)
     later[0] += DELAY_S
     noise = []
+    losses = [event.data["train_loss"] for event in backend.events("job", ())]
+    assert statistics.fmean(losses[:5]) == pytest.approx(1.5, abs=0.1)
+    assert statistics.fmean(losses[-20:]) == pytest.approx(0.58, abs=0.05)
     for event in backend.events("job", ()):
         data = event.data
         share = math.exp(-4 * data["step"] / backend.steps)
