@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from cosmic_ray.plugins import get_operator, operator_names
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "persona_collapse"
+PYTHON = str(ROOT / ".venv/bin/python")
+ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 ROOMS = ("measures", "store", "asking", "plan", "finetuning")
 SAMPLE, SEED = 10, 1
 TIMEOUT_S = 300
@@ -37,7 +40,7 @@ FOLDERS = {
 }
 # Mutants of annotations and decorators change nothing that runs, or nothing at all.
 LEFT_OUT = re.compile(r"BitOr_|RemoveDecorator|VariableReplacer|VariableInserter|_Is")
-UNWATCHED = (".git", ".snakemake", "results", "__pycache__", ".pytest_cache", ".hypothesis")
+UNCOPIED = {".git", ".snakemake", "results", ".pytest_cache", ".hypothesis", ".mypy_cache"}
 
 
 def sample_of(module: Path, name: str) -> list[tuple[str, str]]:
@@ -78,48 +81,69 @@ def _parsed(source: str) -> str:
     return ast.dump(tree)
 
 
-class Tests:
-    """The tests of a copy of the checkout: which functions each calls, and whether one fails."""
+def uncopied(folder: str, names: list[str]) -> list[str]:
+    """Return what a copy of the checkout does without."""
+    at_root = Path(folder) == ROOT
+    return [
+        name
+        for name in names
+        if name == "__pycache__" or (at_root and (name in UNCOPIED or name.startswith(".venv")))
+    ]
 
-    def __init__(self, copy: Path) -> None:
+
+class Tests:
+    """The tests of a room in a copy of the checkout: which functions each calls, and what fails."""
+
+    def __init__(self, copy: Path, room: str) -> None:
         self.copy = copy
-        self.calls: dict[tuple[str, int], set[str]] = {}  # file and line of a function -> tests
-        self.seconds: dict[str, float] = {}
-        self.watched: set[str] = set()
         self.process = subprocess.Popen(
-            [str(ROOT / ".venv/bin/python"), "-m", "tests.helpers.forks"],
+            [PYTHON, "-m", "tests.helpers.forks", f"tests/unit/{room}", *FOLDERS.get(room, ())],
             cwd=copy,
+            env=ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.names: list[str] = self._read()["tests"]
+        self.seconds: dict[str, float] = {}
+        self.calls: dict[tuple[str, int], set[str]] = {}  # file and line of a function -> tests
 
-    def watch(self, room: str) -> bool:
-        """Run the tests of a room once, watched; return whether they pass."""
-        folders = [f"tests/unit/{room}", *FOLDERS.get(room, ())]
-        new = [folder for folder in folders if folder not in self.watched]
-        self.watched.update(new)
-        if not new:
-            return True
-        print(f"watching {', '.join(new)}", flush=True)
-        result = self.run(new, [], others=True, watch=True)
-        for test, seen in result["tests"].items():
+    def watch(self) -> None:
+        """Run all tests once and note what they call; end here if one fails."""
+        found = self._fork(self.names, watch=True)
+        if found["failed"]:
+            sys.exit(f"Without a mutant fails {found['failed']}: mend it first.")
+        for test, seen in found["tests"].items():
             self.seconds[test] = seen["seconds"]
             for file, line in seen["places"]:
-                self.calls.setdefault((Path(file).relative_to(self.copy).as_posix(), line), set())
-                self.calls[Path(file).relative_to(self.copy).as_posix(), line].add(test)
-        return result["status"] in PASSED
+                place = Path(file).relative_to(self.copy).as_posix(), line
+                self.calls.setdefault(place, set()).add(test)
+
+    def notice(self, module: str, source: str, line: int) -> bool:
+        """Return whether a test fails, or does not end, with another source of a module.
+
+        The tests that call the function at the line come first, in a fork. If they pass, the files
+        that name the module run in a new process, for what ran at the import or in other processes.
+        """
+        first, files = self.of(module, line)
+        if self._fork(first, module=str(self.copy / module), source=source, line=line)["failed"]:
+            return True
+        place = self.copy / module
+        before, state = place.read_text(encoding="utf-8"), place.stat()
+        place.write_text(source, encoding="utf-8")
+        failed = self._fails(files)
+        place.write_text(before, encoding="utf-8")
+        os.utime(place, ns=(state.st_atime_ns, state.st_mtime_ns))  # its bytecode holds again
+        return failed
 
     def of(self, module: str, line: int) -> tuple[list[str], list[str]]:
-        """Return the tests that call the function at a line, quickest first, and others' files.
+        """Return the tests that call the function at a line, quickest first, and files for it.
 
-        Code outside of functions runs at the import: it has the tests of all functions. The other
-        files are those that name the module: their tests may reach it through another process, or
-        through something that an earlier test left in a cache.
+        Code outside of functions has the tests of all functions.
         """
         functions = [
             (min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.end_lineno or 0)
-            for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8")))
+            for node in ast.walk(ast.parse((self.copy / module).read_text(encoding="utf-8")))
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         ]
         start, end = max((f for f in functions if f[0] <= line <= f[1]), default=(0, 10**9))
@@ -129,42 +153,53 @@ class Tests:
             if file == module and start <= first <= end
             for test in callers
         }
-        name, _, stem = module.removesuffix(".py").replace("/", ".").rpartition(".")
+        folder, _, stem = module.removesuffix(".py").replace("/", ".").rpartition(".")
         words = re.compile(
-            rf"{re.escape(name)}\.{stem}\b|from {re.escape(name)} import [^#]*\b{stem}\b"
+            rf"{re.escape(folder)}\.{stem}\b|from {re.escape(folder)} import [^#]*\b{stem}\b"
         )
-        files = {test.partition("::")[0] for test in self.seconds}
-        named = [f for f in files if words.search((ROOT / f).read_text(encoding="utf-8"))]
-        return sorted(tests, key=lambda test: self.seconds[test]), sorted(named)
+        files = sorted({name.partition("::")[0] for name in self.names})
+        named = [f for f in files if words.search((self.copy / f).read_text(encoding="utf-8"))]
+        return sorted(tests, key=lambda test: self.seconds[test]), named
 
-    def notice(self, module: str, line: int) -> bool:
-        """Return whether a test fails, or does not end, while the module is changed at a line."""
-        first, named = self.of(module, line)
-        files = sorted({test.partition("::")[0] for test in first})
-        return any(
-            chosen and self.run(chosen, order, others=others)["status"] not in PASSED
-            for chosen, order, others in ((files, first, False), (named, [], True))
-        )
-
-    def run(
-        self, files: list[str], first: list[str], *, others: bool, watch: bool = False
+    def _fork(
+        self,
+        tests: list[str],
+        *,
+        watch: bool = False,
+        module: str | None = None,
+        source: str | None = None,
+        line: int | None = None,
     ) -> dict[str, Any]:
-        """Run tests in a new process, and stop at the first that fails."""
-        request = {
-            "files": files,
-            "first": first,
-            "others": others,
-            "watch": watch,
-            "package": str(self.copy / PACKAGE.name),
-            "cpu_s": 3600 if watch else TIMEOUT_S,
-            "wall_s": 7200 if watch else 5 * TIMEOUT_S,
-        }
+        """Run tests in a fork, and stop at the first that fails."""
+        limit = 3600 if watch else TIMEOUT_S
+        request = {"tests": tests, "watch": watch, "cpu_s": limit, "wall_s": 5 * limit}
         assert self.process.stdin is not None
+        text = json.dumps({**request, "module": module, "source": source, "line": line})
+        print(text, file=self.process.stdin, flush=True)
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        found: dict[str, Any] = json.loads(self.process.stdout.readline())
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit("The tests cannot be collected.")
+        found: dict[str, Any] = json.loads(answer)
         return found
+
+    def _fails(self, files: list[str]) -> bool:
+        command = [PYTHON, "-m", "pytest", "-q", "-x", "-m", "not slow", "-p", "no:cacheprovider"]
+        try:
+            done = subprocess.run(
+                [*command, *files],
+                cwd=self.copy,
+                env=ENVIRONMENT,
+                capture_output=True,
+                timeout=5 * TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return True
+        return bool(files) and done.returncode not in PASSED
 
 
 def changed(before: str, after: str) -> tuple[int, str]:
@@ -182,12 +217,14 @@ def main(names: list[str]) -> None:
     outcomes: list[bool] = []
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
         copy = Path(folder, "copy")
-        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*UNWATCHED, ".venv*"))
+        shutil.copytree(ROOT, copy, ignore=uncopied)
         if (ROOT.parent / "shared").exists():  # published answers, see tests/conftest.py
             Path(folder, "shared").symlink_to(ROOT.parent / "shared")
-        tests = Tests(copy)
-        for module in modules:
-            outcomes += outcomes_of(module, tests)
+        for room, members in groupby(modules, lambda path: path.relative_to(PACKAGE).parts[0]):
+            tests = Tests(copy, room)
+            tests.watch()
+            for module in members:
+                outcomes += outcomes_of(module, tests)
     killed, tested = sum(outcomes), len(outcomes)
     print(f"\n{killed} of {tested} mutants killed ({100 * killed / max(tested, 1):.0f} %)")
 
@@ -195,20 +232,14 @@ def main(names: list[str]) -> None:
 def outcomes_of(module: Path, tests: Tests) -> list[bool]:
     """Return whether a test notices each sampled mutant of a module; print those that none does."""
     name, source = module.relative_to(ROOT).as_posix(), module.read_text(encoding="utf-8")
-    if not tests.watch(module.relative_to(PACKAGE).parts[0]):
-        sys.exit(f"The tests of {name} fail without a mutant: mend them first.")
-    sample, place, outcomes = sample_of(module, name), tests.copy / name, []
-    before = place.stat()
-    for done, mutant in sample:
+    outcomes = []
+    for done, mutant in sample_of(module, name):
         line, difference = changed(source, mutant)
-        place.write_text(mutant, encoding="utf-8")
-        outcomes.append(tests.notice(name, line))
+        outcomes.append(tests.notice(name, mutant, line))
         if not outcomes[-1]:
             print(f"survived: {name}, {done}, {difference}", flush=True)
-    place.write_text(source, encoding="utf-8")
-    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))  # its bytecode holds again
-    if sample:
-        print(f"{name}: {sum(outcomes)} of {len(sample)} killed", flush=True)
+    if outcomes:
+        print(f"{name}: {sum(outcomes)} of {len(outcomes)} killed", flush=True)
     return outcomes
 
 
