@@ -10,6 +10,7 @@ import yaml
 
 from persona_collapse.asking.unanswered import note_of
 from persona_collapse.common.errors import UserError
+from persona_collapse.plan import checks
 from persona_collapse.plan.answers import Layout, Places
 from persona_collapse.plan.checks import check_inputs, check_size
 from persona_collapse.study.resolved import Study
@@ -67,11 +68,47 @@ def test_planted_values_need_no_fetched_instrument(tmp_path: Path) -> None:
     assert [entry["domain"] for entry in planted][:2] == ["Harm/Care", "Fairness/Reciprocity"]
 
 
-def test_missing_recorded_files_are_all_named(tmp_path: Path) -> None:
-    layout = Layout(load(tmp_path))
-    with pytest.raises(UserError, match=r"recorded answers of m1 are not there") as fault:
-        check_inputs(layout)
-    assert str(tmp_path / "a.csv") in str(fault.value)
+def test_advice_on_shards_ends_where_no_larger_block_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "WARN_SHARDS", 2)
+    whole = {"shards": {"personas": 100, "items": 30, "repetitions": 10}}
+    (warning,) = check_size(Layout(load(tmp_path, whole)))
+    assert "3 shards would be planned" in warning
+
+
+@pytest.mark.parametrize(("count", "more"), [(1, False), (12, False), (13, True)])
+def test_missing_recorded_files_are_named_up_to_twelve(
+    tmp_path: Path, count: int, more: bool
+) -> None:
+    entry = THREE_KINDS["models"]["m1"]
+    files = {
+        f"models/m{n}": {
+            **entry,
+            "variants": {
+                **entry["variants"],
+                "insecure": {"endpoint": "files", "files": {"roleplay": f"{n}.csv"}},
+            },
+        }
+        for n in range(1, count + 1)
+    }
+    models = ", ".join(f"m{n}" for n in range(1, count + 1))
+    with pytest.raises(UserError, match=rf"recorded answers of {models} are not there") as fault:
+        check_inputs(Layout(load(tmp_path, files)))
+    message = str(fault.value)
+    assert [str(tmp_path / f"{n}.csv") in message for n in range(1, count + 1)].count(True) == min(
+        count, 12
+    )
+    assert ("and 1 more" in message) == more
+    assert ("and 0 more" in message) is False
+    assert "narrow the study" not in message
+
+
+def test_models_whose_recorded_files_are_there_are_named_to_go_on_with(tmp_path: Path) -> None:
+    entry = THREE_KINDS["models"]["m1"]
+    rest = {**entry, "variants": {"base": entry["variants"]["base"]}}
+    with pytest.raises(UserError, match=r"narrow the study with --config models=m2$"):
+        check_inputs(Layout(load(tmp_path, {"models/m2": rest})))
 
 
 def test_params_of_a_shard_stay_when_the_study_grows(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ SIMULATED = {
     f"models/m1/variants/{name}": {"endpoint": "simulated", "planted": {"S": 0.8, "R": 10}}
     for name in ("secure", "insecure")
 }
+BARE = {"instrument": "moral30", "repetitions": 10}
+ONE = {**BARE, "personas": "everyday100", "persona_count": 1}
 ONCE = {"probes/roleplay/repetitions": 1}
 
 
@@ -26,6 +28,8 @@ ONCE = {"probes/roleplay/repetitions": 1}
             ONCE,
             ["repetitions: 1: R stays empty: it needs two answers to the same persona and item"],
         ),
+        ({"probes/roleplay/repetitions": 2}, []),
+        ({"probes": {"bare": BARE, "roleplay": ONE}}, ["probes.roleplay: S stays empty"]),
         ({"probes/roleplay/persona_count": 1}, ["S stays empty: it needs two personas or more"]),
         ({"analysis": {"targets": {}}}, ["analysis.targets: no variant is a target"]),
         (

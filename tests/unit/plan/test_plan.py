@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from persona_collapse.common.errors import UserError
+from persona_collapse.figures.catalogue import FIGURES
 from persona_collapse.plan.answers import Places
+from persona_collapse.plan.outputs import _claims
 from persona_collapse.plan.study import Plan
 from persona_collapse.study.load import find_study, load_study
+from tests.helpers.studies import CHECKED, load_changed
 
 PLACES = Places("results/some", "some_store", "some_prices.yaml", "stops")
+CLAIMS = Path("resources/benchmarks/paper_claims.yaml")
 
 
 def plan_of(name: str) -> Plan:
     return Plan(load_study(find_study(name)), PLACES)
+
+
+def changed_plan(tmp_path: Path, change: dict[str, Any]) -> Plan:
+    return Plan(load_changed(CHECKED, tmp_path, change), PLACES)
 
 
 @pytest.mark.parametrize(
@@ -84,3 +93,45 @@ def test_shard_that_is_not_in_the_study_is_refused() -> None:
     job = SimpleNamespace(**names, shard="p900-999_i01-30_r01-05")
     with pytest.raises(UserError, match="the study 'quick' has no shard gpt-4o/base/roleplay/p900"):
         plan_of("quick").answers.task(job)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 6, 7])
+def test_relations_between_models_need_enough_of_them(tmp_path: Path, count: int) -> None:
+    model = {
+        "label": "M",
+        "variants": {
+            name: {"endpoint": "server", "model": name} for name in ("base", "secure", "insecure")
+        },
+    }
+    models = {f"models/m{n}": {**model, "label": f"M{n}"} for n in range(1, count)}
+    conditions = changed_plan(tmp_path, {"models/m": model, **models}).outputs.conditions
+    needed = {"models": 2, "moderation": 5, "coherence_models": 6}
+    assert {name: conditions[name] for name in needed} == {
+        name: count >= least for name, least in needed.items()
+    }
+
+
+def test_figures_are_given_what_the_study_aims_at(tmp_path: Path) -> None:
+    outputs = plan_of("quick").outputs
+    with_scale = [figure for figure in FIGURES.values() if "scale" in figure.extra]
+    with_design = [figure for figure in FIGURES.values() if "design" in figure.extra]
+    found = outputs.figure_arguments([*with_scale, *with_design])
+    quick = outputs.study
+    for figure in with_scale:
+        assert found[figure.name]["extra"]["scale"] == [0, 5]
+    for figure in with_design:
+        probe = quick.probes["roleplay"]
+        assert found[figure.name]["extra"]["design"] == [probe.persona_count, probe.repetitions]
+    bare = changed_plan(tmp_path, {}).outputs  # without an unconditioned probe there is no scale
+    assert bare.figure_arguments(with_scale)[with_scale[0].name]["extra"]["scale"] == []
+
+
+def test_printed_numbers_of_claims_must_be_there(tmp_path: Path) -> None:
+    assert changed_plan(tmp_path, {}).outputs.claim_inputs() == []
+    outputs = changed_plan(tmp_path, {"analysis": {"claims": str(CLAIMS)}}).outputs
+    assert "results/some/tables/metrics.csv" in outputs.claim_inputs()
+    assert outputs.printed_numbers in outputs.sources()
+    claims = tmp_path / "claims.yaml"
+    claims.write_text(CLAIMS.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"claims\.yaml: numbers: there is no file .*paper_"):
+        _claims(str(claims))

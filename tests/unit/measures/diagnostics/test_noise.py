@@ -117,21 +117,36 @@ def test_identical_cells_are_counted_per_domain():
 
 def test_agreement_matches_values_computed_by_hand():
     first = pl.DataFrame(
-        {"persona_id": [0, 0, 1], "item_id": [1, 2, 1], "n": [2, 2, 0], "mean": [1.0, 3.0, None],
-         "sd": [0.0, 1.0, None]}
+        {"persona_id": [0, 0, 1, 1], "item_id": [1, 2, 1, 2], "n": [2, 2, 0, 2],
+         "mean": [1.0, 3.0, None, 2.0], "sd": [0.0, 1.0, None, 1.0]}
     )  # fmt: skip
     second = pl.DataFrame(
-        {"persona_id": [0, 0, 1], "item_id": [1, 2, 1], "n": [1, 1, 1], "mean": [1.5, 2.5, 1.0],
-         "sd": [0.0, 2.0, 0.0]}
+        {"persona_id": [0, 0, 1, 1], "item_id": [1, 2, 1, 2], "n": [1, 1, 1, 1],
+         "mean": [1.5, 2.5, 1.0, 3.0], "sd": [0.0, 2.0, 0.0, 1.0]}
     )  # fmt: skip
+    expected = {
+        "cells_compared": 3,
+        "mean_correlation": 1 / sqrt(2 * 7 / 6),
+        "mean_difference": -1 / 3,
+        "mean_rmse": sqrt(1.5 / 3),
+        "sd_correlation": 1 / sqrt(2 / 3 * 2),
+        "sd_difference": -1 / 3,
+        "sd_rmse": sqrt(1 / 3),
+        "mean_rmse_expected": sqrt((0 + 4 / 2 + 1 / 2) / 3),
+    }
     found = agreement(first, second)
-    assert value(found, "cells_compared") == 2
-    assert value(found, "mean_correlation") == pytest.approx(1)
-    assert value(found, "mean_difference") == pytest.approx(0)
-    assert value(found, "mean_rmse") == pytest.approx(0.5)
-    assert value(found, "sd_difference") == pytest.approx(-0.5)
-    assert value(found, "sd_rmse") == pytest.approx(sqrt(0.5))
-    assert value(found, "mean_rmse_expected") == pytest.approx(1.0)  # sqrt((0 + 4 / 2) / 2)
+    assert {name: value(found, name) for name in expected} == pytest.approx(expected)
+
+
+def test_means_that_are_all_equal_have_no_correlation():
+    cells = pl.DataFrame(
+        {"persona_id": [0, 0], "item_id": [1, 2], "n": [2, 2], "mean": [1.0, 3.0], "sd": [1.0, 0.0]}
+    )
+    level = cells.with_columns(mean=2.0)
+    assert value(agreement(cells, level), "mean_correlation") is None
+    assert value(agreement(level, cells), "mean_correlation") is None
+    assert value(agreement(cells, level), "sd_correlation") == pytest.approx(1)
+    assert value(agreement(cells.head(1), cells), "mean_correlation") is None
 
 
 def test_repeats_differ_from_probabilities_by_expected_noise(rng):
@@ -154,4 +169,5 @@ def test_jitter_matches_values_computed_by_hand():
     found = jitter_floor([first, second])
     assert value(found, "jitter_cells") == 0.5
     assert value(found, "jitter_mean") == pytest.approx(sqrt((0.1**2 / 2) / 2))
+    assert value(found, "jitter_sd") == pytest.approx((0.5 - sqrt(0.4 * 0.6)) / 2)
     assert value(jitter_floor([first]), "jitter_mean") is None
