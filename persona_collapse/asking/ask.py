@@ -135,8 +135,9 @@ def ask(order: Order, settings: Settings, lease: Lease, missing_in_all: int | No
     # Imported here: where the store has every answer, no network client is loaded.
     from persona_collapse.asking.budget import Budget
     from persona_collapse.asking.client import Client
-    from persona_collapse.asking.engine import Engine, StoppedError
+    from persona_collapse.asking.engine import Engine
     from persona_collapse.asking.listing import missing
+    from persona_collapse.asking.stops import StoppedError
 
     if is_placeholder(settings.model):
         raise UserError(

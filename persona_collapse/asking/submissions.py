@@ -24,12 +24,11 @@ from persona_collapse.asking.journal import (
     last_of,
 )
 from persona_collapse.asking.requests import Requests
-from persona_collapse.asking.response import Reply, read_reply
 from persona_collapse.asking.settings import Identity, Settings
 from persona_collapse.asking.slots import Ask
 from persona_collapse.common.files import now, write_atomically
 from persona_collapse.common.hashing import canonical, digest, sha256
-from persona_collapse.store.attempts import BATCH, possible_count
+from persona_collapse.store.attempts import BATCH
 from persona_collapse.store.files import stream_folder
 
 FOLDER = "batches"
@@ -39,7 +38,6 @@ ENDED = "ended"  # an event: all that a batch answered is in the store
 # Every service takes so much in one file: OpenAI 50,000 and 200 MB, Together 100 MB.
 MOST_REQUESTS, MOST_BYTES = 50_000, 100_000_000
 MOST_TOKENS = 100_000_000  # of all replies in one file of results, which is read as a whole
-UNASKED = ("batch_expired", "batch_cancelled")  # codes of requests that the server never began
 ABOUT = ("key", "scope", "label", "at")  # what an announcement says of a submission
 # What a line's settings need so that its reply is read as a live one.
 KEPT = (*(entry.name for entry in fields(Identity)), "token_limit_parameter", "max_n")
@@ -75,6 +73,11 @@ class Submission:
     def stored_as(self) -> str:
         """How the names of files begin that hold its replies in the store."""
         return f"{BATCH}{self.key[:SHORT_KEY]}-"
+
+    @cached_property
+    def cells(self) -> set[str]:
+        """The cells that it asks for."""
+        return {line.ask.cell for line in self.lines}
 
     def content(self) -> bytes:
         """Return the file that a server gets."""
@@ -296,57 +299,6 @@ def slots_of(running: Iterable[Try]) -> dict[str, set[int]]:
         for line in one.submission.lines:
             coming.setdefault(line.ask.cell, set()).update(line.ask.repetitions)
     return coming
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What a server says of one request of a file: the reply, and its HTTP status if any."""
-
-    reply: Reply
-    status: int | None
-
-
-def read_results(
-    submission: Submission, contents: Iterable[bytes], key: str | None
-) -> tuple[dict[str, Answered], int]:
-    """Return the replies by the ids of their requests, and the number of lines of no use.
-
-    ``contents`` are files of results. Of several lines of one request an answer counts before a
-    failure, then the first. Requests that the server never began are left out.
-    """
-    expected = {line.custom_id: len(line.ask.repetitions) for line in submission.lines}
-    found: dict[str, Answered] = {}
-    useless = 0
-    for text in (line for content in contents for line in content.splitlines() if line.strip()):
-        try:
-            line = json.loads(text)
-            name = line["custom_id"]
-            answered = _answered(line, expected[name], key)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            useless += 1
-            continue
-        if answered is None:
-            continue
-        before = found.get(name)
-        if before is None or (before.reply.cause is not None and answered.reply.cause is None):
-            found[name] = answered
-    return found, useless
-
-
-def _answered(line: dict[str, Any], n: int, key: str | None) -> Answered | None:
-    response, error = line.get("response"), line.get("error")
-    if isinstance(response, dict):
-        body = response.get("body")
-        if body is None and "choices" in response:  # Fireworks puts the reply there itself
-            body = response
-        if body is not None:
-            status = possible_count(response.get("status_code")) or 200
-            return Answered(read_reply(status, json.dumps(body).encode(), n, key), status)
-    if isinstance(error, dict):
-        if error.get("code") in UNASKED:
-            return None
-        return Answered(read_reply(500, json.dumps({"error": error}).encode(), n, key), None)
-    return None
 
 
 def settings_of(submission: Submission, own: Settings) -> list[Settings]:

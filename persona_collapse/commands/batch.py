@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from persona_collapse.asking.ask import is_placeholder, stored
-from persona_collapse.asking.batching import Filling, Part, judged, keep, unanswered
+from persona_collapse.asking.batching import Filling, Part
+from persona_collapse.asking.collecting import judged, keep, read_results, unanswered
 from persona_collapse.asking.requests import Requests
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.submissions import (
@@ -13,7 +14,6 @@ from persona_collapse.asking.submissions import (
     SHORT_KEY,
     Submission,
     announce,
-    read_results,
     read_submission,
     running_of,
     settings_of,
@@ -136,7 +136,7 @@ def _imported(
     given = one.settings[0]
     own = Settings(**{**given, "store": store})
     kinds = [Requests(by, None) for by in settings_of(one, own)]
-    attempts, _ = judged(one, answered, kinds, now())
+    attempts = [attempt for attempt, _ in judged(one, answered, kinds, now())]
     name = f"{one.stored_as}{sha256(b''.join(contents))[:SHORT_KEY]}"
     kept = keep(one, attempts, name, "import", own)
     failed = sum(attempt.cause is not None for attempt in attempts)

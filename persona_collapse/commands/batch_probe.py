@@ -5,16 +5,17 @@ hours for a batch: a preflight waits for a while, and the next one looks at the 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from persona_collapse.asking.ask import stored
 from persona_collapse.asking.batches import FAILED, Batch
-from persona_collapse.asking.batching import Filling, Part
 from persona_collapse.asking.breaker import Breaker
+from persona_collapse.asking.collecting import collected, rejected
 from persona_collapse.asking.journal import RefusedError, UnansweredError
 from persona_collapse.asking.requests import Requests
 from persona_collapse.asking.response import ADAPTED, said
+from persona_collapse.asking.sending import Sender
 from persona_collapse.asking.slots import Ask
 from persona_collapse.asking.submissions import Try
 from persona_collapse.commands.findings import Finding
@@ -68,8 +69,7 @@ class _Probe:
         # A model that thinks has no log-probabilities.
         method = "repeats" if own.logprobs else "logprobs"
         other = own if own.thinking else replace(own, method=method)
-        parts = [Part.bare(one, [one.cell_key(canary.messages)]) for one in (own, other)]
-        self.filling = Filling(f"{canary.model} {canary.variant} preflight", parts)
+        self.sender = Sender(f"{canary.model} {canary.variant} preflight", own)
         self.own, self.other = own, other
 
     def look(self, step: Callable[[], None]) -> None:
@@ -78,16 +78,16 @@ class _Probe:
             step()
         except RefusedError as fault:
             own = replace(self.own, stops=None)
-            self._end(f"refused: {fault}", str(self.filling.refused(fault, Breaker(own))))
+            self._end(f"refused: {fault}", str(self.sender.refused(fault, Breaker(own))))
         except UnansweredError as fault:
             self._end("no response", f"no response about batches: {fault}")
 
     def begin(self) -> None:
         """Send the two requests, unless an earlier preflight did."""
-        label = self.filling.label
-        running = [one for one in self.filling.running() if one.submission.label == label]
-        self._sent = (running or self.filling.submitted(list(self._asks())))[0]
-        self.batch = self.filling.begun(self._sent)
+        label = self.sender.label
+        running = [one for one in self.sender.running() if one.submission.label == label]
+        self._sent = (running or self.sender.submitted(self._asks()))[0]
+        self.batch = self.sender.begun(self._sent)
 
     def _asks(self) -> list[tuple[Requests, Ask]]:
         canary, found = self.tried.canary, []
@@ -95,7 +95,7 @@ class _Probe:
         if self.own.thinking:  # long replies: two of them tell what the run needs to know
             blocks = [range(1, 3), range(3, 4)]
         for settings, block in zip((self.own, self.other), blocks, strict=True):
-            cell, by = settings.cell_key(canary.messages), self.filling.requests_by(settings)
+            cell, by = settings.cell_key(canary.messages), self.sender.requests_by(settings)
             number = len(stored([cell], settings).get(cell, ()))
             ask = Ask(cell, canary.messages, tuple(block), settings.short, number)
             found.append((by, by.fitted(ask)))
@@ -105,20 +105,19 @@ class _Probe:
         """Look at the batch; store and judge its replies where it is done."""
         assert self.batch is not None
         assert self._sent is not None
-        state = self.filling.service.batch(self.batch)
+        state = self.sender.service.batch(self.batch)
         if not state.is_done:
             return
-        submission = self._sent.submission
+        taken, _ = collected(self.sender, self._sent, state)
         if state.status == FAILED:
-            text = self.filling.rejected(submission, state)
-            self.filling.taken(self._sent, state)
+            text = rejected(self.own, self._sent.submission, state, {})
             self._end("the file is refused", text)
             return
-        attempts, verdicts = self.filling.taken(self._sent, state)
+        attempts = [attempt for attempt, _ in taken]
         self.tried.batched.extend(attempts)
-        self._judge(state, dict(zip([a.cell for a in attempts], attempts, strict=True)), verdicts)
+        self._judge(state, {attempt.cell: attempt for attempt in attempts})
 
-    def _judge(self, state: Batch, found: dict[str, Attempt], verdicts: Sequence[str]) -> None:
+    def _judge(self, state: Batch, found: Mapping[str, Attempt]) -> None:
         messages = self.tried.canary.messages
         mine = found.get(self.own.cell_key(messages))
         other = found.get(self.other.cell_key(messages))
@@ -152,7 +151,7 @@ class _Probe:
 
     def close(self) -> list[Finding]:
         """Close connections; return what the batch showed."""
-        self.filling.close()
+        self.sender.close()
         if self.batch:
             name = self.batch
             text = f"the batch of two requests, {name}, still runs: run preflight again later"

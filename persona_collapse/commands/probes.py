@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.asking.client import Client
-from persona_collapse.asking.engine import LESSONS, NEUTRAL
+from persona_collapse.asking.controls import LESSONS, NEUTRAL
 from persona_collapse.asking.keys import find_key
 from persona_collapse.asking.learned import Allowed
 from persona_collapse.asking.listing import Listed, look_up

@@ -300,6 +300,11 @@ class Lease:
         self._lost = self._lost or self._steady() >= self._valid_until
         return not self._lost
 
+    def require(self) -> None:
+        """Raise ``LeaseLostError`` where the lease is not valid."""
+        if not self.valid:
+            raise LeaseLostError
+
     def renew(self) -> None:
         """Touch the claim; it counts only where it was valid until the end."""
         began = self._steady()
@@ -319,8 +324,7 @@ class Lease:
         ``LeaseLostError`` where the lease is not valid, and ``OSError`` where the claim cannot be
         written.
         """
-        if not self.valid:
-            raise LeaseLostError
+        self.require()
         self._claim = replace(self._claim, kept_for=name, kept_until=time.time() + seconds)
         write_atomically(self.path, _text(self._claim))
         self._kept = True

@@ -16,10 +16,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from persona_collapse.asking import batching, journal, limits
+from persona_collapse.asking import batching, collecting, journal, limits, sending
 from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.settings import Settings
-from persona_collapse.asking.submissions import FOLDER, is_waiting, names_of
+from persona_collapse.asking.submissions import FOLDER, Try, is_waiting, names_of
 from persona_collapse.commands import batch_probe
 from persona_collapse.commands.costs import answer_rows
 from persona_collapse.commands.plan import with_total
@@ -211,7 +211,8 @@ def test_a_request_for_a_batch_that_is_heard_late_is_not_sent_twice(store: Path)
 def test_a_kill_around_any_write_leads_to_one_batch(
     step: str, when: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place: Any = {"hold": Budget, "end": batching.Try}.get(step, batching)
+    places = {"announce": sending, "hold": Budget, "end": Try}
+    place: Any = places.get(step, collecting)
     real = getattr(place, step)
 
     def dies(*given: Any, **named: Any) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from persona_collapse.asking.engine import CHECK, no_answer
 from persona_collapse.asking.settings import Settings
+from persona_collapse.asking.stops import CHECK, no_answer
 from persona_collapse.store.attempts import Attempt
 
 SETTINGS = Settings.of({"base_url": "http://127.0.0.1:9/v1", "model": "m"})

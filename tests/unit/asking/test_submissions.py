@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from persona_collapse.asking import submissions
+from persona_collapse.asking.collecting import read_results
 from persona_collapse.asking.requests import Requests
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask
@@ -20,7 +21,6 @@ from persona_collapse.asking.submissions import (
     Submission,
     announce,
     names_of,
-    read_results,
     read_submission,
     slots_of,
     submissions_of,
