@@ -23,12 +23,11 @@ def answer_of(verdicts: pl.DataFrame, look: Look) -> str:
     if len(models) == 1:
         return _of_one_model(verdicts, models[0].label)
     if 1 < len(targets) <= MOST_TARGETS:
-        parts = [
-            _counted(verdicts.filter(target=target)["label"].to_list(), "models")
-            for target in targets
-        ]
-        named = (f"{target}: {_lower(part)}" for target, part in zip(targets, parts, strict=True))
-        return ". ".join(named)
+        labels = [verdicts.filter(target=target)["label"].to_list() for target in targets]
+        return "; ".join(
+            f"{target}: {_of_target(own, '' if place else ' models')}"
+            for place, (target, own) in enumerate(zip(targets, labels, strict=True))
+        )
     unit = "models" if len(targets) == 1 else "comparisons"
     return _counted(verdicts["label"].to_list(), unit)
 
@@ -45,6 +44,17 @@ def _of_one_model(verdicts: pl.DataFrame, model: str) -> str:
         return f"{shown} in {model}" + ("" if label == OPEN else f": {_name(label)}")
     parts = [f"{_name(label)} in {_listed(found[label])}" for label in LABELS if label in found]
     return f"{model}: {'; '.join(parts)}"
+
+
+def _of_target(labels: Sequence[str], unit: str) -> str:
+    """Return how many of the labels say what, short enough to stand beside other targets."""
+    counts = {label: labels.count(label) for label in LABELS if label in labels}
+    total = len(labels)
+    (first, most), *others = counts.items()
+    if not others:
+        return f"{_name(first)} in {'both' if total == 2 else f'all {total}'}{unit}"
+    parts = [f"{_name(first)} in {most} of {total}{unit}"]
+    return ", ".join([*parts, *(f"{_name(label)} in {count}" for label, count in others)])
 
 
 def _counted(labels: Sequence[str], unit: str) -> str:

@@ -62,7 +62,7 @@ def _failed(rows: pl.DataFrame) -> Iterator[str]:
     """Yield a caution where answers that were asked for ended in an error."""
     asked = rows.filter(pl.col("read_from_recorded").fill_null(0) == 0, pl.col("error") > 0)
     parts = [
-        f"{n} of {all_} of {name}"
+        f"{n:,} of {all_:,} of {name}"
         for name, n, all_ in asked.select("variant", "error", "expected").iter_rows()
     ]
     if parts:

@@ -1,6 +1,5 @@
 """The report page: one self-contained HTML file, built from tables and figures alone."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +22,8 @@ from persona_collapse.report.sections import LABELS, PARTS, SECTIONS
 from persona_collapse.report.verdicts import verdicts_of
 from persona_collapse.tables import Table, contract, read
 
-LARGEST_PDF = 60_000  # bytes; a larger one is not embedded
+MOST_PDF = 500_000  # bytes of all PDFs in the page
+LARGEST_CSV = 250_000  # bytes of a table that figures alone are drawn from
 MOST_ROWS = 400  # a longer table is left out of the page
 NO_ANSWERS: dict[str, Any] = {"probes": [], "units": []}
 UNPRINTED = ("personas", "persona_map", "persona_runs")  # they have a row per persona
@@ -78,7 +78,14 @@ def build_page(
     shown = [_figure(figure, numbers) for figure in evidence]
     folded = [figure for figure in figures if not figure["evidence"]]
     sections = _sections(printed, contracts, folded, look, numbers)
-    names = {table["csv"]: None for part in sections.values() for table in part["tables"]}
+    pictures = [*shown, *(figure for part in sections.values() for figure in part["figures"])]
+    csv = {table["csv"]: None for part in sections.values() for table in part["tables"]}
+    csv |= {
+        name: None
+        for figure in pictures
+        for name in figure["tables"]
+        if name in paths and paths[name].stat().st_size <= LARGEST_CSV
+    }
     labels, marks = {model.key: model.label for model in look.models}, marks_of(look)
     single = packed.read(answers) if answers else NO_ANSWERS
     # What each interactive part shows; None where the study has nothing for it.
@@ -103,12 +110,12 @@ def build_page(
         "asked": asked(frames.get("quality"), look),
         "verdicts": verdicts_of(look, frames, headline.get("verdicts", ())),
         "evidence": shown,
-        "pdf": {f["name"]: _pdf(f["stem"]) for f in shown},
+        "pdf": _pdfs(pictures),
         "root_style": ROOT_STYLE,
         "sections": sections,
-        "csv": names,
+        "csv": csv,
         "packed_csv": packed.as_text(
-            {name: paths[name].read_text(encoding="utf-8") for name in names}
+            {name: paths[name].read_text(encoding="utf-8") for name in csv}
         ),
         "methods": methods_of(look, facts, frames["metrics"], simulated),
         "bibtex": BIBTEX,
@@ -159,11 +166,17 @@ def _figure(figure: Mapping[str, Any], numbers: dict[str, int]) -> dict[str, Any
     }
 
 
-def _pdf(stem: str) -> str:
-    """Return the PDF of a figure as text, "" where it is large: the page links to its file."""
-    path = Path(f"{stem}.pdf")
-    small = path.is_file() and path.stat().st_size <= LARGEST_PDF
-    return base64.b64encode(path.read_bytes()).decode() if small else ""
+def _pdfs(figures: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return PDFs of figures as text, by name: of evidence, then of others, while there is room."""
+    files = {figure["name"]: Path(f"{figure['stem']}.pdf") for figure in figures}
+    folded = {figure["name"]: not figure["evidence"] for figure in figures}
+    sizes = {name: path.stat().st_size for name, path in files.items() if path.is_file()}
+    found, room = {}, MOST_PDF
+    for name in sorted(sizes, key=lambda name: (folded[name], sizes[name])):
+        if sizes[name] <= room:
+            room -= sizes[name]
+            found[name] = packed.encoded(packed.compressed(files[name].read_bytes()))
+    return found
 
 
 def _table(table: PrintedTable, contract: Table, number: int, look: Look) -> dict[str, Any]:

@@ -62,9 +62,9 @@ for (const button of document.querySelectorAll("button[data-png]")) {
 }
 const pdf = JSON.parse($("pdf").textContent);
 for (const button of document.querySelectorAll("button[data-pdf]")) {
-  button.addEventListener("click", () => {
+  button.addEventListener("click", async () => {
     const name = button.dataset.pdf;
-    const bytes = Uint8Array.from(atob(pdf[name]), (letter) => letter.charCodeAt(0));
+    const bytes = await (await unzipped(pdf[name])).arrayBuffer();
     save(`${name}.pdf`, new Blob([bytes], { type: "application/pdf" }));
   });
 }

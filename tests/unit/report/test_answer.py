@@ -62,7 +62,7 @@ def test_targets_of_one_model_are_named() -> None:
 
 def test_a_few_targets_of_several_models_are_told_apart() -> None:
     said = answer("collapse", "too_small", "collapse", "collapse", targets=("a", "b"))
-    assert said == "a: collapse in both models. b: collapse in 1 of 2 models; too small in 1"
+    assert said == "a: collapse in both models; b: collapse in 1 of 2, too small in 1"
 
 
 def test_many_targets_of_several_models_are_counted_together() -> None:

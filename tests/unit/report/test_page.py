@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 from collections import Counter
@@ -98,10 +99,7 @@ def test_page_loads_no_external_file(tmp_path: Path) -> None:
         if name == "link":
             assert attributes["href"] == "data:,"
         if name == "a":
-            assert re.match(
-                r"#|https://arxiv\.org/abs/\d{4}\.\d{5}$|\.\./(figures|tables)/\w+\.(pdf|csv)$",
-                attributes["href"] or "",
-            )
+            assert re.match(r"#|https://arxiv\.org/abs/\d{4}\.\d{5}$", attributes["href"] or "")
     style = path.read_text(encoding="utf-8").partition("<style>")[2].partition("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style
@@ -281,6 +279,35 @@ def test_mixed_backends_are_marked(tmp_path: Path) -> None:
     assert "different backends" not in read(page_of(tmp_path / "other")).text
 
 
+def test_pdfs_are_in_the_page_while_there_is_room_those_of_evidence_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = write_study(tmp_path, models=1)
+    for figure, size in zip(study["figures"], (700, 200, 400), strict=True):
+        Path(f"{figure['stem']}.pdf").write_bytes(bytes(size))
+    monkeypatch.setattr("persona_collapse.report.page.MOST_PDF", 1000)
+    build_page(tmp_path / "page.html", **study)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    offered = re.findall(r'data-pdf="(\w+)"', text)
+    assert offered == ["verdict", "susceptibility"]
+    (held,) = re.findall(r'id="pdf">(.*?)</script>', text)
+    packed = json.loads(held)
+    assert list(packed) == offered
+    assert gzip.decompress(base64.b64decode(packed["verdict"])) == bytes(700)
+
+
+def test_tables_that_figures_are_drawn_from_are_in_the_page_unless_they_are_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = write_study(tmp_path, models=1)
+    for largest, offered in ((10_000_000, True), (10, False)):
+        monkeypatch.setattr("persona_collapse.report.page.LARGEST_CSV", largest)
+        build_page(tmp_path / "page.html", **study)
+        text = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert ('data-csv="persona_map"' in text) == offered
+        assert 'data-csv="metrics"' in text  # shown as a table
+
+
 def test_hostile_labels_are_escaped(tmp_path: Path) -> None:
     path = page_of(tmp_path, label=HOSTILE, replies=2)
     source, page = path.read_text(encoding="utf-8"), read(path)
@@ -373,9 +400,6 @@ def test_page_embeds_csv_at_full_precision(tmp_path: Path) -> None:
         name = button.get("data-csv")
         if name:
             assert files[name] == (tmp_path / "tables" / f"{name}.csv").read_text(encoding="utf-8")
-    assert "persona_map" not in files
-    links = {link.get("href") for link in page.all("a") if link.get("class") == "file"}
-    assert "../tables/persona_map.csv" in links  # too large for the page
 
 
 def test_methods_paragraph_has_the_numbers_of_the_study(tmp_path: Path) -> None:
