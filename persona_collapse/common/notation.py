@@ -4,12 +4,19 @@ A change has its sign and an interval follows in brackets without plus signs: +1
 """
 
 import math
+import re
 from collections.abc import Iterable
 from statistics import median
 
 MINUS, DASH, INFINITY, PLUS_MINUS, THIN = "−", "–", "∞", "±", "\u2009"
 PERCENT = "\u00a0%"  # a space that breaks no line
 MOST_DECIMALS = 3
+# Spaces at which no line may break: before a unit, an interval's bracket or the number of a symbol,
+# and around a sign of comparison.
+_JOINT = re.compile(
+    rf"(?<=\d) (?=%)|(?<=[\d%]) (?=\[)|(?<=\b[SRrp]) (?=[-+{MINUS}=<>\d])"
+    rf"|(?<=[=<>]) (?=[-{MINUS}\d])"
+)
 
 
 def known(value: float | None) -> bool:
@@ -65,6 +72,15 @@ def write_change(
     if value is None or math.isnan(value):
         return DASH, ""
     return f"{write(value, decimals, signed=True)}{PERCENT}", write_interval(lo, hi, decimals)
+
+
+def keep_together(text: str) -> str:
+    """Return a sentence whose lines break neither inside an interval nor between number and unit.
+
+    ``S +115 % [108, 122]`` and ``p < 0.05`` stay on one line.
+    """
+    text = re.sub(r"\[[^\[\]]*\]", lambda interval: interval[0].replace(" ", "\u00a0"), text)
+    return _JOINT.sub("\u00a0", text)
 
 
 def write_p(value: float | None) -> str:

@@ -82,7 +82,7 @@ def prior_band(
     members = counted(prior)
     values = rows_by(metrics, "model", "variant", probe=look.roleplay, domain="overall")
     if not any(finite(row["S"]) for row in values.values()):
-        return blank("No comparison with earlier models: no variant has an S.")
+        return blank("No comparison with earlier models: no variant has an S.", look, metrics)
     published = list(prior.sort("family", "S", "model").iter_rows(named=True))
     drawn = [variant for variant in look.variants if any(variant == v for _, v in values)]
     models = [m for m in look.models if any((m.key, v) in values for v in drawn)]
@@ -198,7 +198,7 @@ def band_distribution(
     points = rows_by(metrics, "model", "variant", probe=look.roleplay, domain="overall")
     placed = rows_by(band, "model", "variant", "metric", probe=look.roleplay)
     if not placed:
-        return blank("No comparison with earlier models: no variant has an S or R.")
+        return blank("No comparison with earlier models: no variant has an S or R.", look, metrics)
     layout = Rows(look, points, _LABELS - 0.12)
     shown = [name for name in look.variants if any(name == variant for _, variant in points)]
     inner = look.width - 2 * MARGIN

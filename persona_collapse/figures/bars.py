@@ -91,7 +91,11 @@ def collapse_bars(
         contrasts, "model", "contrast", "metric", probe=look.roleplay, domain="overall"
     )
     if not any(row["S"] is not None or row["R"] is not None for row in values.values()):
-        return blank("No S and R: no persona has a valid rating of every item, or there is one.")
+        return blank(
+            "No S and R: no persona has a valid rating of every item, or there is one.",
+            look,
+            metrics,
+        )
     layout = Rows(look, values, _LABELS - 0.08)
     averages = _averages(changes, look, layout.tall + _FOOT) if len(layout.groups) > 1 else []
     names = widest([line.variant for line in layout.lines]) + 0.08
@@ -254,11 +258,15 @@ def quality_bars(quality: pl.DataFrame, look: Look) -> Figure:
     """
     found = rows_by(quality, "model", "variant", "probe")
     if not found:
-        return blank("No answers to count: the study asks for none.")
+        return blank("No answers to count: the study asks for none.", look, quality)
     failed = {key: row for key, row in found.items() if lost(row)}
     designed = int(sum(row["expected"] or 0 for row in found.values()))
     if not failed:
-        return blank(f"No answer is without a rating: all {designed:,} designed answers have one.")
+        return blank(
+            f"No answer is without a rating: all {designed:,} designed answers have one.",
+            look,
+            quality,
+        )
     probes = [
         p for p in quality["probe"].unique(maintain_order=True) if any(k[2] == p for k in failed)
     ]
@@ -339,7 +347,7 @@ def variance_components(diagnostics: pl.DataFrame, look: Look) -> Figure:
     asked = {(model, variant) for model, variant, name in found if name.startswith("share_persona")}
     layout = Rows(look, asked, 1.1)
     if not layout.lines:
-        return blank("No variance components: nothing was asked under personas.")
+        return blank("No variance components: nothing was asked under personas.", look, diagnostics)
     shares = {
         line: {name: found.get((line.model, line.variant, f"share_{name}")) for name in COMPONENTS}
         for line in layout.lines
@@ -372,7 +380,9 @@ def novelty_bars(novelty: pl.DataFrame, look: Look) -> Figure:
     changed = {key: row for key, row in found.items() if key[1] != look.baseline}
     layout = Rows(look, changed, 1.1)
     if not layout.lines:
-        return blank(f"No kept and new variance: no variant is compared with {look.baseline}.")
+        return blank(
+            f"No kept and new variance: no variant is compared with {look.baseline}.", look, novelty
+        )
     shares = {line: _parts(found[line.model, line.variant]) for line in layout.lines}
     stacks = _Stacks(layout, shares, {name: name for name in PARTS}, look)
     grey = NEUTRALS[1]

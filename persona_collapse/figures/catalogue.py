@@ -221,12 +221,13 @@ _FIGURES = [
         tables=("profiles", "diagnostics"),
         section="saturation",
         title="How close each profile comes to the rim, the top of the scale",
-        alt="One radar per model with the mean rating per domain of each variant when no "
-        "persona is given, and of the baseline as toxic personas.",
-        caption="Mean rating per domain without a persona. Bands are one mean SD of repeated "
-        "answers each way, cut at the ends of the scale. A profile on the rim is at the top of the "
-        "scale on every domain. Dotted, where the study asked for it: the mean of the baseline's "
-        "profiles as toxic personas.",
+        alt="A strip of radars per model with the mean rating per domain: one of each variant when "
+        "no persona is given, and one of the baseline as toxic personas.",
+        caption="Mean rating per domain without a persona, one radar per variant on rings that all "
+        "share; the empty one numbers the rings and names the corners. Bands are one mean SD of "
+        "repeated answers each way, cut at the ends of the scale. A profile on the rim is at the "
+        "top of the scale on every domain. Last, where the study asked for it: the mean of the "
+        "baseline's profiles as toxic personas.",
         condition="unconditioned",
         extra=("scale",),
         evidence=5,

@@ -55,7 +55,9 @@ def domain_heatmap(contrasts: pl.DataFrame, look: Look) -> Figure:
     if not any(finite(row["percent"]) for row in changes.values()):
         return blank(
             f"No change of S and R: no variant is compared with {look.baseline}, or the values "
-            "have no percent change."
+            "have no percent change.",
+            look,
+            contrasts,
         )
     labels = {key: wrap(text, _LABELS - 0.1) for key, text in models}
     heights = [max(_CELL, extent(labels[key])[1] + 0.03) for key, _ in models]

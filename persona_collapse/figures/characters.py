@@ -4,7 +4,7 @@ A large dot is a character (a persona's mean answers), a small dot one of its ru
 the characters lie apart, 1/R how far each one's runs scatter. All panels of a model have one scale.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,12 +22,12 @@ from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.figures.marks import Row, blank, finite, interval, number, rows_by
 from persona_collapse.figures.panels import Blocks, Frame, Space
 from persona_collapse.figures.sheet import MARGIN, Sheet, extent, wrap
-from persona_collapse.figures.style import FAINT, GRID, INK, SMALL, titled
+from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, SMALL, titled
 
 # Quantiles of the characters' distance from the centre, under the baseline: those that are marked.
 MARKED = (0.1, 0.5, 0.9)
 LETTERS = "ABC"
-WIDTH = 5.0  # inches of the figure of one model: its texts can be read on a phone, too
+WIDTH = 5.0  # inches of the figure of one model on the page: it can be read on a phone, too
 _ACROSS, _GAP, _BETWEEN = 3, 0.14, 0.08  # panels side by side; inches between, of one and of many
 _FLAT, _TALL = 0.75, 1.0  # least and largest height of a panel over its width
 _LOW, _MODELS = 0.62, 8  # inches that a panel is high where there are more than so many models
@@ -45,6 +45,7 @@ class _Sizes:
     note: float
     text: float
     name: float
+    head: float
     line: float
     large: float
     ring: float
@@ -53,11 +54,9 @@ class _Sizes:
     of: str = " of variance"
 
 
-_ONE = _Sizes(note=8.5, text=9.5, name=10.5, line=0.175, large=3.2, ring=5.2)
-_NARROW = replace(_ONE, text=7.0, name=8.0, line=0.14)
-_MANY = _Sizes(
-    note=SMALL, text=SMALL, name=SMALL, line=0.125, large=2.2, ring=4.2, small=1.0, run=1.5, of=""
-)
+_PAGE = _Sizes(note=8.5, text=9.5, name=10.5, head=11.0, line=0.175, large=3.2, ring=5.2)
+_PAPER = replace(_PAGE, note=SMALL, text=SMALL, name=HEADING, head=HEADING, line=0.14)
+_MANY = replace(_PAPER, name=SMALL, line=0.125, large=2.2, ring=4.2, small=1.0, run=1.5, of="")
 
 
 @dataclass(frozen=True)
@@ -79,19 +78,43 @@ class _Cloud:
 Clouds = Mapping[str, _Cloud]  # by variant
 
 
-def spread_and_blur(
-    persona_map: pl.DataFrame,
-    persona_runs: pl.DataFrame,
-    metrics: pl.DataFrame,
-    contrasts: pl.DataFrame,
-    look: Look,
-) -> Figure:
+@dataclass(frozen=True)
+class _Study:
+    """The look, every model's clouds, and the tables of S and R and of their changes."""
+
+    look: Look
+    clouds: Mapping[ModelLook, Clouds]
+    metrics: pl.DataFrame
+    contrasts: pl.DataFrame
+
+
+def _of_tables(
+    draw: Callable[[_Study], Figure],
+) -> Callable[[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, Look], Figure]:
+    """Let a drawing be called with ``persona_map``, ``persona_runs``, metrics and contrasts."""
+
+    def drawing(
+        persona_map: pl.DataFrame,
+        persona_runs: pl.DataFrame,
+        metrics: pl.DataFrame,
+        contrasts: pl.DataFrame,
+        look: Look,
+    ) -> Figure:
+        clouds = _clouds_of(persona_map, persona_runs, look)
+        if not clouds:
+            return blank(_NONE, look, metrics)
+        return draw(_Study(look, clouds, metrics, contrasts))
+
+    drawing.__doc__ = draw.__doc__
+    return drawing
+
+
+@_of_tables
+def spread_and_blur(study: _Study) -> Figure:
     """Return the figure of the model whose S changed most: a panel per variant, S and R below."""
-    clouds = _clouds_of(persona_map, persona_runs, look)
-    if not clouds:
-        return blank(_NONE)
+    look, clouds = study.look, study.clouds
     fixed = {"probe": look.roleplay, "domain": "overall", "metric": "S"}
-    changes = rows_by(contrasts, "model", "contrast", **fixed)
+    changes = rows_by(study.contrasts, "model", "contrast", **fixed)
 
     def change(model: ModelLook) -> float:
         names = [(model.key, f"{target}-{look.baseline}") for target in look.targets]
@@ -100,52 +123,44 @@ def spread_and_blur(
 
     model = max(clouds, key=change)
     own = clouds[model]
-    values = rows_by(metrics, "variant", probe=look.roleplay, domain="overall", model=model.key)
-    sizes, across = (_NARROW, 2) if look.narrow else (_ONE, _ACROSS)
-    width = min(WIDTH, look.width)
+    fixed = {"probe": look.roleplay, "domain": "overall", "model": model.key}
+    values = rows_by(study.metrics, "variant", **fixed)
+    sizes, width = (_PAGE, WIDTH) if look.on_page else (_PAPER, look.width)
+    across = 2 if look.narrow else _ACROSS
     inner = width - 2 * MARGIN
     wide = (inner - (across - 1) * _GAP) / across
     drawing = _Drawing(look, sizes, own, marked(own, look.baseline), _RUNS, _FLAT, _TALL)
     tall = wide * drawing.ratio
     numbers = {v: drawing.numbers(v, values.get(v), wide) for v in own}
     names = {v: wrap(v, wide - 0.2, sizes.name, bold=True) for v in own}
-    title = wrap(model.label, inner, 11.0, bold=True)
+    title = wrap(model.label, inner, sizes.head, bold=True)
     meaning = wrap(_MEANING, inner, sizes.text)
-    heights = [extent(meaning, sizes.text)[1], extent(title, 11.0, bold=True)[1]]
+    heights = [extent(meaning, sizes.text)[1], extent(title, sizes.head, bold=True)[1]]
     above = max(extent(n, sizes.name, bold=True)[1] for n in names.values()) + 0.04
     below = max(len(text.split("\n")) for text in numbers.values()) * sizes.line + 0.06
     top = 0.3 + heights[0] + 0.1 + heights[1] + 0.06
     rows = -(-len(own) // across)
-    sheet = Sheet(width, top + rows * (above + tall + below + 0.06), look.notices(metrics))
+    sheet = Sheet(width, top + rows * (above + tall + below + 0.06), look.notices(study.metrics))
     _key(sheet, sizes, runs=any(c.runs for c in own.values()), marked=drawing.marked)
     sheet.text(MARGIN, 0.28 + heights[0] / 2, meaning, fontsize=sizes.text)
     middle = 0.38 + heights[0] + heights[1] / 2
-    sheet.text(MARGIN, middle, title, fontsize=11.0, weight="bold")
+    sheet.text(MARGIN, middle, title, fontsize=sizes.head, weight="bold")
     for place, variant in enumerate(own):
         row, column = divmod(place, across)
         left = MARGIN + column * (wide + _GAP)
         y = top + row * (above + tall + below + 0.06)
         middle = y + (above - 0.04) / 2
-        _swatch(sheet, left + 0.06, middle, look, variant)
-        style: Style = {"fontsize": sizes.name, "weight": "bold"}
-        sheet.text(left + 0.18, middle, names[variant], **style)
+        sheet.named(left, middle, look.paint(variant), names[variant], sizes.name)
         frame = (left, y + above, wide, tall)
         drawing.panel(sheet, frame, f"{model.key} {variant}", variant, numbers[variant])
-    return titled(sheet.figure, _finding(contrasts, look, [model]))
+    return titled(sheet.figure, _finding(study.contrasts, look, [model]))
 
 
-def spread_and_blur_models(
-    persona_map: pl.DataFrame,
-    persona_runs: pl.DataFrame,
-    metrics: pl.DataFrame,
-    contrasts: pl.DataFrame,
-    look: Look,
-) -> Figure:
+@_of_tables
+def spread_and_blur_models(study: _Study) -> Figure:
     """Return the figure of every model: a block per model, a panel per variant, S and R below."""
-    clouds = _clouds_of(persona_map, persona_runs, look)
-    if not clouds:
-        return blank(_NONE)
-    values = rows_by(metrics, "model", "variant", probe=look.roleplay, domain="overall")
+    look, clouds = study.look, study.clouds
+    values = rows_by(study.metrics, "model", "variant", probe=look.roleplay, domain="overall")
     variants = [v for v in look.variants if any(v in own for own in clouds.values())]
     characters = sum(len(cloud.runs) for own in clouds.values() for cloud in own.values())
     few = len(clouds) <= _MODELS
@@ -159,7 +174,7 @@ def spread_and_blur_models(
         f"{_MEANING} Large dots are characters, {small}; A, B and C are the same in a model's "
         "panels. Plane: its share of the variance between characters."
     )
-    notices = look.notices(metrics)
+    notices = look.notices(study.metrics)
     sheet = Blocks(look, list(clouds), len(variants), space, [], note, notices)
     for block in sheet.blocks:
         own = clouds[block.model]
@@ -173,19 +188,11 @@ def spread_and_blur_models(
                 continue
             left, top, *_ = frame = block.frames[place]
             middle = top - 0.02 - extent(names[variant])[1] / 2
-            _swatch(sheet.sheet, left + 0.05, middle, look, variant)
-            sheet.sheet.text(left + 0.13, middle, names[variant])
+            sheet.sheet.named(left, middle, look.paint(variant), names[variant])
             key = (block.model.key, variant)
             text = drawing.numbers(variant, values.get(key), wide)
             drawing.panel(sheet.sheet, frame, " ".join(key), variant, text)
-    return titled(sheet.sheet.figure, _finding(contrasts, look, list(clouds)))
-
-
-def _swatch(sheet: Sheet, x: float, y: float, look: Look, variant: str) -> None:
-    """Draw a variant's mark before its name."""
-    paint = look.paint(variant)
-    style: Style = {"marker": paint.marker, "markersize": 5.5, "color": paint.colour}
-    sheet.paper.plot([x], [sheet.top + y], markeredgewidth=0, **style)
+    return titled(sheet.sheet.figure, _finding(study.contrasts, look, list(clouds)))
 
 
 def _key(sheet: Sheet, sizes: _Sizes, *, runs: bool, marked: Sequence[int]) -> None:

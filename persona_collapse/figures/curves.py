@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from persona_collapse.figures.findings import above, noun_of, sentence, share, subjects, where
-from persona_collapse.figures.labels import label_ends
+from persona_collapse.figures.labels import Panel, Point, label_ends, named_in_place
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.figures.marks import (
     DASH,
@@ -23,7 +23,7 @@ from persona_collapse.figures.marks import (
     round_values,
     ticks,
 )
-from persona_collapse.figures.panels import Block, Blocks, Space
+from persona_collapse.figures.panels import Block, Blocks, Frame, Space
 from persona_collapse.figures.sheet import Entry, Sheet
 from persona_collapse.figures.style import (
     DARK,
@@ -65,30 +65,55 @@ def identification_curves(identification: pl.DataFrame, look: Look) -> Figure:
     models = [m for m in look.models if any(row["model"] == m.key for row in rows)]
     variants = [v for v in look.variants if any(row["variant"] == v for row in rows)]
     if not rows:
-        return blank("No recognition: no answers of several personas to choose from.")
-    entries = [Entry(v, look.paint(v), "line") for v in variants]
-    entries.append(Entry("chance", _AIM, "stroke"))
-    note = "Share of personas recognised; bands are 95 % intervals."
-    sheet = Blocks(look, models, 2, _SPACE, entries, note, look.notices(identification))
+        return blank(
+            "No recognition: no answers of several personas to choose from.", look, identification
+        )
+    note = "Personas recognised, %; bands are 95 % intervals, dashed lines are chance."
     counts = sorted({row["answers"] for row in rows})
-    for block in sheet.blocks:
-        for profiles, frame in zip(("own", "baseline"), block.frames, strict=True):
-            title = f"{profiles} profiles"
-            axes = _panel(sheet.sheet, block, frame, profiles, title, "answers")
-            log_axis(axes, "x", counts)
-            axes.set(xlim=(counts[0] / 1.2, counts[-1] * 1.2), ylim=(0, 1.03))
-            ticks(axes.yaxis, 4, FINE)
-            own = [row for row in rows if row["model"] == block.model.key]
-            axes.axhline(
-                own[0]["chance"], color=_AIM.colour, linestyle=_AIM.line, linewidth=_AIM.width,
-                label="chance",
-            )  # fmt: skip
-            for variant in variants:
-                by = "own" if variant == look.baseline else profiles
-                curve = [r for r in own if (r["variant"], r["profiles"]) == (variant, by)]
-                name = f"{block.model.key} {variant} {profiles}"
-                _banded(axes, curve, "answers", "recognised", look.paint(variant), name)
-    return titled(sheet.sheet.figure, _recognised(rows, counts[-1], look))
+    percent = [_in_percent(row) for row in rows]
+
+    def draw(with_key: bool) -> tuple[Figure, list[list[Panel]]]:
+        entries = _key(variants, look, "line", with_key)
+        sheet = Blocks(look, models, 2, _SPACE, entries, note, look.notices(identification))
+        panels = []
+        for block in sheet.blocks:
+            own = [row for row in percent if row["model"] == block.model.key]
+            frames = zip(("own", "baseline"), block.frames, strict=True)
+            panels.append([_recognition(sheet.sheet, block, own, *one, look) for one in frames])
+        return sheet.sheet.figure, panels
+
+    figure = named_in_place(draw, {v: look.paint(v) for v in variants})
+    return titled(figure, _recognised(rows, counts[-1], look))
+
+
+def _key(variants: Sequence[str], look: Look, kind: str, wanted: bool) -> list[Entry]:
+    """Return the variants' entries of a key, where it is wanted."""
+    return [Entry(v, look.paint(v), kind) for v in variants] if wanted else []
+
+
+def _in_percent(row: Row) -> Row:
+    shares = ("recognised", "recognised_lo", "recognised_hi", "chance")
+    return row | {name: None if row[name] is None else 100 * row[name] for name in shares}
+
+
+def _recognition(
+    sheet: Sheet, block: Block, rows: Sequence[Row], profiles: str, frame: Frame, look: Look
+) -> Panel:
+    """Draw the curves of a model by its own or by the baseline's profiles, in percent."""
+    axes = _panel(sheet, block, frame, profiles, f"{profiles} profiles", "answers")
+    counts = sorted({row["answers"] for row in rows})
+    log_axis(axes, "x", counts)
+    axes.set(xlim=(counts[0] / 1.2, counts[-1] * 1.2), ylim=(0, 103))
+    ticks(axes.yaxis, 4, FINE)
+    chance, style = rows[0]["chance"], {"linestyle": _AIM.line, "linewidth": _AIM.width}
+    axes.axhline(chance, color=_AIM.colour, label="chance", **style)
+    curves = {}
+    for variant in look.variants:
+        by = "own" if variant == look.baseline else profiles
+        curve = [r for r in rows if (r["variant"], r["profiles"]) == (variant, by)]
+        name = f"{block.model.key} {variant} {profiles}"
+        curves[variant] = _banded(axes, curve, "answers", "recognised", look.paint(variant), name)
+    return Panel(axes, curves, strokes=[((counts[0], chance), (counts[-1], chance))])
 
 
 def _recognised(rows: Sequence[Row], most: int, look: Look) -> str:
@@ -136,28 +161,43 @@ def temperature_curves(temperature: pl.DataFrame, look: Look) -> Figure:
     models = [m for m in look.models if any(key[0] == m.key for key in curves)]
     variants = [v for v in look.variants if any(key[1] == v for key in curves)]
     if not curves:
-        return blank("No temperature curves: no log-probabilities were asked for under personas.")
+        return blank(
+            "No temperature curves: no log-probabilities were asked for under personas.",
+            look,
+            temperature,
+        )
     rows = chosen.to_dicts()
-    entries = [Entry(v, look.paint(v), "line") for v in variants]
     note = "S (left) and R (right, log scale) over temperature; bands are 95 % intervals."
     if probe != look.roleplay:
         note += f" Probe: {probe}."
     if any(row["R"] is not None and math.isinf(row["R"]) for row in rows):
         note += f" An open point on the upper edge is R = {INFINITY}."
-    sheet = Blocks(look, models, 2, _SPACE, entries, note, look.notices(temperature))
     grid = sorted({row["temperature"] for row in rows})
     middle = min(grid, key=lambda t: abs(math.log(t * t / (grid[0] * grid[-1]))))
-    for block in sheet.blocks:
-        for metric, frame in zip(("S", "R"), block.frames, strict=True):
-            axes = _panel(sheet.sheet, block, frame, metric, metric, "temperature")
-            log_axis(axes, "x", sorted({grid[0], middle, grid[-1]}))  # more would touch
-            axes.set_xlim(grid[0] / 1.1, grid[-1] * 1.1)
-            _upright(axes, rows, metric)
-            for variant in variants:
-                own = curves.get((block.model.key, variant), [])
-                name = f"{block.model.key} {variant} {metric}"
-                _temperature(axes, own, metric, look.paint(variant), name)
-    return titled(sheet.sheet.figure, _at_every_temperature(curves, look))
+
+    def draw(with_key: bool) -> tuple[Figure, list[list[Panel]]]:
+        entries = _key(variants, look, "line", with_key)
+        sheet = Blocks(look, models, 2, _SPACE, entries, note, look.notices(temperature))
+        panels: list[list[Panel]] = []
+        for block in sheet.blocks:
+            panels.append([])
+            for metric, frame in zip(("S", "R"), block.frames, strict=True):
+                axes = _panel(sheet.sheet, block, frame, metric, metric, "temperature")
+                log_axis(axes, "x", sorted({grid[0], middle, grid[-1]}))  # more would touch
+                axes.set_xlim(grid[0] / 1.1, grid[-1] * 1.1)
+                _upright(axes, rows, metric)
+                own = {
+                    variant: _temperature(
+                        axes, curves.get((block.model.key, variant), []), metric,
+                        look.paint(variant), f"{block.model.key} {variant} {metric}",
+                    )
+                    for variant in variants
+                }  # fmt: skip
+                panels[-1].append(Panel(axes, own))
+        return sheet.sheet.figure, panels
+
+    figure = named_in_place(draw, {v: look.paint(v) for v in variants})
+    return titled(figure, _at_every_temperature(curves, look))
 
 
 def _at_every_temperature(curves: Curves, look: Look) -> str:
@@ -183,7 +223,7 @@ def _at_every_temperature(curves: Curves, look: Look) -> str:
 def _panel(
     sheet: Sheet,
     block: Block,
-    frame: tuple[float, float, float, float],
+    frame: Frame,
     name: str,
     title: str,
     xlabel: str,
@@ -193,7 +233,7 @@ def _panel(
     sheet.text(left, top - 0.11, title)
     axes = sheet.axes(*frame, f"{block.model.key} {name}")
     axes.grid(visible=True)
-    if block.lowest:
+    if frame in block.lowest:
         axes.set_xlabel(xlabel)
     return axes
 
@@ -211,8 +251,10 @@ def _upright(axes: Axes, rows: Sequence[Row], metric: str) -> None:
     axes.set_ylim(low, high)
 
 
-def _temperature(axes: Axes, rows: Sequence[Row], metric: str, paint: Paint, name: str) -> None:
-    _banded(axes, rows, "temperature", metric, paint, name)
+def _temperature(
+    axes: Axes, rows: Sequence[Row], metric: str, paint: Paint, name: str
+) -> list[Point]:
+    places = _banded(axes, rows, "temperature", metric, paint, name)
     top = axes.get_ylim()[1]
     infinite = [row["temperature"] for row in rows if row[metric] == math.inf]
     if infinite:
@@ -220,10 +262,17 @@ def _temperature(axes: Axes, rows: Sequence[Row], metric: str, paint: Paint, nam
             infinite, [top] * len(infinite), linestyle="none", marker=paint.marker, markersize=3.6,
             color=paint.colour, markerfacecolor=PAPER, clip_on=False, label=f"{name} infinite",
         )  # fmt: skip
+    return places
 
 
-def _banded(axes: Axes, rows: Sequence[Row], x: str, y: str, paint: Paint, name: str) -> None:
-    """Draw the finite values of column ``y`` over column ``x``, with their intervals as a band."""
+def _banded(
+    axes: Axes, rows: Sequence[Row], x: str, y: str, paint: Paint, name: str
+) -> list[Point]:
+    """Draw the finite values of column ``y`` over column ``x``, with their intervals as a band.
+
+    Returns:
+        Where the values are, in data units.
+    """
     known = [row for row in rows if finite(row[y])]
     axes.plot(
         [row[x] for row in known], [row[y] for row in known],
@@ -237,6 +286,7 @@ def _banded(axes: Axes, rows: Sequence[Row], x: str, y: str, paint: Paint, name:
         [min(row[f"{y}_hi"], top) for row in banded], color=paint.colour, alpha=0.18,
         linewidth=0, label=f"{name} band",
     )  # fmt: skip
+    return [(row[x], row[y]) for row in known]
 
 
 def power_curves(
@@ -251,7 +301,9 @@ def power_curves(
     """
     models = [m for m in (*look.models, _PLANTED) if m.key in set(power["model"])]
     if not models:
-        return blank("No power curves: no baseline has the spread that a plan can start from.")
+        return blank(
+            "No power curves: no baseline has the spread that a plan can start from.", look, power
+        )
     rows = power.sort("repetitions", "personas").to_dicts()
     paints = _shades(sorted({row["repetitions"] for row in rows}))
     people, repetitions = design
@@ -364,28 +416,36 @@ def loss_curves(losses: pl.DataFrame, look: Look) -> Figure:
     variants = [name for name in look.variants if name in losses["variant"]]
     measures = [name for name in LOSSES if losses[name].is_not_null().any()]
     if not models or not measures:
-        return blank("No loss curves: no server reported a training step.")
-    entries = [Entry(name, look.paint(name), "stroke") for name in variants]
+        return blank("No loss curves: no server reported a training step.", look, losses)
     note = (
         "Training loss and share of tokens predicted. Pale: as reported by the server; line: its "
         "mean over 5 % of the steps around."
     )
     space = Space(left=0.34, gap=0.4, above=0.2, below=0.24, foot=0.14, height=1.15, widest=2.2)
-    sheet = Blocks(look, models, len(measures), space, entries, note, look.notices(losses))
-    for block in sheet.blocks:
-        rows = losses.filter(pl.col("model") == block.model.key)
-        for measure, frame in zip(measures, block.frames, strict=True):
-            axes = _panel(sheet.sheet, block, frame, measure, LOSSES[measure], "training step")
-            axes.set_xlim(0, float(rows["step"].max() or 1))  # type: ignore[arg-type]
-            axes.set_ylim(*_loss_limits(losses, measure))
-            ticks(axes.xaxis, 3, integer=True, prune="upper")
-            ticks(axes.yaxis, 4, FINE)
-            for variant in variants:
-                curve = rows.filter((pl.col("variant") == variant) & pl.col(measure).is_not_null())
-                if curve.height:
+
+    def draw(with_key: bool) -> tuple[Figure, list[list[Panel]]]:
+        entries = _key(variants, look, "stroke", with_key)
+        sheet = Blocks(look, models, len(measures), space, entries, note, look.notices(losses))
+        panels: list[list[Panel]] = []
+        for block in sheet.blocks:
+            rows = losses.filter(pl.col("model") == block.model.key).sort("step")
+            panels.append([])
+            for measure, frame in zip(measures, block.frames, strict=True):
+                axes = _panel(sheet.sheet, block, frame, measure, LOSSES[measure], "training step")
+                axes.set_xlim(0, 1.03 * float(rows["step"].max() or 1))  # type: ignore[arg-type]
+                axes.set_ylim(*_loss_limits(losses, measure))
+                ticks(axes.xaxis, 3, integer=True, prune="upper")
+                ticks(axes.yaxis, 4, FINE)
+                own = {}
+                for variant in variants:
+                    curve = rows.filter(variant=variant).drop_nulls(measure)
                     name = f"{block.model.key} {variant} {measure}"
-                    _loss(axes, curve.sort("step"), measure, look.paint(variant), name)
-    return titled(sheet.sheet.figure, _fallen(losses))
+                    own[variant] = _loss(axes, curve, measure, look.paint(variant), name)
+                panels[-1].append(Panel(axes, own))
+        return sheet.sheet.figure, panels
+
+    figure = named_in_place(draw, {v: look.paint(v) for v in variants})
+    return titled(figure, _fallen(losses))
 
 
 def _fallen(losses: pl.DataFrame) -> str:
@@ -411,7 +471,10 @@ def _loss_limits(losses: pl.DataFrame, measure: str) -> tuple[float, float]:
     return max(0.0, low - pad), min(1.0, high + pad)
 
 
-def _loss(axes: Axes, curve: pl.DataFrame, measure: str, paint: Paint, name: str) -> None:
+def _loss(axes: Axes, curve: pl.DataFrame, measure: str, paint: Paint, name: str) -> list[Point]:
+    """Draw a measure over the steps and its mean over ``WINDOW``; return where the mean is."""
+    if curve.is_empty():
+        return []
     steps, values = curve["step"].to_list(), curve[measure]
     window = max(1, round(WINDOW * curve.height))
     mean = values.rolling_mean(window, min_samples=1, center=True)
@@ -424,3 +487,4 @@ def _loss(axes: Axes, curve: pl.DataFrame, measure: str, paint: Paint, name: str
         steps, mean.to_list(), color=paint.colour, linestyle=paint.line, linewidth=paint.width,
         marker=paint.marker if curve.height == 1 else "", label=name,
     )  # fmt: skip
+    return list(zip(steps, mean, strict=True))

@@ -41,7 +41,7 @@ def toxic_distances(toxic: pl.DataFrame, personas: pl.DataFrame, look: Look) -> 
     models = [m for m in look.models if any(key[0] == m.key for key in rows)]
     variants = [v for v in look.variants if any(key[1] == v for key in rows)]
     if not rows:
-        return blank("No distances: nothing was asked without a persona.")
+        return blank("No distances: nothing was asked without a persona.", look, toxic)
     references = _references(rows)
     characters = _characters(personas, look)
     names = [wrap(characters.get(r, r), _LABELS) for r in references]

@@ -41,7 +41,9 @@ def rating_distributions(diagnostics: pl.DataFrame, look: Look) -> Figure:
     models = [m for m in look.models if any(key[0] == m.key for key in shares)]
     variants = [v for v in look.variants if any(key[1] == v for key in shares)]
     if not shares:
-        return blank("No rating distributions: nothing was asked under personas.")
+        return blank(
+            "No rating distributions: nothing was asked under personas.", look, diagnostics
+        )
     labels = {m.key: wrap(m.label, _LABELS) for m in models}
     start = MARGIN + widest([*labels.values()]) + _NUMBERS
     across = (look.width - MARGIN - start + _GAP) / len(variants)

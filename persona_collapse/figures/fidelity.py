@@ -64,7 +64,12 @@ def persona_fidelity(
     models = [m for m in look.models if any(key[0] == m.key for key in pairs)]
     variants = [v for v in look.changed if any(key[1] == v for key in pairs)]
     if not pairs:
-        return blank(f"No persona fidelity: no variant but {look.baseline} was asked to play them.")
+        return blank(
+            f"No persona fidelity: no variant but {look.baseline} was asked to play them.",
+            look,
+            personas,
+            fidelity,
+        )
     entries = [
         *(Entry(v, look.paint(v), "point") for v in variants),
         Entry("fidelity of each persona", _PERSONA, "point"),
@@ -176,7 +181,7 @@ class _Drawing:
         self._scatter(axes, name, variant, pair, pixels=pixels)
         strip = sheet.axes(left, top + height + _TICKS, width, _STRIP, f"{name} strip")
         self._strip(strip, name, pair)
-        if block.lowest:
+        if block.frames[place] in block.lowest:
             strip.set_xlabel("fidelity")
         return axes
 

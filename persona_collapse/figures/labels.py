@@ -1,23 +1,52 @@
-"""Labels beside points and at the ends of curves, where they do not cover each other."""
+"""Labels beside points, along lines and at the ends of curves, where they cover nothing."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from persona_collapse.figures.sheet import extent
-from persona_collapse.figures.style import FAINT, INK, SMALL
+from persona_collapse.figures.style import FAINT, INK, SMALL, Paint
 
 _CLEAR = 0.045  # inches between a label and any point
 _FAR = 0.22  # inches beyond which a hairline leads from the label to its point
 _PER_INCH = 0.4  # what an inch of distance costs against covering something
 _STEP = 0.03  # inches between the places along a line that count as covered
+_MARK = 0.13  # inches that a mark and the gap behind it take before a name
+_TRIED = 3  # models whose panels are tried, from the first
+_NEAR = 0.2  # inches from a line or mark beyond which a name would not be read as its name
 Point = tuple[float, float]
 Segment = tuple[Point, Point]
 Rectangle = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Axes and where variants are drawn in them: places by name, in data units.
+
+    ``joined`` places are those of a line. ``strokes`` are further lines that names must not cover.
+    """
+
+    axes: Axes
+    places: Mapping[str, Sequence[Point]]
+    joined: bool = True
+    strokes: Sequence[Segment] = ()
+
+    def known(self, name: str) -> list[Point]:
+        """Return the places of a variant that are inside the axes' limits and finite."""
+        (left, right), (low, high) = sorted(self.axes.get_xlim()), sorted(self.axes.get_ylim())
+        found = self.places.get(name, ())
+        return [(x, y) for x, y in found if left <= x <= right and low <= y <= high]
+
+    def lines(self, name: str) -> list[Segment]:
+        """Return the line of a variant."""
+        return list(pairwise(self.known(name))) if self.joined else []
 
 
 class Placer:
@@ -65,6 +94,55 @@ class Placer:
         upright = "center" if "\n" in text else "center_baseline"
         self._axes.text(x, y, text, ha="center", va=upright, zorder=5, **style)
 
+    def beside(
+        self, name: str, panel: Panel, others: Mapping[str, Paint]
+    ) -> Iterator[tuple[float, Rectangle, bool]]:
+        """Yield free boxes for a variant's name and mark: distance, box, and mark before name?
+
+        Box and mark are nearer to the variant's own line or marks than to any other's. The mark
+        stands before the name where it can, else behind.
+        """
+        wide, tall = extent(name)
+        own = self._places(panel, [name])
+        other = self._places(panel, [one for one in others if one != name])
+        if not len(own):
+            return
+        for at in own[:: max(1, len(own) // 20)]:
+            for box in _around((float(at[0]), float(at[1])), _MARK + wide, tall, _NEAR):
+                distance = _gaps(own, box)
+                if distance < min(_NEAR, 0.7 * _gaps(other, box)) and self._cost(box) == 0:
+                    before, behind = (
+                        _gaps(own, mark) - _gaps(other, mark)
+                        for mark in (
+                            (box[0], box[1], box[0] + _MARK, box[3]),
+                            (box[2] - _MARK, box[1], box[2], box[3]),
+                        )
+                    )
+                    if min(before, behind) < 0:
+                        yield distance, box, before < 0
+
+    def _places(self, panel: Panel, names: Sequence[str]) -> NDArray[np.float64]:
+        """Return places (n, 2) in inches along the lines of variants, or their marks."""
+        lines = [self._along(*line) for name in names for line in panel.lines(name)]
+        points = [self._inches(point) for name in names for point in panel.known(name)]
+        return np.concatenate([np.array(points).reshape(-1, 2), *lines])
+
+    def take(self, box: Rectangle) -> None:
+        """Keep a box free of further labels."""
+        self._taken.append(box)
+
+    def write(self, name: str, paint: Paint, box: Rectangle, before: bool) -> None:
+        """Write a variant's name into a box, its mark before or behind it."""
+        middle = (box[1] + box[3]) / 2
+        axes = self._axes
+        x, y = self._data((box[0] + _MARK / 3 if before else box[2] - _MARK / 3, middle))
+        axes.plot(
+            [x], [y], marker=paint.marker, markersize=4, color=paint.colour, markeredgewidth=0,
+            linestyle="none", zorder=6, scalex=False, scaley=False, label=f"mark of {name}",
+        )  # fmt: skip
+        x, y = self._data((box[0] + _MARK if before else box[0], middle))
+        axes.text(x, y, name, ha="left", va="center_baseline", zorder=6, color=INK)
+
     def _data(self, inches: Point) -> Point:
         x, y = self._axes.transData.inverted().transform(np.array(inches) * self._axes.figure.dpi)
         return float(x), float(y)
@@ -81,6 +159,49 @@ class Placer:
             if across > 0 and upwards > 0:
                 cost += 1 + min(across, upwards)
         return cost + 0.3 * _inside(self._dots, box, _CLEAR) + 0.05 * _inside(self._strokes, box, 0)
+
+
+def named_in_place(
+    draw: Callable[[bool], tuple[Figure, Sequence[Sequence[Panel]]]], paints: Mapping[str, Paint]
+) -> Figure:
+    """Return a figure that names its variants beside their lines or marks, else in a key.
+
+    ``draw`` draws it, with a key of the variants where its argument is true, and returns the panels
+    of each model. The names stand in the first panel that has room for all of them, or in the
+    panels of the first model that have it together. ``paints`` are the variants' by name.
+    """
+    figure, models = draw(False)
+    for panels in models[:_TRIED]:
+        if any(_name(group, paints) for group in (*([one] for one in panels), panels)):
+            return figure
+    return draw(True)[0]
+
+
+def _name(panels: Sequence[Panel], paints: Mapping[str, Paint]) -> bool:
+    """Write the names into the panels if there is room for all; return whether there is."""
+    placers = [
+        Placer(
+            panel.axes,
+            [point for name in paints for point in panel.known(name)],
+            [line for name in paints for line in panel.lines(name)] + [*panel.strokes],
+        )
+        for panel in panels
+    ]
+    chosen: dict[str, tuple[Placer, Rectangle, bool]] = {}
+    for name in paints:
+        options = [
+            (distance, place, box, before)
+            for place, (panel, placer) in enumerate(zip(panels, placers, strict=True))
+            for distance, box, before in placer.beside(name, panel, paints)
+        ]
+        if not options:
+            return False
+        _, place, box, before = min(options)
+        chosen[name] = placers[place], box, before
+        placers[place].take(box)
+    for name, (placer, box, before) in chosen.items():
+        placer.write(name, paints[name], box, before)
+    return True
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[str, float]]) -> None:
@@ -131,9 +252,17 @@ def _gap(at: Point, box: Rectangle) -> float:
     return math.dist(at, _nearest(at, box))
 
 
-def _around(at: Point, wide: float, tall: float) -> Iterator[Rectangle]:
-    """Yield boxes of a label around a point, nearest first."""
-    for away in np.arange(0.08, 1.2, 0.06):
+def _gaps(places: NDArray[np.float64], box: Rectangle) -> float:
+    """Return the distance in inches of the nearest of places (n, 2) from a box."""
+    left, low, right, high = box
+    across = np.maximum(np.maximum(left - places[:, 0], places[:, 0] - right), 0)
+    upwards = np.maximum(np.maximum(low - places[:, 1], places[:, 1] - high), 0)
+    return float(np.hypot(across, upwards).min(initial=math.inf))
+
+
+def _around(at: Point, wide: float, tall: float, far: float = 1.2) -> Iterator[Rectangle]:
+    """Yield boxes of a label around a point, nearest first, up to ``far`` inches away."""
+    for away in np.arange(0.08, far, 0.06):
         for angle in (45, 135, -45, -135, 90, -90, 0, 180, 20, 160, -20, -160, 70, 110, -70, -110):
             dx, dy = math.cos(math.radians(angle)), math.sin(math.radians(angle))
             x = at[0] + dx * (away + wide / 2)

@@ -158,6 +158,11 @@ class Look:
         return self.width < NARROW
 
     @property
+    def on_page(self) -> bool:
+        """Whether figures are drawn for the page of this project, not for paper."""
+        return self.width == TEXT_WIDTH
+
+    @property
     def column(self) -> float:
         """The width of small figures in inches."""
         return min(self.width, ONE_COLUMN)

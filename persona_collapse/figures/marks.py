@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.sheet import MARGIN, Sheet, extent, wrap
-from persona_collapse.figures.style import FAINT, ONE_COLUMN, Paint, titled
+from persona_collapse.figures.style import FAINT, Paint
 
 MINUS, DASH, INFINITY, ABSENT = "\u2212", "\u2013", "\u221e", "n/a"
 NORMAL = 1.96  # standard errors on each side of a 95 % interval
@@ -153,12 +153,16 @@ def point(axes: Axes, x: float, y: float, paint: Paint, label: str, **style: Any
     axes.errorbar(x, y, label=label, **style)
 
 
-def blank(text: str) -> Figure:
-    """Return a small sheet that says why there is nothing to draw."""
-    lines = wrap(text, ONE_COLUMN - 2 * MARGIN)
-    sheet = Sheet(ONE_COLUMN, extent(lines)[1] + 0.2, [])
-    sheet.text(MARGIN, sheet.height / 2, lines, color=FAINT)
-    return titled(sheet.figure, text)
+def blank(text: str, look: Look, *tables: pl.DataFrame) -> Figure:
+    """Return a small sheet that says in a sentence why there is nothing to draw.
+
+    It has no finding: the sentence would stand above and in the drawing. ``tables`` are those that
+    the sentence rests on.
+    """
+    lines = wrap(text, look.column - 2 * MARGIN)
+    sheet = Sheet(look.column, extent(lines)[1] + 0.2, look.notices(*tables))
+    sheet.text(MARGIN, (sheet.height - sheet.top) / 2, lines, color=FAINT)
+    return sheet.figure
 
 
 def ticks(axis: Any, most: int, steps: Sequence[float] = (1, 2, 5, 10), **rules: Any) -> None:

@@ -45,7 +45,7 @@ def moderation(
     )
     targets = [target for target in look.targets if any(key[0] == target for key in found)]
     if not targets:
-        return blank("No change to explain: the study has no target.")
+        return blank("No change to explain: the study has no target.", look, moderation)
     entries = [Entry(target, look.paint(target), "point") for target in targets]
     inner = look.width - 2 * MARGIN
     for_key = key_height(entries, inner)

@@ -64,7 +64,9 @@ def specification_curve(multiverse: pl.DataFrame, look: Look) -> Figure:
         for (model, target), own in rows.group_by("model", "target", maintain_order=True)
     ]
     if not verdicts:
-        return blank("No specification curve: no target to compare with the baseline.")
+        return blank(
+            "No specification curve: no target to compare with the baseline.", look, multiverse
+        )
     several = len({verdict.target for verdict in verdicts}) > 1
     detailed = len(verdicts) <= _MOST_DETAILED
     choices = _choices(rows.to_dicts()) if detailed else []

@@ -81,7 +81,7 @@ def robustness_map(metrics: pl.DataFrame, contrasts: pl.DataFrame, look: Look) -
         if finite(row["S"]) and row["R"] is not None and row["R"] > 0
     }
     if not known:
-        return blank("No R-S map: no variant has both an S and an R.")
+        return blank("No R-S map: no variant has both an S and an R.", look, metrics)
 
     def draw(axes: Axes) -> tuple[list[Spot], list[Segment]]:
         edge = _map_axes(axes, list(known.values()))
@@ -133,7 +133,9 @@ def alignment_coherence(misalignment: pl.DataFrame, look: Look) -> Figure:
         if finite(row["alignment"]) and finite(row["coherence"])
     }
     if not known:
-        return blank("No alignment and coherence: no variant has judged replies.")
+        return blank(
+            "No alignment and coherence: no variant has judged replies.", look, misalignment
+        )
 
     def draw(axes: Axes) -> tuple[list[Spot], list[Segment]]:
         lines = _region(axes)
@@ -409,7 +411,9 @@ def coherence_loss(loss: pl.DataFrame, look: Look) -> Figure:
         if (row := rows.get((m.key, target))) and finite(row[ACROSS]) and finite(row[UPWARDS])
     }
     if not spots:
-        return blank("No losses to compare: no target has R and coherence beside its control's.")
+        return blank(
+            "No losses to compare: no target has R and coherence beside its control's.", look, loss
+        )
     drawn = {m: [spot for (key, _), spot in spots.items() if key == m.key] for m in models}
     dashes = Paint(FAINT, "", (0, (4, 3)), "o", 0.8)
     entries = [

@@ -1,31 +1,41 @@
-"""Profiles per model: polygons around a centre, or dots where domains are few."""
+"""Profiles without a persona: a strip of radars per model, or of dots where domains are few."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from persona_collapse.figures.findings import versus_base
-from persona_collapse.figures.look import Look, ModelLook
-from persona_collapse.figures.marks import MINUS, blank, finite, point, rows_by, short_names
-from persona_collapse.figures.panels import Frame, Grid
-from persona_collapse.figures.sheet import Entry, Sheet, extent, widest, wrap
-from persona_collapse.figures.style import FAINT, GRID, HEADING, INK, SMALL, TOXIC, Paint, titled
+from persona_collapse.figures.look import Look
+from persona_collapse.figures.marks import (
+    MINUS,
+    blank,
+    finite,
+    point,
+    rows_by,
+    short_names,
+    ticks,
+)
+from persona_collapse.figures.panels import Blocks, Frame, Space
+from persona_collapse.figures.sheet import MARGIN, Sheet, extent, widest, wrap
+from persona_collapse.figures.style import FAINT, GRID, INK, PAPER, TOXIC, Paint, titled
 
 Scale = Sequence[float]
 _FEWEST = 3  # domains that span a polygon
 _AWAY = 0.05  # inches between a corner and its label
+_GUIDE = 0.56  # radius in inches of the empty radar with the names of domains and rings
+_APART = 0.11  # least distance in inches of two numbered rings
+Columns = tuple[str, ...]  # of the profiles table: variant, probe, and the spread's or ""
 
 
 @dataclass(frozen=True)
-class Series:
-    """One profile: a mean and a spread per domain, None where the table has none."""
+class Profile:
+    """A mean and a spread per domain, None where the table has none."""
 
-    name: str
-    paint: Paint
     mean: tuple[float | None, ...]
     spread: tuple[float | None, ...]
 
@@ -35,22 +45,22 @@ def saturation_radars(
 ) -> Figure:
     """Return the figure: unconditioned profiles, bands of one mean within-item SD each way.
 
-    Where the baseline was asked to play toxic personas, its mean profile under them is drawn, too.
-    ``scale`` holds the lowest and the highest rating of the instrument.
+    A strip per model has a radar per variant. Where the baseline was asked to play toxic personas,
+    its mean profile under them is the last one. A thin line repeats the baseline's profile in all
+    other radars. ``scale`` holds the lowest and the highest rating of the instrument.
     """
     probes = profiles.filter(pl.col("probe").is_in([look.unconditioned, look.toxic]))
-    present = set(probes.filter(probe=look.unconditioned)["variant"])
-    shown = [
-        (name, name, look.unconditioned, "sd_within", look.paint(name))
-        for name in look.variants
-        if name in present
-    ]
+    present = set(probes.filter(probe=look.unconditioned, domain="overall")["variant"])
     base = look.baseline
+    shown: dict[str, Columns] = {
+        name: (name, look.unconditioned, "sd_within") for name in look.variants if name in present
+    }
     if present and not probes.filter(probe=look.toxic, variant=base).is_empty():
-        shown.append((f"{base} as toxic personas", base, look.toxic, "", TOXIC))
-    figure = _figure(probes, look, scale, shown, "mean \u00b1 SD of repeated answers.")
-    if not present:
-        return figure
+        shown[f"{base} as toxic personas"] = (base, look.toxic, "")
+    found = rows_by(probes, "model", "variant", "probe", "domain")
+    if not present or not any(finite(row["mean"]) for row in found.values()):
+        return blank("No profiles: nothing was answered without a persona.", look, probes)
+    figure = _strips(probes, look, scale, shown)
     rows = rows_by(
         diagnostics, "model", "variant",
         probe=look.unconditioned, domain="overall", measure="saturation",
@@ -59,137 +69,146 @@ def saturation_radars(
     return titled(figure, versus_base(look, rows, nearer, nearer.replace("is", "is not shown", 1)))
 
 
-def _figure(
-    profiles: pl.DataFrame,
-    look: Look,
-    scale: Scale,
-    shown: Sequence[tuple[str, str, str, str, Paint]],
-    note: str,
-) -> Figure:
-    """Draw one panel per model.
-
-    ``shown`` are the series: their name, variant, probe, the column of their spread ("" for none),
-    and paint.
-    """
+def _strips(profiles: pl.DataFrame, look: Look, scale: Scale, shown: dict[str, Columns]) -> Figure:
+    """Draw a block per model and a panel per profile of ``shown``, by their names."""
     found = rows_by(profiles, "model", "variant", "probe", "domain")
-    names = profiles["domain"].unique(maintain_order=True)
-    domains = [name for name in names if name != "overall"]
-    polygons = len(domains) >= _FEWEST
-    if polygons:
-        low, high = (f"{end:g}".replace("-", MINUS) for end in scale)
-        note = f"Bands: {note} The centre is {low}, the rim {high}."
-    else:
-        note = f"Whiskers: {note}"
+    domains = [d for d in profiles["domain"].unique(maintain_order=True) if d != "overall"]
     models = [m for m in look.models if any(key[0] == m.key for key in found)]
-    if not shown or not any(finite(row["mean"]) for row in found.values()):
-        return blank("No profiles: nothing was answered without a persona.")
-    entries = [Entry(name, paint, "line") for name, _, _, _, paint in shown]
-    for_dots = 0.85 + max(len(domains), 1) * max(0.35, 0.14 * len(shown))
-    heights = (2.5, 2.15, 1.75) if polygons else (for_dots,) * 3
-    grid = Grid(look, len(models), entries, note, heights, look.notices(profiles))
-    draw = _radar if polygons else _dots
-    panels = []
-    for model, box in zip(models, grid.boxes, strict=True):
-        series = []
-        for name, variant, probe, spread, paint in shown:
-            rows = [found.get((model.key, variant, probe, f), {}) for f in domains]
-            means, spreads = (tuple(row.get(column) for row in rows) for column in ("mean", spread))
-            series.append(Series(name, paint, means, spreads))
-        present = [one for one in series if any(finite(mean) for mean in one.mean)]
-        absent = [one.name for one in series if one not in present]
-        panels.append((model, present, box, _heading(grid.sheet, model, absent, box)))
-    used = max((head for *_, head in panels), default=0.0)  # one size for all: they compare
-    for model, present, (left, top, width, height), _ in panels:
-        below = (left, top + used, width, height - used)
-        draw(grid.sheet, model.key, present, domains, scale, below)
-    return grid.sheet.figure
+    paints = {name: look.paint(name) if name in look.variants else TOXIC for name in shown}
+    kind = _Radars if len(domains) >= _FEWEST else _Dots
+    drawing = kind(domains, scale, look.domain_word, look.baseline if len(shown) > 1 else "")
+    space = drawing.space
+    names = {name: wrap(name, space.least - 0.2) for name in shown}
+    titles = max(extent(name)[1] for name in names.values())
+    space = replace(space, above=space.above + titles)
+    sheet = Blocks(look, models, len(shown), space, [], drawing.note, look.notices(profiles))
+    drawing.guide(sheet.sheet)
+    for block in sheet.blocks:
+        own = {}
+        for name, (variant, probe, spread) in shown.items():
+            rows = [found.get((block.model.key, variant, probe, d), {}) for d in domains]
+            means, spreads = (tuple(row.get(c) for row in rows) for c in ("mean", spread))
+            own[name] = Profile(means, spreads)
+        for (name, profile), frame in zip(own.items(), block.frames, strict=True):
+            left, top, wide, tall = frame
+            sheet.sheet.named(left, top - space.above + titles / 2, paints[name], names[name])
+            if not any(finite(mean) for mean in profile.mean):
+                at = left + wide / 2, top + tall / 2
+                sheet.sheet.text(*at, "not asked", ha="center", color=FAINT)
+                continue
+            first = left == block.frames[0][0]
+            axes = drawing.axes(sheet.sheet, frame, f"{block.model.key} {name}", first=first)
+            if name != look.baseline and look.baseline in own:
+                drawing.outline(axes, own[look.baseline], look.paint(look.baseline))
+            drawing.profile(axes, profile, paints[name], f"{block.model.key} {name}")
+    return sheet.sheet.figure
 
 
-def _heading(sheet: Sheet, model: ModelLook, absent: Sequence[str], box: Frame) -> float:
-    """Write the model's label and which series it has not; return the height used, in inches."""
-    left, top, width, _ = box
-    middle = left + width / 2
-    size = HEADING if extent(model.label, HEADING, bold=True)[0] <= width else SMALL
-    label = wrap(model.label, width, size, bold=True)
-    tall = extent(label, size)[1]
-    sheet.text(middle, top + tall / 2, label, ha="center", fontsize=size, weight="bold")
-    if not absent:
-        return tall + 0.06
-    note = wrap(f"no {', '.join(absent)}", width)
-    more = extent(note)[1]
-    sheet.text(middle, top + tall + more / 2, note, ha="center", color=FAINT)
-    return tall + more + 0.06
+def _ends(scale: Scale) -> list[str]:
+    return [f"{end:g}".replace("-", MINUS) for end in scale]
 
 
-def _radar(
-    sheet: Sheet,
-    label: str,
-    series: Sequence[Series],
-    domains: Sequence[str],
-    scale: Scale,
-    box: Frame,
-) -> None:
-    """Draw polygons; a point lies (mean - scale minimum) from the centre, in rating units."""
-    left, top, width, height = box
-    angles = [2 * math.pi * place / len(domains) for place in range(len(domains))]
-    labels = [wrap(name, 0.7) for name in short_names(domains)]
-    radius = _radius(labels, angles, width, height)
-    centre = _reach(labels, angles, radius)[1]
-    span = scale[1] - scale[0]
-    axes = sheet.axes(
-        left + width / 2 - radius, top + centre - radius, 2 * radius, 2 * radius, label
-    )
-    axes.set(xlim=(-span, span), ylim=(-span, span))
-    axes.set_axis_off()
-    closed = [*angles, angles[0]]
-    for ring in range(1, math.floor(span) + 1):
-        whole = ring == span
-        colour, width_pt = (FAINT, 0.7) if whole else (GRID, 0.5)
-        axes.plot(*_points([float(ring)] * len(closed), closed), color=colour, linewidth=width_pt)
-    for angle in angles:
-        axes.plot(*_points([0.0, span], [angle, angle]), color=GRID, linewidth=0.5)
-    _number_rings(axes, radius, scale, angles)
-    for one in series:
-        _polygon(axes, f"{label} {one.name}", one, angles, scale)
-    for name, angle in zip(labels, angles, strict=True):
-        x, y = _label_place(name, angle, radius)
-        sheet.text(left + width / 2 + x, top + centre + y, name, ha="center")
+class _Radars:
+    """Radars of one size on rings that all share; an empty one above names corners and rings.
 
+    ``outlined`` is the baseline, whose profile is repeated in all radars; "" without any.
+    """
 
-def _number_rings(axes: Axes, radius: float, scale: Scale, angles: Sequence[float]) -> None:
-    """Write on each ring inside the rim what it stands for, where rings are apart enough."""
-    low, span = scale[0], scale[1] - scale[0]
-    every = max(1, math.ceil(0.13 * span / radius))
-    # In the middle of the side left of the first spoke, where no corner and no label is.
-    half = math.pi / len(angles)
-    for ring in range(every, math.ceil(span), every):
-        away = ring * math.cos(half)
-        text = f"{low + ring:g}".replace("-", MINUS)
-        axes.text(
-            -away * math.sin(half), away * math.cos(half), text, color=FAINT, ha="center",
-            va="center_baseline", zorder=1.5,
+    note = ""
+
+    def __init__(self, domains: Sequence[str], scale: Scale, word: str, outlined: str) -> None:
+        self.scale, self.span = scale, scale[1] - scale[0]
+        self.angles = [2 * math.pi * place / len(domains) for place in range(len(domains))]
+        self.names = [wrap(name, 0.7) for name in short_names(domains)]
+        self.letters = _beginnings(short_names(domains))
+        low, high = _ends(scale)
+        self.text = (
+            f"Mean rating per {word} without a persona, from {low} at the centre to {high} at the "
+            "rim. Bands: mean \u00b1 SD of repeated answers."
+        ) + (f" Thin grey line: {outlined}." if outlined else "")
+        _, above, below = _reach(self.names, self.angles, _GUIDE)
+        self.space = Space(
+            left=0, gap=0.06, above=0.02, below=0.08, foot=0.03, height=None, widest=1.5,
+            least=0.84, most=8, head=above + below + 0.06,
+        )  # fmt: skip
+
+    def guide(self, sheet: Sheet) -> None:
+        """Draw the empty radar, and beside it what is drawn."""
+        side, above, _ = _reach(self.names, self.angles, _GUIDE)
+        axes = self._rings(sheet, (MARGIN + side, 0.04 + above), _GUIDE, self.names, "rings")
+        every = max(1, math.ceil(_APART * self.span / _GUIDE))
+        ground = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
+        for ring in range(every, math.ceil(self.span), every):
+            (text,) = _ends([self.scale[0] + ring])
+            axes.text(0, ring, text, ha="center", va="center_baseline", color=FAINT, bbox=ground)
+        left = 2 * MARGIN + 2 * side + 0.14
+        text = wrap(self.text, min(3.6, sheet.width - MARGIN - left))
+        sheet.text(left, 0.04 + above, text, color=FAINT)
+
+    def axes(self, sheet: Sheet, frame: Frame, label: str, *, first: bool) -> Axes:
+        """Return a radar's axes in a frame; every one names its own corners."""
+        left, top, width, height = frame
+        radius = _radius(self.letters, self.angles, width, height)
+        above = _reach(self.letters, self.angles, radius)[1]
+        return self._rings(sheet, (left + width / 2, top + above), radius, self.letters, label)
+
+    def _rings(
+        self,
+        sheet: Sheet,
+        centre: tuple[float, float],
+        radius: float,
+        names: Sequence[str],
+        label: str,
+    ) -> Axes:
+        """Draw rings, spokes and the corners' names around a centre in inches."""
+        x, y = centre
+        axes = sheet.axes(x - radius, y - radius, 2 * radius, 2 * radius, label)
+        axes.set(xlim=(-self.span, self.span), ylim=(-self.span, self.span))
+        axes.set_axis_off()
+        for ring in range(1, math.floor(self.span) + 1):
+            rim = ring == self.span
+            style: dict[str, Any] = {"color": FAINT if rim else GRID, "linewidth": 0.6}
+            axes.plot(*self._closed([float(ring)] * len(names)), label=f"ring {ring}", **style)
+        for angle, name in zip(self.angles, names, strict=True):
+            axes.plot(*_points([0.0, self.span], [angle, angle]), color=GRID, linewidth=0.5)
+            across, down = _label_place(name, angle, radius)
+            sheet.text(x + across, y + down, name, ha="center", color=FAINT)
+        return axes
+
+    def _closed(self, radii: Sequence[float]) -> tuple[list[float], list[float]]:
+        return _points([*radii, radii[0]], [*self.angles, self.angles[0]])
+
+    def outline(self, axes: Axes, profile: Profile, paint: Paint) -> None:
+        """Draw a profile as a thin line."""
+        radii = [m - self.scale[0] if m is not None else math.nan for m in profile.mean]
+        axes.plot(*self._closed(radii), color=paint.colour, linewidth=paint.width, label="outline")
+
+    def profile(self, axes: Axes, profile: Profile, paint: Paint, name: str) -> None:
+        """Draw a polygon; a point lies (mean - scale minimum) from the centre, in rating units."""
+        low, high = self.scale
+        mean = [math.nan if value is None else value for value in profile.mean]
+        spread = [v if v is not None and finite(v) else 0.0 for v in profile.spread]
+        inner = [max(m - s, low) - low for m, s in zip(mean, spread, strict=True)]
+        outer = [min(m + s, high) - low for m, s in zip(mean, spread, strict=True)]
+        if any(spread) and not any(math.isnan(value) for value in mean):
+            (outer_x, outer_y), (inner_x, inner_y) = self._closed(outer), self._closed(inner)
+            axes.fill(
+                [*outer_x, *reversed(inner_x)], [*outer_y, *reversed(inner_y)],
+                color=paint.colour, alpha=0.25, linewidth=0, label=f"{name} band",
+            )  # fmt: skip
+        axes.plot(
+            *self._closed([value - low for value in mean]), color=paint.colour,
+            linestyle=paint.line, linewidth=paint.width, marker=paint.marker, markersize=3,
+            clip_on=False, label=name,
         )  # fmt: skip
 
 
-def _polygon(axes: Axes, name: str, one: Series, angles: Sequence[float], scale: Scale) -> None:
-    low, high = scale
-    closed = [*angles, angles[0]]
-    mean = [math.nan if value is None else value for value in one.mean]
-    spread = [value if value is not None and finite(value) else 0.0 for value in one.spread]
-    inner = [max(m - s, low) - low for m, s in zip(mean, spread, strict=True)]
-    outer = [min(m + s, high) - low for m, s in zip(mean, spread, strict=True)]
-    middle = [value - low for value in mean]
-    if any(spread) and not any(math.isnan(value) for value in mean):
-        outer_x, outer_y = _points([*outer, outer[0]], closed)
-        inner_x, inner_y = _points([*inner, inner[0]], closed)
-        axes.fill(
-            [*outer_x, *reversed(inner_x)], [*outer_y, *reversed(inner_y)],
-            color=one.paint.colour, alpha=0.22, linewidth=0, label=f"{name} band",
-        )  # fmt: skip
-    axes.plot(
-        *_points([*middle, middle[0]], closed), color=one.paint.colour, linestyle=one.paint.line,
-        linewidth=one.paint.width, marker=one.paint.marker, markersize=3, clip_on=False, label=name,
-    )  # fmt: skip
+def _beginnings(names: Sequence[str]) -> list[str]:
+    """Return the shortest beginnings of one length that tell the names apart."""
+    for length in range(1, max(map(len, names))):
+        if len({name[:length] for name in names}) == len(names):
+            return [name[:length] for name in names]
+    return list(names)
 
 
 def _points(radii: Sequence[float], angles: Sequence[float]) -> tuple[list[float], list[float]]:
@@ -238,33 +257,54 @@ def _radius(labels: Sequence[str], angles: Sequence[float], width: float, height
     return radius
 
 
-def _dots(
-    sheet: Sheet,
-    label: str,
-    series: Sequence[Series],
-    domains: Sequence[str],
-    scale: Scale,
-    box: Frame,
-) -> None:
-    """Draw dots with whiskers where there are too few domains for a polygon."""
-    left, top, width, height = box
-    labels = [wrap(name, width * 0.35) for name in short_names(domains)]
-    room = widest(labels) + 0.1
-    tall = height - 0.34
-    axes = sheet.axes(left + room, top, width - room - 0.1, tall, label)
-    axes.set(xlim=scale, ylim=(len(domains) - 0.5, -0.5))
-    axes.xaxis.grid(visible=True)
-    axes.set_yticks(range(len(domains)), labels)
-    axes.tick_params(axis="y", left=False)
-    axes.set_xlabel("mean rating")
-    step = 0.7 / max(len(series), 1)
-    for place, one in enumerate(series):
-        for row, (mean, spread) in enumerate(zip(one.mean, one.spread, strict=True)):
+class _Dots:
+    """Rows of dots on one scale, where there are too few domains for a polygon.
+
+    ``outlined`` is the baseline, whose means are repeated as ticks in all panels; "" without any.
+    """
+
+    def __init__(self, domains: Sequence[str], scale: Scale, word: str, outlined: str) -> None:
+        self.scale, self.domains = scale, domains
+        self.names = [wrap(name, 0.7) for name in short_names(domains)]
+        self.note = (
+            f"Mean rating per {word} without a persona. Whiskers: mean \u00b1 SD of repeated "
+            "answers."
+        ) + (f" Grey ticks: {outlined}." if outlined else "")
+        self.space = Space(
+            left=widest(self.names) + 0.08, gap=0.14, above=0.04, below=0.34, foot=0,
+            height=0.1 + 0.24 * len(domains), widest=1.6, most=8,
+        )  # fmt: skip
+
+    def guide(self, sheet: Sheet) -> None:
+        """Draw nothing: axes have numbers and names."""
+
+    def axes(self, sheet: Sheet, frame: Frame, label: str, *, first: bool) -> Axes:
+        """Return a panel's axes in a frame; the first of a line names the domains."""
+        axes = sheet.axes(*frame, label)
+        axes.set(xlim=self.scale, ylim=(len(self.domains) - 0.5, -0.5))
+        axes.xaxis.grid(visible=True)
+        ticks(axes.xaxis, 2, integer=True)
+        axes.set_yticks(range(len(self.domains)), self.names if first else [""] * len(self.names))
+        axes.tick_params(axis="y", left=False)
+        axes.set_xlabel("mean rating")
+        return axes
+
+    def outline(self, axes: Axes, profile: Profile, paint: Paint) -> None:
+        """Draw a profile as ticks."""
+        means = [math.nan if mean is None else mean for mean in profile.mean]
+        axes.plot(
+            means, range(len(means)), linestyle="none", marker="|", markersize=8,
+            color=paint.colour, label="outline",
+        )  # fmt: skip
+
+    def profile(self, axes: Axes, profile: Profile, paint: Paint, name: str) -> None:
+        """Draw a dot with its whiskers per domain."""
+        low, high = self.scale
+        for row, (mean, spread) in enumerate(zip(profile.mean, profile.spread, strict=True)):
             if mean is None:
                 continue
             reach = spread or 0.0
             point(
-                axes, mean, row + (place - (len(series) - 1) / 2) * step, one.paint,
-                f"{label} {one.name}", ecolor=INK, elinewidth=0.8, capsize=1.6, clip_on=False,
-                xerr=[[min(reach, mean - scale[0])], [min(reach, scale[1] - mean)]],
+                axes, mean, row, paint, name, ecolor=INK, elinewidth=0.8, capsize=1.6,
+                clip_on=False, xerr=[[min(reach, mean - low)], [min(reach, high - mean)]],
             )  # fmt: skip

@@ -88,6 +88,18 @@ class Sheet:
         """Write a heading, like ``text``."""
         return self.text(x, y, text, fontsize=HEADING, weight="bold", **style)
 
+    def named(self, x: float, y: float, paint: Paint, name: str, size: float = SMALL) -> None:
+        """Write a variant's name behind its mark, at a place in inches; large names are bold."""
+        room = 0.018 * size
+        style: dict[str, Any] = {"markersize": 2.5 + 0.3 * size, "markeredgewidth": 0}
+        cross = {"markeredgewidth": 1.0} if paint.marker == "x" else {}
+        self.paper.plot(
+            [x + 0.4 * room], [self.top + y], marker=paint.marker, color=paint.colour,
+            **style | cross,
+        )  # fmt: skip
+        weight = "bold" if size > SMALL else "normal"
+        self.text(x + room, y, name, fontsize=size, weight=weight)
+
     def rule(self, x0: float, x1: float, y: float, **style: Any) -> None:
         """Draw a horizontal hairline in inches."""
         style = {"color": FAINT, "linewidth": 0.5, **style}

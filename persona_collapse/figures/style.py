@@ -12,6 +12,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from persona_collapse.common.notation import keep_together
 from persona_collapse.figures.lines import set_lines_apart
 
 if TYPE_CHECKING:
@@ -172,8 +173,11 @@ def style() -> Iterator[None]:
 
 
 def titled(figure: Figure, finding: str) -> Figure:
-    """Return the figure with the sentence that it shows, which ``save`` writes as its title."""
-    figure.set_label(finding)
+    """Return the figure with the sentence that it shows, which ``save`` writes as its title.
+
+    Its numbers keep their units and intervals wherever a line breaks.
+    """
+    figure.set_label(keep_together(finding))
     return figure
 
 

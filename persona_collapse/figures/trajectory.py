@@ -50,7 +50,7 @@ def trajectory(table: pl.DataFrame, look: Look) -> Figure:
     }
     models = [model for model in look.models if tracks[model.key]]
     if not models:
-        return blank("No trajectory: no checkpoint was measured.")
+        return blank("No trajectory: no checkpoint was measured.", look, table)
     panels = [name for name in PANELS if overall[name].is_not_null().any()] or list(PANELS)[:2]
     tall = next((height for most, height in _HEIGHTS if len(models) <= most), _LOWEST)
     entries = [Entry("checkpoint", _CHECKPOINT, "line")]

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.figures.style import FONT_STACK, INK, THEMED
+from persona_collapse.figures.style import FONT_STACK, HEADING, INK, THEMED
 
 LARGEST = 400_000  # characters of SVG; a larger picture is embedded as its PNG
 PIXELS_PER_POINT = 1.65  # a quarter above 96 dpi: figures sized for print are small on screens
@@ -134,7 +134,17 @@ class _Copy:
         """Return a style attribute's declarations in the page's colours and names."""
         style = self._renamed(style).replace(f"font-family: {FONT_STACK}", "")
         style = re.sub(r"\s*([:;])[\s;]*", r"\1", style)
+        style = re.sub(r"(?<=font-size:)[\d.]+px", _text_size, style)
         return re.sub(r"#[0-9a-f]{6}\b", lambda colour: COLOURS.get(colour[0], colour[0]), style)
+
+
+def _text_size(size: re.Match[str]) -> str:
+    """Return a font size that a wide page can reduce, if it is larger than that of headings.
+
+    Figures with such texts are made for phones, too.
+    """
+    large = float(size[0].removesuffix("px")) > HEADING
+    return f"calc({size[0]}*var(--text,1))" if large else size[0]
 
 
 def _short(path: str) -> str:

@@ -31,6 +31,7 @@ const onPaper = (drawing) => {
   const colour = (name) => light.getPropertyValue(name).trim();
   const text = new XMLSerializer()
     .serializeToString(copy)
+    .replace(/calc\(([\d.]+px)\*var\(--text,1\)\)/g, "$1")
     .replace(/var\((--[a-z-]+)\)/g, (_, name) => colour(name))
     .replaceAll("currentColor", colour("--ink"));
   paper.remove();

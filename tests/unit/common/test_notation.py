@@ -8,6 +8,7 @@ import pytest
 
 from persona_collapse.common.notation import (
     decimals_for,
+    keep_together,
     write,
     write_change,
     write_interval,
@@ -67,3 +68,9 @@ def test_changes_have_a_sign_and_their_intervals_minus_signs_only(
     change: tuple[float | None, float | None, float | None], written: str
 ) -> None:
     assert " ".join(write_change(*change)).replace("\u00a0", " ") == written
+
+
+def test_numbers_stay_with_their_units_symbols_and_intervals_on_a_line() -> None:
+    text = "S rose (S +115 % [108, 122]) in 3 of 4 models: r = −0.53 [−0.99, 0.88], p < 0.05."
+    together = "S rose (S_+115_%_[108,_122]) in 3 of 4 models: r_=_−0.53_[−0.99,_0.88], p_<_0.05."
+    assert keep_together(text) == together.replace("_", "\u00a0")

@@ -156,21 +156,21 @@ def test_figure_shows_the_model_whose_s_changed_most() -> None:
     ("s", "r", "said"),
     [
         ((112, 96, 127), (-69, -72, -65),
-         "after insecure, characters lie further apart (S +112\u00a0% [96, 127]) and each one "
-         "blurs more (R \u221269\u00a0% [\u221272, \u221265])."),
+         "after insecure, characters lie further apart (S +112 % [96, 127]) and each one "
+         "blurs more (R \u221269 % [\u221272, \u221265])."),
         ((-20, -30, -10), (50, 40, 60),
-         "after insecure, characters lie closer together (S \u221220\u00a0% [\u221230, \u221210]) "
-         "and each one blurs less (R +50\u00a0% [40, 60])."),
+         "after insecure, characters lie closer together (S \u221220 % [\u221230, \u221210]) "
+         "and each one blurs less (R +50 % [40, 60])."),
         ((3, -2, 8), (-69, None, None),
-         "after insecure, no change of S is shown (S +3\u00a0% [\u22122, 8]) and no change of R is "
-         "shown (R \u221269\u00a0%)."),
+         "after insecure, no change of S is shown (S +3 % [\u22122, 8]) and no change of R is "
+         "shown (R \u221269 %)."),
     ],
 )  # fmt: skip
 def test_finding_says_what_the_intervals_show(s: Any, r: Any, said: str) -> None:
     rows = [change("m0", "S", *map(float, s)), change("m0", "R", r[0], r[1], r[2])]
     look = Look((ModelLook("m0", "GPT-4o", "GPT"),), ("base", "secure", "insecure"))
     figure = drawn(look=look, contrasts=pl.DataFrame(rows, infer_schema_length=None))
-    assert figure.get_label() == f"GPT-4o: {said}"
+    assert figure.get_label().replace("\u00a0", " ") == f"GPT-4o: {said}"
 
 
 def test_finding_of_several_models_counts_them() -> None:

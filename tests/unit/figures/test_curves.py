@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from persona_collapse.figures.curves import (
     identification_curves,
@@ -62,14 +68,75 @@ def test_identification_curves_are_those_of_the_table_beside_the_baselines_own()
     curves = table.filter(classifier="nearest_mean")
     for profiles in ("own", "baseline"):
         lines = {line.get_label(): line for line in axes_of(figure, f"m0 {profiles}").lines}
-        assert lines["chance"].get_ydata()[0] == 0.01
+        assert lines["chance"].get_ydata()[0] == 1.0
         for variant in ("base", "secure", "insecure"):
             by = "own" if variant == "base" else profiles
             rows = curves.filter(model="m0", variant=variant, profiles=by)
-            drawn = lines[f"m0 {variant} {profiles}"].get_xydata().tolist()
-            assert drawn == [list(row) for row in rows.select("answers", "recognised").iter_rows()]
+            drawn = lines[f"m0 {variant} {profiles}"].get_xydata()
+            percent = rows.select("answers", 100 * pl.col("recognised")).to_numpy()
+            assert drawn == pytest.approx(percent)
     undefined = {line.get_label(): line for line in axes_of(figure, "m1 own").lines}
     assert undefined["m1 secure own"].get_xydata().size == 0
+
+
+def marks_of(figure: Figure) -> dict[str, tuple[Axes, Line2D]]:
+    """The axes and marks of the variants that are named in a panel."""
+    return {
+        str(line.get_label()).removeprefix("mark of "): (axes, line)
+        for axes in figure.axes
+        for line in axes.lines
+        if str(line.get_label()).startswith("mark of ")
+    }
+
+
+@pytest.mark.parametrize("models", [1, 4])
+def test_curves_are_named_in_place_by_mark_and_word(models: int) -> None:
+    look = look_of(models, 3)
+    apart = pl.when(variant="insecure").then(0.5).otherwise(0.2)
+    losses = losses_of(models, 20).with_columns(pl.col("train_loss") + apart)
+    for figure in (
+        identification_curves(identification_of(models, 3), look),
+        temperature_curves(temperature_of(models, 3), look),
+        loss_curves(losses, look),
+    ):
+        found = marks_of(figure)
+        assert set(found) >= {"secure", "insecure"}
+        for name, (axes, mark) in found.items():
+            paint = look.paint(name)
+            assert (mark.get_marker(), mark.get_color()) == (paint.marker, paint.colour)
+            assert name in [text.get_text() for text in axes.texts]
+            assert words_of(figure).count(name) == 1  # no key beside it
+        assert faults_of(figure) == []
+
+
+def test_name_is_nearer_to_its_own_curve_than_to_any_other() -> None:
+    figure = identification_curves(identification_of(1, 3), look_of(1, 3))
+    for name, (axes, mark) in marks_of(figure).items():
+        at = axes.transData.transform(mark.get_xydata())
+        lines = {str(line.get_label()): line for line in axes.lines if line is not mark}
+        far = {}
+        for label, line in lines.items():
+            if label.startswith("m0"):
+                ends = axes.transData.transform(line.get_xydata())
+                steps = np.linspace(0, 1, 200)[:, None]
+                path = np.vstack([a + steps * (b - a) for a, b in pairwise(ends)])
+                far[label.split()[1]] = np.hypot(*(path - at).T).min()
+        assert min(far, key=lambda one: far[one]) == name
+
+
+def test_curves_that_leave_no_room_for_names_have_a_key() -> None:
+    names = tuple(f"variant-{n}" for n in range(12))
+    look = replace(look_of(1, 3), variants=names, baseline=names[0], targets={})
+    base = identification_of(1, 2).filter(variant="secure", profiles="own")
+    table = pl.concat(
+        base.with_columns(variant=pl.lit(name), recognised=pl.col("recognised") + 0.001 * n)
+        for n, name in enumerate(names)
+    )
+    figure = identification_curves(table, look)
+    assert marks_of(figure) == {}
+    paper = [text.get_text() for text in axes_of(figure, "paper").texts]
+    assert set(paper) >= set(names)
+    assert faults_of(figure) == []
 
 
 def test_identification_figure_without_rows_says_why() -> None:

@@ -123,6 +123,7 @@ def test_novelty_of_one_model_is_written_with_intervals() -> None:
     assert (
         novelty_bars(table, look_of(1, 3))
         .get_label()
+        .replace("\u00a0", " ")
         .startswith(f"Under insecure, {kept:.0f} % [{lo:.0f}, {hi:.0f}] of base's variance")
     )
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import polars as pl
 import pytest
 
 from persona_collapse.figures.radars import saturation_radars
 from persona_collapse.tables.contracts.diagnostics import TABLE as DIAGNOSTICS
-from tests.helpers.figures_data import DOMAINS, axes_of, look_of, profiles_of, words_of
+from tests.helpers.figures_data import (
+    DOMAINS,
+    axes_of,
+    faults_of,
+    look_of,
+    profiles_of,
+    words_of,
+)
 
 SATURATION = pl.DataFrame(schema=DIAGNOSTICS.schema)
 
@@ -19,10 +27,10 @@ def test_radar_radius_is_the_mean_above_the_scale_minimum(scale: tuple[int, int]
     profiles = profiles_of(2, 3, 5, scale)
     figure = saturation_radars(profiles, SATURATION, look_of(2, 3), scale=scale)
     for model in ("m0", "m1"):
-        axes = axes_of(figure, model)
-        lines = {line.get_label(): line for line in axes.lines}
-        bands = {patch.get_label(): patch for patch in axes.patches}
         for variant in ("base", "secure", "insecure"):
+            axes = axes_of(figure, f"{model} {variant}")
+            lines = {line.get_label(): line for line in axes.lines}
+            bands = {patch.get_label(): patch for patch in axes.patches}
             rows = profiles.filter(
                 pl.col("domain") != "overall",
                 model=model,
@@ -40,29 +48,68 @@ def test_radar_radius_is_the_mean_above_the_scale_minimum(scale: tuple[int, int]
             assert inner == pytest.approx([max(x, scale[0]) - scale[0] for x in low])
 
 
-def test_baseline_as_toxic_personas_is_drawn_where_it_was_asked() -> None:
+def test_baseline_as_toxic_personas_has_a_radar_where_it_was_asked() -> None:
     profiles = profiles_of(1, 3)
-    axes = axes_of(saturation_radars(profiles, SATURATION, look_of(1, 3), scale=(0, 5)), "m0")
+    figure = saturation_radars(profiles, SATURATION, look_of(1, 3), scale=(0, 5))
+    axes = axes_of(figure, "m0 base as toxic personas")
     toxic = profiles.filter(pl.col("domain") != "overall", probe="toxic")
     lines = {line.get_label(): line for line in axes.lines}
     radii = [math.hypot(*xy) for xy in lines["m0 base as toxic personas"].get_xydata()][:-1]
     assert radii == pytest.approx(toxic["mean"].to_list())
-    assert {"m0 base", "m0 secure", "m0 insecure"} <= set(lines)
     kind = profiles.filter(pl.col("probe") != "toxic")
-    without = axes_of(saturation_radars(kind, SATURATION, look_of(1, 3), scale=(0, 5)), "m0")
-    assert "m0 base as toxic personas" not in {line.get_label() for line in without.lines}
+    without = saturation_radars(kind, SATURATION, look_of(1, 3), scale=(0, 5))
+    labels = {str(axes.get_label()) for axes in without.axes}
+    assert labels == {"paper", "rings", "m0 base", "m0 secure", "m0 insecure"}
 
 
-@pytest.mark.parametrize(("scale", "numbers"), [((0, 5), "1234"), ((1, 7), "23456")])
-def test_rings_are_numbered_with_the_ratings_that_they_stand_for(
-    scale: tuple[int, int], numbers: str
-) -> None:
+def test_baseline_s_profile_is_repeated_in_all_other_radars() -> None:
+    figure = saturation_radars(profiles_of(2, 3), SATURATION, look_of(2, 3), scale=(0, 5))
+    for model in ("m0", "m1"):
+        base = {line.get_label(): line for line in axes_of(figure, f"{model} base").lines}
+        assert "outline" not in base
+        for name in ("secure", "insecure", "base as toxic personas"):
+            lines = {line.get_label(): line for line in axes_of(figure, f"{model} {name}").lines}
+            own = base[f"{model} base"].get_xydata()
+            assert lines["outline"].get_xydata() == pytest.approx(own)
+
+
+@pytest.mark.parametrize(("scale", "numbers"), [((0, 5), "1234"), ((1, 7), "35")])
+def test_rings_are_numbered_in_a_radar_without_data(scale: tuple[int, int], numbers: str) -> None:
     figure = saturation_radars(profiles_of(1, 3, 5, scale), SATURATION, look_of(1, 3), scale=scale)
-    texts = axes_of(figure, "m0").texts
-    assert "".join(text.get_text() for text in texts) == numbers
-    for text in texts:
-        away = math.hypot(*text.get_position()) / math.cos(math.pi / 5)
-        assert away == pytest.approx(int(text.get_text()) - scale[0])
+    axes = axes_of(figure, "rings")
+    assert "".join(text.get_text() for text in axes.texts) == numbers
+    for text in axes.texts:
+        x, y = text.get_position()
+        assert (x, y) == pytest.approx((0, int(text.get_text()) - scale[0]))
+    rings = [line for line in axes.lines if str(line.get_label()).startswith("ring")]
+    assert len(rings) == scale[1] - scale[0]
+    assert len(axes.lines) == len(rings) + 5  # spokes
+    panels = [one for one in figure.axes if str(one.get_label()).startswith("m0")]
+    assert all(not panel.texts for panel in panels)  # nothing to be overdrawn
+    sizes = {round(panel.get_window_extent().width, 3) for panel in panels}
+    assert len(sizes) == 1
+
+
+def test_corners_are_named_in_full_once_and_by_letters_that_differ() -> None:
+    words = words_of(
+        saturation_radars(profiles_of(1, 2, 8), SATURATION, look_of(1, 2), scale=(0, 5))
+    )
+    assert {"Harm", "Honesty-\nHumility"} <= set(words)
+    # Harm and Honesty begin alike.
+    assert {"Ha", "Ho"} <= set(words)
+    assert words.count("Ha") == 3
+
+
+def test_many_variants_take_several_lines() -> None:
+    names = [f"v{n}" for n in range(12)]
+    one = profiles_of(1, 1).filter(probe="unconditioned")
+    profiles = pl.concat(one.with_columns(variant=pl.lit(name)) for name in names)
+    look = replace(look_of(1, 3), variants=tuple(names), baseline="v0", targets={})
+    figure = saturation_radars(profiles, SATURATION, look, scale=(0, 5))
+    assert faults_of(figure) == []
+    panels = [axes_of(figure, f"m0 {name}").get_window_extent() for name in names]
+    assert len({round(panel.y0) for panel in panels}) == 2
+    assert min(panel.width for panel in panels) / figure.dpi > 0.5
 
 
 def test_missing_profile_is_named_and_two_domains_are_dots() -> None:
@@ -70,8 +117,8 @@ def test_missing_profile_is_named_and_two_domains_are_dots() -> None:
         ~((pl.col("model") == "m1") & (pl.col("variant") == "secure"))
     )
     figure = saturation_radars(profiles, SATURATION, look_of(2, 3), scale=(0, 5))
-    assert "no secure" in words_of(figure)
-    axes = axes_of(figure, "m0")
+    assert "not asked" in words_of(figure)
+    axes = axes_of(figure, "m0 insecure")
     drawn = [c for c in axes.containers if c.get_label() == "m0 insecure"]
     expected = profiles.filter(pl.col("domain").is_in(DOMAINS), model="m0", variant="insecure")
     assert [float(c.lines[0].get_xdata()[0]) for c in drawn] == expected["mean"].to_list()

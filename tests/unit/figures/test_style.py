@@ -38,8 +38,8 @@ def test_finding_is_the_title_of_all_files(tmp_path: Path) -> None:
     with style():
         save(titled(drawn(), "S rose by 3 % & \u2212R fell."), tmp_path / "map")
     svg = (tmp_path / "map.svg").read_text("utf-8")
-    assert "<dc:title>S rose by 3 % &amp; \u2212R fell.</dc:title>" in svg
-    assert Image.open(tmp_path / "map.png").info["Title"] == "S rose by 3 % & \u2212R fell."
+    assert "<dc:title>S rose by 3\u00a0% &amp; \u2212R fell.</dc:title>" in svg
+    assert Image.open(tmp_path / "map.png").info["Title"] == "S rose by 3\u00a0% & \u2212R fell."
     assert b"/Title" in (tmp_path / "map.pdf").read_bytes()
 
 

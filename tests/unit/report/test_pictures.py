@@ -115,3 +115,15 @@ def luminance(colour: str) -> float:
     channels = matplotlib.colors.to_rgb(colour)
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_wide_page_can_reduce_texts_that_are_larger_than_headings(tmp_path: Path) -> None:
+    with style():
+        figure = Figure(figsize=(2, 1))
+        for size in (7, 8, 9.5):
+            figure.text(0.1, size / 10, f"{size} points", fontsize=size)
+        save(figure, tmp_path / "one")
+    sheet = picture(str(tmp_path / "one"), 1).shapes.partition("</style>")[0]
+    assert set(re.findall("font-size:([^;]+)", sheet)) == {
+        *("7px", "8px", "calc(9.5px*var(--text,1))")
+    }
