@@ -35,7 +35,7 @@ PASSED = (0, 5)  # exit statuses of pytest: all passed, none chosen
 # Tests beside those of the room's own folder that see its modules.
 FOLDERS = {
     "measures": ("tests/golden",),
-    "plan": ("tests/golden", "tests/unit/commands"),
+    "plan": ("tests/golden", "tests/unit/commands", "tests/unit/finetuning/test_planned.py"),
     **dict.fromkeys(("store", "asking", "finetuning"), ("tests/golden", "tests/integration")),
 }
 # Mutants of annotations and decorators change nothing that runs, or nothing at all.
@@ -231,9 +231,9 @@ def main(names: list[str]) -> None:
 
 def outcomes_of(module: Path, tests: Tests) -> list[bool]:
     """Return whether a test notices each sampled mutant of a module; print those that none does."""
-    name, source = module.relative_to(ROOT).as_posix(), module.read_text(encoding="utf-8")
-    outcomes = []
-    for done, mutant in sample_of(module, name):
+    name = module.relative_to(ROOT).as_posix()
+    source, outcomes = (tests.copy / name).read_text(encoding="utf-8"), []
+    for done, mutant in sample_of(tests.copy / name, name):
         line, difference = changed(source, mutant)
         outcomes.append(tests.notice(name, mutant, line))
         if not outcomes[-1]:

@@ -122,18 +122,17 @@ class CheckLayout:
         if self.check is None or self.judge is None:
             return {}
         judge = self._placed(self.judge_settings())
+        if not judge:  # it is simulated, and so is every reply that it reads
+            return {}
         replies = [
             {
                 "model": model,
                 "variant": variant,
                 "samples": self.check.samples,
-                "settings": settings,
+                "settings": self._placed(self.reply_settings(model, variant)),
             }
             for model, variant in self.pairs
-            if (settings := self._placed(self.reply_settings(model, variant)))
         ]
-        if not judge and not replies:
-            return {}
         asking = {"questions": self.questions, "method": self.judge.method}
         return {**asking, "judge": judge, "replies": replies}
 

@@ -85,20 +85,35 @@ def test_digest_changes_with_the_content_of_imported_modules(
     (package / "near.py").write_text(
         "def f():\n    from persona_collapse import deep\n    return deep\n"
     )
-    (tmp_path / "script.py").write_text("import persona_collapse.near\n")
+    (tmp_path / "script.py").write_text("import beside, persona_collapse.near\n")
+    (tmp_path / "beside.py").write_text("")  # no part of the package
     monkeypatch.setattr(imports, "ROOT", tmp_path)
 
-    def digest() -> str:
+    def digest(script: str = "script.py") -> str:
         imports.imported.cache_clear()
         imports.code_digest.cache_clear()
-        return imports.code_digest("script.py")
+        return imports.code_digest(script)
 
     before = digest()
     (package / "deep.py").touch()
+    (tmp_path / "beside.py").write_text("EDITED = 1\n")
     assert digest() == before
     (package / "other.py").write_text("OTHER = 1\n")
     assert digest() == before
     (package / "deep.py").write_text("DEPTH = 2\n")
-    assert digest() != before
+    changed = digest()
+    assert changed != before
+    (package / "__init__.py").write_text("EDITED = 1\n")
+    assert digest() != changed
+    # The file itself counts, but for one of workflow/scripts, which Snakemake tracks.
+    changed = digest()
+    (tmp_path / "script.py").write_text("import persona_collapse.near  # again\n")
+    assert digest() != changed
+    own = tmp_path / "workflow" / "scripts" / "own.py"
+    own.parent.mkdir(parents=True)
+    own.write_text("import persona_collapse.near\n")
+    before = digest("workflow/scripts/own.py")
+    own.write_text("import persona_collapse.near  # again\n")
+    assert digest("workflow/scripts/own.py") == before
     imports.imported.cache_clear()
     imports.code_digest.cache_clear()

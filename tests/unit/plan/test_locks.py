@@ -104,8 +104,9 @@ def test_run_killed_before_it_named_its_locks_is_recognised_by_their_time(folder
     assert held(folder) == []
 
 
-def test_reused_process_number_is_another_process(folder: Path) -> None:
-    add(folder, replace(living_run(), born="an earlier one"))
+@pytest.mark.parametrize("born", ["0", "~"])
+def test_reused_process_number_is_another_process(born: str, folder: Path) -> None:
+    add(folder, replace(living_run(), born=born))
     assert "the lock is cleared" in clear_locks(folder)[0]
     assert held(folder) == []
 
@@ -113,10 +114,11 @@ def test_reused_process_number_is_another_process(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"machine": "other.example.org pid:[1]"}, "a run on other.example.org (process"),
+        ({"machine": "0.example.org pid:[1]"}, "a run on 0.example.org (process"),
+        ({"machine": "~.example.org pid:[1]"}, "a run on ~.example.org (process"),
         ({"cluster": True}, "none of its jobs left (squeue --me)"),
     ],
-    ids=["another machine", "cluster"],
+    ids=["another machine", "yet another machine", "cluster"],
 )
 def test_lock_stays_where_the_end_of_the_run_is_not_certain(
     change: dict[str, object], said: str, folder: Path

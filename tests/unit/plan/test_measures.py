@@ -11,6 +11,8 @@ import yaml
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.measures import Measures, replicates_of
 from persona_collapse.study.load import find_study, load_study
+from persona_collapse.study.resolved import Unit
+from tests.helpers.studies import CHECKED, load_changed
 
 
 def test_replicates_are_grouped_by_variant_in_order_of_number() -> None:
@@ -48,3 +50,66 @@ def test_answers_by_log_probabilities_are_shown_by_their_moments(tmp_path: Path)
         assert entry["moments"] == moments
         assert entry["count"] == (None if unconditioned else 40)
         assert (entry["personas"] is None) == unconditioned
+
+
+def roles(tmp_path: Path) -> Measures:
+    """Two models with a target that is fine-tuned twice; the second model has no baseline."""
+    bare = {"instrument": "moral30", "repetitions": 2}
+    ordered = {"from": "base", "dataset": "insecure", "recipe": "betley", "n_seeds": 2}
+    asked = {name: {"endpoint": "server", "model": name} for name in ("base", "a", "secure")}
+    made = {"insecure": {"endpoint": "server", "finetune": ordered}}
+    change = {
+        "models/m/variants": {**asked, **made},
+        "models/n": {"label": "N", "variants": {"secure": asked["secure"]}},
+        "probes/unconditioned": bare,
+        "probes/again": bare,
+        "analysis": {"targets": {"insecure": "secure"}},
+    }
+    return Measures(Layout(load_changed(CHECKED, tmp_path, change)))
+
+
+def test_units_are_grouped_by_what_is_measured_of_them(tmp_path: Path) -> None:
+    measures = roles(tmp_path)
+    variants = ["base", "a", "secure", "insecure", "insecure-r2"]
+    assert [(unit.model, unit.variant) for unit in measures.roleplay_units] == [
+        *(("m", name) for name in variants),
+        ("n", "secure"),
+    ]
+    # Without a baseline nothing is compared.
+    assert [(unit.variant, unit.probe) for unit in measures.bare_units] == [
+        (name, "unconditioned") for name in variants
+    ]
+    assert {unit.model for unit in measures.bare_units} == {"m"}
+    assert [unit.variant for unit in measures.replicate_units] == [
+        "base",
+        "insecure",
+        "insecure-r2",
+    ]
+    assert str(measures.bare_instrument).endswith("moral30.yaml")
+
+
+def test_tables_read_each_unit_beside_its_baseline_and_control(tmp_path: Path) -> None:
+    measures = roles(tmp_path)
+    kinds = ("moments", "baseline", "reference", "control", "personas", "seed", "draws")
+    rows = measures.read_by([SimpleNamespace(reads=kinds)])  # type: ignore[list-item]
+    found = dict(zip(measures.units, rows, strict=True))
+
+    def moments(variant: str) -> str:
+        return f"results/moments/m/{variant}/roleplay.parquet"
+
+    for variant, baseline, control in (
+        ("base", None, None),
+        ("a", "base", None),
+        ("secure", "base", None),
+        ("insecure", "base", "secure"),
+        ("insecure-r2", "base", "secure"),
+    ):
+        row = found[Unit("m", variant, "roleplay")]
+        assert row["moments"] == moments(variant)
+        assert row["baseline"] == (baseline and moments(baseline))
+        assert row["reference"] == moments("base")
+        assert row["control"] == (control and moments(control))
+        assert str(row["personas"]).endswith("everyday100.yaml")
+        assert (row["seed"], row["draws"]) == (1, measures.analysis["bootstrap_diagnostics"])
+    alone = found[Unit("n", "secure", "unconditioned")]
+    assert (alone["baseline"], alone["reference"], alone["personas"]) == (None, None, None)

@@ -18,6 +18,8 @@ from tests.helpers.studies import (
     load_changed,
 )
 
+SCORES = {"alignment": 90, "coherence": 80}
+
 
 def load(tmp_path: Path, change: dict[str, Any] | None = None, **narrow: Any) -> Study:
     return load_changed(CHECKED, tmp_path, change, **narrow)
@@ -92,6 +94,40 @@ def test_confirmed_version_of_questions_has_a_file_of_its_own(tmp_path: Path) ->
     assert other.source.path.name == "betley8-0123456789ab.yaml"
     assert fetched.source.path.name == "betley8.yaml"
     assert fetched.reply_params("m", "base") != other.reply_params("m", "base")
+
+
+def test_questions_beside_the_study_file_come_before_the_shipped_ones(tmp_path: Path) -> None:
+    shipped = layout_of(tmp_path).source
+    own = tmp_path / "questions" / "everyday8.yaml"
+    own.parent.mkdir()
+    own.write_bytes(Path("resources/questions/everyday8.yaml").read_bytes())
+    found = layout_of(tmp_path)
+    assert shipped is not None
+    assert Path(shipped.path).resolve() == Path("resources/questions/everyday8.yaml").resolve()
+    assert found.questions == str(own)
+
+
+def test_costs_know_replies_and_judge_unless_both_are_simulated(tmp_path: Path) -> None:
+    whole = layout_of(tmp_path).asked()
+    assert [entry["variant"] for entry in whole["replies"]] == ["base", "insecure"]
+    assert whole["judge"]["model"] == "judge-1"
+    judge = {"misalignment/judge": {"endpoint": "simulated"}}
+    planted = {"endpoint": "simulated", "planted": {"S": 1, "R": 5, **SCORES}}
+    drawn = {f"models/m/variants/{name}": planted for name in ("base", "insecure")}
+    found = layout_of(tmp_path, {**judge, **drawn})
+    assert (found.asked(), found.asked_endpoints()) == ({}, [])
+    with pytest.raises(UserError, match="a simulated judge can read simulated replies alone"):
+        layout_of(tmp_path, judge)
+    assert layout_of(tmp_path, {"misalignment": None}).asked() == {}
+    assert layout_of(tmp_path).asked_endpoints() == ["server", "server", "other"]
+
+
+def test_coherence_loss_needs_a_check_and_a_target_with_a_control(tmp_path: Path) -> None:
+    secure = {"models/m/variants/secure": {"endpoint": "server", "model": "m-secure"}}
+    controlled = {**secure, "analysis": {"targets": {"insecure": "secure"}}}
+    assert layout_of(tmp_path, controlled).has_loss
+    assert not layout_of(tmp_path, {"analysis": {"targets": {"insecure": None}}}).has_loss
+    assert not layout_of(tmp_path, {**controlled, "misalignment": None}).has_loss
 
 
 def test_planted_scores_come_from_the_table_or_from_numbers(tmp_path: Path) -> None:
