@@ -9,7 +9,7 @@ import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +18,8 @@ import polars as pl
 from persona_collapse.common.errors import UserError
 
 FILE, ROW = "\tfile", "\trow"  # of a record: its file's place in ``Records.paths``, its number
-CHUNK = 50_000
+CHUNK = 50_000  # records
+BLOCK = 1 << 24  # characters
 FORMATS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 SEPARATORS = ",;\t|"
 # First bytes of files that are no text, and what to do.
@@ -167,8 +168,7 @@ def _csv(file: IO[bytes], path: Path, kind: str) -> tuple[pl.DataFrame, bool]:
 def _csv_records(
     text: io.TextIOWrapper, path: Path, separator: str | None
 ) -> tuple[pl.DataFrame, bool]:
-    ends = _Ends(text)
-    lines = iter(ends)
+    lines = _Lines(text)
     first = next((line for line in lines if line.strip()), "")
     if not first:
         raise UserError(f"{path}: is empty; expected a header and one row per answer")
@@ -177,39 +177,40 @@ def _csv_records(
     if separator is None:
         bare = '"'.join(first.split('"')[::2])  # without what is in quotes
         separator = max(SEPARATORS, key=bare.count)
-    reader = csv.reader(_chained(first, lines), strict=True, delimiter=separator)
     frames: list[pl.DataFrame] = []
     number = 1  # the header is row 1
     chunk: list[list[str]] = []
+    reader = csv.reader(chain([first], lines), strict=True, delimiter=separator)
     try:
         header = [name.strip() for name in next(reader)]
         kept = _named(header, path)
+        names = {str(place): header[place] for place in kept}
+        while block := lines.block():
+            rows = _plain_rows(block, len(header), separator)
+            if rows is None:
+                lines.give_back(block)
+                break
+            frames.append(rows.select(list(names)).rename(names).with_row_index(ROW, number + 1))
+            number += rows.height
         while True:
             chunk.extend(islice(reader, CHUNK))  # keeps what came before a fault
-            records = [record for record in chunk if any(record)]
             if not chunk:
                 break
-            chunk = []
-            for place, record in enumerate(records, start=number + 1):
-                if len(record) != len(header):
-                    last = record is records[-1] and next(reader, None) is None
-                    raise UserError(
-                        f"{path}, row {place}: {len(record)} fields where the header has "
-                        f"{len(header)}{'; the file may have been cut off' if last else ''}"
-                    )
+            records, chunk = list(filter(any, chunk)), []
+            _refuse_ragged(records, header, number + 1, reader, path)
             fields = list(zip(*records, strict=True)) or [()] * len(header)
             columns = {header[place]: fields[place] for place in kept}
             frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
             frames.append(frame.with_row_index(ROW, number + 1))
             number += len(records)
     except csv.Error as fault:
+        row = number + sum(map(any, chunk)) + 1  # blank ones do not count
         raise UserError(
-            f"{path}, row {number + len(chunk) + 1}: broken quoting ({fault}); the file may have "
-            "been cut off"
+            f"{path}, row {row}: broken quoting ({fault}); the file may have been cut off"
         ) from None
     if number == 1:
         raise UserError(f"{path}: has a header but no answers")
-    if not ends.last.endswith(("\n", "\r")):
+    if not lines.last.endswith(("\n", "\r")):
         raise UserError(
             f"{path}, row {number}: the last row has no line break, so it may have been "
             "cut off; fetch the file again, or end it with a line break if it is complete"
@@ -217,21 +218,77 @@ def _csv_records(
     return pl.concat(frames, rechunk=True), separator != ","
 
 
-def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from lines
+def _refuse_ragged(
+    records: Sequence[Sequence[str]],
+    header: Sequence[str],
+    first: int,
+    reader: Iterator[list[str]],
+    path: Path,
+) -> None:
+    if {len(header)}.issuperset(map(len, records)):
+        return
+    place = next(at for at, record in enumerate(records) if len(record) != len(header))
+    last = place == len(records) - 1 and next(reader, None) is None
+    raise UserError(
+        f"{path}, row {first + place}: {len(records[place])} fields where the header has "
+        f"{len(header)}{'; the file may have been cut off' if last else ''}"
+    )
 
 
-class _Ends:
-    """The lines of a text, which remembers the last one."""
+class _Lines(Iterator[str]):
+    """The lines of a text, read in blocks of whole lines; ``last`` is the end of what was read."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
-        self.text, self.last = text, ""
+        self._text, self._waiting, self.last = text, io.StringIO(), ""
 
-    def __iter__(self) -> Iterator[str]:
-        for line in self.text:
-            self.last = line
-            yield line
+    def __next__(self) -> str:
+        line = next(self._waiting, "")
+        if not line:
+            self._waiting = io.StringIO(self._read(), newline="")
+            line = next(self._waiting)
+        return line
+
+    def block(self) -> str:
+        """Return the lines that were read and not yet given, or the next ones; "" at the end."""
+        return self._waiting.read() or self._read()
+
+    def give_back(self, block: str) -> None:
+        """Let ``block`` come next, line by line."""
+        self._waiting = io.StringIO(block, newline="")
+
+    def _read(self) -> str:
+        block = self._text.read(BLOCK)
+        block += self._text.readline()
+        self.last = block[-1:] or self.last
+        return block
+
+
+def _plain_rows(block: str, width: int, separator: str) -> pl.DataFrame | None:
+    """Return the rows of lines without quotes by Polars' parser, which is much faster.
+
+    None where the lines need the rules of ``csv``, or may break them.
+    """
+    ends = block.count("\n")
+    if len(separator.encode()) > 1 or '"' in block:
+        return None
+    if block.count("\r") not in (0, block.count("\r\n")) or not block.endswith("\n"):
+        return None
+    if block.startswith(("\n", "\r")) or "\n\n" in block or "\n\r" in block:
+        return None
+    try:
+        rows = pl.read_csv(
+            block.encode(),
+            has_header=False,
+            new_columns=[str(place) for place in range(width)],
+            separator=separator,
+            quote_char=None,
+            infer_schema=False,
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    if rows.shape != (ends, width) or block.count(separator) != ends * (width - 1):
+        return None  # rows of other lengths
+    return rows.fill_null("").filter(pl.any_horizontal(pl.all() != ""))
 
 
 def _named(header: Sequence[str], path: Path) -> list[int]:
