@@ -94,8 +94,9 @@ def read_reply(status: int, content: bytes, n: int, key: str | None = None) -> R
     found = body.get("choices")
     choices = tuple(_choice(entry) for entry in found) if isinstance(found, list) else ()
     places = {at if one.index is None else one.index for at, one in enumerate(choices)}
-    # As many choices as were asked for are as many replies, whatever their indices say.
-    renumbered = len(choices) == n and len(places) < n
+    # As many choices as were asked for are as many replies, whatever their indices say; and so are
+    # fewer ones that all have the same index.
+    renumbered = len(choices) == n > len(places) or n > len(choices) > len(places) == 1
     if renumbered:
         choices = tuple(replace(choice, index=place) for place, choice in enumerate(choices))
     usage = body.get("usage")

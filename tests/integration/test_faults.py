@@ -422,7 +422,7 @@ TOPPED_UP = {
         scripted.edit(
             lambda reply: reply.update(choices=[{**c, "index": 0} for c in reply["choices"][:3]])
         ),
-        [4, 3],
+        [4, 1],
     ),
     "no index": (index_all(None), [4]),
     "a choice that failed": (
