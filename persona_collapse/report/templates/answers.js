@@ -98,10 +98,8 @@ if ($("explorer-data")) {
     const [low, high] = probes[probe].scale;
     const step = WIDE / (high - low);
     const at = (rating) => LEFT + (rating - low) * step;
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("class", "answers");
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", rows.map(([name, found]) => spoken(name, found)).join("; "));
+    const label = rows.map(([name, found]) => spoken(name, found)).join("; ");
+    const svg = shape("svg", { class: "answers", role: "img", "aria-label": label });
     const grid = draw(svg, "g", { class: "grid" });
     let bottom = 1;
     for (const [name, found] of rows) {
@@ -155,10 +153,8 @@ if ($("explorer-data")) {
   // The scale's numbers, drawn over a column of strips.
   const axis = (probe, withNone) => {
     const [low, high] = probes[probe].scale;
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("class", "answers axis");
-    svg.setAttribute("aria-hidden", "true");
-    svg.setAttribute("viewBox", `0 0 ${LEFT + WIDE + (withNone ? 16 + NONE : LEFT)} 12`);
+    const viewBox = `0 0 ${LEFT + WIDE + (withNone ? 16 + NONE : LEFT)} 12`;
+    const svg = shape("svg", { class: "answers axis", "aria-hidden": "true", viewBox });
     for (const rating of ticks(probe)) {
       const x = LEFT + ((rating - low) * WIDE) / (high - low);
       draw(svg, "text", { x, y: 11 }).textContent = rating;

@@ -25,9 +25,7 @@ const onPaper = (drawing) => {
   const [, , width, height] = copy.getAttribute("viewBox").split(" ").map(Number);
   copy.setAttribute("width", `${width}pt`);
   copy.setAttribute("height", `${height}pt`);
-  const ground = document.createElementNS(copy.namespaceURI, "rect");
-  for (const [name, value] of Object.entries({ width, height, fill: "#ffffff" })) ground.setAttribute(name, value);
-  copy.prepend(ground);
+  copy.prepend(shape("rect", { width, height, fill: "#ffffff" }));
   const colour = (name) => light.getPropertyValue(name).trim();
   const text = new XMLSerializer()
     .serializeToString(copy)

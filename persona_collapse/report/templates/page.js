@@ -7,11 +7,12 @@ const make = (tag, attributes, ...children) => {
   element.append(...children);
   return element;
 };
-const draw = (parent, tag, attributes) => {
+const shape = (tag, attributes) => {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return parent.appendChild(element);
+  return element;
 };
+const draw = (parent, tag, attributes) => parent.appendChild(shape(tag, attributes));
 // What a search looks for: every word, at the start of a word of the text.
 const wordsOf = (query) =>
   query.split(/\s+/).filter(Boolean).map((word) => new RegExp(`(?<![\\p{L}\\p{N}.,])${word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")}`, "iu"));

@@ -138,15 +138,10 @@ if ($("replies-data")) {
     return parts.join(" · ");
   };
   const mark = (variant) => {
-    const draw = (tag, attributes) => {
-      const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-      for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-      return element;
-    };
     const box = { class: "mark", width: 12, height: 12, viewBox: "-6 -6 12 12", "aria-hidden": "true" };
-    const svg = draw("svg", box);
+    const svg = shape("svg", box);
     const { path, colour } = data.marks[variant] ?? {};
-    if (path) svg.append(draw("path", { d: path, fill: colour }));
+    if (path) draw(svg, "path", { d: path, fill: colour });
     return svg;
   };
   const shown = (reply) => {
