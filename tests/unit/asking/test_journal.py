@@ -201,6 +201,15 @@ def test_known_thing_is_made_once(journal: Journal) -> None:
     assert made_by(journal, lost, lost) == "job-1"
 
 
+def test_lock_can_be_read_by_all_and_written_by_its_owner(journal: Journal) -> None:
+    mask = os.umask(0)
+    try:
+        with journal.held("waiting"):
+            assert (journal.folder / "lock").stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(mask)
+
+
 def test_server_that_is_silent_too_long_ends_the_wait(clock: Clock) -> None:
     asked: list[int] = []
 

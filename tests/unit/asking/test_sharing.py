@@ -245,6 +245,12 @@ def test_folder_that_cannot_be_used_gives_a_fixed_part(
     assert len(caplog.messages) == 1
     (tmp_path / sharing.FOLDER).unlink()
     assert asker.step() == ALL
+    (tmp_path / sharing.FOLDER).rename(tmp_path / "aside")
+    (tmp_path / sharing.FOLDER).touch()
+    assert [asker.step(), asker.step()] == [HALF, HALF]
+    assert len(caplog.messages) == 2  # said again
+    (tmp_path / sharing.FOLDER).unlink()
+    (tmp_path / "aside").rename(tmp_path / sharing.FOLDER)
     small = Asker(tmp_path / sharing.FOLDER / asker.sharing.folder.name / asker.sharing.name)
     assert small.step() == HALF
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +33,7 @@ def test_journal_merges_files_of_processes_and_skips_incomplete_lines(tmp_path: 
     assert not list((tmp_path / log.FOLDER).glob("*.jsonl"))  # no stream of answers
 
 
-def test_flipped_bit_changes_no_entry(tmp_path: Path) -> None:
+def test_flipped_bit_changes_no_entry(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The damaged line is dropped: what it said is looked up at the server."""
     journal = journal_of(tmp_path, "job", "ab" * 32)
     written = [journal.write(INTENT, usd=1.0), journal.write(ID, id="ftjob-1")]
@@ -47,6 +48,9 @@ def test_flipped_bit_changes_no_entry(tmp_path: Path) -> None:
         left = journal.entries()
         assert len(left) < 2
         assert all(entry in written for entry in left)
+    lines = {text.partition(": ")[0] for text in caplog.messages}
+    assert {f"{path}, line {number}" in lines for number in (1, 2)} == {True}
+    assert f"{path}, line 0" not in lines
 
 
 def test_journal_of_an_earlier_version_is_read(tmp_path: Path) -> None:
