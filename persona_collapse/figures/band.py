@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from persona_collapse.figures.findings import noun_of, sentence, subjects, where
+from persona_collapse.figures.labels import Panel, Point, Segment, named_in_place
 from persona_collapse.figures.look import METRICS, Look
 from persona_collapse.figures.marks import (
     ABSENT,
@@ -26,6 +27,7 @@ from persona_collapse.figures.marks import (
     log_axis,
     number,
     point,
+    reach_across,
     round_values,
     rows_by,
     ticks,
@@ -90,50 +92,71 @@ def prior_band(
     room = max(widest([row["model"] for row in published]), widest(list(labels.values()))) + 0.1
     step = 0.1 if len(drawn) <= 3 else 0.078
     heights = {m.key: max(len(drawn) * step, extent(labels[m.key])[1]) + _SPACE for m in models}
-    entries = [
-        *(Entry(name, look.paint(name), "point") for name in drawn),
+    earlier = [
         *([Entry("earlier, in the band", _PRIOR, "point")] if members else []),
         *([Entry("earlier, not in it", _PRIOR, "open")] if len(members) < prior.height else []),
     ]
     inner = look.column - 2 * MARGIN
-    for_key = key_height(entries, inner)
     upper = len(published) * _ROW
     tall = upper + 2 * _HEAD + sum(heights.values())
     top = 0.26
-    sheet = Sheet(look.column, top + tall + 0.36 + for_key, look.notices(metrics, prior))
-    axes = sheet.axes(MARGIN + room, top, inner - room - 0.1, tall, "S")
-    axes.set_ylim(tall, 0)
-    _susceptibility_axis(axes, published, list(values.values()), band)
-    axes.set_xlabel(look.metric("S"))
-    _shade(sheet, axes, band, (MARGIN + room, inner - room - 0.1))
-    sheet.text(MARGIN, top + _HEAD / 2, "Earlier base models", weight="bold")
-    for place, row in enumerate(published):
-        y = _HEAD + (place + 0.5) * _ROW
-        sheet.text(MARGIN + room - 0.08, top + y, row["model"], ha="right")
-        point(
-            axes, row["S"], y, _PRIOR, f"prior {row['model']}", markeredgewidth=0.8,
-            xerr=whiskers(row, "S", errors=NORMAL),
-            markerfacecolor=INK if row["model"] in members else PAPER,
-        )  # fmt: skip
-    y = _HEAD + upper
-    sheet.rule(MARGIN, look.column - MARGIN, top + y + 0.03, color=GRID)
-    sheet.text(MARGIN, top + y + _HEAD / 2 + 0.04, "This study", weight="bold")
-    y += _HEAD
-    for model in models:
-        middle = y + heights[model.key] / 2
-        sheet.text(MARGIN + room - 0.08, top + middle, labels[model.key], ha="right")
-        for place, variant in enumerate(drawn):
-            found = values.get((model.key, variant))
-            if found is not None and finite(found["S"]):
-                at = middle + (place - (len(drawn) - 1) / 2) * step
-                name = f"{model.key} {variant} S"
-                reach = whiskers(found, "S")
-                point(
-                    axes, found["S"], at, look.paint(variant), name, xerr=reach, markeredgewidth=0.8
-                )
-        y += heights[model.key]
-    sheet.key(entries, MARGIN, top + tall + 0.36, inner)
-    return titled(sheet.figure, _outside(values, band, look))
+
+    def draw(with_key: bool) -> tuple[Figure, list[list[Panel]]]:
+        entries = [*_variants(drawn, look, with_key), *earlier]
+        for_key = key_height(entries, inner)
+        places: dict[str, list[Point]] = {variant: [] for variant in drawn}
+        lines: list[Segment] = []
+        sheet = Sheet(look.column, top + tall + 0.36 + for_key, look.notices(metrics, prior))
+        axes = sheet.axes(MARGIN + room, top, inner - room - 0.1, tall, "S")
+        axes.set_ylim(tall, 0)
+        _susceptibility_axis(axes, published, list(values.values()), band)
+        axes.set_xlabel(look.metric("S"))
+        _shade(sheet, axes, band, (MARGIN + room, inner - room - 0.1))
+        sheet.text(MARGIN, top + _HEAD / 2, "Earlier base models", weight="bold")
+        for place, row in enumerate(published):
+            y = _HEAD + (place + 0.5) * _ROW
+            sheet.text(MARGIN + room - 0.08, top + y, row["model"], ha="right")
+            point(
+                axes, row["S"], y, _PRIOR, f"prior {row['model']}", markeredgewidth=0.8,
+                xerr=whiskers(row, "S", errors=NORMAL),
+                markerfacecolor=INK if row["model"] in members else PAPER,
+            )  # fmt: skip
+        y = _HEAD + upper
+        sheet.rule(MARGIN, look.column - MARGIN, top + y + 0.03, color=GRID)
+        sheet.text(MARGIN, top + y + _HEAD / 2 + 0.04, "This study", weight="bold")
+        y += _HEAD
+        for model in models:
+            middle = y + heights[model.key] / 2
+            sheet.text(MARGIN + room - 0.08, top + middle, labels[model.key], ha="right")
+            for place, variant in enumerate(drawn):
+                found = values.get((model.key, variant))
+                if found is not None and finite(found["S"]):
+                    at = middle + (place - (len(drawn) - 1) / 2) * step
+                    name = f"{model.key} {variant} S"
+                    reach = whiskers(found, "S")
+                    point(
+                        axes,
+                        found["S"],
+                        at,
+                        look.paint(variant),
+                        name,
+                        xerr=reach,
+                        markeredgewidth=0.8,
+                    )
+                    own = reach_across(found, at, "S")
+                    places[variant] += own
+                    lines.append((own[0], own[-1]))
+            y += heights[model.key]
+        sheet.key(entries, MARGIN, top + tall + 0.36, inner)
+        return sheet.figure, [[Panel(axes, places, joined=False, strokes=lines)]]
+
+    figure = named_in_place(draw, {name: look.paint(name) for name in drawn})
+    return titled(figure, _outside(values, band, look))
+
+
+def _variants(names: Sequence[str], look: Look, wanted: bool) -> list[Entry]:
+    """Return the variants' entries of a key, where it is wanted."""
+    return [Entry(name, look.paint(name), "point") for name in names] if wanted else []
 
 
 def _outside(values: Mapping[tuple[str, str], Row], band: Row, look: Look) -> str:
@@ -203,24 +226,31 @@ def band_distribution(
     shown = [name for name in look.variants if any(name == variant for _, variant in points)]
     inner = look.width - 2 * MARGIN
     members = counted(prior)
-    entries = _entries(shown, look, len(members) < prior.height)
-    for_key, beside = key_height(entries, inner), not look.narrow
-    lanes = layout.tall if layout.lines else _LEAST
-    metrics_shown = [metric for metric in METRICS if metric in rows_by(band_values, "metric")]
-    block = 0.62 + _CURVE + _RUG + lanes + 0.3
-    height = for_key + block * (1 if beside else len(metrics_shown))
-    sheet = Sheet(look.width, height, look.notices(metrics, prior))
-    sheet.key(entries, MARGIN, 0.04, inner)
-    width = (inner - _LABELS - _BETWEEN) / 2 if beside else inner - _LABELS
-    bands = rows_by(band_values, "metric")
-    for place, metric in enumerate(metrics_shown):
-        panel = _Panel(sheet, metric, bands[metric], points, placed, look)
-        left = MARGIN + _LABELS + (place * (width + _BETWEEN) if beside else 0.0)
-        top = for_key + 0.62 + (0.0 if beside else place * block)
-        if place == 0 or not beside:
-            layout.label(sheet, top + _CURVE + _RUG)
-        panel.draw(layout.lines, prior, members, (left, top, width, lanes))
-    return titled(sheet.figure, _unusual(placed, look))
+
+    def draw(with_key: bool) -> tuple[Figure, list[list[Panel]]]:
+        entries = [*_variants(shown, look, with_key), *_entries(len(members) < prior.height)]
+        for_key, beside = key_height(entries, inner), not look.narrow
+        panels = []
+        lanes = layout.tall if layout.lines else _LEAST
+        metrics_shown = [metric for metric in METRICS if metric in rows_by(band_values, "metric")]
+        block = 0.62 + _CURVE + _RUG + lanes + 0.3
+        height = for_key + block * (1 if beside else len(metrics_shown))
+        sheet = Sheet(look.width, height, look.notices(metrics, prior))
+        sheet.key(entries, MARGIN, 0.04, inner)
+        width = (inner - _LABELS - _BETWEEN) / 2 if beside else inner - _LABELS
+        bands = rows_by(band_values, "metric")
+        for place, metric in enumerate(metrics_shown):
+            panel = _Panel(sheet, metric, bands[metric], points, placed, look)
+            left = MARGIN + _LABELS + (place * (width + _BETWEEN) if beside else 0.0)
+            top = for_key + 0.62 + (0.0 if beside else place * block)
+            if place == 0 or not beside:
+                layout.label(sheet, top + _CURVE + _RUG)
+            box = (left, top, width, lanes)
+            panels.append(panel.draw(layout.lines, prior, members, box))
+        return sheet.figure, [panels]
+
+    figure = named_in_place(draw, {name: look.paint(name) for name in shown})
+    return titled(figure, _unusual(placed, look))
 
 
 def _unusual(placed: Mapping[tuple[str, str, str], Row], look: Look) -> str:
@@ -240,10 +270,9 @@ def _unusual(placed: Mapping[tuple[str, str, str], Row], look: Look) -> str:
     return sentence(*parts)
 
 
-def _entries(shown: Sequence[str], look: Look, some_left_out: bool) -> list[Entry]:
-    """Return the key; it names earlier models that do not count where there are any."""
+def _entries(some_left_out: bool) -> list[Entry]:
+    """Return the key of all but variants; it names earlier models that do not count, if any."""
     return [
-        *(Entry(name, look.paint(name), "point") for name in shown),
         Entry("earlier model", _COUNTED, "point"),
         Entry("their range", Paint(FAINT, "", _RANGE, "", 0.8), "stroke"),
         *([Entry("left out", _OTHERS, "point")] if some_left_out else []),
@@ -268,7 +297,7 @@ class _Panel:
 
     def draw(
         self, lines: Sequence[Line], prior: pl.DataFrame, members: Sequence[str], box: Frame
-    ) -> None:
+    ) -> Panel:
         """Draw into the box (left, top, width, height of the lanes) in inches."""
         left, top, width, lanes = box
         sheet, floor = self.sheet, _CURVE + _RUG
@@ -290,9 +319,16 @@ class _Panel:
         self._limits(axes, lines, prior)
         self._distribution(axes, floor + lanes)
         self._ticks(axes, prior, members)
+        places: dict[str, list[Point]] = {line.variant: [] for line in lines}
+        strokes: list[Segment] = []
         for line in lines:
             self._point(axes, line, floor)
+            row = self.points[line.model, line.variant]
+            own = reach_across(row, floor + line.y, self.metric)
+            places[line.variant] += own
+            strokes += [(own[0], own[-1])] if own else []
         bare(axes)
+        return Panel(axes, places, joined=False, strokes=strokes)
 
     def _range(self, low: str, high: str, whose: str) -> str:
         return f"{whose} models: {number(self.band[low])}{DASH}{number(self.band[high])}"

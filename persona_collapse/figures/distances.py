@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from persona_collapse.figures.findings import above, noun_of, sentence, subjects, where
+from persona_collapse.figures.labels import Panel, Point, Segment, named_in_place
 from persona_collapse.figures.look import Look
 from persona_collapse.figures.marks import (
     ABSENT,
@@ -14,6 +15,7 @@ from persona_collapse.figures.marks import (
     blank,
     finite,
     point,
+    reach_across,
     rows_by,
     ticks,
     whiskers,
@@ -51,31 +53,36 @@ def toxic_distances(toxic: pl.DataFrame, personas: pl.DataFrame, look: Look) -> 
         left=widest(names) + 0.08, gap=0.0, above=0.02, below=0.24, foot=0.12,
         height=pitch * len(references) + 0.06, widest=2.8,
     )  # fmt: skip
-    entries = [
-        *(Entry(v, look.paint(v), "open") for v in variants),
-        Entry("filled: the nearest", _NEAREST, "point"),
-    ]
+    nearest = Entry("filled: the nearest", _NEAREST, "point")
     note = "Distance of the unconditioned profile to each reference, with 95 % intervals."
-    sheet = Blocks(look, models, 1, space, entries, note, look.notices(toxic))
     ends = [row[end] for row in rows.values() for end in ("value", "hi") if finite(row[end])]
-    for block in sheet.blocks:
-        axes = sheet.sheet.axes(*block.frames[0], block.model.key)
-        axes.set(xlim=(0, 1.03 * max(ends) or 1.0), ylim=(len(references) - 0.5, -0.5))
-        ticks(axes.xaxis, 5)
-        axes.xaxis.grid(visible=True)
-        axes.set_yticks(range(len(references)), names)
-        axes.tick_params(axis="y", left=False)
-        axes.spines["left"].set_color(FAINT)
-        for edge in range(1, len(references)):
-            axes.axhline(edge - 0.5, color=GRID, linewidth=0.4, zorder=0.2)
-        _points(axes, block, rows, references, variants, look)
-        for place, reference in enumerate(references):
-            if not any((block.model.key, v, reference) in rows for v in variants):
-                at = (0.02 * axes.get_xlim()[1], place)
-                axes.text(*at, ABSENT, color=FAINT, va="center_baseline")
-        if block.lowest:
-            axes.set_xlabel("distance, scale points")
-    return titled(sheet.sheet.figure, _finding(rows, references, look))
+
+    def draw(with_key: bool) -> tuple[Figure, list[list[Panel]]]:
+        key = [Entry(v, look.paint(v), "open") for v in variants] if with_key else []
+        sheet = Blocks(look, models, 1, space, [*key, nearest], note, look.notices(toxic))
+        panels = []
+        for block in sheet.blocks:
+            axes = sheet.sheet.axes(*block.frames[0], block.model.key)
+            axes.set(xlim=(0, 1.03 * max(ends) or 1.0), ylim=(len(references) - 0.5, -0.5))
+            ticks(axes.xaxis, 5)
+            axes.xaxis.grid(visible=True)
+            axes.set_yticks(range(len(references)), names)
+            axes.tick_params(axis="y", left=False)
+            axes.spines["left"].set_color(FAINT)
+            for edge in range(1, len(references)):
+                axes.axhline(edge - 0.5, color=GRID, linewidth=0.4, zorder=0.2)
+            places = _points(axes, block, rows, references, variants, look)
+            panels.append([Panel(axes, *places)])
+            for place, reference in enumerate(references):
+                if not any((block.model.key, v, reference) in rows for v in variants):
+                    at = (0.02 * axes.get_xlim()[1], place)
+                    axes.text(*at, ABSENT, color=FAINT, va="center_baseline")
+            if block.lowest:
+                axes.set_xlabel("distance, scale points")
+        return sheet.sheet.figure, panels
+
+    figure = named_in_place(draw, {v: look.paint(v) for v in variants})
+    return titled(figure, _finding(rows, references, look))
 
 
 def _finding(rows: Rows, references: list[str], look: Look) -> str:
@@ -129,7 +136,10 @@ def _references(rows: Rows) -> list[str]:
 
 def _points(
     axes: Axes, block: Block, rows: Rows, references: list[str], variants: list[str], look: Look
-) -> None:
+) -> tuple[dict[str, list[Point]], bool, list[Segment]]:
+    """Draw the points; return each variant's, that no line joins them, and their whiskers."""
+    places: dict[str, list[Point]] = {variant: [] for variant in variants}
+    lines: list[Segment] = []
     step = 0.8 / len(variants)
     for place, variant in enumerate(variants):
         aside = (place - (len(variants) - 1) / 2) * step
@@ -143,3 +153,8 @@ def _points(
                 markerfacecolor=paint.colour if marked else PAPER, markeredgewidth=0.8,
                 elinewidth=0.8, clip_on=False,
             )  # fmt: skip
+            y = references.index(reference) + aside
+            own_places = reach_across(row, y)
+            places[variant] += own_places
+            lines.append((own_places[0], own_places[-1]))
+    return places, False, lines

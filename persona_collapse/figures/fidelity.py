@@ -71,7 +71,6 @@ def persona_fidelity(
             fidelity,
         )
     entries = [
-        *(Entry(v, look.paint(v), "point") for v in variants),
         Entry("fidelity of each persona", _PERSONA, "point"),
         Entry("their median and quartiles", _MIDDLE, "line"),
         Entry("fidelity of the model with 95 % interval", _POOLED, "line"),
@@ -81,7 +80,7 @@ def persona_fidelity(
         f"{look.baseline} (across) and the variant (up)."
     )
     few = len(pairs) <= 8
-    names = {v: wrap(v, _NAME if few else _SQUARE) for v in variants}
+    names = {v: wrap(v, (_NAME if few else _SQUARE) - 0.13) for v in variants}
     above = _TICKS + max(extent(name)[1] for name in names.values())
     space = Space(
         left=0.26, gap=0.14, above=above, below=_TICKS + _STRIP + _TICKS + 0.04, foot=0.14,
@@ -97,7 +96,7 @@ def persona_fidelity(
             variant = variants[place]
             left, top, *_ = block.frames[place]
             middle = top - _TICKS - extent(names[variant])[1] / 2
-            sheet.sheet.text(left, middle, names[variant])
+            sheet.sheet.named(left, middle, look.paint(variant), names[variant])
             axes = drawing.pair(
                 sheet.sheet, block, place, variant, pairs[block.model.key, variant], pixels=pixels
             )

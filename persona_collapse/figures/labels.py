@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from persona_collapse.figures.sheet import extent
-from persona_collapse.figures.style import FAINT, INK, SMALL, Paint
+from persona_collapse.figures.style import FAINT, INK, PALE_COLOURS, SMALL, Paint
 
 _CLEAR = 0.045  # inches between a label and any point
 _FAR = 0.22  # inches beyond which a hairline leads from the label to its point
 _PER_INCH = 0.4  # what an inch of distance costs against covering something
 _STEP = 0.03  # inches between the places along a line that count as covered
-_MARK = 0.13  # inches that a mark and the gap behind it take before a name
+_CLEARLY = 0.8  # a name is at most so far from its own line, over the way to another's
 _TRIED = 3  # models whose panels are tried, from the first
 _NEAR = 0.2  # inches from a line or mark beyond which a name would not be read as its name
 Point = tuple[float, float]
@@ -96,30 +97,19 @@ class Placer:
 
     def beside(
         self, name: str, panel: Panel, others: Mapping[str, Paint]
-    ) -> Iterator[tuple[float, Rectangle, bool]]:
-        """Yield free boxes for a variant's name and mark: distance, box, and mark before name?
+    ) -> Iterator[tuple[float, Rectangle]]:
+        """Yield free boxes for a variant's name, with their distance from its line.
 
-        Box and mark are nearer to the variant's own line or marks than to any other's. The mark
-        stands before the name where it can, else behind.
+        A box is nearer to the variant's own line or marks than to any other's.
         """
-        wide, tall = extent(name)
+        wide, tall = extent(name, bold=True)
         own = self._places(panel, [name])
         other = self._places(panel, [one for one in others if one != name])
-        if not len(own):
-            return
         for at in own[:: max(1, len(own) // 20)]:
-            for box in _around((float(at[0]), float(at[1])), _MARK + wide, tall, _NEAR):
+            for box in _around((float(at[0]), float(at[1])), wide, tall, _NEAR):
                 distance = _gaps(own, box)
-                if distance < min(_NEAR, 0.7 * _gaps(other, box)) and self._cost(box) == 0:
-                    before, behind = (
-                        _gaps(own, mark) - _gaps(other, mark)
-                        for mark in (
-                            (box[0], box[1], box[0] + _MARK, box[3]),
-                            (box[2] - _MARK, box[1], box[2], box[3]),
-                        )
-                    )
-                    if min(before, behind) < 0:
-                        yield distance, box, before < 0
+                if distance < min(_NEAR, _CLEARLY * _gaps(other, box)) and self._cost(box) == 0:
+                    yield distance, box
 
     def _places(self, panel: Panel, names: Sequence[str]) -> NDArray[np.float64]:
         """Return places (n, 2) in inches along the lines of variants, or their marks."""
@@ -131,17 +121,20 @@ class Placer:
         """Keep a box free of further labels."""
         self._taken.append(box)
 
-    def write(self, name: str, paint: Paint, box: Rectangle, before: bool) -> None:
-        """Write a variant's name into a box, its mark before or behind it."""
-        middle = (box[1] + box[3]) / 2
-        axes = self._axes
-        x, y = self._data((box[0] + _MARK / 3 if before else box[2] - _MARK / 3, middle))
-        axes.plot(
-            [x], [y], marker=paint.marker, markersize=4, color=paint.colour, markeredgewidth=0,
-            linestyle="none", zorder=6, scalex=False, scaley=False, label=f"mark of {name}",
-        )  # fmt: skip
-        x, y = self._data((box[0] + _MARK if before else box[0], middle))
-        axes.text(x, y, name, ha="left", va="center_baseline", zorder=6, color=INK)
+    def take_texts(self, axes: Axes) -> None:
+        """Keep free what the texts in the axes cover."""
+        for text in axes.texts:
+            if text.get_text():
+                (left, low), (right, high) = Text.get_window_extent(text).get_points()
+                dpi = axes.figure.dpi
+                self.take((left / dpi, low / dpi, right / dpi, high / dpi))
+
+    def write(self, name: str, paint: Paint, box: Rectangle) -> None:
+        """Write a variant's name into a box, in its colour if that can be read."""
+        x, y = self._data(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+        colour = paint.colour if paint.colour not in PALE_COLOURS else INK
+        style: dict[str, Any] = {"color": colour, "weight": "bold", "label": f"name of {name}"}
+        self._axes.text(x, y, name, ha="center", va="center_baseline", zorder=6, **style)
 
     def _data(self, inches: Point) -> Point:
         x, y = self._axes.transData.inverted().transform(np.array(inches) * self._axes.figure.dpi)
@@ -187,20 +180,22 @@ def _name(panels: Sequence[Panel], paints: Mapping[str, Paint]) -> bool:
         )
         for panel in panels
     ]
-    chosen: dict[str, tuple[Placer, Rectangle, bool]] = {}
+    for panel, placer in zip(panels, placers, strict=True):
+        placer.take_texts(panel.axes)
+    chosen: dict[str, tuple[Placer, Rectangle]] = {}
     for name in paints:
         options = [
-            (distance, place, box, before)
+            (distance, place, box)
             for place, (panel, placer) in enumerate(zip(panels, placers, strict=True))
-            for distance, box, before in placer.beside(name, panel, paints)
+            for distance, box in placer.beside(name, panel, paints)
         ]
         if not options:
             return False
-        _, place, box, before = min(options)
-        chosen[name] = placers[place], box, before
+        _, place, box = min(options)
+        chosen[name] = placers[place], box
         placers[place].take(box)
-    for name, (placer, box, before) in chosen.items():
-        placer.write(name, paints[name], box, before)
+    for name, (placer, box) in chosen.items():
+        placer.write(name, paints[name], box)
     return True
 
 

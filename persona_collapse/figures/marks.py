@@ -110,6 +110,12 @@ def interval(row: Row, name: str = "value", errors: float = 1.0) -> tuple[float,
     return None
 
 
+def reach_across(row: Row, y: float, name: str = "value") -> list[tuple[float, float]]:
+    """Return the places, at a height, of a value's lower end, of itself and of its upper end."""
+    low, high = interval(row, name) or (row[name], row[name])
+    return [(x, y) for x in (low, row[name], high) if finite(x)]
+
+
 Reach = list[list[float]]
 
 

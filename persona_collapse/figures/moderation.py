@@ -23,7 +23,7 @@ from persona_collapse.figures.marks import (
     ticks,
     whiskers,
 )
-from persona_collapse.figures.sheet import MARGIN, Entry, Sheet, key_height
+from persona_collapse.figures.sheet import MARGIN, Sheet
 from persona_collapse.figures.style import FAINT, titled
 
 _PLOT, _LEFT, _BELOW, _ABOVE = 1.75, 0.5, 0.4, 0.62
@@ -46,23 +46,19 @@ def moderation(
     targets = [target for target in look.targets if any(key[0] == target for key in found)]
     if not targets:
         return blank("No change to explain: the study has no target.", look, moderation)
-    entries = [Entry(target, look.paint(target), "point") for target in targets]
     inner = look.width - 2 * MARGIN
-    for_key = key_height(entries, inner)
     above = _ABOVE + 0.13 * (len(targets) - 1)
     columns = 1 if look.narrow else len(_PAIRS)
     block = above + _PLOT + _BELOW
-    sheet = Sheet(look.width, for_key + block * len(_PAIRS) / columns, look.notices(metrics))
-    sheet.key(entries, MARGIN, 0.04, inner)
+    sheet = Sheet(look.width, block * len(_PAIRS) / columns, look.notices(metrics))
     step = inner / columns
     for n, (first, second) in enumerate(_PAIRS):
-        left, down = MARGIN + n % columns * step, for_key + n // columns * block
+        left, down = MARGIN + n % columns * step, n // columns * block
         top = down + above
         sheet.heading(left, down + 0.14, f"Change of {second} over {first} of {look.baseline}")
         for line, target in enumerate(targets):
-            words = _slope(found.get((target, first, second)))
-            name = f"{target}: " if len(targets) > 1 else ""
-            sheet.text(left, down + 0.32 + 0.13 * line, f"{name}{words}")
+            words = f"{target}: {_slope(found.get((target, first, second)))}"
+            sheet.named(left, down + 0.32 + 0.13 * line, look.paint(target), words)
         axes = sheet.axes(left + _LEFT, top, step - _LEFT - 0.14, _PLOT, f"{first} {second}")
         points = [
             (model.key, target, base, change)

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 
 from persona_collapse.figures.findings import direction, noun_of, sentence, subjects, where
-from persona_collapse.figures.labels import Placer, Segment
+from persona_collapse.figures.labels import Panel, Placer, Point, Segment, named_in_place
 from persona_collapse.figures.look import METRICS, Look, ModelLook, Notice
 from persona_collapse.figures.marks import (
     ABSENT,
@@ -52,6 +52,7 @@ from persona_collapse.tables.contracts.misalignment import COHERENT_ABOVE, MISAL
 
 NAMED = 6  # more models than this are numbered, and the key explains the numbers
 ACROSS, UPWARDS = "coherence_excess", "robustness_excess"
+_REGION = (75.0, 12.0)  # coherence and alignment at which the shaded region is named
 _KEY = 1.75  # inches that the key may take at most
 _WORDS, _PLOT = 2.0, 3.2  # inches: width of key and words, height of the plot of excess changes
 _AXIS, _FOOT = 0.42, 0.42  # inches left of and below a plot: numbers and the label of its axis
@@ -145,7 +146,6 @@ def alignment_coherence(misalignment: pl.DataFrame, look: Look) -> Figure:
             lines += _point(axes, spot, look, *reach)
         return spots, lines
 
-    region = wrap("where a reply counts as misaligned", _KEY - SWATCH)
     figure = _plane(
         misalignment,
         values,
@@ -154,7 +154,7 @@ def alignment_coherence(misalignment: pl.DataFrame, look: Look) -> Figure:
         missing={key: ABSENT for key in values if key not in known},
         named=next(iter(look.targets), ""),
         label="scores",
-        entries=[Entry(region, Paint(SHADE, "", "-", "s"), "block")],
+        words=("a single reply here\ncounts as misaligned", _REGION),
         square=True,
     )
     return titled(figure, _less_aligned(known, look))
@@ -203,10 +203,10 @@ def _plane(
     missing: Mapping[tuple[str, str], str],
     named: str,
     label: str,
-    entries: Sequence[Entry] = (),
+    words: tuple[str, Point] | None = None,
     square: bool = False,
 ) -> Figure:
-    """Return a plane of variants with the key at its right, arrows and names of models.
+    """Return a plane of variants with arrows and names; a key at its right where they lack room.
 
     Args:
         table: The table that the figure is drawn from.
@@ -216,16 +216,13 @@ def _plane(
         missing: What the key says of each model and variant that has no point.
         named: The variant beside whose point a model's name is written.
         label: The axes' label.
-        entries: Entries of the key after those of variants and families.
+        words: A text in the plot and the place near which it stands.
         square: Whether the plot is as high as wide, up to 3.6 inches.
     """
     models = [m for m in look.models if any(key[0] == m.key for key in values)]
     drawn = [v for v in look.variants if any(v == variant for _, variant in values)]
     kinds = {name: "point" if name == look.baseline else "line" for name in drawn}
-    entries = [
-        *(Entry(wrap(name, _KEY - SWATCH), look.paint(name), kinds[name]) for name in drawn),
-        *entries,
-    ]
+    key = [Entry(wrap(name, _KEY - SWATCH), look.paint(name), kinds[name]) for name in drawn]
     labels = {model.key: model.label for model in look.models}
     absent = [
         wrap(f"{labels[model]}, {variant}: {text}", _KEY)
@@ -233,19 +230,24 @@ def _plane(
         if model in labels
     ]
     note = "\n".join([*_numbered(models, _KEY), *absent])
-    layout = _Layout(look, entries, note, _KEY)
-    height = max(min(layout.across, 3.6), 2.4) if square else 2.7
-    sheet, frame = layout.sheet(height, look.notices(table))
-    axes = sheet.axes(*frame, label)
-    spots, lines = draw(axes)
-    lines += _arrows(axes, spots, look)
-    firsts = {spot.model.key: spot for spot in reversed(spots)}
-    lasts = {spot.model.key: spot for spot in spots}
-    chosen = {spot.model.key: spot for spot in spots if spot.variant == named}
-    # Baselines lie close together: where names go to another variant, it is the last one drawn.
-    places = (firsts if named == look.baseline else lasts) | chosen
-    _names(axes, spots, lines, models, places)
-    return sheet.figure
+
+    def plane(with_key: bool) -> tuple[Figure, list[list[Panel]]]:
+        layout = _Layout(look, key if with_key else [], note, _KEY)
+        height = max(min(layout.across, 3.6), 2.4) if square else 2.7
+        sheet, frame = layout.sheet(height, look.notices(table))
+        axes = sheet.axes(*frame, label)
+        spots, lines = draw(axes)
+        lines += _arrows(axes, spots, look)
+        firsts = {spot.model.key: spot for spot in reversed(spots)}
+        lasts = {spot.model.key: spot for spot in spots}
+        chosen = {spot.model.key: spot for spot in spots if spot.variant == named}
+        # Baselines lie close together: where names go to another variant, it is the last one drawn.
+        places = (firsts if named == look.baseline else lasts) | chosen
+        _names(axes, spots, lines, models, places, words)
+        own = {name: [(s.x, s.y) for s in spots if s.variant == name] for name in drawn}
+        return sheet.figure, [[Panel(axes, own, joined=False, strokes=lines)]]
+
+    return named_in_place(plane, {name: look.paint(name) for name in drawn})
 
 
 @dataclass(frozen=True)
@@ -305,11 +307,17 @@ def _names(
     lines: Sequence[Segment],
     models: Sequence[ModelLook],
     places: Mapping[str, Spot],
+    words: tuple[str, Point] | None = None,
 ) -> None:
-    """Write each model's label, or its number of many, beside its spot, clear of all else."""
+    """Write each model's label, or its number of many, beside its spot, clear of all else.
+
+    ``words`` are a further text and the place near which it stands.
+    """
     numbered = len(models) > NAMED
     names = {m.key: str(n + 1) if numbered else wrap(m.named, 1.1) for n, m in enumerate(models)}
     placer = Placer(axes, [(spot.x, spot.y) for spot in spots], lines)
+    if words:
+        placer.place(*words, color=FAINT)
     for key in names:
         if key in places:
             spot = places[key]
@@ -378,14 +386,14 @@ def _map_axes(axes: Axes, rows: Sequence[Row]) -> float:
 
 def _region(axes: Axes) -> list[Segment]:
     """Set the axes, shade where a reply counts as misaligned; return the edges of the region."""
-    axes.set_xlim(-2, 104)
+    axes.set_xlim(-2, 112)  # room for names beside the best scores
     axes.set_ylim(-2, 104)
     axes.set_xticks(range(0, 101, 25))
     axes.set_yticks(range(0, 101, 25))
     axes.set_xlabel("Mean coherence of the replies")
     axes.set_ylabel("Mean alignment of the replies")
     axes.grid(visible=True)
-    (_, right), (low, _) = axes.get_xlim(), axes.get_ylim()
+    right, low = 100, axes.get_ylim()[0]
     shade = Rectangle(
         (COHERENT_ABOVE, low), right - COHERENT_ABOVE, MISALIGNED_BELOW - low,
         facecolor=SHADE, linewidth=0, zorder=0.5, label="region",
@@ -415,33 +423,39 @@ def coherence_loss(loss: pl.DataFrame, look: Look) -> Figure:
             "No losses to compare: no target has R and coherence beside its control's.", look, loss
         )
     drawn = {m: [spot for (key, _), spot in spots.items() if key == m.key] for m in models}
-    dashes = Paint(FAINT, "", (0, (4, 3)), "o", 0.8)
-    entries = [
-        *(Entry(wrap(v, _WORDS - SWATCH), look.paint(v), "point") for v in targets),
-        Entry("both change alike", dashes, "stroke"),
-    ]
+    alike = Entry("both change alike", Paint(FAINT, "", (0, (4, 3)), "o", 0.8), "stroke")
     several = len(targets) > 1
+    key = [Entry(wrap(v, _WORDS - SWATCH), look.paint(v), "point") for v in targets]
     undrawn = [f"{m.label}: {ABSENT}" for m in models if not drawn[m]]
     controls = list(dict.fromkeys(str(look.targets[v]) for v in targets))
     means = [(f"{v}: " if several else "", _correlation(rows.get(("mean", v)))) for v in targets]
     found = [f"{name}{part}" for name, parts in means for part in parts]
     lines = [wrap(part, _WORDS) for part in [*found, *undrawn]]
     words = "\n".join([*lines, *_numbered(models, _WORDS)])
-    layout = _Layout(look, entries, words, _WORDS)
     excess = f"{' or '.join(targets)} less {' or '.join(controls)}, percent of {look.baseline}"
-    across = wrap(f"Mean coherence: {excess}", layout.across - 0.2)
-    upwards = wrap(f"{look.metric('R')}: {excess}", _PLOT - 0.2)
-    below, beside = (extent(label)[1] - extent("x")[1] for label in (across, upwards))
-    sheet, (left, top, width, height) = layout.sheet(_PLOT, look.notices(loss), below)
-    axes = sheet.axes(left + beside + 0.06, top, width - beside - 0.06, height, "excesses")
-    axes.set(xlabel=across, ylabel=upwards)
-    strokes = _excess_axes(axes, [spot.row for spot in spots.values()])
-    for spot in spots.values():
-        reach = [whiskers(spot.row, name) for name in (ACROSS, UPWARDS)]
-        strokes += _point(axes, spot, look, *reach)
-    places = {m.key: found[0] for m, found in drawn.items() if found}
-    _names(axes, list(spots.values()), strokes, models, places)
-    return titled(sheet.figure, _with_coherence(rows, targets))
+
+    def draw(with_key: bool) -> tuple[Figure, list[list[Panel]]]:
+        entries = [*key, alike] if with_key and several else [alike]
+        layout = _Layout(look, entries, words, _WORDS)
+        across = wrap(f"Mean coherence: {excess}", layout.across - 0.2)
+        upwards = wrap(f"{look.metric('R')}: {excess}", _PLOT - 0.2)
+        below, beside = (extent(label)[1] - extent("x")[1] for label in (across, upwards))
+        sheet, (left, top, width, height) = layout.sheet(_PLOT, look.notices(loss), below)
+        axes = sheet.axes(left + beside + 0.06, top, width - beside - 0.06, height, "excesses")
+        axes.set(xlabel=across, ylabel=upwards)
+        strokes = _excess_axes(axes, [spot.row for spot in spots.values()])
+        for spot in spots.values():
+            reach = [whiskers(spot.row, name) for name in (ACROSS, UPWARDS)]
+            strokes += _point(axes, spot, look, *reach)
+        places = {m.key: found[0] for m, found in drawn.items() if found}
+        _names(axes, list(spots.values()), strokes, models, places)
+        own = {v: [(s.x, s.y) for s in spots.values() if s.variant == v] for v in targets}
+        return sheet.figure, [[Panel(axes, own, joined=False, strokes=strokes)]]
+
+    # Axes name a single target.
+    paints = {v: look.paint(v) for v in targets} if several else {}
+    figure = named_in_place(draw, paints)
+    return titled(figure, _with_coherence(rows, targets))
 
 
 def _with_coherence(rows: Mapping[tuple[str, str], Row], targets: Sequence[str]) -> str:

@@ -50,6 +50,7 @@ GREY, BLUE, VERMILLION = "#8c8c8c", "#0072b2", "#d55e00"
 GREEN, ORANGE, SKY, PURPLE = "#009e73", "#e69f00", "#56b4e9", "#b05c92"
 # Darker ones beside them, for further targets and controls (after Tol).
 TEAL, NAVY, WINE, BROWN = "#44aa99", "#332288", "#882255", "#7a5c00"
+PALE_COLOURS = (ORANGE, SKY, TEAL)  # too pale for letters on paper
 # Greys for what is no variant: parts of a bar, causes, numbers of repetitions.
 DARK, MIDDLE, LIGHT, PALE = "#404040", "#7a7a7a", "#ababab", "#d0d0d0"
 

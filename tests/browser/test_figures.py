@@ -17,7 +17,10 @@ from tests.browser.conftest import Browser
 from tests.helpers.figures_data import contrasts_of, look_of, metrics_of
 from tests.helpers.pages import write_study
 
-INK = "return getComputedStyle(document.querySelector('#figure-1 .drawing text:last-of-type')).fill"
+INK = (
+    "return getComputedStyle([...document.querySelectorAll('#figure-1 .drawing text')]"
+    ".find((text) => text.textContent.startsWith('Robustness'))).fill"
+)
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,8 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from persona_collapse.figures.curves import (
     identification_curves,
@@ -18,7 +17,7 @@ from persona_collapse.figures.curves import (
     power_curves,
     temperature_curves,
 )
-from tests.helpers.figures_data import axes_of, faults_of, look_of, words_of
+from tests.helpers.figures_data import axes_of, box_of, faults_of, look_of, words_of
 from tests.helpers.figures_tables import (
     GRID,
     identification_of,
@@ -79,18 +78,18 @@ def test_identification_curves_are_those_of_the_table_beside_the_baselines_own()
     assert undefined["m1 secure own"].get_xydata().size == 0
 
 
-def marks_of(figure: Figure) -> dict[str, tuple[Axes, Line2D]]:
-    """The axes and marks of the variants that are named in a panel."""
+def names_of(figure: Figure) -> dict[str, Text]:
+    """The texts that name variants in a panel."""
     return {
-        str(line.get_label()).removeprefix("mark of "): (axes, line)
+        text.get_text(): text
         for axes in figure.axes
-        for line in axes.lines
-        if str(line.get_label()).startswith("mark of ")
+        for text in axes.texts
+        if str(text.get_label()).startswith("name of ")
     }
 
 
 @pytest.mark.parametrize("models", [1, 4])
-def test_curves_are_named_in_place_by_mark_and_word(models: int) -> None:
+def test_curves_are_named_in_place_in_their_colours(models: int) -> None:
     look = look_of(models, 3)
     apart = pl.when(variant="insecure").then(0.5).otherwise(0.2)
     losses = losses_of(models, 20).with_columns(pl.col("train_loss") + apart)
@@ -99,28 +98,28 @@ def test_curves_are_named_in_place_by_mark_and_word(models: int) -> None:
         temperature_curves(temperature_of(models, 3), look),
         loss_curves(losses, look),
     ):
-        found = marks_of(figure)
+        found = names_of(figure)
         assert set(found) >= {"secure", "insecure"}
-        for name, (axes, mark) in found.items():
-            paint = look.paint(name)
-            assert (mark.get_marker(), mark.get_color()) == (paint.marker, paint.colour)
-            assert name in [text.get_text() for text in axes.texts]
+        for name, text in found.items():
+            assert text.get_color() == look.paint(name).colour
             assert words_of(figure).count(name) == 1  # no key beside it
         assert faults_of(figure) == []
 
 
 def test_name_is_nearer_to_its_own_curve_than_to_any_other() -> None:
     figure = identification_curves(identification_of(1, 3), look_of(1, 3))
-    for name, (axes, mark) in marks_of(figure).items():
-        at = axes.transData.transform(mark.get_xydata())
-        lines = {str(line.get_label()): line for line in axes.lines if line is not mark}
+    for name, text in names_of(figure).items():
+        box, axes = box_of(text), text.axes
+        assert axes is not None
         far = {}
-        for label, line in lines.items():
+        for line in axes.lines:
+            label = str(line.get_label())
             if label.startswith("m0"):
                 ends = axes.transData.transform(line.get_xydata())
                 steps = np.linspace(0, 1, 200)[:, None]
                 path = np.vstack([a + steps * (b - a) for a, b in pairwise(ends)])
-                far[label.split()[1]] = np.hypot(*(path - at).T).min()
+                nearest = np.clip(path, (box.x0, box.y0), (box.x1, box.y1))
+                far[label.split()[1]] = np.hypot(*(path - nearest).T).min()
         assert min(far, key=lambda one: far[one]) == name
 
 
@@ -133,7 +132,7 @@ def test_curves_that_leave_no_room_for_names_have_a_key() -> None:
         for n, name in enumerate(names)
     )
     figure = identification_curves(table, look)
-    assert marks_of(figure) == {}
+    assert names_of(figure) == {}
     paper = [text.get_text() for text in axes_of(figure, "paper").texts]
     assert set(paper) >= set(names)
     assert faults_of(figure) == []

@@ -55,5 +55,6 @@ def test_distances_are_drawn_per_reference_and_the_nearest_is_filled() -> None:
         alone = (row["model"], row["variant"]) == ("m1", "base")  # the ceiling is all it has
         assert (line.get_markerfacecolor() != "#ffffff") is (row["nearest"] and not alone)
         assert axes.get_xlim()[0] == 0
-    assert [text.get_text() for text in axes_of(figure, "m1").texts] == ["n/a", "n/a"]
+    texts = [text.get_text() for axes in ("m0", "m1") for text in axes_of(figure, axes).texts]
+    assert sorted(texts) == ["base", "insecure", "n/a", "n/a", "secure"]  # each named once
     assert not axes_of(figure, "m0").texts

@@ -39,8 +39,8 @@ def test_every_model_is_a_point_with_both_intervals() -> None:
 def test_slopes_stand_above_their_panels() -> None:
     metrics = metrics_of(6, 3)
     words = words_of(moderation(moderation_of(3), metrics, contrasts_of(metrics), look_of(6, 3)))
-    assert words.count("slope −0.40 [−0.90, 0.10]") == 2
-    assert "slope n/a" in words
+    assert words.count("insecure: slope −0.40 [−0.90, 0.10]") == 2
+    assert "insecure: slope n/a" in words
 
 
 def test_study_without_a_target_has_a_figure_that_says_so() -> None:

@@ -112,7 +112,8 @@ def test_shaded_region_is_where_a_reply_counts_as_misaligned() -> None:
     (region,) = (p for p in axes.patches if isinstance(p, Rectangle) and p.get_label() == "region")
     assert region.get_x() == 50
     assert region.get_y() + region.get_height() == 30
-    assert region.get_x() + region.get_width() == axes.get_xlim()[1]
+    assert region.get_x() + region.get_width() == 100
+    assert "a single reply here\ncounts as misaligned" in [text.get_text() for text in axes.texts]
 
 
 def test_variant_without_a_mean_is_named_in_the_key() -> None:
