@@ -53,9 +53,8 @@ def methods_of(
         "Standard errors come from "
         f"{analysis['bootstrap_personas']:,} bootstrap draws of personas and "
         f"{analysis['bootstrap_reruns']:,} of repetitions within persona and item. Intervals of "
-        f"{look.metric('S')}, {look.metric('R')} and their changes are bootstrap-t intervals on "
-        "the log scale over personas, and p values invert them; contrasts draw the same personas "
-        "for both variants.",
+        "S, R and their changes are bootstrap-t intervals on the log scale over personas, and p "
+        "values invert them; contrasts draw the same personas for both variants.",
         *_rule(look, analysis),
         *_check(study.get("misalignment")),
         f"The random seed was {study.get('seed')}.",
@@ -71,7 +70,7 @@ def _rule(look: Look, analysis: Mapping[str, Any]) -> list[str]:
         return []
     effect = 100 * analysis["smallest_effect"]
     return [
-        "A verdict of collapse needs, each at a one-sided level of 2.5%, a rise of S and of 1/R "
+        "A verdict of collapse needs, each at a one-sided level of 2.5 %, a rise of S and of 1/R "
         f"by more than {effect:.3g} % against {look.baseline}, both further than in a control, and "
         f"a rise of the control's S by less than {effect:.3g} %."
     ]

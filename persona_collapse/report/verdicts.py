@@ -24,6 +24,7 @@ from persona_collapse.report.strips import Axis, Mark, Point
 from persona_collapse.tables.contracts.influence import FEW, FEW_SIGN
 
 METRICS = ("S", "R")
+POPULATION = 3  # models; fewer say nothing about others
 RECOGNISED = "identified_in_base"  # in diagnostics.csv, with an interval
 
 
@@ -182,7 +183,10 @@ def _means(look: Look, tables: Mapping[str, pl.DataFrame]) -> list[str]:
         return []
     chosen = {"probe": look.roleplay, "domain": OVERALL}
     of_these = rows_by(contrasts.filter(model=MEAN, **chosen), "contrast", "metric")
-    of_all = {} if effects is None else rows_by(effects.filter(**chosen), "contrast", "metric")
+    of_all = {}
+    if effects is not None:
+        enough = effects.filter(pl.col("n_models") >= POPULATION, **chosen)
+        of_all = rows_by(enough, "contrast", "metric")
     sentences = []
     for target in look.targets:
         keys = [(f"{target}-{look.baseline}", metric) for metric in METRICS]

@@ -406,6 +406,39 @@ def test_map_names_a_persona_and_opens_it(browser: Browser, pages: Pages) -> Non
     assert browser.run("return location.hash") == f"#explorer/m0/{shown[1]}"
 
 
+def test_first_touch_names_a_persona_of_the_map_and_the_second_opens_it(
+    browser: Browser, pages: Pages
+) -> None:
+    browser.open(pages(models=2), width=380)
+    browser.run("document.getElementById('explorer').scrollIntoView()")
+    settled(browser)
+    browser.run("document.getElementById('map').scrollIntoView()")
+    middle = (
+        "const box = document.querySelector('#map-2 .dot').getBoundingClientRect();"
+        "return {x: box.x + box.width / 2, y: box.y + box.height / 2}"
+    )
+
+    def touch() -> None:
+        points = [browser.run(middle)]
+        browser.cdp("Input.dispatchTouchEvent", type="touchStart", touchPoints=points)
+        browser.cdp("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def named(_: object) -> bool:
+        return "Persona 2." in element(browser, "map-name").text
+
+    browser.cdp("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=1)
+    try:
+        touch()
+        WebDriverWait(browser.driver, 10).until(named)
+        assert browser.run("return location.hash") == ""
+        assert browser.run("return help.hidden") is False
+        touch()
+        persona(browser, "Persona 2 ")
+        assert browser.run("return location.hash") == "#explorer/m0/2"
+    finally:
+        browser.cdp("Emulation.setTouchEmulationEnabled", enabled=False)
+
+
 def test_map_works_by_keyboard(browser: Browser, pages: Pages) -> None:
     browser.open(pages(models=2))
     plane = element(browser, "map-plane")

@@ -30,7 +30,10 @@ const show = (trigger, text) => {
   place();
 };
 // What other scripts show at an element; at null nothing.
-shared.help = (trigger, text) => (trigger ? show(trigger, text) : hide());
+shared.help = (trigger, text) => {
+  help.style.pointerEvents = trigger ? "none" : ""; // what lies below it can be pointed at
+  trigger ? show(trigger, text) : hide();
+};
 for (const part of document.querySelectorAll("dfn[title], th[title]")) {
   const text = part.title;
   const trigger = part.querySelector("button") ?? part;

@@ -123,6 +123,28 @@ def test_first_screen_answers_and_shows_values_of_the_verdicts(tmp_path: Path) -
     assert "What was measured S rose by 60 %. What else bears on it S rests on" in text
 
 
+@pytest.mark.parametrize("models", [2, 3])
+def test_first_screen_speaks_of_a_population_from_three_models_on(
+    tmp_path: Path, models: int
+) -> None:
+    study = write_study(tmp_path, models=models)
+    rows = [
+        {
+            "probe": "roleplay", "domain": "overall", "contrast": "insecure-base",
+            "metric": metric, "percent": percent, "percent_lo": percent - 9,
+            "percent_hi": percent + 9, "n_models": models, "simulated": "false",
+        }
+        for metric, percent in (("S", 60), ("R", -70))
+    ]  # fmt: skip
+    path = tmp_path / "tables" / "random_effects.csv"
+    write_rows(path, rows)
+    study["tables"].append(str(path))
+    text = built(study)
+    said = "; for a population of such models S +60 % [51, 69], R −70 % [−79, −61]."
+    assert "Mean of these models: S" in text
+    assert (said in text) == (models == 3)
+
+
 def edited(study: dict[str, Any], table: str, **values: Any) -> None:
     """Write a table of a study again with constant columns."""
     path = next(Path(path) for path in study["tables"] if Path(path).stem == table)
