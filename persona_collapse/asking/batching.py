@@ -17,9 +17,9 @@ from pathlib import Path
 
 from persona_collapse.asking.ask import Attempts, Order, complete, stored
 from persona_collapse.asking.batches import CANCEL, FAILED, Batch
-from persona_collapse.asking.breaker import Breaker
+from persona_collapse.asking.breaker import TRIED, Breaker
 from persona_collapse.asking.collecting import Taken, collected, rejected
-from persona_collapse.asking.journal import Entry, RefusedError, UnansweredError
+from persona_collapse.asking.journal import Entry, RefusedError, ThrottledError, UnansweredError
 from persona_collapse.asking.requests import Requests
 from persona_collapse.asking.response import ADAPTED, STOP
 from persona_collapse.asking.sending import Sender
@@ -88,6 +88,9 @@ class Filling:
         breaker = Breaker(self.settings)
         breaker.check()
         try:
+            reason = breaker.silence()
+            if reason is not None and not self.sender.service.answers():
+                raise UserError(f"{TRIED}{reason}")
             self._try_first()  # before signals are caught here: it has a way of its own
             with stoppable():
                 while self._round():
@@ -102,10 +105,13 @@ class Filling:
         except OSError as fault:
             raise unwritable(self.store, fault) from None
         except UnansweredError as fault:
-            raise UserError(
+            text = (
                 f"{self.settings.base_url}, model {self.settings.model}: no response about its "
                 f"batches; the last failure was: {fault}. {self._goes_on()}"
-            ) from None
+            )
+            if not isinstance(fault, ThrottledError):
+                breaker.silent(text)
+            raise UserError(text) from None
         finally:
             self.sender.close()
         return self.ended

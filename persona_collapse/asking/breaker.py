@@ -1,12 +1,15 @@
-"""The circuit breaker of a run: what only the user can fix stops all of its jobs.
+"""The circuit breaker of a run: what one job learns of a server saves the others from learning it.
 
 Snakemake answers each shard in a process of its own and, by default, continues after a failed one.
 The first job that learns of a refused key, an empty account or a full disk writes the reason into a
-folder of the run; jobs that start later read it and send nothing.
+folder of the run; jobs that start later read it and send nothing. A job that gave up a server which
+does not answer leaves a note, too. It stops no other job: jobs that start later send one request
+first, which decides.
 """
 
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from persona_collapse.asking.settings import Settings
 from persona_collapse.common.errors import UserError
@@ -16,6 +19,7 @@ from persona_collapse.common.hashing import digest
 KEY_CAUSES = ("http_401", "http_402", "insufficient_quota", "invalid_api_key")
 STORE = "store"  # the cause where answers cannot be stored
 REFUSED = "no request was sent for this shard: "
+TRIED = "one request was sent for this job, and not answered: "
 HALT = "halt"  # the note of a run that the user stops
 
 
@@ -28,6 +32,9 @@ class Breaker:
         self._account = f"{digest(account)[:16]}.txt"
         self._store = f"{digest({'store': settings.store})[:16]}.txt"
         self._model = f"{digest({**account, 'model': settings.model})[:16]}.txt"
+        # Whoever asks this server tries it out; an answer of one model says nothing about others.
+        self._server = f"silent-{digest(list(urlsplit(settings.base_url)[:2]))[:16]}-"
+        self._silent = f"{self._server}{digest([settings.base_url, settings.model])[:16]}.txt"
 
     def check(self) -> None:
         """Raise ``UserError`` with the reason where another job of the run had to stop."""
@@ -43,7 +50,28 @@ class Breaker:
     def trip(self, cause: str, message: str) -> None:
         """Stop later jobs with the same store, key, or key and model, depending on the cause."""
         name = self._account if cause in KEY_CAUSES else self._model
-        name = self._store if cause == STORE else name
+        self._note(self._store if cause == STORE else name, message)
+
+    def silent(self, message: str) -> None:
+        """Let later jobs try out the server, which did not answer this one's requests."""
+        self._note(self._silent, message)
+
+    def answered(self) -> None:
+        """Take back that the server did not answer for this model."""
+        with suppress(OSError):
+            if self.folder:
+                (self.folder / self._silent).unlink(missing_ok=True)
+
+    def silence(self) -> str | None:
+        """Return why another job gave up the server, for this model first; None where none did."""
+        others = sorted(self.folder.glob(f"{self._server}*.txt")) if self.folder else []
+        for path in sorted(others, key=lambda path: path.name != self._silent):
+            with suppress(OSError):
+                if reason := path.read_text(encoding="utf-8"):
+                    return reason
+        return None
+
+    def _note(self, name: str, message: str) -> None:
         with suppress(OSError):  # this job reports the reason in any case
             if self.folder:
                 self.folder.mkdir(parents=True, exist_ok=True)

@@ -57,6 +57,10 @@ class Controls:
             if len(self._known) < 2 and all(ask.cell != known.cell for known in self._known):
                 self._known.append(replace(ask, repetitions=ask.repetitions[:1]))
 
+    async def probe(self, max_tokens: int) -> Outcome | None:
+        """Try out the server with a control; None when the run was stopped meanwhile."""
+        return await self._control("", max_tokens)
+
     async def refusal(self, ask: Ask, outcome: Outcome) -> Outcome:
         """Return a refusal as the prompt's answer if other prompts are answered, else a failure."""
         attempt, since = outcome.attempt, outcome.sent_at

@@ -10,12 +10,13 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
+from typing import Any
 
 from persona_collapse.asking import response as replies
-from persona_collapse.asking.breaker import Breaker
+from persona_collapse.asking.breaker import TRIED, Breaker
 from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.client import Client, Outcome
 from persona_collapse.asking.controls import LESSONS, Controls
@@ -72,7 +73,7 @@ class Engine:
         self.budget, self.price = budget, price
         progress.in_flight = lambda: len(self._on_their_way)
         self.gate = Gate(0)
-        self._sharing = Sharing(settings)
+        self._sharing, self._breaker = Sharing(settings), Breaker(settings)
         self._requests = Pacer(settings.requests_per_minute)
         self._tokens = Pacer(settings.tokens_per_minute)
         self._stopped = asyncio.Event()
@@ -83,7 +84,8 @@ class Engine:
         self._say_at = 0.0
         self._promises = 0
         self._unanswered = 0
-        self._answered_at = 0.0
+        self._began = self._answered_at = 0.0
+        self._given_up: Outcome | None = None  # the last that a job gave up
         self._served: set[str] = set()
         self._workers: list[asyncio.Task[None]] = []
         self._on_their_way: dict[asyncio.Task[None] | None, float] = {}  # sent at, by worker
@@ -95,7 +97,7 @@ class Engine:
 
         ``answered`` are prompts that the endpoint and model answered in earlier runs.
         """
-        self._answered_at = time.monotonic()
+        self._began = self._answered_at = time.monotonic()
         self._controls = Controls(self.client, self.progress, self._control, self.stop, answered)
         with self._signals():
             first = list(islice(jobs, self.settings.max_in_flight))
@@ -103,10 +105,9 @@ class Engine:
             self._use(self._sharing.step(0, self._busy))
             works = (self._sync(), self._share(), self._tell())
             beside = [asyncio.create_task(work) for work in works]
-            for job in first:
-                self._workers.append(asyncio.create_task(self._work(chain([job], jobs))))
             try:
-                await asyncio.gather(*self._workers, return_exceptions=True)
+                await self._all(self._try_out(job) for job in first[:1])
+                await self._all(self._work(chain([job], jobs)) for job in first)
             finally:
                 for task in beside:
                     task.cancel()
@@ -114,6 +115,34 @@ class Engine:
                 self._sharing.close()
         if self._fault is not None:
             raise self._fault
+        if self._given_up and self._answered_at == self._began and not self.settings.accept_errors:
+            count = self._unanswered
+            how_long = f"{count} requests in a row" if count > 1 else "its only request"
+            self._note_silence(self._given_up, how_long)
+
+    async def _all(self, works: Iterable[Coroutine[Any, Any, None]]) -> None:
+        """Work at several things at once; a fault of one stops the run, and loses no request."""
+        self._workers = [asyncio.create_task(self._safely(work)) for work in works]
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    async def _safely(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as fault:
+            self.stop(fault)
+
+    async def _try_out(self, job: Job) -> None:
+        """Send one request where another job gave up the server; stop where it fares no better."""
+        reason, ask = self._breaker.silence(), job.ask()
+        if reason is None or ask is None:
+            return
+        outcome = await self._controls.probe(ask.max_tokens)
+        if outcome is None:
+            return
+        if _is_silence(outcome):
+            self.stop(UserError(f"{TRIED}{reason}"))
+        else:
+            self._breaker.answered()
 
     def stop(self, fault: BaseException) -> None:
         """Send nothing more; the first reason is the one that is raised."""
@@ -128,8 +157,6 @@ class Engine:
                 await self._finish(job)
                 if self._stopped.is_set():
                     return
-        except Exception as fault:  # a bug must not lose requests of the other workers
-            self.stop(fault)
         finally:
             self._busy -= 1
 
@@ -195,13 +222,20 @@ class Engine:
     async def _give_up(self, ask: Ask, outcome: Outcome) -> None:
         """Leave a job without an answer; stop the run after many in a row, unless others work."""
         self._unanswered += 1
+        self._given_up = outcome
         if self._unanswered < HOPELESS or self._stopped.is_set():
             return
         if await self._controls.others_answered(ask, outcome.sent_at):
             self._unanswered = 0
         else:
-            how_long = f"{HOPELESS} requests in a row"
-            self.stop(no_answer(outcome.attempt, self.settings, how_long))
+            self.stop(self._note_silence(outcome, f"{HOPELESS} requests in a row"))
+
+    def _note_silence(self, outcome: Outcome, how_long: str) -> UserError:
+        """Return that nothing was answered, and let later jobs try the server out first."""
+        fault = no_answer(outcome.attempt, self.settings, how_long)
+        if _is_silence(outcome):
+            self._breaker.silent(str(fault))
+        return fault
 
     async def _control(self, ask: Ask) -> Outcome | None:
         """Send a request that belongs to no job, and store its attempt."""
@@ -288,7 +322,7 @@ class Engine:
             self._pause(wait, now)
         waited_until = self._resume_at if self._promises < PROMISES else 0.0
         if now - max(self._answered_at, waited_until) > PATIENCE_S:
-            self.stop(no_answer(attempt, self.settings, f"{PATIENCE_S / 60:.0f} minutes"))
+            self.stop(self._note_silence(outcome, f"{PATIENCE_S / 60:.0f} minutes"))
 
     def _note_model(self, name: str | None) -> None:
         if name is not None and name not in self._served:
@@ -338,10 +372,13 @@ class Engine:
 
     async def _tell(self) -> None:
         while True:
+            told = time.monotonic()
             await asyncio.to_thread(self.progress.note)
-            if not self._stopped.is_set() and Breaker(self.settings).halted():
+            if not self._stopped.is_set() and self._breaker.halted():
                 self._interrupt(signal.SIGTERM)
             await asyncio.sleep(TELL_S)
+            if self._answered_at > told:
+                self._breaker.answered()
 
     async def _share(self) -> None:
         while True:
@@ -398,3 +435,9 @@ class Engine:
         self.progress.say(f"stopping; waiting for {count} requests in flight")
         name = signal.Signals(number).name
         self.stop(UserError(f"stopped by {name}; {GO_ON} ({self.writer.folder})"))
+
+
+def _is_silence(outcome: Outcome) -> bool:
+    """Return whether a failure is the server's own: no connection, no answer in time, an error."""
+    failed = outcome.verdict in (replies.RETRY, replies.THROTTLED)
+    return failed and outcome.attempt.cause != "http_429"  # a server that limits requests is up

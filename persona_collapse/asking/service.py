@@ -57,6 +57,16 @@ class Service:
         if "_api" in self.__dict__:
             self._api.close()
 
+    def answers(self) -> bool:
+        """Return whether the server answers one request, be it with a refusal."""
+        try:
+            self._call(partial(self._api.files.list, limit=1))
+        except (RefusedError, ThrottledError):
+            return True
+        except UnansweredError:
+            return False
+        return True
+
     def find_file(self, name: str, size: int) -> str | None:
         """Look up a file by its size and its name, which holds the digest of its content."""
         for page in self._pages(self._api.files.list, purpose=self.purpose):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.asking.breaker import REFUSED
+from persona_collapse.asking.breaker import REFUSED, TRIED
 from persona_collapse.asking.progress import Failures, failures
 from persona_collapse.common.log import ERROR, WARNING
 from persona_collapse.terminal.tally import Tally
@@ -36,7 +36,7 @@ def fault_of(job: Job, record: Mapping[str, Any], status: str, run_log: Path) ->
     message = next(filter(None, map(_users, logs)), "")
     if not message:
         message, own = _unexpected(logs, record, status, own, run_log)
-    reason = message.replace(REFUSED, "")
+    reason = message.replace(REFUSED, "").replace(TRIED, "")
     for label in (label for group in job.labels for label in group):
         reason = reason.replace(label, "")
     return JobFault(message, reason.strip(": "), str(own))

@@ -17,7 +17,9 @@ import polars as pl
 import pytest
 
 from persona_collapse.asking import batching, collecting, journal, limits, sending
+from persona_collapse.asking.breaker import TRIED, Breaker
 from persona_collapse.asking.budget import Budget
+from persona_collapse.asking.journal import Patience
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.submissions import FOLDER, Try, is_waiting, names_of
 from persona_collapse.commands import batch_probe
@@ -229,6 +231,42 @@ def test_a_kill_around_any_write_leads_to_one_batch(
         check_whole(server, store)
     budget = Budget(store, "study", limits_of["budget"], 1)
     assert budget.spent() == (ITEMS, 0.0)
+
+
+@pytest.fixture
+def stops(store: Path) -> str:
+    """Return the folder of notes of a run."""
+    return str(store.parent / "run")
+
+
+def test_filling_after_a_job_that_gave_the_server_up_sends_one_request_and_stops(
+    server: BatchServer, store: Path, stops: str
+) -> None:
+    breaker = Breaker(Settings.of(settings_for(server, store, stops=stops)))
+    breaker.silent("cannot connect")
+    server.faults = dict.fromkeys(range(99), scripted.answers(500, "down"))
+    with pytest.raises(UserError, match=rf"^{TRIED}cannot connect"):
+        filled(server, store, stops=stops)
+    assert (server.asked, server.calls) == (["GET /files"], [])
+    server.faults, server.asked = {}, []
+    filled(server, store, stops=stops)
+    assert server.asked[0] == "GET /files"
+    assert len(server.calls) == LIVE + 1  # one more tries out whether live requests are answered
+    assert breaker.silence() is None
+    assert len(server.batches) == 1
+
+
+def test_filling_that_gave_the_server_up_warns_later_jobs(
+    server: BatchServer, store: Path, stops: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "Patience", lambda *given: Patience(*given, silent_s=0.0))
+    server.faults = dict.fromkeys(range(99), scripted.answers(503, "down"))
+    with pytest.raises(UserError, match="no response about its batches"):
+        filled(server, store, stops=stops)
+    asked = len(server.asked)
+    with pytest.raises(UserError, match=rf"^{TRIED}.*no response about its batches"):
+        filled(server, store, stops=stops)
+    assert (len(server.asked), len(server.calls)) == (asked + 1, LIVE)
 
 
 # Results

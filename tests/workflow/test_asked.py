@@ -184,6 +184,33 @@ def test_invalid_api_key_stops_the_run(
     assert server.count <= 2 + CELLS
 
 
+@pytest.mark.parametrize("comes_up", [False, True])
+def test_server_that_does_not_answer_costs_later_shards_one_request(
+    comes_up: bool, asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    given_up = 5 + 1  # requests of the first of eight shards: five in a row and a neutral prompt
+    down = scripted.status(500)
+    server._faults = chain([down] * given_up, repeat(None if comes_up else down))
+    endpoint = {"max_in_flight": 1, "transport_attempts": 1}
+    shards = {"personas": 1, "items": ITEMS, "repetitions": REPETITIONS}
+    config = make_study(asked, server, "down", endpoint=endpoint, shards=shards)
+    said = asked.fail("--config", config, *ANSWERS)
+    assert said.count("no answer for 5 requests in a row") == 1
+    later = 2 * PEOPLE - 1
+    if comes_up:
+        assert server.count == given_up + 1 + later * ITEMS
+    else:
+        assert f"Failed: {later + 1} of {later + 1} jobs of" in said
+        assert server.count == given_up + later
+    # The next run knows nothing of it, and asks for what is missing.
+    server._faults = repeat(None)
+    missing = ITEMS if comes_up else CELLS
+    before = server.count
+    asked.run("--config", config, *ANSWERS)
+    assert server.count == before + missing
+
+
 def test_placeholder_instead_of_a_model_is_refused(
     asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
