@@ -14,7 +14,7 @@ import aiohttp
 import httpx2
 import openai
 
-from persona_collapse.asking.connection import CHAT, address, http_options, key_headers
+from persona_collapse.asking.connection import CHAT, CONNECT_S, address, http_options, key_headers
 from persona_collapse.asking.keys import redacted
 from persona_collapse.asking.requests import Requests
 from persona_collapse.asking.response import RETRY, STOP, THROTTLED, Reply, read_reply
@@ -23,7 +23,6 @@ from persona_collapse.asking.slots import Ask
 from persona_collapse.common.network import unreachable
 from persona_collapse.store.attempts import Attempt
 
-CONNECT_S = 15.0
 MOST_BYTES = 64 << 20  # of one reply: hundreds of choices with long thoughts take less
 HEADERS = {
     "Accept": "application/json",

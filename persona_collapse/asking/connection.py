@@ -19,6 +19,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.common.log import LOG
 
 CHAT = "/chat/completions"
+CONNECT_S = 15.0  # for a connection to come about
 AZURE_PATH = "/openai/deployments/"  # its addresses take the key in a header of their own
 CERTIFICATES = {"SSL_CERT_FILE": os.path.isfile, "SSL_CERT_DIR": os.path.isdir}
 PROXY_SCHEMES = ("http", "https")

@@ -7,7 +7,7 @@ before it is replaced, and of two values the stricter one stays.
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -23,14 +23,8 @@ LENGTHS = (*TOKEN_PARAMETERS, "max_output_tokens", "maxOutputTokens", "output to
 ALTERNATIVES = ("top_logprobs", "toplogprobs", "alternatives", "logprobs", "log probabilities")
 CHOICES = (
     *("completion choice", "number of completions", "number of choices", "candidatecount"),
-    *(
-        "candidate_count",
-        "multiple completions",
-        "multiple choices",
-        "multiple candidates",
-        "more than one completion",
-    ),
-    *("num_return_sequences", "'n'", '"n"', "`n`"),
+    *("candidate_count", "multiple completions", "multiple choices", "multiple candidates"),
+    *("more than one completion", "num_return_sequences", "'n'", '"n"', "`n`"),
 )
 NO_LOGPROBS = re.compile(r"\b(?:logprobs|log probabilities)\b")
 # Names of models, whose digits and words are no limits: of the request's and a proxy's own.
@@ -131,9 +125,9 @@ class Allowed:
         """Return what both allow."""
         return Allowed(
             token_parameter=other.token_parameter or self.token_parameter,
-            smallest_tokens=_most(self.smallest_tokens, other.smallest_tokens),
-            top_logprobs=_least(self.top_logprobs, other.top_logprobs),
-            max_n=_least(self.max_n, other.max_n),
+            smallest_tokens=_strictest(max, self.smallest_tokens, other.smallest_tokens),
+            top_logprobs=_strictest(min, self.top_logprobs, other.top_logprobs),
+            max_n=_strictest(min, self.max_n, other.max_n),
             left_out=tuple(sorted({*self.left_out, *other.left_out})),
             uncached=self.uncached or other.uncached,
             cache_field=self.cache_field and other.cache_field,
@@ -183,10 +177,10 @@ def lesson(sent: Mapping[str, Any], reason: Reason) -> Allowed | None:
     if "top_logprobs" in sent and _speaks_of(ALTERNATIVES, text, named):
         if UNSUPPORTED.search(text) and NO_LOGPROBS.search(text):
             return None  # no log-probabilities at all
-        most = _fewer(int(sent["top_logprobs"]), text, 1)
+        most = _fewer(int(sent["top_logprobs"]), text)
         return None if most is None else Allowed(top_logprobs=most)
     if "n" in sent and ("n" in named or _speaks_of(CHOICES, text, named) or LONE_N.search(text)):
-        return Allowed(max_n=_fewer(int(sent["n"]), text, 1) or 1)
+        return Allowed(max_n=_fewer(int(sent["n"]), text) or 1)
     for name in SAMPLING:
         if name in sent and name in (*named, *words) and _is_not_taken(name, sent, text):
             return Allowed(left_out=(name,))
@@ -231,17 +225,18 @@ def _length(sent: int, name: str, text: str) -> Allowed | None:
     return Allowed(smallest_tokens=smallest) if smallest <= LONGEST else None
 
 
-def _fewer(sent: int, text: str, least: int) -> int | None:
-    """Return the largest number below ``sent`` that a refusal allows, None where it allows none."""
+def _fewer(sent: int, text: str) -> int | None:
+    """Return the largest number below ``sent`` that a refusal allows, None where it allows none.
+
+    Where it names no number, half of it.
+    """
     below = bool(BELOW.search(text))
     values = _numbers(text)
     values = [value for value in values if value != sent] or values  # the value sent is quoted, too
-    allowed = [value - below for value in values if least <= value - below < sent]
+    allowed = [value - below for value in values if 1 <= value - below < sent]
     if allowed:
         return max(allowed)
-    if UNSUPPORTED.search(text) or sent <= least:
-        return None
-    return max(least, sent // 2)
+    return None if UNSUPPORTED.search(text) else sent // 2 or None
 
 
 def _numbers(text: str) -> list[int]:
@@ -254,9 +249,5 @@ def _speaks_of(names: tuple[str, ...], text: str, named: set[str]) -> bool:
     return any(name.lower() in text or name.lower() in named for name in names)
 
 
-def _least(one: int | None, other: int | None) -> int | None:
-    return min((value for value in (one, other) if value is not None), default=None)
-
-
-def _most(one: int | None, other: int | None) -> int | None:
-    return max((value for value in (one, other) if value is not None), default=None)
+def _strictest(choose: Callable[..., int | None], *values: int | None) -> int | None:
+    return choose((value for value in values if value is not None), default=None)

@@ -9,14 +9,13 @@ from typing import Any, ClassVar, TypeVar
 import httpx2
 import openai
 
-from persona_collapse.asking.connection import api_options, http_options, isolate
+from persona_collapse.asking.connection import CONNECT_S, api_options, http_options, isolate
 from persona_collapse.asking.journal import RefusedError, ThrottledError, UnansweredError
 from persona_collapse.asking.keys import redacted
 from persona_collapse.asking.limits import requested_wait
 from persona_collapse.asking.response import OUT_OF_MONEY
 from persona_collapse.common.network import unreachable, web_page
 
-CONNECT_S = 15.0
 PAGE = 100
 MOST_PAGES = 1000
 LONGEST_TEXT = 500

@@ -37,9 +37,9 @@ NO_LOGPROBS = (
     "thinking out"
 )
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# What clients append to the address of an API, and so no part of it.
 # A scheme, also a misspelt one such as http:/ and https//, and the rest.
 BEGIN = re.compile(r"(?:(https?):?/+|[a-z]*:?//)?(.*)", re.IGNORECASE | re.DOTALL)
+# What clients append to the address of an API, and so no part of it.
 _CALL = (
     "/(chat/completions|completions|chat|responses|messages|models|embeddings|files|batches"
     "|fine_tuning|fine_tuning/jobs|api/chat|api/generate|api/tags)/*"
