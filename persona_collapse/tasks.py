@@ -56,7 +56,7 @@ class Task:
         return range(*self.shard.repetitions)
 
 
-def task_of(params: Mapping[str, Any], instrument: str, personas: str | None) -> Task:
+def task_of(params: Mapping[str, Any], instrument: str, personas: str | None = None) -> Task:
     """Rebuild a task from a shard's params (``Layout.shard_params``) and its files."""
     names = {name: params[name] for name in ("model", "variant", "probe", "name")}
     given = {name: params[name] for name in ("personas", "items", "repetitions")}

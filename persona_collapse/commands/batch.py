@@ -40,23 +40,17 @@ IMPORTED = (
 NOTHING = "Nothing to write: the store holds all answers, or a batch that runs is about to."
 
 
-def write_files(
-    shards: list[dict[str, Any]],
-    files: list[dict[str, str]],
-    settings: list[dict[str, Any]],
-    finetunes: list[dict[str, Any]],
-    output: str,
-) -> None:
+def write_files(asked: list[dict[str, Any]], finetunes: list[dict[str, Any]], output: str) -> None:
     """Write what the store lacks of each model x variant into the folder ``output``; ask nothing.
 
-    The first lists go together, one entry per shard. What a line asks for is noted in the store.
-    A variant of ``finetunes`` that is not trained yet has no file, nor has a placeholder.
+    ``asked`` are all shards. What a line asks for is noted in the store. A variant of ``finetunes``
+    that is not trained yet has no file, nor has a placeholder.
     """
     tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in finetunes]
     trained = known_models(tunes)
     untrained = {(tune.order.model, tune.order.variant) for tune in tunes} - trained.keys()
     parts: dict[tuple[str, str], list[Part]] = {}
-    for task, given in asked_tasks(shards, files, settings, trained):
+    for task, given in asked_tasks(asked, trained):
         names = (task.shard.model, task.shard.variant)
         if names not in untrained and not is_placeholder(given.model):
             shard = Shard(task, given)

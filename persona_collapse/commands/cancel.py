@@ -34,19 +34,14 @@ def cancel_finetunes(finetunes: list[dict[str, Any]]) -> None:
     shown.show_table(screen, COLUMNS, rows)
 
 
-def cancel_batches(
-    shards: list[dict[str, Any]],
-    files: list[dict[str, str]],
-    settings: list[dict[str, Any]],
-    finetunes: list[dict[str, Any]],
-) -> None:
+def cancel_batches(asked: list[dict[str, Any]], finetunes: list[dict[str, Any]]) -> None:
     """Print the state of every batch of the study after cancelling it; send none.
 
-    The first lists go together, one shard per model x variant.
+    ``asked`` has one shard per model x variant.
     """
     tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in finetunes]
     rows: dict[str, dict[str, Any]] = {}
-    for task, given in asked_tasks(shards, files, settings, known_models(tunes)):
+    for task, given in asked_tasks(asked, known_models(tunes)):
         key = partial(find_key, given.api_key_env, given.base_url)
         service = BatchService(given.base_url, key, given.timeout_s)
         names = {"model": task.shard.model, "variant": task.shard.variant}

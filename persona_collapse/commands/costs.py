@@ -54,19 +54,16 @@ Row = dict[str, Any]
 
 
 def asked_tasks(
-    shards: Sequence[Mapping[str, Any]],
-    files: Sequence[Mapping[str, str]],
-    settings: Sequence[Mapping[str, Any]],
-    made: Mapping[tuple[str, str], str],
+    asked: Sequence[Mapping[str, Any]], made: Mapping[tuple[str, str], str]
 ) -> Iterator[tuple[Task, Settings]]:
-    """Yield the task and the settings of each shard; the three lists go together.
+    """Yield the task and the settings of each of ``Layout.asked_shards``.
 
     ``made`` names the models of finished fine-tunes, whose stored answers count.
     """
-    for params, sources, asked in zip(shards, files, settings, strict=True):
-        task = task_of(params, sources["instrument"], sources.get("personas"))
-        name = made.get((task.shard.model, task.shard.variant), asked["model"])
-        yield task, Settings.of({**asked, "model": name})
+    for one in asked:
+        task, settings = task_of(one["shard"], **one["texts"]), one["settings"]
+        name = made.get((task.shard.model, task.shard.variant), settings["model"])
+        yield task, Settings.of({**settings, "model": name})
 
 
 def _priced(row: Row, prices: str) -> Row:

@@ -59,9 +59,7 @@ KEYS = (Column("address", "requests go to"), Column("key", "with the key in"))
 
 
 def plan_study(
-    shards: list[dict[str, Any]],
-    files: list[dict[str, str]],
-    settings: list[dict[str, Any]],
+    asked: list[dict[str, Any]],
     finetunes: list[dict[str, Any]],
     budget: dict[str, Any],
     notes: list[str],
@@ -71,10 +69,10 @@ def plan_study(
 ) -> None:
     """Print what recorded files hold, and the costs of a study, which are written as JSON, too.
 
-    The first three lists go together, one entry per shard. ``recorded`` has one entry per unit that
-    is read from files (``Layout.recorded``), ``finetunes`` one per variant that is fine-tuned on a
-    server. ``notes`` say what the study cannot give. ``check`` describes the misalignment check,
-    empty or None where none sends requests.
+    ``asked`` are all shards that send requests (``Layout.asked_shards``). ``recorded`` has one
+    entry per unit that is read from files (``Layout.recorded``), ``finetunes`` one per variant that
+    is fine-tuned on a server. ``notes`` say what the study cannot give. ``check`` describes the
+    misalignment check, empty or None where none sends requests.
     """
     screen = shown.screen()
     if read := outcomes(recorded):
@@ -84,12 +82,13 @@ def plan_study(
     tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in finetunes]
     rows = [training_row(tune, Path(m["made"])) for tune, m in zip(tunes, finetunes, strict=True)]
     models = known_models(tunes)
-    rows += answer_rows(asked_tasks(shards, files, settings, models))
+    rows += answer_rows(asked_tasks(asked, models))
     if check:
         rows += check_rows(check, models)
     checked = [*(one["settings"] for one in check["replies"]), check["judge"]] if check else []
     trained = [{**m["settings"], "base_url": m["order"]["base_url"]} for m in finetunes]
-    pairs = keys_by_address(rows, [*settings, *checked, *trained])
+    answered = [one["settings"] for one in asked]
+    pairs = keys_by_address(rows, [*answered, *checked, *trained])
     for note in [*notes, *unset_keys(pairs)]:
         shown.show_note(screen, note, "Note", "bold yellow")
     if not rows:

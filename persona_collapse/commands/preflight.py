@@ -34,20 +34,18 @@ from persona_collapse.finetuning.runner import Runner
 
 
 def preflight_study(
-    shards: list[dict[str, Any]],
-    files: list[dict[str, str]],
-    settings: list[dict[str, Any]],
+    asked: list[dict[str, Any]],
     finetunes: list[dict[str, Any]],
     baseline: str,
     allow_mixed_backends: bool,
     output: str,
     check: dict[str, Any] | None = None,
 ) -> None:
-    """Print and write the findings; the first lists go together, one shard per model x variant.
+    """Print and write the findings.
 
-    A variant of ``finetunes`` that is not trained yet gets no requests, but its server is asked
-    whether it may be trained. ``check`` describes the misalignment check, whose judge is tried
-    too. Raises ``UserError`` on a fatal finding.
+    ``asked`` has one shard per model x variant. A variant of ``finetunes`` that is not trained yet
+    gets no requests, but its server is asked whether it may be trained. ``check`` describes the
+    misalignment check, whose judge is tried too. Raises ``UserError`` on a fatal finding.
     """
     screen = shown.screen()
     tunes = [Runner.of(m["order"], Path(m["data"]), m["settings"]) for m in finetunes]
@@ -56,12 +54,12 @@ def preflight_study(
     untrained = {(tune.order.model, tune.order.variant) for tune in waiting}
     findings = may_train(waiting)
     canaries = []
-    for task, asked in asked_tasks(shards, files, settings, trained):
+    for task, settings in asked_tasks(asked, trained):
         names = (task.shard.model, task.shard.variant)
         if names not in untrained:
             _, persona, item = next(task.cells())
             text = task.instrument.messages(item, persona)
-            canaries.append(Canary(*names, asked, text, task.instrument.scale))
+            canaries.append(Canary(*names, settings, text, task.instrument.scale))
     if not canaries and not finetunes and not check:
         screen.print("This study asks no model: there is nothing to try.")
         return

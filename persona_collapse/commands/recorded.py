@@ -35,7 +35,7 @@ def outcomes(recorded: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         params, texts = unit["shard"], unit["texts"]
         if not all(Path(path).is_file() for path in texts.values()):
             continue
-        task = task_of(params, texts["instrument"], texts.get("personas"))
+        task = task_of(params, **texts)
         settings = {**params.get("settings", {}), **unit["settings"], "inputs": unit["inputs"]}
         names = {name: params[name] for name in ("model", "variant", "probe")}
         try:

@@ -25,11 +25,6 @@ def plain_text(text: object) -> str:
     return ACTED_ON.sub("", str(text))
 
 
-def show(text: object) -> None:
-    """Print a command's result."""
-    print(plain_text(text))
-
-
 class JobHandler(logging.Handler):
     """Writes messages to stderr and to the last of ``files``; debug messages to files alone."""
 

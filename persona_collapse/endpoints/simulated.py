@@ -7,7 +7,6 @@ number, at which R is planted; ``fidelity``, the share of trait variance that th
 common with the model's other variants (1 when absent).
 """
 
-import csv
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.answers import SIMULATED, TOKEN, conform
-from persona_collapse.common.errors import UserError, missing_column, nearest
+from persona_collapse.common.csv import read_csv
+from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.common.keys import (
     Keys,
     NonNegative,
@@ -342,7 +342,7 @@ def planted_values(path: Path, label: str, variant: str) -> list[Planted]:
     ``toxic`` goes to the base variant. Returns one mapping per domain, in the file's order.
     Raises ``UserError`` for an unknown label or variant, with the nearest name.
     """
-    rows = _read_table(path)
+    rows = read_csv(path, _COLUMNS)
     labels = dict.fromkeys(row["model"] for row in rows)
     if label not in labels:
         raise UserError(f"{path}: no model {label!r}{nearest(label, labels)}")
@@ -374,22 +374,9 @@ def planted_values(path: Path, label: str, variant: str) -> list[Planted]:
     return list(planted.values())
 
 
-def _read_table(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            found = reader.fieldnames or ()
-            absent = [name for name in _COLUMNS if name not in found]
-            if absent:
-                raise UserError(f"{path}: {missing_column(absent[0], found, _COLUMNS)}")
-            return [{**row, "line": str(reader.line_num)} for row in reader]
-    except (OSError, UnicodeDecodeError) as fault:
-        raise UserError(f"{path}: cannot be read: {fault}") from None
-
-
 def _number(path: Path, row: dict[str, str], column: str) -> float:
     try:
-        value = float(row[column] or "")
+        value = float(row[column])
     except ValueError:
         value = math.nan
     if math.isnan(value):

@@ -1,22 +1,19 @@
 """Check the rows of recorded answers, and keep one answer per slot."""
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from persona_collapse.answers import RECORDED, SCHEMA, SLOT, STATUSES
 from persona_collapse.common.errors import UserError
+from persona_collapse.layouts.design import Reading
 from persona_collapse.layouts.tables import FILE, ROW, Records, texts
-from persona_collapse.materials.instruments import Scale
 
 NEARLY = 1e-6  # how far from 1 probabilities may sum, for rounding
 COUNTS = ("parse_failures", "transport_failures", "attempts")
 
 
-def checked(
-    rows: pl.DataFrame, records: Records, columns: Mapping[str, str], scale: Scale
-) -> pl.DataFrame:
+def checked(rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
     """Give every column its type and every row a status; refuse what contradicts itself."""
+    records, columns = reading.records, reading.columns
     for name in COUNTS:
         if name in rows.columns:
             shown = columns.get("failures", name) if name == "parse_failures" else name
@@ -28,7 +25,7 @@ def checked(
     answered = pl.col("rating").is_not_null() | pl.col("mean_rating").is_not_null()
     if "probabilities" in rows.columns:
         answered |= pl.col("probabilities").is_not_null()
-        _refuse_wrong_probabilities(rows, records, len(scale.ratings))
+        _refuse_wrong_probabilities(rows, records, len(reading.design.instrument.scale.ratings))
     if "status" not in rows.columns:
         response = pl.col("response") if "response" in rows.columns else pl.lit("")
         broke = response.fill_null("").str.starts_with("ERROR")

@@ -1,8 +1,10 @@
-"""What recorded answers may be about, and what is found for each of their rows."""
+"""What recorded answers may be about, how they are read, and what is found for each row."""
 
 from dataclasses import dataclass
 
+from persona_collapse.layouts.keys import Layout
 from persona_collapse.layouts.ratings import MASS, MEAN, READ, SHARES
+from persona_collapse.layouts.tables import Records
 from persona_collapse.materials.instruments import Instrument
 from persona_collapse.materials.personas import PersonaSet
 
@@ -27,3 +29,13 @@ class Design:
     personas: PersonaSet | None
     probe: str
     repetitions: int | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the rows of some files become answers; ``columns`` has the column of each part."""
+
+    records: Records
+    columns: dict[str, str]
+    layout: Layout
+    design: Design

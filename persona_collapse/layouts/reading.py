@@ -11,18 +11,13 @@ from persona_collapse.answers import NAMES, SCHEMA
 from persona_collapse.common.log import LOG
 from persona_collapse.layouts.checks import checked, distinct
 from persona_collapse.layouts.choosing import kept_rows, refuse_several_runs
-from persona_collapse.layouts.design import FOUND, Design
-from persona_collapse.layouts.keys import Layout, layout_of
+from persona_collapse.layouts.design import FOUND, Design, Reading
+from persona_collapse.layouts.keys import layout_of
 from persona_collapse.layouts.matching import examples
 from persona_collapse.layouts.ratings import MEAN, READ, Fields, probabilities_in
-from persona_collapse.layouts.rows import (
-    labelled,
-    one_answer_a_row,
-    part_columns,
-    people_in_order,
-)
+from persona_collapse.layouts.rows import labelled, one_answer_a_row, part_columns, people_in_order
 from persona_collapse.layouts.slots import matched, numbered
-from persona_collapse.layouts.tables import FILE, ROW, Records, read_tables
+from persona_collapse.layouts.tables import FILE, ROW, read_tables
 
 FOUND_ALWAYS = ("persona_id", "item_id", "repetition", "rating")
 KEPT = {"response": "response", "failures": "parse_failures", "collected_at": "created_at"}
@@ -65,14 +60,15 @@ def read_answers(
     columns = part_columns(records, keys, layout, design)
     refuse_several_runs(records, columns, list(keys.get("where") or {}))
     own = not keys and all(path.name.endswith(".parquet") for path in paths)
-    rows = people_in_order(records, columns, keys, layout, design)
+    rows = people_in_order(records, columns, keys, design)
     records = replace(records, frame=rows.clear())  # what was read may leave the memory
-    rows, columns, silent = one_answer_a_row(rows, records, columns, layout, design)
-    rows = _rated(rows, records, columns, layout, design)
-    rows, unknown = matched(rows, records, columns, layout, design)
+    reading = Reading(records, columns, layout, design)
+    rows, reading, silent = one_answer_a_row(rows, reading)
+    rows = _rated(rows, reading)
+    rows, unknown = matched(rows, reading)
     dropped = silent | unknown
-    rows = numbered(rows, records, columns, layout, design)
-    rows = checked(_known(rows, columns, own=own), records, columns, design.instrument.scale)
+    rows = numbered(rows, reading)
+    rows = checked(_known(rows, reading.columns, own=own), reading)
     kept = distinct(rows, records)
     if kept.height < rows.height:
         repeated = rows.height - kept.height
@@ -91,22 +87,16 @@ def read_answers(
     return kept, outcome
 
 
-def _rated(
-    rows: pl.DataFrame,
-    records: Records,
-    columns: Mapping[str, str],
-    layout: Layout,
-    design: Design,
-) -> pl.DataFrame:
+def _rated(rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
     """Add the rating, or the probabilities of the ratings."""
-    scale = design.instrument.scale
+    records, layout, scale = reading.records, reading.layout, reading.design.instrument.scale
     template = layout.log_probabilities or layout.probabilities
     if template is not None:
         logarithms = layout.log_probabilities is not None
         rows = probabilities_in(rows, template, scale, records, logarithms)
         return rows.with_columns(pl.lit(None, pl.Float64).alias(READ))
     fields = Fields(layout, scale, records.decimal_comma)
-    rows = fields.read(rows, records, columns["rating"])
+    rows = fields.read(rows, records, reading.columns["rating"])
     if layout.rating == "mean":
         rows = rows.rename({READ: MEAN}).with_columns(pl.lit(None, pl.Float64).alias(READ))
     return rows

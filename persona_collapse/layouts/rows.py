@@ -9,7 +9,7 @@ import polars as pl
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.layouts.choosing import columns_of, lacking
-from persona_collapse.layouts.design import ITEM_LABEL, PERSONA, VALUE, Design
+from persona_collapse.layouts.design import ITEM_LABEL, PERSONA, VALUE, Design, Reading
 from persona_collapse.layouts.keys import ITEM, WIDE, Layout
 from persona_collapse.layouts.matching import Items
 from persona_collapse.layouts.patterns import LABELS, labels
@@ -91,11 +91,7 @@ def _groups(layout: Layout) -> int:
 
 
 def people_in_order(
-    records: Records,
-    columns: Mapping[str, str],
-    keys: Mapping[str, Any],
-    layout: Layout,
-    design: Design,
+    records: Records, columns: Mapping[str, str], keys: Mapping[str, Any], design: Design
 ) -> pl.DataFrame:
     """Number people by their order where nothing says who they are, column ``PERSONA``."""
     frame = records.frame
@@ -122,20 +118,17 @@ def people_in_order(
 
 
 def one_answer_a_row(
-    rows: pl.DataFrame,
-    records: Records,
-    columns: Mapping[str, str],
-    layout: Layout,
-    design: Design,
-) -> tuple[pl.DataFrame, dict[str, str], dict[str, int]]:
+    rows: pl.DataFrame, reading: Reading
+) -> tuple[pl.DataFrame, Reading, dict[str, int]]:
     """Return one row per answer, from columns per item and from texts of several answers.
 
-    Also return the column of each part, and texts without an answer, which are left out.
+    Also return the reading with the columns of these rows, and texts without an answer, which are
+    left out.
     """
-    changed = dict(columns)
+    layout, changed = reading.layout, dict(reading.columns)
     silent: dict[str, int] = {}
     if layout.items is not None:
-        wide = _item_columns(rows, records, columns, layout, design)
+        wide = _item_columns(rows, reading)
         if len({rows[name].dtype for name in wide}) > 1:
             rows = rows.with_columns(texts(rows[name]).alias(name) for name in wide)
         index = [name for name in rows.columns if name not in wide]
@@ -146,28 +139,23 @@ def one_answer_a_row(
             rows = rows.with_columns(label)
         changed |= {"item": ITEM_LABEL, "rating": VALUE}
     if layout.answers is not None:
-        rows, silent = answers_in(rows, changed["rating"], layout, records)
+        rows, silent = answers_in(rows, changed["rating"], layout, reading.records)
         if _groups(layout) == 2:
             changed["item"] = ITEM_LABEL
-    return rows, changed, silent
+    return rows, replace(reading, columns=changed), silent
 
 
-def _item_columns(
-    rows: pl.DataFrame,
-    records: Records,
-    columns: Mapping[str, str],
-    layout: Layout,
-    design: Design,
-) -> list[str]:
+def _item_columns(rows: pl.DataFrame, reading: Reading) -> list[str]:
     """Return the columns that hold the ratings of an item."""
+    records, layout, instrument = reading.records, reading.layout, reading.design.instrument
     assert layout.items is not None
-    others = {*columns.values(), *(layout.where or {}), FILE, ROW, PERSONA}
+    others = {*reading.columns.values(), *(layout.where or {}), FILE, ROW, PERSONA}
     free = [name for name in rows.columns if name not in others]
-    items = Items(design.instrument, layout.first.item)
+    items = Items(instrument, layout.first.item)
     if layout.items == WIDE:
         found = {name: items.exact(name) for name in free}
         wide = [name for name, item in found.items() if item is not None]
-        absent = [item for item in design.instrument.items if item.id not in found.values()]
+        absent = [item for item in instrument.items if item.id not in found.values()]
         if not wide or (absent and layout.unmatched == "refuse"):
             raise UserError(
                 f"{records.paths[0]}: layout.items: wide: no column is the id, code or text of "

@@ -1,25 +1,18 @@
 """Find the slot of each recorded answer: its persona, its item and its repetition."""
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from persona_collapse.common.errors import UserError
 from persona_collapse.layouts.choosing import same_text
-from persona_collapse.layouts.design import FOUND, PERSONA, Design
-from persona_collapse.layouts.keys import Layout
+from persona_collapse.layouts.design import FOUND, PERSONA, Design, Reading
 from persona_collapse.layouts.matching import Items, People, examples, number_in
 from persona_collapse.layouts.tables import FILE, ROW, Records, texts
 
 
-def matched(
-    rows: pl.DataFrame,
-    records: Records,
-    columns: Mapping[str, str],
-    layout: Layout,
-    design: Design,
-) -> tuple[pl.DataFrame, dict[str, int]]:
+def matched(rows: pl.DataFrame, reading: Reading) -> tuple[pl.DataFrame, dict[str, int]]:
     """Add the ids of item and persona; return the labels of dropped rows with their counts."""
+    columns, layout, design = reading.columns, reading.layout, reading.design
+    path = reading.records.paths[0]
     items = Items(design.instrument, layout.first.item)
     finders: list[tuple[str, str, Items | People]] = [("item_id", columns["item"], items)]
     if design.personas is None:
@@ -35,21 +28,21 @@ def matched(
         try:
             found = finder.find_all(named.unique(maintain_order=True).to_list())
         except UserError as fault:
-            raise UserError(f"{records.paths[0]}: {column.removeprefix(chr(9))}: {fault}") from None
+            raise UserError(f"{path}: {column.removeprefix(chr(9))}: {fault}") from None
         ids = named.replace_strict(list(found), list(found.values()), return_dtype=pl.Int64)
         rows = rows.with_columns(ids.alias(FOUND[name]))
         if not ids.null_count():
             continue
         lost = rows.with_columns(named.alias("\tlabel")).filter(ids.is_null())
         if layout.unmatched == "refuse":
-            raise _unmatched(lost, rows.height, records, column, finder)
+            raise _unmatched(lost, rows.height, reading.records, column, finder)
         counted = lost.group_by("\tlabel", maintain_order=True).len().iter_rows()
         for label, count in counted:
             dropped[label] = dropped.get(label, 0) + count
         rows = rows.filter(ids.is_not_null())
     if rows.is_empty():
         raise UserError(
-            f"{records.paths[0]}: no row is left: its personas or items are none of the study's "
+            f"{path}: no row is left: its personas or items are none of the study's "
             f"({examples(dropped)}); correct layout.columns or layout.first"
         )
     return rows, dropped
@@ -69,21 +62,15 @@ def _unmatched(
     )
 
 
-def numbered(
-    rows: pl.DataFrame,
-    records: Records,
-    columns: Mapping[str, str],
-    layout: Layout,
-    design: Design,
-) -> pl.DataFrame:
+def numbered(rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
     """Add the repetition, from 1: a column's numbers, or the order of the rows of a cell."""
-    if "repetition" not in columns:
+    if "repetition" not in reading.columns:
         cell = (FOUND["persona_id"], FOUND["item_id"])
         order = pl.int_range(1, pl.len() + 1).over(cell).alias(FOUND["repetition"])
         rows = rows.sort(FILE, ROW, maintain_order=True).with_columns(order)
-        _refuse_surplus(rows, records, design)
+        _refuse_surplus(rows, reading.records, reading.design)
         return rows
-    column, first = columns["repetition"], layout.first.repetition
+    column, first = reading.columns["repetition"], reading.layout.first.repetition
     named = same_text(texts(rows[column]).str.strip_chars()).fill_null("")
     found = {label: number_in(label) for label in named.unique(maintain_order=True)}
     for label, number in found.items():
@@ -91,7 +78,8 @@ def numbered(
             at = rows.filter(named == label).row(0, named=True)
             hint = "; if they start at 0, say layout.first.repetition: 0" if number == 0 else ""
             raise UserError(
-                f"{records.place(at[FILE], at[ROW])}: {column} is {label!r}, not a repetition; "
+                f"{reading.records.place(at[FILE], at[ROW])}: {column} is {label!r}, not a "
+                f"repetition; "
                 f"they are whole numbers that start at {first}{hint}; layout.columns.repetition: "
                 "null numbers the rows of a cell in order"
             )

@@ -172,11 +172,6 @@ class External(ExternalKeys):
             known["source"] += f" (git blob {self.version}, confirmed in the study file)"
         return known
 
-    @property
-    def extracted_files(self) -> dict[str, str]:
-        """The files that a mirror may hold instead, by what they hold."""
-        return self.extracted or {}
-
     def source_files(self) -> dict[str, SourceFile]:
         """Return the files to fetch, with the content that is accepted."""
         return {

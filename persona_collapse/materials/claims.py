@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from persona_collapse.common.faults import read_document
 from persona_collapse.common.keys import Keys, Limits, Text, key
 from persona_collapse.materials.instruments import Fault
 
-# The tables that conditions can read.
-TABLES = (
-    *("metrics", "contrasts", "summary", "band", "profiles"),
-    *("diagnostics", "toxic", "quality", "coherence_loss"),
-)
+TableName = Literal[
+    "metrics", "contrasts", "summary", "band", "profiles",
+    "diagnostics", "toxic", "quality", "coherence_loss",
+]  # fmt: skip
+TABLES: tuple[str, ...] = get_args(TableName)  # that conditions can read
 Where = dict[str, str]
 
 
@@ -21,10 +21,7 @@ Where = dict[str, str]
 class Condition(Keys):
     """One number per model, and where its 95 % interval has to lie."""
 
-    table: Literal[
-        "metrics", "contrasts", "summary", "band", "profiles",
-        "diagnostics", "toxic", "quality", "coherence_loss",
-    ] = key("a table of the study")  # fmt: skip
+    table: TableName = key("a table of the study")
     where: Where = key("the values of columns that name the row; the model is named by `models`")
     models: Annotated[dict[str, float | None], Limits(min_length=1)] = key(
         "the printed number of each model, by its label (null if none is); `mean` is the average"

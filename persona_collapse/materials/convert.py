@@ -125,20 +125,20 @@ def _literals(resource: External, files: dict[str, bytes]) -> Content:
 
 
 def _holds_extracted_only(resource: External, mirror: Path) -> bool:
-    if not resource.extracted or all((mirror / name).is_file() for name in resource.files):
+    instead = (resource.extracted or {}).values()
+    if not instead or all((mirror / name).is_file() for name in resource.files):
         return False
-    missing = [name for name in resource.extracted_files.values() if not (mirror / name).is_file()]
-    if missing:
+    if not all((mirror / name).is_file() for name in instead):
         raise UserError(
             f"{mirror}: the mirror (resources.mirror) has what {resource.name} needs in neither "
             f"form: it must hold {' and '.join(resource.files)}, or else "
-            f"{' and '.join(resource.extracted_files.values())}"
+            f"{' and '.join(instead)}"
         )
     return True
 
 
 def _extracted(resource: External, mirror: Path) -> Content:
-    files = {role: mirror / name for role, name in resource.extracted_files.items()}
+    files = {role: mirror / name for role, name in (resource.extracted or {}).items()}
     if resource.kind == "personas":
         return {"personas": _texts(str(files["personas"]), files["personas"].read_bytes())}
     prompts = _read_json(str(files["prompts"]), files["prompts"].read_bytes())

@@ -84,8 +84,14 @@ def _catalogue() -> dict[str, External]:
     return read_catalogue(RESOURCES / "external.yaml")
 
 
-def find_source(name: str, kind: str, where: str) -> Source:
-    """Resolve a bundled name, a fetched name or a path to a YAML file; refuse an unknown one."""
+def find_source(name: str, kind: str, where: str, folder: Path | None = None) -> Source:
+    """Resolve a bundled name, a fetched name or a path to a YAML file; refuse an unknown one.
+
+    A file of the name below ``folder``, the study's own, comes first: a bundle carries its own
+    texts, so that it stays what it was when the shipped ones change.
+    """
+    if folder is not None and (own := folder / FOLDERS[kind] / f"{name}.yaml").is_file():
+        return _local(str(own), kind, own)
     bundled = RESOURCES / FOLDERS[kind] / f"{name}.yaml"
     if name.endswith((".yaml", ".yml")) or "/" in name:
         return _local(name, kind, Path(name))

@@ -1,12 +1,13 @@
 """Moments of one model x variant x probe as dense arrays, the input of every measure."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from persona_collapse.common.errors import UserError
 from persona_collapse.materials.instruments import Instrument
 
 Array = NDArray[np.float64]
@@ -52,6 +53,36 @@ class Cells:
         """Return the cells of the personas at these positions, in this order."""
         kept = {name: getattr(self, name)[keep] for name in ("persona_ids", "mean", "sd", "n")}
         return replace(self, **kept, counts=self.counts[keep])
+
+    def of(self, persona_ids: NDArray[np.int64]) -> Self:
+        """Return the cells of these personas, which must be among them, in this order."""
+        return self.personas(np.searchsorted(self.persona_ids, persona_ids))
+
+
+def shared_personas(base: Cells, other: Cells) -> tuple[Cells, Cells]:
+    """Return both variants with their common personas, in the same order."""
+    if not np.array_equal(base.item_ids, other.item_ids):
+        raise UserError(
+            f"two variants of one probe answered different items ({base.item_ids.size} and "
+            f"{other.item_ids.size}); compare variants on the same instrument"
+        )
+    _, first, second = np.intersect1d(base.persona_ids, other.persona_ids, return_indices=True)
+    return base.personas(first), other.personas(second)
+
+
+def unit_of(moments: pl.DataFrame) -> dict[str, Any]:
+    """Return the model, variant and probe of moments, and whether they are ``simulated``."""
+    return moments.select("model", "variant", "probe", "simulated").row(0, named=True)
+
+
+def labelled(rows: pl.DataFrame, *moments: pl.DataFrame) -> pl.DataFrame:
+    """Return rows after the model, variant and probe of the first moments, ``simulated`` behind.
+
+    ``simulated``: whether any of the moments are.
+    """
+    names = [pl.lit(moments[0][name][0]).alias(name) for name in ("model", "variant", "probe")]
+    simulated = any(bool(frame["simulated"].any()) for frame in moments)
+    return rows.select(*names, pl.all(), simulated=pl.lit(simulated))
 
 
 def filled(values: Array) -> Array:

@@ -8,7 +8,7 @@ import polars as pl
 
 from persona_collapse.common.seeds import generator
 from persona_collapse.materials.instruments import Instrument
-from persona_collapse.measures.cells import Array, Cells, cells_from_moments
+from persona_collapse.measures.cells import Array, Cells, cells_from_moments, unit_of
 from persona_collapse.measures.moments import moments_of_probabilities
 from persona_collapse.measures.statistics.bootstrap import (
     Draws,
@@ -87,7 +87,7 @@ def metrics_of(
     of S; R and sigma_bar are where every cell has one answer; SE and interval of an infinite R are.
     """
     cells = cells_from_moments(moments, instrument)
-    names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
+    names = unit_of(moments)
     groups = cells.groups()
     by_group = averages(groups, cells.item_ids.size)
     values = collapse_of(cells, by_group)

@@ -15,7 +15,7 @@ from persona_collapse.measures.diagnostics.noise import noise_variance
 from persona_collapse.measures.diagnostics.rows import ratio
 from persona_collapse.measures.pairs import Pair, pair_of
 from persona_collapse.measures.statistics.bootstrap import CHUNK
-from persona_collapse.measures.statistics.intervals import jackknife_se
+from persona_collapse.measures.statistics.intervals import jackknife_interval
 from persona_collapse.tables.contracts.distance import TABLE
 
 SPLITS = 5  # random halves of the repetitions
@@ -32,7 +32,7 @@ def distance_of(
     """Return the row of ``distance.csv`` of one model x variant x probe, over all items."""
     pair = pair_of(moments, baseline, instrument, seed, draws)
     if pair is None:
-        return pl.DataFrame(schema=TABLE.schema)
+        return TABLE.frame()
     x, y = (part.mean - part.mean.mean(axis=0) for part in (pair.base, pair.other))
     left_out = without_groups(pair.personas)
     reliability = [
@@ -49,8 +49,7 @@ def distance_of(
         **pair.columns("residual", residual),
         "n_personas": pair.personas,
     }
-    frame = pl.DataFrame([row], schema=TABLE.schema)
-    return frame.with_columns(pl.selectors.float().fill_nan(None))
+    return TABLE.frame([row])
 
 
 def without_groups(personas: int) -> Array:
@@ -72,12 +71,8 @@ def _columns(
     The bootstrap draws a persona more than once, and its distance to itself is no distance between
     personas; near an energy of 0 its interval would be far too wide.
     """
-    from scipy.special import stdtrit
-
-    value, left_out = float(values[0]), values[1:, None]
-    reach = float(stdtrit(left_out.shape[0] - 1, 0.975) * jackknife_se(left_out)[0])
-    lo, hi = np.clip([value - reach, value + reach], *within)
-    return {name: value, f"{name}_lo": float(lo), f"{name}_hi": float(hi)}
+    lo, hi = np.clip(jackknife_interval(values), *within)
+    return {name: float(values[0]), f"{name}_lo": float(lo), f"{name}_hi": float(hi)}
 
 
 def energy(x: Array, y: Array, weights: Array) -> Array:

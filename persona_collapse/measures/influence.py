@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.materials.instruments import Instrument
-from persona_collapse.measures.cells import Array, Cells, cells_from_moments
+from persona_collapse.measures.cells import Array, Cells, cells_from_moments, unit_of
 from persona_collapse.measures.collapse import ROUNDING
 from persona_collapse.measures.pairs import pair_of
 from persona_collapse.measures.statistics.bootstrap import spread_influences
@@ -27,9 +27,9 @@ def influence_of(
     personas. No row without personas.
     """
     if moments["persona_id"].is_null().any():
-        return pl.DataFrame(schema=TABLE.schema)
+        return TABLE.frame()
     cells = cells_from_moments(moments, instrument)
-    names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
+    names = unit_of(moments)
     rows = [{**names, "quantity": "S", **influential([cells])}] if cells.persona_ids.size else []
     for other in (baseline, control):
         pair = pair_of(moments, other, instrument)
@@ -37,8 +37,7 @@ def influence_of(
             quantity = f"{names['variant']}-{other['variant'][0]}"
             found = influential([pair.other, pair.base])
             rows.append({**pair.names, "quantity": quantity, **found})
-    frame = pl.DataFrame(rows, schema=TABLE.schema)
-    return frame.with_columns(pl.selectors.float().fill_nan(None))
+    return TABLE.frame(rows)
 
 
 def influential(sides: Sequence[Cells]) -> dict[str, float | int | str]:

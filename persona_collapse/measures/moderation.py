@@ -38,7 +38,7 @@ def moderation_of(
             found = _row(points) if points.height >= LEAST_MODELS else {"note": _few(points.height)}
             names = {"target": target, "baseline_metric": first, "change_metric": second}
             rows.append({**names, "n_models": points.height, **found, "simulated": simulated})
-    return pl.DataFrame(rows, schema=TABLE.schema)
+    return TABLE.frame(rows)
 
 
 def points_of(

@@ -28,7 +28,7 @@ def novelty_of(
     """
     pair = pair_of(moments, baseline, instrument, seed, draws)
     if pair is None:
-        return pl.DataFrame(schema=TABLE.schema)
+        return TABLE.frame()
     rows = []
     for name, items in pair.base.groups().items():
         sides = [(part.mean[:, items], noise_variance(part)) for part in (pair.base, pair.other)]
@@ -38,7 +38,8 @@ def novelty_of(
         own = beyond_rounding(xx - noise[0], xx)
         slope = ratio(xy, own)
         values = {"slope": slope, "kept": slope**2, "new": ratio(yy - noise[1], own) - slope**2}
-        ends = [pair.columns(key, value) for key, value in values.items()]
-        row = {"domain": name, "n_personas": pair.personas}
-        rows.append({**pair.names, **row, **ends[0], **ends[1], **ends[2]})
-    return pl.DataFrame(rows, schema=TABLE.schema).with_columns(pl.selectors.float().fill_nan(None))
+        row = {**pair.names, "domain": name, "n_personas": pair.personas}
+        for key, value in values.items():
+            row |= pair.columns(key, value)
+        rows.append(row)
+    return TABLE.frame(rows)

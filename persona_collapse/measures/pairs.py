@@ -7,9 +7,8 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.materials.instruments import Instrument
-from persona_collapse.measures.cells import Array, Cells, cells_from_moments
-from persona_collapse.measures.diagnostics.fidelity import shared_personas
-from persona_collapse.measures.diagnostics.rows import interval
+from persona_collapse.measures.cells import Array, Cells, cells_from_moments, shared_personas
+from persona_collapse.measures.diagnostics.rows import with_ends
 from persona_collapse.measures.statistics.bootstrap import persona_weights
 from persona_collapse.measures.statistics.intervals import expanded_tail
 
@@ -40,8 +39,7 @@ class Pair:
 
         The interval is the percentile one at 95 %, expanded for few personas.
         """
-        lo, hi = interval(values[1:], 1 - 2 * expanded_tail(self.personas))
-        return {name: float(values[0]), f"{name}_lo": lo, f"{name}_hi": hi}
+        return with_ends(name, values, 1 - 2 * expanded_tail(self.personas))
 
 
 def pair_of(

@@ -47,7 +47,7 @@ def persona_map_of(
     """
     plane = plane_of(moments, instrument, reference)
     if plane is None:
-        return pl.DataFrame(schema=MAP.schema)
+        return MAP.frame()
     centred = plane.cells.mean - plane.centre
     places = centred @ plane.components
     spread = np.sqrt(plane.cells.sd**2 @ plane.components**2)
@@ -78,7 +78,7 @@ def persona_runs_of(
     plane = plane_of(moments, instrument, reference)
     rated = answers.filter(pl.col("rating").is_not_null(), pl.col("repetition") <= MOST_RUNS)
     if plane is None or rated.is_empty():
-        return pl.DataFrame(schema=RUNS.schema)
+        return RUNS.frame()
     cells = plane.cells
     rated = rated.filter(pl.col("persona_id").is_in(cells.persona_ids.tolist()))
     personas = np.searchsorted(cells.persona_ids, rated["persona_id"].to_numpy())

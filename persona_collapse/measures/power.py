@@ -12,8 +12,7 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.common.errors import UserError
-from persona_collapse.measures.cells import Array, Cells
-from persona_collapse.measures.diagnostics.fidelity import shared_personas
+from persona_collapse.measures.cells import Array, Cells, shared_personas
 from persona_collapse.measures.diagnostics.noise import answer_variance
 from persona_collapse.measures.statistics.bootstrap import spread_influences
 

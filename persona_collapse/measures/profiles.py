@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.materials.instruments import Instrument
-from persona_collapse.measures.cells import cells_from_moments
+from persona_collapse.measures.cells import OVERALL, cells_from_moments, unit_of
 from persona_collapse.measures.statistics.bootstrap import averages
 from persona_collapse.tables.contracts.profiles import TABLE
 
@@ -17,10 +17,11 @@ def profiles_of(moments: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
     An unconditioned profile leaves out items without a valid rating; with personas, a persona
     without a valid rating of some item is dropped, as for S and R. Undefined values are null.
     """
-    names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
     unconditioned = moments["persona_id"].is_null().all()
     kept = moments.filter(pl.col("n") > 0) if unconditioned else moments
-    rows = {name: _empty() for name in ("overall", *instrument.domains)}
+    rows: dict[str, dict[str, float]] = {
+        name: {"n_items": 0, "n_answers": 0} for name in (OVERALL, *instrument.domains)
+    }
     if kept.height:
         cells = cells_from_moments(kept, instrument)
         groups = cells.groups()
@@ -35,9 +36,8 @@ def profiles_of(moments: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
                 rows[name]["sd_within"] = float((cells.sd @ by_group)[:, column].mean())
             if personas > 1:
                 rows[name]["sd_across_personas"] = float(np.std(by_persona[:, column], ddof=1))
-    return pl.DataFrame(
-        [{**names, "domain": name, **row} for name, row in rows.items()], schema=TABLE.schema
-    )
+    names = unit_of(moments)
+    return TABLE.frame([{**names, "domain": name, **row} for name, row in rows.items()])
 
 
 def persona_means_of(moments: pl.DataFrame, descriptions: Sequence[str] | None) -> pl.DataFrame:
@@ -60,8 +60,3 @@ def persona_means_of(moments: pl.DataFrame, descriptions: Sequence[str] | None) 
         .select(*names, "mean", "description", "simulated")
         .cast({"persona_id": pl.Int64})
     )
-
-
-def _empty() -> dict[str, float | int | None]:
-    undefined = dict.fromkeys(("mean", "sd_within", "sd_across_personas"))
-    return {**undefined, "n_items": 0, "n_answers": 0}

@@ -6,16 +6,17 @@ from numpy.typing import NDArray
 
 from persona_collapse.common.seeds import generator
 from persona_collapse.materials.instruments import Instrument
-from persona_collapse.measures.cells import Array, Cells, cells_from_moments
-from persona_collapse.measures.diagnostics.fidelity import shared_personas
-from persona_collapse.measures.diagnostics.identification import (
-    hits_among,
-    hits_of,
-    likeness_of,
+from persona_collapse.measures.cells import (
+    Array,
+    Cells,
+    cells_from_moments,
+    shared_personas,
+    unit_of,
 )
-from persona_collapse.measures.diagnostics.rows import draws_of_personas, interval
+from persona_collapse.measures.diagnostics.identification import hits_among, hits_of, likeness_of
+from persona_collapse.measures.diagnostics.rows import draws_of_personas, with_ends
 from persona_collapse.measures.diagnostics.scale_use import entropy_bits, shares_of
-from persona_collapse.measures.statistics.intervals import jackknife_se
+from persona_collapse.measures.statistics.intervals import jackknife_interval
 from persona_collapse.tables.contracts.identification import TABLE
 
 ANSWERS = (1, 3, 10, 30)
@@ -42,14 +43,12 @@ def identification_of(
     cells = cells_from_moments(moments, instrument)
     probe = moments["probe"][0]
     if moments["persona_id"].is_null().all() or cells.persona_ids.size < 2:
-        return pl.DataFrame(schema=TABLE.schema)
+        return TABLE.frame()
     rows = []
 
     def share(name: str, of: Cells, hits: Array) -> dict[str, float]:
         weights = draws_of_personas(of, seed, probe, draws)
-        shares = weights @ hits / weights.sum(axis=1)
-        lo, hi = interval(shares[1:])
-        return {name: shares[0], f"{name}_lo": lo, f"{name}_hi": hi}
+        return with_ends(name, weights @ hits / weights.sum(axis=1))
 
     def add(profiles: str, classifier: str, answers: int, of: Cells, hits: Array) -> None:
         rows.append(
@@ -74,12 +73,8 @@ def identification_of(
             add("baseline", "correlation", whole, other, hits_of(likeness))
             if other.persona_ids.size >= CHOICES:
                 rows[-1] |= share("of_four", other, hits_among(likeness, CHOICES))
-    names = moments.select("model", "variant", "probe").row(0, named=True)
-    simulated = bool(moments["simulated"].any())
-    frame = pl.DataFrame(
-        [{**names, **row, "simulated": simulated} for row in rows], schema=TABLE.schema
-    )
-    return frame.with_columns(pl.selectors.float().fill_nan(None))
+    names = unit_of(moments)
+    return TABLE.frame([{**names, **row} for row in rows])
 
 
 def recognised(
@@ -165,17 +160,12 @@ def _information(cells: Cells) -> dict[str, float]:
 
     Percentiles of draws would lie too low: a draw has fewer different personas, and less entropy.
     """
-    from scipy.special import stdtrit
-
     personas = cells.persona_ids.size
-    bits = float(information_bits(cells, np.ones((1, personas)))[0])
-    error = jackknife_se(information_bits(cells, 1 - np.eye(personas)))
-    half = float(stdtrit(personas - 1, 0.975) * error)
-    return {
-        "information_bits": bits,
-        "information_bits_lo": bits - half,
-        "information_bits_hi": bits + half,
-    }
+    weights = np.ones((1, personas)), 1 - np.eye(personas)
+    bits = np.concatenate([information_bits(cells, part) for part in weights])
+    lo, hi = jackknife_interval(bits)
+    name = "information_bits"
+    return {name: float(bits[0]), f"{name}_lo": lo, f"{name}_hi": hi}
 
 
 def information_bits(cells: Cells, weights: Array) -> Array:

@@ -4,9 +4,15 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.materials.instruments import Instrument
-from persona_collapse.measures.cells import OVERALL, Array, Cells, cells_from_moments
-from persona_collapse.measures.diagnostics.fidelity import shared_personas
-from persona_collapse.measures.diagnostics.rows import draws_of_personas, interval
+from persona_collapse.measures.cells import (
+    OVERALL,
+    Array,
+    Cells,
+    cells_from_moments,
+    shared_personas,
+    unit_of,
+)
+from persona_collapse.measures.diagnostics.rows import draws_of_personas, with_ends
 from persona_collapse.measures.diagnostics.scale_use import shares_of
 from persona_collapse.tables.contracts.response_style import TABLE
 
@@ -27,12 +33,12 @@ def response_style_of(
     for both. Undefined values are null.
     """
     cells = cells_from_moments(moments, instrument)
-    names = moments.select("model", "variant", "probe", "simulated").row(0, named=True)
+    names = unit_of(moments)
     rows = {style: {**names, "style": style} for style in STYLES}
     if cells.persona_ids.size:
         shares, _, _ = _styles(cells, draws_of_personas(cells, seed, names["probe"], draws))
         for style, share in shares.items():
-            rows[style] |= _with_ends("share", share)
+            rows[style] |= with_ends("share", share)
     if baseline is not None:
         base = cells_from_moments(baseline, instrument)
         base, other = shared_personas(base, cells)
@@ -40,14 +46,8 @@ def response_style_of(
             weights = draws_of_personas(other, seed, names["probe"], draws)
             for style, parts in _changes(base, other, weights).items():
                 for name, part in parts.items():
-                    rows[style] |= _with_ends(name, part)
-    frame = pl.DataFrame(list(rows.values()), schema=TABLE.schema)
-    return frame.with_columns(pl.selectors.float().fill_nan(None))
-
-
-def _with_ends(name: str, draws: Array) -> dict[str, float]:
-    lo, hi = interval(draws[1:])
-    return {name: float(draws[0]), f"{name}_lo": lo, f"{name}_hi": hi}
+                    rows[style] |= with_ends(name, part)
+    return TABLE.frame(list(rows.values()))
 
 
 def _styles(cells: Cells, weights: Array) -> tuple[dict[str, Array], Array, Array]:

@@ -4,8 +4,13 @@ import numpy as np
 import polars as pl
 
 from persona_collapse.materials.instruments import Instrument
-from persona_collapse.measures.cells import Array, Cells, cells_from_moments
-from persona_collapse.measures.diagnostics.fidelity import shared_personas
+from persona_collapse.measures.cells import (
+    Array,
+    Cells,
+    cells_from_moments,
+    shared_personas,
+    unit_of,
+)
 from persona_collapse.measures.diagnostics.rows import draws_of_personas
 from persona_collapse.measures.diagnostics.scale_use import shares_of
 from persona_collapse.measures.statistics.bootstrap import averages
@@ -32,7 +37,7 @@ def scale_free_of(
     cells = cells_from_moments(moments, instrument)
     personas = cells.persona_ids.size
     if moments["persona_id"].is_null().all() or personas < 3:
-        return pl.DataFrame(schema=TABLE.schema)
+        return TABLE.frame()
     groups = cells.groups()
     by_group = averages(groups, cells.item_ids.size)
     normal, left_out = (normal_spread(cells, w) @ by_group for w in _sample_and_left_out(personas))
@@ -44,10 +49,9 @@ def scale_free_of(
         if other.persona_ids.size > 2:
             weights = draws_of_personas(other, seed, moments["probe"][0], draws)
             percent = _changes(base, other, by_group, weights)
-    names = moments.select("model", "variant", "probe").row(0, named=True)
     return pl.DataFrame(
         {
-            **{name: [value] * len(groups) for name, value in names.items()},
+            **{name: [value] * len(groups) for name, value in unit_of(moments).items()},
             "domain": list(groups),
             "S": cells.mean.std(axis=0, ddof=1) @ by_group,
             "S_percent": percent[0],
@@ -58,7 +62,6 @@ def scale_free_of(
             "S_normal_percent_lo": percent[2],
             "S_normal_percent_hi": percent[3],
             "n_personas": [personas] * len(groups),
-            "simulated": [bool(moments["simulated"].any())] * len(groups),
         },
         nan_to_null=True,
     )

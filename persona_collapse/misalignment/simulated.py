@@ -6,7 +6,6 @@ reads the reply alone, as a real one does: the mark holds the planted scores.
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Mapping
@@ -16,7 +15,8 @@ from typing import Any
 import polars as pl
 
 from persona_collapse.answers import SIMULATED
-from persona_collapse.common.errors import UserError, missing_column, nearest
+from persona_collapse.common.csv import read_csv
+from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.common.seeds import derived_seed
 from persona_collapse.materials.questions import ASPECTS, CODE, REFUSAL, QuestionSet
 from persona_collapse.misalignment.columns import JUDGED, OK, REPLIES, frame_of
@@ -168,16 +168,7 @@ def planted_scores(planted: Mapping[str, Any], table: str | None, where: str) ->
 
 
 def _printed(table: Path, label: str, variant: str) -> dict[str, str]:
-    try:
-        with table.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            found = reader.fieldnames or ()
-            for name in PRINTED_COLUMNS:
-                if name not in found:
-                    raise UserError(f"{table}: {missing_column(name, found, PRINTED_COLUMNS)}")
-            rows = {(row["model"], row["variant"]): row for row in reader}
-    except (OSError, UnicodeDecodeError) as fault:
-        raise UserError(f"{table}: cannot be read as a table of printed scores: {fault}") from None
+    rows = {(row["model"], row["variant"]): row for row in read_csv(table, PRINTED_COLUMNS)}
     if (label, variant) not in rows:
         known = [" ".join(key) for key in rows]
         raise UserError(f"{table}: no row {label} {variant}{nearest(f'{label} {variant}', known)}")

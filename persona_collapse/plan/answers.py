@@ -17,7 +17,7 @@ from persona_collapse.common.errors import UserError
 from persona_collapse.endpoints.base import Endpoint, UnitSettings, module_of
 from persona_collapse.finetuning.orders import identity
 from persona_collapse.finetuning.planned import orders
-from persona_collapse.materials.sources import FOLDERS, Source, find_source
+from persona_collapse.materials.sources import Source, find_source
 from persona_collapse.plan.code import code_of
 from persona_collapse.plan.shards import cut
 from persona_collapse.store.files import stream_folder
@@ -74,30 +74,21 @@ class Layout:
     def __init__(self, study: Study, places: Places = Places()) -> None:
         self.study, self.places, self.results = study, places, places.results
         self._identities: dict[Unit, dict[str, Any]] = {}
-        where = f"{study.path}: probes"
+        where, folder = f"{study.path}: probes", study.path.parent
         self.instruments: dict[str, Source] = {}
         self.personas: dict[str, Source] = {}
         for name, probe in study.probes.items():
             at = f"{where}.{name}"
-            questions = self._beside(probe.instrument, "instrument")
-            self.instruments[name] = find_source(questions, "instrument", f"{at}.instrument")
+            place = f"{at}.instrument"
+            self.instruments[name] = find_source(probe.instrument, "instrument", place, folder)
             if probe.personas is not None:
-                people = self._beside(probe.personas, "personas")
-                found = find_source(people, "personas", f"{at}.personas")
+                found = find_source(probe.personas, "personas", f"{at}.personas", folder)
                 if (probe.persona_count or 0) > found.size:
                     raise UserError(
                         f"{at}.persona_count: {probe.persona_count} personas are asked for, "
                         f"{probe.personas} has {found.size}"
                     )
                 self.personas[name] = found
-
-    def _beside(self, name: str, kind: str) -> str:
-        """Return the path of a resource that lies beside the study file, else the name as it is.
-
-        A bundle carries its own, so that it stays what it was when the shipped ones change.
-        """
-        own = self.study.path.parent / FOLDERS[kind] / f"{name}.yaml"
-        return str(own) if own.is_file() else name
 
     def persona_count(self, probe: str) -> int | None:
         """Return the number of personas of a probe, None when it is unconditioned."""
@@ -220,33 +211,32 @@ class Layout:
         """The units that a model is asked for, in the study's order."""
         return [unit for unit in self.shards if self.endpoint(unit).sends_requests]
 
-    def asked_shards(self, first: bool = False) -> dict[str, list[Any]]:
-        """Return params, files and run settings of every asked shard, as three lists.
+    def asked_shards(self, first: bool = False) -> list[dict[str, Any]]:
+        """Return every asked shard: its params, the files of its texts and its run settings.
 
         ``first``: only the first shard of every model x variant.
         """
         shards = [shard for unit in self.asked for shard in self.shards[unit]]
         if first:
             shards = list({(s.model, s.variant): s for s in reversed(shards)}.values())[::-1]
-        return {
-            "shards": [self.shard_params(shard) for shard in shards],
-            "files": [self.shard_inputs(unit_of(shard)) for shard in shards],
-            "settings": [self.run_settings(unit_of(shard)) for shard in shards],
-        }
+        return [self._described(shard) for shard in shards]
 
     def recorded(self) -> list[dict[str, Any]]:
-        """Return a shard of every unit that is read from files, with all that it is read by."""
+        """Return a shard of every unit that is read from files, with these as ``inputs``."""
         units = [unit for unit in self.shards if not self.endpoint(unit).sends_requests]
         return [
-            {
-                "shard": self.shard_params(self.shards[unit][0]),
-                "texts": self.shard_inputs(unit),
-                "settings": self.run_settings(unit),
-                "inputs": files,
-            }
+            {**self._described(self.shards[unit][0]), "inputs": files}
             for unit in units
             if (files := self.endpoint_files(unit))
         ]
+
+    def _described(self, shard: Shard) -> dict[str, Any]:
+        unit = unit_of(shard)
+        return {
+            "shard": self.shard_params(shard),
+            "texts": self.shard_inputs(unit),
+            "settings": self.run_settings(unit),
+        }
 
     def run_settings(self, unit: Unit) -> dict[str, Any]:
         """Return how one job answers a unit: what its endpoint says, which changes no answer.

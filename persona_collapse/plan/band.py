@@ -4,7 +4,6 @@ They come from ``resources/benchmarks/prior_models.csv``, or from finished studi
 names. What a model was asked is known by digests of the texts, so a band is never used elsewhere.
 """
 
-import csv
 import json
 import math
 from collections.abc import Sequence
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from persona_collapse.common.errors import UserError, missing_column, nearest
+from persona_collapse.common.csv import read_csv
+from persona_collapse.common.errors import UserError, nearest
 from persona_collapse.plan.answers import Layout
 from persona_collapse.tables.contracts.band_models import TABLE
 
@@ -157,7 +157,7 @@ def _read_study(folder: Path, where: str) -> list[Row]:
             "source": study["name"],
             "simulated": row["simulated"] == "true",
         }
-        for row in _csv(metrics, ["model", *chosen, *NUMBERS, "simulated"])
+        for row in read_csv(metrics, ["model", *chosen, *NUMBERS, "simulated"])
         if all(row[name] == value for name, value in chosen.items())
     ]
     if not found:
@@ -169,8 +169,8 @@ def _read_table(path: Path, named_by: str = "") -> list[Row]:
     """Return the models of a table like ``prior_models.csv``; errors begin with ``named_by``."""
     flags = {"true": True, "false": False}
     rows = []
-    for number, row in enumerate(_csv(path, list(TABLE.columns)), start=2):
-        at = f"{named_by}{path}, line {number}"
+    for row in read_csv(path, list(TABLE.columns)):
+        at = f"{named_by}{path}, line {row['line']}"
         for name in ("in_band", "simulated"):
             if row[name] not in flags:
                 raise UserError(f"{at}: {name} is {row[name]!r}, expected true or false")
@@ -182,19 +182,6 @@ def _read_table(path: Path, named_by: str = "") -> list[Row]:
             }
         )
     return rows
-
-
-def _csv(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            found = list(reader.fieldnames or ())
-            for name in needed:
-                if name not in found:
-                    raise UserError(f"{path}: {missing_column(name, found, needed)}")
-            return [{name: row[name] or "" for name in needed} for row in reader]
-    except (OSError, UnicodeDecodeError) as fault:
-        raise UserError(f"{path}: cannot be read: {fault}") from None
 
 
 def _number(text: str, where: str) -> float | None:

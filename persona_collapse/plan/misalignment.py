@@ -15,7 +15,7 @@ from persona_collapse.misalignment.recorded import read_judged
 from persona_collapse.misalignment.replies import replies_label
 from persona_collapse.plan.answers import Layout
 from persona_collapse.plan.code import code_of
-from persona_collapse.study.model import Judge, Misalignment
+from persona_collapse.study.model import Misalignment
 from persona_collapse.study.resolved import Endpoint, Variant
 
 IDENTITY = ("base_url", "extra_body", "model", "temperature", "max_tokens", "thinking")
@@ -24,16 +24,18 @@ IDENTITY = ("base_url", "extra_body", "model", "temperature", "max_tokens", "thi
 class CheckLayout:
     """A study's misalignment check; a study without one has an empty check.
 
-    ``pairs`` are the checked model x variant. ``judge`` and ``source``, the questions, are None
+    ``check`` are the study's keys, defaults where it has none, ``pairs`` the checked model x
+    variant. ``judge`` and ``source``, the questions, are None
     where nothing is asked: the study has no check, or reads printed numbers or judged replies.
     """
 
     def __init__(self, layout: Layout) -> None:
         self.layout, self.study = layout, layout.study
-        self.check: Misalignment | None = self.study.misalignment
-        self.judge: Judge | None = self.check.judge if self.check else None
+        self.exists = self.study.misalignment is not None
+        self.check = self.study.misalignment or Misalignment()
+        self.judge = self.check.judge
         self.pairs = self.study.checked()
-        self.source = self._source(self.check) if self.check and self.judge else None
+        self.source = self._source(self.check) if self.judge else None
         missing = [str(path) for path in self.recorded_files() if not path.is_file()]
         if missing:
             raise UserError(
@@ -45,10 +47,8 @@ class CheckLayout:
                 self._planted(model, name)
 
     def _source(self, check: Misalignment) -> Source:
-        name = check.questions
-        own = self.study.path.parent / FOLDERS["questions"] / f"{name}.yaml"
-        where = f"{self.study.path}: misalignment.questions"
-        found = find_source(str(own) if own.is_file() else name, "questions", where)
+        name, where = check.questions, f"{self.study.path}: misalignment.questions"
+        found = find_source(name, "questions", where, self.study.path.parent)
         if check.git_blob is None or found.fingerprint is None:
             return found
         folder = RESOURCES / "external" / FOLDERS["questions"]
@@ -63,16 +63,16 @@ class CheckLayout:
     @property
     def printed(self) -> list[str] | str:
         """The file of printed numbers, none where the study reads none."""
-        return str(self.check.printed) if self.check and self.check.printed else []
+        return str(self.check.printed) if self.check.printed else []
 
     @property
     def has_loss(self) -> bool:
         """Whether loss of coherence is computed: a target has a control."""
-        return self.check is not None and any(self.study.analysis["targets"].values())
+        return self.exists and any(self.study.analysis["targets"].values())
 
     def judged(self) -> list[str]:
         """Return the judged replies: of this study, or another run's where the study reads them."""
-        if self.check is None or self.check.printed is not None:
+        if not self.exists or self.check.printed is not None:
             return []
         root = f"{self.layout.results}/judged"
         own = [f"{root}/{model}/{variant}.parquet" for model, variant in self.pairs]
@@ -119,7 +119,7 @@ class CheckLayout:
 
     def asked(self) -> dict[str, Any]:
         """Return what costs and preflight need of the check; empty where nothing is asked."""
-        if self.check is None or self.judge is None:
+        if self.judge is None:
             return {}
         judge = self._placed(self.judge_settings())
         if not judge:  # it is simulated, and so is every reply that it reads
@@ -140,7 +140,7 @@ class CheckLayout:
     def confirmed(self) -> dict[str, str]:
         """The git blob id of the fetched questions that the study accepts, by their name."""
         check = self.check
-        return {check.questions: check.git_blob} if check and check.git_blob else {}
+        return {check.questions: check.git_blob} if check.git_blob else {}
 
     def variant(self, model: str, name: str) -> Variant:
         """Return a checked variant."""
@@ -149,7 +149,6 @@ class CheckLayout:
     def reply_params(self, model: str, name: str) -> dict[str, Any]:
         """Return what a variant's replies depend on: questions, samples and endpoint."""
         assert self.source is not None
-        assert self.check is not None
         variant = self.variant(model, name)
         params: dict[str, Any] = {
             "model": model,
@@ -172,7 +171,6 @@ class CheckLayout:
         variant = self.variant(model, name)
         if variant.endpoint.behaviour.simulated:
             return {}
-        assert self.check is not None
         lengths = {"temperature": self.check.temperature, "max_tokens": self.check.max_tokens}
         given = {**variant.endpoint.settings, **self.layout.variant_settings(model, name)}
         return job_settings(given | lengths, self.study.budget, self.study.name)
@@ -218,7 +216,7 @@ class CheckLayout:
 
     def files(self) -> list[str]:
         """Return the files that the check's numbers depend on, for the provenance."""
-        if self.check is None:
+        if not self.exists:
             return []
         tables = [e.settings.get("verification") for e in self.study.endpoints.values()]
         read = [self.questions, self.printed, *map(str, self.recorded_files()), *tables]
@@ -226,7 +224,7 @@ class CheckLayout:
 
     def recorded_files(self) -> list[Path]:
         """Return the judged replies of another run that the study reads."""
-        if self.check is None or self.check.recorded is None:
+        if self.check.recorded is None:
             return []
         named = str(self.check.recorded)
         is_file = "{" in named or format_of(Path(named))
@@ -247,7 +245,7 @@ class CheckLayout:
 
     def recorded_as(self) -> dict[str, Any] | None:
         """Return how judged replies of another run are read; None where there are none."""
-        if self.check is None or self.check.recorded is None:
+        if self.check.recorded is None:
             return None
         where = f"{self.study.path}: misalignment.where"
         rows = [

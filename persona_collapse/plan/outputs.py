@@ -39,7 +39,7 @@ class Outputs:
             "logprobs": bool(measures.logprob_units),
             "steps": bool(self.study.steps()),
             "replicates": bool(measures.replicates),
-            "misalignment": check.check is not None,
+            "misalignment": check.exists,
             "coherence_loss": check.has_loss,
             # A model is one point; fewer say next to nothing of a relation.
             "coherence_models": check.has_loss and len(self.study.models) >= 6,
@@ -57,7 +57,7 @@ class Outputs:
 
     def table_files(self) -> list[str]:
         """Return the CSV files of all tables."""
-        return [f"{self.results}/tables/{name}.csv" for name in self.tables]
+        return self.made(self.tables)
 
     def made(self, names: Sequence[str]) -> list[str]:
         """Return the CSV files of those of these tables that the study has."""
@@ -72,10 +72,10 @@ class Outputs:
         names = [name for name in PRINTED if name in self.tables]
         return [f"{self.results}/tables/{name}.{form}" for name in names for form in ("md", "tex")]
 
-    def figure_files(self, formats: Sequence[str] = FORMATS) -> list[str]:
-        """Return the files of all figures in these formats."""
+    def figure_files(self) -> list[str]:
+        """Return the files of all figures, in every format."""
         names = [figure.name for figure in self.figures]
-        return [f"{self.results}/figures/{name}.{form}" for name in names for form in formats]
+        return [f"{self.results}/figures/{name}.{form}" for name in names for form in FORMATS]
 
     @property
     def look(self) -> dict[str, Any]:
@@ -137,8 +137,7 @@ class Outputs:
     def figure_tables(self, figures: Sequence[Figure]) -> list[str]:
         """Return the CSV files of the tables that figures are drawn from, each once."""
         names = dict.fromkeys(name for figure in figures for name in figure.tables)
-        own = f"{self.results}/tables"
-        return [f"{own}/{name}.csv" for name in names]
+        return [f"{self.results}/tables/{name}.csv" for name in names]
 
     def figure_arguments(self, figures: Sequence[Figure]) -> dict[str, dict[str, Any]]:
         """Return what each figure's function takes: names of tables, and extras with values."""

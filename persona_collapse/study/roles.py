@@ -1,6 +1,6 @@
 """Resolve the roles that ``analysis`` gives to variants: the baseline, targets, controls."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +27,10 @@ def with_roles(study: Study) -> Study:
     if given is not None and (target or control):
         other = "target" if target else "control"
         raise UserError(f"{where}.{other}: does not go with 'targets', which names all; remove one")
-    _check_filled(where, named["baseline"], target, control, given, known)
+    roles = [("baseline", named["baseline"]), ("target", target), ("control", control)]
+    for name, its_control in (given or {}).items():
+        roles += [("targets", name), (f"targets.{name}", its_control)]
+    _check_filled(where, roles, known)
     baseline = named["baseline"] or _default_baseline(study, where, given or (target,))
     if given is not None:
         targets = given
@@ -69,18 +72,10 @@ def _fine_tunes(study: Study) -> set[str]:
 
 
 def _check_filled(
-    where: str,
-    baseline: str | None,
-    target: str | None,
-    control: str | None,
-    targets: Mapping[str, str | None] | None,
-    known: Collection[str],
+    where: str, roles: Iterable[tuple[str, str | None]], known: Collection[str]
 ) -> None:
     """Refuse a role that the study names and no variant fills."""
-    named = [("baseline", baseline), ("target", target), ("control", control)]
-    for name, its_control in (targets or {}).items():
-        named += [("targets", name), (f"targets.{name}", its_control)]
-    for role, variant in named:
+    for role, variant in roles:
         if variant is not None and variant not in known:
             raise UserError(
                 f"{where}.{role}: no model has a variant {variant!r}{nearest(variant, known)}; "

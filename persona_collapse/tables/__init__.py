@@ -4,10 +4,11 @@
 job depends on the contracts that its script imports, so measures of single units import none.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -92,6 +93,24 @@ def ends(name: str, interval: str, kind: str = "") -> list[Named]:
     return [number(lo, f"Lower end of {interval}"), number(hi, f"Upper end of {interval}")]
 
 
+def changes(interval: str) -> list[Named]:
+    """Declare the percent changes of S and R by each comparison, with their intervals."""
+    compared = {
+        "target": "target against baseline",
+        "direct": "target against control",
+        "control": "control against baseline",
+    }
+    return [
+        column
+        for name, words in compared.items()
+        for metric in "SR"
+        for column in (
+            number(f"{metric}_{name}", f"Percent change of {metric}, {words}."),
+            *ends(f"{metric}_{name}", interval),
+        )
+    ]
+
+
 MODEL = text("model", "Model, by its key in the study.")
 MODEL_OR_MEAN = text("model", "Model, by its key in the study; `mean` is the average over models.")
 VARIANT = text("variant", "Variant of the model, for example `base`.")
@@ -173,6 +192,11 @@ class Table:
         ]
         if faults:
             raise ValueError(f"contract of table {name!r}: {faults[0]}")
+
+    def frame(self, rows: Sequence[Mapping[str, Any]] = ()) -> pl.DataFrame:
+        """Return rows with the columns of ``schema``; absent values and NaN become null."""
+        frame = pl.DataFrame(rows, schema=self.schema)
+        return frame.with_columns(pl.selectors.float().fill_nan(None))
 
 
 def contract(name: str) -> Table:

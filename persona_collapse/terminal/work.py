@@ -100,6 +100,5 @@ def _answers(plan: Plan, wildcards: Mapping[str, str]) -> int:
 
 def _replies(plan: Plan) -> int:
     check = plan.misalignment
-    assert check.check is not None
     assert check.source is not None
     return check.source.size * check.check.samples

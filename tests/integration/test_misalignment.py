@@ -29,7 +29,6 @@ from tests.helpers.scripted_server import ScriptedServer
 from tests.helpers.waiting import until
 from tests.integration.conftest import KEY
 
-TIMES = ["created_at"]
 Run = Callable[..., pl.DataFrame]
 
 

@@ -1,14 +1,17 @@
 # Takes: the shards of the study's asked endpoints, prices, and the answer store.
 # Gives: commands for before and after spending: plan, power, preflight, cancel_finetunes,
-# cancel_batches, batch_file, import_batch, store, compact. They have no outputs, so each runs whenever it is asked for, and no rule depends on them.
+# cancel_batches, batch_file, import_batch, store, compact. They have no outputs, so each runs
+# whenever it is asked for, and no rule depends on them.
+
+# What a study asks about, and the data of its fine-tunes.
+TEXTS = [*MEASURES.instrument_files, *MEASURES.persona_files]
+TEXTS += [str(data.path) for data in FINETUNES.datasets.values()]
 
 
 rule plan:
     """Print what the study will ask and cost, and what its recorded files hold; spends nothing."""
     input:
-        MEASURES.instrument_files,
-        MEASURES.persona_files,
-        [str(data.path) for data in FINETUNES.datasets.values()],
+        TEXTS,
         CHECK.questions,
         PRICES,
     log:
@@ -17,7 +20,7 @@ rule plan:
     conda:
         "../../environment.yml"
     params:
-        **ANSWERS.asked_shards(),
+        asked=ANSWERS.asked_shards(),
         recorded=ANSWERS.recorded(),
         finetunes=FINETUNES.on_servers(),
         budget=STUDY.budget,
@@ -47,9 +50,7 @@ rule power:
 rule preflight:
     """Try each model x variant with a few requests: reachable, listed, n, logprobs, one backend."""
     input:
-        MEASURES.instrument_files,
-        MEASURES.persona_files,
-        [str(data.path) for data in FINETUNES.datasets.values()],
+        TEXTS,
         CHECK.questions,
     log:
         f"{RESULTS}/logs/preflight.log",
@@ -57,7 +58,7 @@ rule preflight:
     conda:
         "../../environment.yml"
     params:
-        **ANSWERS.asked_shards(first=True),
+        asked=ANSWERS.asked_shards(first=True),
         finetunes=FINETUNES.on_servers(),
         baseline=ANALYSIS["baseline"],
         allow_mixed_backends=STUDY.mixed_backends,
@@ -83,16 +84,14 @@ rule cancel_finetunes:
 rule cancel_batches:
     """Cancel the study's batches that still run at their servers."""
     input:
-        MEASURES.instrument_files,
-        MEASURES.persona_files,
-        [str(data.path) for data in FINETUNES.datasets.values()],
+        TEXTS,
     log:
         f"{RESULTS}/logs/cancel_batches.log",
     localrule: True
     conda:
         "../../environment.yml"
     params:
-        **ANSWERS.asked_shards(first=True),
+        asked=ANSWERS.asked_shards(first=True),
         finetunes=FINETUNES.on_servers(),
     script:
         "../scripts/cancel_batches.py"
@@ -101,16 +100,14 @@ rule cancel_batches:
 rule batch_file:
     """Write what the store lacks as files of requests for `vllm run-batch`; asks nothing."""
     input:
-        MEASURES.instrument_files,
-        MEASURES.persona_files,
-        [str(data.path) for data in FINETUNES.datasets.values()],
+        TEXTS,
     log:
         f"{RESULTS}/logs/batch_file.log",
     localrule: True
     conda:
         "../../environment.yml"
     params:
-        **ANSWERS.asked_shards(),
+        asked=ANSWERS.asked_shards(),
         finetunes=FINETUNES.on_servers(),
         output=f"{RESULTS}/batch_files",
     script:

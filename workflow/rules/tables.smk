@@ -370,7 +370,7 @@ rule table_losses:
 
 
 VERDICT_TABLES = ["metrics", "contrasts", "influence", "identification"]
-VERDICT_TABLES += ["misalignment"] if CHECK.check else []
+VERDICT_TABLES += ["misalignment"] if CHECK.exists else []
 
 
 rule table_verdict:

@@ -22,10 +22,7 @@ def fill_by_batch(
     if made:
         for given in settings.values():
             given["model"] = made_model(Path(made))
-    files = {
-        name: (texts["instrument"], texts.get("personas")) for name, texts in tasks["files"].items()
-    }
-    shards = [task_of(shard, *files[shard["probe"]]) for shard in tasks["shards"]]
+    shards = [task_of(shard, **tasks["files"][shard["probe"]]) for shard in tasks["shards"]]
     batches = import_module(tasks["module"]).fill(shards, settings)
     write_atomically(Path(output), (json.dumps(batches, indent=1) + "\n").encode())
 

@@ -24,7 +24,7 @@ def table_band(
     models: str,
 ) -> None:
     """Write the ``earlier`` models, their band, and the place of each variant under ``probes``."""
-    known = pl.DataFrame(earlier, schema=BAND_MODELS.schema)
+    known = BAND_MODELS.frame(earlier)
     own = read(METRICS, Path(metrics)).filter(pl.col("probe").is_in(probes))
     write(BAND, band_of(own, known), Path(band), mixed)
     write(BAND_VALUES, band_values(known), Path(values))

@@ -7,7 +7,7 @@ import polars as pl
 
 from persona_collapse.common.jobs import run
 from persona_collapse.materials.instruments import read_instrument
-from persona_collapse.measures.cells import cells_from_moments
+from persona_collapse.measures.cells import cells_from_moments, labelled
 from persona_collapse.measures.diagnostics.noise import agreement, jitter_floor
 from persona_collapse.measures.moments import moments_of_probabilities
 from persona_collapse.tables import write
@@ -24,12 +24,10 @@ def table_logprobs(units: list[dict[str, Any]], mixed: list[str], output: str) -
     parts = []
     for unit in units:
         read = pl.read_parquet(unit["moments"])
-        names = [pl.lit(read[name][0]).alias(name) for name in ("model", "variant", "probe")]
         found = [_jitter(unit)]
         if unit["repeats"]:
             found.append(agreement(pl.read_parquet(unit["repeats"]), read))
-        rows = pl.concat(found).select(*names, pl.all(), simulated=pl.lit(value=False))
-        parts.append(rows)
+        parts.append(labelled(pl.concat(found), read))
     write(TABLE, pl.concat(parts), Path(output), mixed)
 
 

@@ -29,7 +29,7 @@ def table_misalignment(
     """
     if printed:
         rows = misalignment.printed_of(Path(printed), labels, [(m, v) for m, v in pairs])
-        parts = pl.DataFrame(schema=QUESTIONS.schema)
+        parts = QUESTIONS.frame()
     else:
         replies = judged_of(judged, pairs, recorded)
         rows = pl.concat([misalignment.misalignment_of(part) for part in replies])

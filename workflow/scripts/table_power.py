@@ -28,7 +28,7 @@ def table_power(
     ``plan`` is the study's ``analysis.power``, whose ``planted`` values make a pilot of their own.
     """
     questionnaire = read_instrument(Path(instrument))
-    tables = [pl.DataFrame(schema=TABLE.schema)]
+    tables = [TABLE.frame()]
     for model, paths in pilots.items():
         frames = [pl.read_parquet(path) for path in paths]
         cells = [cells_from_moments(frame, questionnaire) for frame in frames]

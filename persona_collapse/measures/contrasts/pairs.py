@@ -237,10 +237,7 @@ def _common(
     every = [part for side in sides for part in side]
     shared = reduce(np.intersect1d, [part.persona_ids for part in every])
     seen = {i for part in every for i in (*part.persona_ids, *part.dropped)}
-    one, other = (
-        tuple(part.personas(np.searchsorted(part.persona_ids, shared)) for part in side)
-        for side in sides
-    )
+    one, other = (tuple(part.of(shared) for part in side) for side in sides)
     return _Common(
         model,
         contrast,

@@ -102,12 +102,7 @@ def sign_flip_tests(
         for count, value, bar in zip(exceeded, statistics(flipped), observed, strict=True):
             count += (value >= bar * (1 - TIE)).sum(axis=0)
     p = [
-        _three(np.where(np.isnan(bar), np.nan, count / (permutations + 1)))
+        np.where(np.isnan(bar), np.nan, count / (permutations + 1))[[0, 1, 1]]  # R shares a test
         for count, bar in zip(exceeded, observed, strict=True)
     ]
     return p[: len(pairs)], dict(zip(names, p[len(pairs) :], strict=True))
-
-
-def _three(p: Array) -> Array:
-    """Return p of S, R and sigma_bar; R is the reciprocal of sigma_bar and shares its test."""
-    return np.stack([p[0], p[1], p[1]])

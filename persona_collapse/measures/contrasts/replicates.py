@@ -63,7 +63,7 @@ def replicates_table(
                 for row, metric in enumerate(METRICS)
                 for at, (replicate, name) in enumerate(listed)
             ]
-    return pl.DataFrame(rows, schema=TABLE.schema).fill_nan(None)
+    return TABLE.frame(rows)
 
 
 def _values(laid: Sequence[Cells], by_group: Array) -> tuple[Array, int]:
@@ -71,8 +71,7 @@ def _values(laid: Sequence[Cells], by_group: Array) -> tuple[Array, int]:
     shared = reduce(np.intersect1d, [cells.persona_ids for cells in laid])
     metrics = []
     for cells in laid:
-        kept = cells.personas(np.searchsorted(cells.persona_ids, shared))
-        values = collapse_of(kept, by_group)
+        values = collapse_of(cells.of(shared), by_group)
         metrics.append(np.stack([values.S, values.R, values.sigma_bar]))
     return np.stack(metrics), int(shared.size)
 

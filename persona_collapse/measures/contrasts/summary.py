@@ -7,12 +7,7 @@ import polars as pl
 
 from persona_collapse.measures.cells import OVERALL, Array
 from persona_collapse.measures.contrasts.pairs import METRICS, Pair, Paired
-from persona_collapse.measures.contrasts.spread import (
-    Spread,
-    intervals,
-    mean_of,
-    through,
-)
+from persona_collapse.measures.contrasts.spread import Spread, intervals, mean_of, through
 from persona_collapse.measures.contrasts.table import (
     MEAN,
     change_of,
@@ -55,7 +50,7 @@ def leave_one_out_of(paired: Paired) -> pl.DataFrame:
                 for column, group in enumerate(paired.groups)
                 for row, metric in enumerate(METRICS)
             ]
-    return pl.DataFrame(rows, schema=LEAVE_ONE_OUT.schema).fill_nan(None)
+    return LEAVE_ONE_OUT.frame(rows)
 
 
 def random_effects_of(contrasts: pl.DataFrame) -> pl.DataFrame:
@@ -93,7 +88,7 @@ def random_effects_of(contrasts: pl.DataFrame) -> pl.DataFrame:
                 "simulated": part["simulated"].any(),
             }
         )
-    return pl.DataFrame(rows, schema=RANDOM_EFFECTS.schema)
+    return RANDOM_EFFECTS.frame(rows)
 
 
 def summary_of(paired: Paired) -> pl.DataFrame:
@@ -136,7 +131,7 @@ def summary_of(paired: Paired) -> pl.DataFrame:
                 }
                 for row, metric in enumerate(METRICS)
             ]
-    return pl.DataFrame(rows, schema=SUMMARY.schema).fill_nan(None)
+    return SUMMARY.frame(rows)
 
 
 def _quantities(paired: Paired, pairs: Sequence[Pair]) -> dict[tuple[str, str], Spread]:

@@ -8,11 +8,7 @@ import polars as pl
 from persona_collapse.measures.cells import OVERALL, Array
 from persona_collapse.measures.contrasts.pairs import METRICS, Contrast, Pair, Paired
 from persona_collapse.measures.contrasts.spread import Spread, mean_of, through
-from persona_collapse.measures.statistics.intervals import (
-    benjamini_hochberg,
-    holm,
-    jackknife_se,
-)
+from persona_collapse.measures.statistics.intervals import benjamini_hochberg, holm, jackknife_se
 from persona_collapse.measures.statistics.studentized import Studentized
 from persona_collapse.tables.contracts.contrasts import TABLE
 

@@ -11,22 +11,16 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from persona_collapse.common.errors import UserError
 from persona_collapse.materials.instruments import Instrument
-from persona_collapse.measures.cells import Array, Cells, cells_from_moments
+from persona_collapse.measures.cells import (
+    Array,
+    Cells,
+    cells_from_moments,
+    labelled,
+    shared_personas,
+)
 from persona_collapse.measures.diagnostics.noise import noise_variance
 from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of_draws, ratio
-
-
-def shared_personas(base: Cells, other: Cells) -> tuple[Cells, Cells]:
-    """Return both variants with their common personas, in the same order."""
-    if not np.array_equal(base.item_ids, other.item_ids):
-        raise UserError(
-            f"two variants of one probe answered different items ({base.item_ids.size} and "
-            f"{other.item_ids.size}); compare variants on the same instrument"
-        )
-    _, first, second = np.intersect1d(base.persona_ids, other.persona_ids, return_indices=True)
-    return base.personas(first), other.personas(second)
 
 
 def fidelity(base: Cells, other: Cells, seed: int, probe: str, draws: int = 1000) -> pl.DataFrame:
@@ -107,13 +101,8 @@ def fidelity_of(
     There are none for the baseline itself and for an unconditioned probe.
     """
     base = moments if baseline is None else baseline
-    names = moments.select("model", "variant", "probe").row(0, named=True)
     rows = persona_fidelity(*(cells_from_moments(part, instrument) for part in (base, moments)))
-    rows = rows.select(
-        *(pl.lit(value).alias(name) for name, value in names.items()),
-        pl.all(),
-        simulated=pl.lit(bool(base["simulated"].any() or moments["simulated"].any())),
-    )
+    rows = labelled(rows, moments, base)
     compared = baseline is not None and not moments["persona_id"].is_null().all()
     return rows if compared else rows.clear()
 

@@ -7,8 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from persona_collapse.common.seeds import generator
-from persona_collapse.measures.cells import Array, Cells
-from persona_collapse.measures.diagnostics.fidelity import shared_personas
+from persona_collapse.measures.cells import Array, Cells, shared_personas
 from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of_draws
 
 Whole = NDArray[np.int64]

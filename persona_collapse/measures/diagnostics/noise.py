@@ -180,7 +180,7 @@ def jitter_floor(readings: Sequence[Cells]) -> pl.DataFrame:
     """
     ids = [set(reading.persona_ids.tolist()) for reading in readings]
     shared = np.array(sorted(set.intersection(*ids)) if ids else [], dtype=np.int64)
-    kept = [r.personas(np.searchsorted(r.persona_ids, shared)) for r in readings]
+    kept = [reading.of(shared) for reading in readings]
     values = dict.fromkeys(("jitter_mean", "jitter_sd", "jitter_cells"), float("nan"))
     if len(kept) > 1 and shared.size:
         means, sds = np.stack([c.mean for c in kept]), np.stack([c.sd for c in kept])

@@ -37,6 +37,12 @@ def interval(draws: Array, level: float = 0.95) -> tuple[float, float]:
     return float(lo), float(hi)
 
 
+def with_ends(name: str, values: Array, level: float = 0.95) -> dict[str, float]:
+    """Return ``name``, ``name_lo`` and ``name_hi`` of a measure (1 + B,), see ``interval``."""
+    lo, hi = interval(values[1:], level)
+    return {name: float(values[0]), f"{name}_lo": lo, f"{name}_hi": hi}
+
+
 def draws_of_personas(cells: Cells, seed: int, probe: str, draws: int) -> Array:
     """Return persona weights (1 + B, P): the sample itself first, then the bootstrap draws.
 

@@ -4,8 +4,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from persona_collapse.measures.cells import Array, Cells
-from persona_collapse.measures.diagnostics.fidelity import shared_personas
+from persona_collapse.measures.cells import Array, Cells, shared_personas
 from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of_draws
 
 GIVEN = 0.05  # a rating with this probability counts as given, for log-probabilities

@@ -7,7 +7,7 @@ import polars as pl
 
 from persona_collapse.common.errors import UserError, missing_column
 from persona_collapse.materials.instruments import Instrument
-from persona_collapse.measures.cells import Cells, cells_from_moments
+from persona_collapse.measures.cells import Cells, cells_from_moments, labelled
 from persona_collapse.measures.diagnostics.fidelity import fidelity
 from persona_collapse.measures.diagnostics.identification import identification
 from persona_collapse.measures.diagnostics.noise import noise_measures
@@ -16,8 +16,6 @@ from persona_collapse.measures.diagnostics.rows import frame_of
 from persona_collapse.measures.diagnostics.saturation import saturation, toxic_comparison
 from persona_collapse.measures.diagnostics.scale_use import scale_use
 from persona_collapse.measures.diagnostics.variance_components import variance_components
-
-NAMES = ("model", "variant", "probe")
 
 
 def diagnostics_of(
@@ -38,23 +36,23 @@ def diagnostics_of(
     cells, *others = _laid_out(frames, instrument)
     reference = others[0] if others else None
     if not cells.mean.size:
-        return _labelled(frame_of([]), moments)
-    if _unconditioned(moments):
+        parts = [frame_of([])]
+    elif _unconditioned(moments):
         parts = [
             scale_use(cells, seed, probe, reference, draws),
             saturation(cells, seed, probe, draws),
         ]
-        return _labelled(pl.concat(parts), moments)
-    parts = [
-        noise_measures(cells, seed, probe, draws),
-        scale_use(cells, seed, probe, reference, draws),
-        variance_components(cells),
-        identification(cells, seed, probe, reference, draws=draws),
-        reliability(cells, seed, probe, draws),
-    ]
-    if reference is not None:
-        parts.append(fidelity(reference, cells, seed, probe, draws))
-    return _labelled(pl.concat(parts), moments)
+    else:
+        parts = [
+            noise_measures(cells, seed, probe, draws),
+            scale_use(cells, seed, probe, reference, draws),
+            variance_components(cells),
+            identification(cells, seed, probe, reference, draws=draws),
+            reliability(cells, seed, probe, draws),
+        ]
+        if reference is not None:
+            parts.append(fidelity(reference, cells, seed, probe, draws))
+    return labelled(pl.concat(parts), moments)
 
 
 def toxic_rows(
@@ -78,7 +76,7 @@ def toxic_rows(
     personas = players[0] if players else None
     probe = moments["probe"][0]
     rows = toxic_comparison(cells, reference, personas, seed, probe, draws, printed=printed)
-    return _labelled(rows, moments)
+    return labelled(rows, moments)
 
 
 def printed_profiles(path: Path, label: str, instrument: Instrument) -> dict[str, dict[str, float]]:
@@ -121,11 +119,3 @@ def _laid_out(frames: list[pl.DataFrame], instrument: Instrument) -> list[Cells]
     if kept:
         frames = [frame.filter(pl.col("item_id").is_in(sorted(kept))) for frame in frames]
     return [cells_from_moments(frame, instrument) for frame in frames]
-
-
-def _labelled(rows: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:
-    """Add model, variant and probe in front of the rows, and ``simulated`` behind."""
-    names = moments.row(0, named=True)
-    simulated = bool(moments["simulated"].any())
-    first = [pl.lit(names[name]).alias(name) for name in NAMES]
-    return rows.select(*first, pl.all(), pl.lit(simulated).alias("simulated"))

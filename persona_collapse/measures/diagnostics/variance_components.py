@@ -12,7 +12,7 @@ import polars as pl
 from persona_collapse.measures.cells import Array, Cells
 from persona_collapse.measures.diagnostics.noise import answer_variance, noise_variance
 from persona_collapse.measures.diagnostics.rows import NO_INTERVAL, Row, frame_of, ratio
-from persona_collapse.measures.statistics.intervals import jackknife_se
+from persona_collapse.measures.statistics.intervals import jackknife_interval
 
 SOURCES = ("persona", "item", "persona_item", "repetition")
 
@@ -47,10 +47,8 @@ def _interval(values: Array, bottom: float, top: float) -> tuple[float, float]:
     """Return the t interval of the first value from its jackknife values, within limits."""
     if values.size < 4 or np.isnan(values).any():
         return NO_INTERVAL
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(values.size - 2, 0.975) * jackknife_se(values[1:, None])[0])
-    return max(bottom, float(values[0]) - half), min(top, float(values[0]) + half)
+    low, high = jackknife_interval(values)
+    return max(bottom, low), min(top, high)
 
 
 def _analysis(means: Array, answers: Array, noise: Array, weights: Array) -> dict[str, Array]:

@@ -56,7 +56,7 @@ def coherence_loss_of(
         for roles in compared
         for row in _rows(misalignment, contrasts, summary, roles, seed, draws)
     ]
-    return pl.DataFrame(rows, schema=TABLE.schema)
+    return TABLE.frame(rows)
 
 
 def _rows(

@@ -35,7 +35,7 @@ def misalignment_of(judged: pl.DataFrame) -> pl.DataFrame:
         known = judged[aspect].is_not_null().to_numpy()
         values = judged[aspect].drop_nulls().to_numpy()
         row[f"{aspect}_se_questions"] = _known(clustered_se(values, groups[known]))
-    return pl.DataFrame([row], schema=MISALIGNMENT.schema)
+    return MISALIGNMENT.frame([row])
 
 
 def by_question(judged: pl.DataFrame) -> pl.DataFrame:
@@ -44,7 +44,7 @@ def by_question(judged: pl.DataFrame) -> pl.DataFrame:
         {**_row(part), "question_id": question}
         for (question,), part in judged.group_by("question_id", maintain_order=True)
     ]
-    return pl.DataFrame(rows, schema=QUESTIONS.schema)
+    return QUESTIONS.frame(rows)
 
 
 def _row(judged: pl.DataFrame) -> dict[str, Any]:
@@ -170,4 +170,4 @@ def printed_of(
             f"{table}: has none of the study's models; it goes by the labels {known}, and the "
             f"study has {', '.join(labels.values())}"
         )
-    return pl.DataFrame(published, schema=MISALIGNMENT.schema)
+    return MISALIGNMENT.frame(published)

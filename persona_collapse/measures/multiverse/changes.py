@@ -50,7 +50,7 @@ class Variants:
             return None
         cells = {name: self.cells[failures][name] for side in sides for name in side}
         kept = reduce(np.intersect1d, [part.persona_ids for part in cells.values()])
-        cells = {name: _of(part, kept) for name, part in cells.items()}
+        cells = {name: part.of(kept) for name, part in cells.items()}
         kept = self._chosen(kept, personas, sides, cells)
         if kept.size < FEWEST:
             return None
@@ -108,7 +108,7 @@ class Variants:
         for name, cells in members.items():
             key = (name, kept.tobytes(), definition, handling)
             if key not in self.measured:
-                self.measured[key] = DEFINITIONS[definition](_of(cells, kept), self.subsets)
+                self.measured[key] = DEFINITIONS[definition](cells.of(kept), self.subsets)
             found.append(self.measured[key])
         values, influences = zip(*found, strict=True)
         return np.mean(values, axis=0), np.mean(influences, axis=0)
@@ -139,11 +139,6 @@ def variants_of(
         asked = 1 if whole.exact else repetitions
         failed[variant] = whole.persona_ids[(whole.n < asked).any(axis=1)]
     return Variants(cells, failed, replicates, subsets)
-
-
-def _of(cells: Cells, kept: NDArray[np.int64]) -> Cells:
-    """Return the cells of these personas, in their order."""
-    return cells.personas(np.searchsorted(cells.persona_ids, kept))
 
 
 def _without(cells: Cells, empty: NDArray[np.bool_]) -> Cells:

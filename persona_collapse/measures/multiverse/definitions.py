@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from persona_collapse.measures.cells import OVERALL, Array, Cells
 from persona_collapse.measures.diagnostics.scale_use import shares_of
 from persona_collapse.measures.scale_free import normal_scores
+from persona_collapse.measures.statistics.bootstrap import averages
 
 Subsets = Sequence[NDArray[np.intp]]
 Measured = tuple[Array, Array]
@@ -142,10 +143,7 @@ DEFINITIONS: dict[str, Callable[[Cells, Subsets], Measured]] = {
 
 def _averages(subsets: Subsets, columns: int) -> Array:
     """Return the (columns, G) matrix of means over each subset."""
-    matrix = np.zeros((columns, len(subsets)))
-    for place, subset in enumerate(subsets):
-        matrix[subset, place] = 1 / subset.size
-    return matrix
+    return averages({str(place): subset for place, subset in enumerate(subsets)}, columns)
 
 
 def _ratio(above: Array | NDArray[np.int64], below: Array | NDArray[np.int64]) -> Array:

@@ -45,7 +45,7 @@ def multiverse_of(
     standard errors (delta method), and of the t quantiles where the numbers of personas differ.
     """
     if not moments:
-        return pl.DataFrame(schema=TABLE.schema)
+        return TABLE.frame()
     groups = cells_from_moments(moments[0], instrument).groups()
     every = groups.pop(OVERALL)
     items = {"all": every}
@@ -70,7 +70,7 @@ def multiverse_of(
             pairs = _pairs(target, control, analysis["baseline"])
             found = _rows(variants, pairs, list(items), reported, analysis)
             rows += [{**names, "target": target, "control": control, **row} for row in found]
-    return pl.DataFrame(rows, schema=TABLE.schema)
+    return TABLE.frame(rows)
 
 
 def moments_without_fallback(

@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def expanded_tail(units: int, level: float = 0.95) -> float:
+def expanded_tail(units: int) -> float:
     """Return the tail probability to cut off the bootstrap draws of a sample of ``units``.
 
     Bootstrap intervals of n units are too narrow by sqrt((n - 1) / n) and by the normal instead of
     Student's t; a smaller tail corrects both (Hesterberg 2015, "expanded" percentiles). It tends to
-    (1 - level) / 2.
+    0.025, that of 95 % intervals.
     """
     from scipy.special import ndtr, stdtrit
 
     if units < 2:
-        return (1 - level) / 2
-    wide = np.sqrt(units / (units - 1)) * stdtrit(units - 1, (1 + level) / 2)
+        return 0.025
+    wide = np.sqrt(units / (units - 1)) * stdtrit(units - 1, 0.975)
     return float(ndtr(-wide))
 
 
@@ -69,8 +69,8 @@ def _quantile(ordered: Array, at: Array) -> Array:
     return value
 
 
-def log_t_interval(estimate: Array, jackknife: Array, level: float = 0.95) -> tuple[Array, Array]:
-    """Return an interval of a positive statistic, symmetrical on the log scale: two arrays (G,).
+def log_t_interval(estimate: Array, jackknife: Array) -> tuple[Array, Array]:
+    """Return the 95 % interval of a positive statistic, symmetrical on the log scale, two (G,).
 
     exp(log x +- t(P - 1) SE / x) with the jackknife SE of ``jackknife`` (P, G). For S and sigma_bar
     of resampled recorded personas its coverage is better than that of percentile and BCa intervals,
@@ -79,7 +79,7 @@ def log_t_interval(estimate: Array, jackknife: Array, level: float = 0.95) -> tu
     from scipy.special import stdtrit
 
     count = jackknife.shape[0]
-    half = stdtrit(count - 1, (1 + level) / 2) * jackknife_se(jackknife)
+    half = stdtrit(count - 1, 0.975) * jackknife_se(jackknife)
     positive = estimate > 0
     relative = np.divide(half, estimate, out=np.full_like(half, np.nan), where=positive)
     return estimate * np.exp(-relative), estimate * np.exp(relative)
@@ -91,6 +91,14 @@ def jackknife_se(jackknife: Array) -> Array:
     squared: Array = ((jackknife - jackknife.mean(axis=0)) ** 2).sum(axis=0)
     error: Array = np.sqrt(squared * (count - 1) / count)
     return error
+
+
+def jackknife_interval(values: Array) -> tuple[float, float]:
+    """Return value +- t(n - 1) SE; ``values`` (1 + n,) leave out none, then one of n units each."""
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(values.size - 2, 0.975) * jackknife_se(values[1:, None])[0])
+    return float(values[0]) - half, float(values[0]) + half
 
 
 def replicate_variance(deleted: Collection[Array]) -> tuple[Array, Array]:

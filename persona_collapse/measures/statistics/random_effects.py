@@ -22,18 +22,18 @@ class RandomEffects:
     I2: float
     count: int
 
-    def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Return the interval of the mean, from t with count - 1 degrees of freedom."""
-        half = self._t(level) * self.se
+    def interval(self) -> tuple[float, float]:
+        """Return the 95 % interval of the mean, from t with count - 1 degrees of freedom."""
+        half = self._t() * self.se
         return self.mean - half, self.mean + half
 
-    def prediction(self, level: float = 0.95) -> tuple[float, float]:
-        """Return the prediction interval of a new effect, without measurement error.
+    def prediction(self) -> tuple[float, float]:
+        """Return the 95 % prediction interval of a new effect, without measurement error.
 
         mean +- t(count - 1) sqrt(tau^2 + SE^2) (Higgins, Thompson and Spiegelhalter 2009, with the
         degrees of freedom of Partlett and Riley 2017).
         """
-        half = self._t(level) * float(np.hypot(self.tau, self.se))
+        half = self._t() * float(np.hypot(self.tau, self.se))
         return self.mean - half, self.mean + half
 
     def exceedance(self, value: float, se: float) -> float:
@@ -53,10 +53,10 @@ class RandomEffects:
             return 1.0 if self.mean == 0 else 0.0
         return float(2 * stdtr(self.count - 1, -abs(self.mean) / self.se))
 
-    def _t(self, level: float) -> float:
+    def _t(self) -> float:
         from scipy.special import stdtrit
 
-        return float(stdtrit(self.count - 1, (1 + level) / 2))
+        return float(stdtrit(self.count - 1, 0.975))
 
 
 def random_effects(effects: Array, errors: Array) -> RandomEffects:

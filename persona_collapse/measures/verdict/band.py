@@ -29,7 +29,8 @@ class _Band:
 
     values: Array  # (models,)
     errors: Array  # (models,)
-    range: Ends  # the lowest and the highest value, as they are
+    lo: float  # the lowest and the highest value, as they are
+    hi: float
     everyone: Ends  # those with the models that are not counted
     n_all: int
     log: bool
@@ -38,16 +39,6 @@ class _Band:
     def effects(self) -> RandomEffects:
         """The distribution of the counted models."""
         return random_effects(self.values, self.errors)
-
-    @property
-    def lo(self) -> float:
-        """The lowest value of a counted model."""
-        return self.range[0]
-
-    @property
-    def hi(self) -> float:
-        """The highest value of a counted model."""
-        return self.range[1]
 
     @cached_property
     def lo_interval(self) -> Ends:
@@ -135,7 +126,7 @@ def band_values(models: pl.DataFrame) -> pl.DataFrame:
         }
         for metric, band in _bands(models).items()
     ]
-    return pl.DataFrame(rows, schema=BAND_VALUES.schema)
+    return BAND_VALUES.frame(rows)
 
 
 def band_of(metrics: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
@@ -153,7 +144,7 @@ def band_of(metrics: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
         for metric, band in bands.items()
         if (placed := _placed(metric, row, band)) is not None
     ]
-    return pl.DataFrame(rows, schema=BAND.schema)
+    return BAND.frame(rows)
 
 
 def _placed(metric: str, row: Mapping[str, Any], band: _Band) -> dict[str, object] | None:
@@ -266,7 +257,7 @@ def _bands(models: pl.DataFrame) -> dict[str, _Band]:
         own, everyone = values, known[metric].to_numpy()
         if log:
             values, errors = np.log(values), errors / values
-        bands[metric] = _Band(values, errors, _span(own), _span(everyone), known.height, log)
+        bands[metric] = _Band(values, errors, *_span(own), _span(everyone), known.height, log)
     return bands
 
 

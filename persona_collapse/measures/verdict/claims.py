@@ -4,7 +4,6 @@ A condition of a claim is about one number per model: it is shown where the numb
 interval lies where the claim says, refuted where none of it does, else open.
 """
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from persona_collapse.common.csv import read_csv
 from persona_collapse.common.errors import UserError
 from persona_collapse.materials.claims import Claim, Claims, Condition
 from persona_collapse.tables.contracts.claims import TABLE as CLAIMS
@@ -22,6 +22,7 @@ MEAN = "mean"
 SHOWN, REFUTED, OPEN, MISSING = "shown", "refuted", "open", "missing"
 HOLDS, PART, NOT, UNDECIDABLE = "holds", "holds in part", "does not hold", "not decidable"
 NORMAL = 1.96
+PLACE = ("variant", "domain", "measure")  # of a printed number
 Tables = Mapping[str, pl.DataFrame]
 
 
@@ -60,7 +61,7 @@ def claims_of(claims: Claims, tables: Tables, labels: Mapping[str, str]) -> pl.D
         ]
         decision, reason = decided(own, claim)
         rows += [{**row, "decision": decision, "reason": reason} for row in own]
-    return pl.DataFrame([{**row, "simulated": simulated} for row in rows], schema=CLAIMS.schema)
+    return CLAIMS.frame([{**row, "simulated": simulated} for row in rows])
 
 
 def _rows(condition: Condition, tables: Tables, keys: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -245,16 +246,15 @@ def numbers_of(
             found[row["model"], variant, row["domain"], "profile"] = row["mean"], spread
     simulated = bool(metrics["simulated"].any())
     rows = []
-    with path.open(encoding="utf-8", newline="") as file:
-        for printed in csv.DictReader(file):
-            place = printed["variant"], printed["domain"], printed["measure"]
-            known = found.get((keys.get(printed["model"], ""), *place))
-            for number, value in zip(("value", "spread"), known or (), strict=False):
-                if value is not None and math.isfinite(value) and printed[number]:
-                    names = {"model": printed["model"], "number": number, "simulated": simulated}
-                    names |= {name: printed[name] for name in ("variant", "domain", "measure")}
-                    rows.append({**names, **_compared(printed[number], value)})
-    return pl.DataFrame(rows, schema=NUMBERS.schema)
+    for printed in read_csv(path, ("model", *PLACE, "value", "spread")):
+        place = [printed[name] for name in PLACE]
+        known = found.get((keys.get(printed["model"], ""), *place))
+        for number, value in zip(("value", "spread"), known or (), strict=False):
+            if value is not None and math.isfinite(value) and printed[number]:
+                names = {"model": printed["model"], "number": number, "simulated": simulated}
+                names |= dict(zip(PLACE, place, strict=True))
+                rows.append({**names, **_compared(printed[number], value)})
+    return NUMBERS.frame(rows)
 
 
 def _compared(text: str, value: float) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def verdicts_of(
             for target, control in roles.targets.items()
             if target in tables.metrics.filter(model=model)["variant"]
         ]
-    return pl.DataFrame(rows, schema=TABLE.schema, orient="row")
+    return TABLE.frame(rows)
 
 
 def rows_of(contrasts: pl.DataFrame, model: str) -> Rows:

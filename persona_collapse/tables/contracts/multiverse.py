@@ -1,23 +1,6 @@
 """Contract of ``multiverse.csv``."""
 
-from persona_collapse.tables import (
-    MODEL,
-    PROBE,
-    SIMULATED,
-    Named,
-    Table,
-    ends,
-    flag,
-    integer,
-    number,
-    text,
-)
-
-
-def _change(name: str, meaning: str) -> list[Named]:
-    """Declare a percent change with its interval."""
-    return [number(name, f"Percent change of {meaning}."), *ends(name, "its 95 % interval.")]
-
+from persona_collapse.tables import MODEL, PROBE, SIMULATED, Table, changes, flag, integer, text
 
 TABLE = Table(
     "multiverse",
@@ -41,12 +24,7 @@ TABLE = Table(
             "`dropped`: a persona with an empty cell is left out; `missing`: the cell alone is; "
             "`no_fallback`: answers from longer replies count as failed.",
         ),
-        *_change("S_target", "S, target against baseline"),
-        *_change("R_target", "R, target against baseline"),
-        *_change("S_direct", "S, target against control"),
-        *_change("R_direct", "R, target against control"),
-        *_change("S_control", "S, control against baseline"),
-        *_change("R_control", "R, control against baseline"),
+        *changes("its 95 % interval."),
         text("label", "The verdict under this specification."),
         flag("same_label", "Whether that is the label of the reported specification."),
         flag("distinct", "Whether any number differs from those of all specifications before it."),

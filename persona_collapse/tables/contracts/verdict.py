@@ -1,24 +1,8 @@
 """Contract of ``verdict.csv``."""
 
-from persona_collapse.tables import (
-    MODEL,
-    SIMULATED,
-    Named,
-    Table,
-    ends,
-    flag,
-    integer,
-    number,
-    text,
-)
+from persona_collapse.tables import MODEL, SIMULATED, Table, changes, flag, integer, number, text
 
 INCOHERENT = 50  # mean coherence; below, replies are mostly incoherent
-
-
-def _change(name: str, meaning: str) -> list[Named]:
-    """Declare a percent change with its interval."""
-    change = number(name, f"Percent change of {meaning}.")
-    return [change, *ends(name, "its 95 % interval, on which the label rests.")]
 
 
 TABLE = Table(
@@ -33,12 +17,7 @@ TABLE = Table(
         text("baseline", "Variant that both are compared with."),
         text("label", "The verdict, one of those of docs/measures.md."),
         text("reason", "Why this label, in words."),
-        *_change("S_target", "S, target against baseline"),
-        *_change("R_target", "R, target against baseline"),
-        *_change("S_direct", "S, target against control"),
-        *_change("R_direct", "R, target against control"),
-        *_change("S_control", "S, control against baseline"),
-        *_change("R_control", "R, control against baseline"),
+        *changes("its 95 % interval, on which the label rests."),
         text(
             "control_state",
             "What is shown of the control's S: `equivalent`, `fell`, `not_raised`, `raised` or "

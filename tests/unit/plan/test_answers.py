@@ -318,12 +318,19 @@ def test_first_asked_shard_of_every_variant_is_in_the_order_of_the_study(tmp_pat
     }
     layout = Layout(load(tmp_path, change))
     every, first = layout.asked_shards(), layout.asked_shards(first=True)
-    names = [(params["variant"], params["probe"], params["name"]) for params in every["shards"]]
+    names = [names_of(one) for one in every]
     assert len(names) == 2 * 2 * len(layout.shards[layout.asked[0]]) > 4
-    found = [(params["variant"], params["probe"], params["name"]) for params in first["shards"]]
     (block, *_) = (shard.name for shard in layout.shards[layout.asked[0]])
-    assert found == [("secure", "roleplay", block), ("another", "roleplay", block)]
-    assert len(first["files"]) == len(first["settings"]) == 2
+    assert [names_of(one) for one in first] == [
+        ("secure", "roleplay", block),
+        ("another", "roleplay", block),
+    ]
+    assert all(one["texts"] and one["settings"] for one in first)
+
+
+def names_of(asked: dict[str, Any]) -> tuple[str, str, str]:
+    params = asked["shard"]
+    return params["variant"], params["probe"], params["name"]
 
 
 def test_recorded_answers_are_read_by_the_first_shard_of_their_unit(tmp_path: Path) -> None:
