@@ -58,6 +58,12 @@ def write(value: float | None, decimals: int, *, signed: bool = False) -> str:
     return text if signed else text[1:]
 
 
+def listed(names: Iterable[str], word: str = "and") -> str:
+    """Return names as a list in a sentence: ``a, b and c``."""
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
 def write_interval(lo: float | None, hi: float | None, decimals: int) -> str:
     """Write ``[lo, hi]``, or nothing where both ends are missing; only minus signs are written."""
     if lo is None and hi is None:

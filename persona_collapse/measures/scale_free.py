@@ -49,9 +49,10 @@ def scale_free_of(
         if other.persona_ids.size > 2:
             weights = draws_of_personas(other, seed, moments["probe"][0], draws)
             percent = _changes(base, other, by_group, weights)
+    names = unit_of(moments)
     return pl.DataFrame(
         {
-            **{name: [value] * len(groups) for name, value in unit_of(moments).items()},
+            **{name: [names[name]] * len(groups) for name in ("model", "variant", "probe")},
             "domain": list(groups),
             "S": cells.mean.std(axis=0, ddof=1) @ by_group,
             "S_percent": percent[0],
@@ -62,6 +63,7 @@ def scale_free_of(
             "S_normal_percent_lo": percent[2],
             "S_normal_percent_hi": percent[3],
             "n_personas": [personas] * len(groups),
+            "simulated": [names["simulated"]] * len(groups),
         },
         nan_to_null=True,
     )

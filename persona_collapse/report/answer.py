@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from persona_collapse.common.notation import PERCENT
+from persona_collapse.common.notation import PERCENT, listed
 from persona_collapse.figures.look import Look
 from persona_collapse.report.sections import LABELS
 
@@ -42,7 +42,7 @@ def _of_one_model(verdicts: pl.DataFrame, model: str) -> str:
             return f"Collapse in {model}"
         shown = "Undetermined" if label == OPEN else "No collapse shown"
         return f"{shown} in {model}" + ("" if label == OPEN else f": {_name(label)}")
-    parts = [f"{_name(label)} in {_listed(found[label])}" for label in LABELS if label in found]
+    parts = [f"{_name(label)} in {listed(found[label])}" for label in LABELS if label in found]
     return f"{model}: {'; '.join(parts)}"
 
 
@@ -81,10 +81,6 @@ def _name(label: str) -> str:
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def asked(quality: pl.DataFrame | None, look: Look) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from persona_collapse.common.notation import listed
 from persona_collapse.figures.look import Look
 
 TOLERANCE = 0.03  # difference of shares between variants of a model
@@ -42,7 +43,7 @@ def _same_model(rows: pl.DataFrame) -> Iterator[str]:
     for (served,), some in asked.group_by("served_model", maintain_order=True):
         if some.height > 1:
             yield (
-                f"{_listed(some['variant'])} were answered by the same model, {served}, as the "
+                f"{listed(some['variant'])} were answered by the same model, {served}, as the "
                 "server says. A contrast between them compares that model with itself."
             )
 
@@ -71,10 +72,6 @@ def _failed(rows: pl.DataFrame) -> Iterator[str]:
             "(`accept_errors`); a persona with an item that lost all answers is left out of S "
             "and R."
         )
-
-
-def _listed(names: pl.Series) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _reading(rows: pl.DataFrame) -> Iterator[str]:

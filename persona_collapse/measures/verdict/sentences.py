@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from persona_collapse.common.notation import MINUS
+from persona_collapse.common.notation import MINUS, listed
 from persona_collapse.measures.cells import OVERALL
 from persona_collapse.measures.verdict.rule import Interval
 from persona_collapse.measures.verdict.table import METRICS, Row, Rows, interval_of
@@ -208,10 +208,9 @@ def specification_facts(
     of_definition = distinct.group_by("definition", maintain_order=True)
     never = of_definition.agg(pl.col("same_label").any()).filter(~pl.col("same_label"))
     without = [str(name).replace("_", " ") for name in never["definition"]]
-    either = " or ".join(part for part in (", ".join(without[:-1]), *without[-1:]) if part)
     sentence = (
         f"The verdict stands in {same} of {distinct.height} specifications of the analysis"
-        + (f", and in none that defines S and R by {either}" if without else "")
+        + (f", and in none that defines S and R by {listed(without, 'or')}" if without else "")
         + "."
     )
     return {"same": same, "of": distinct.height}, [sentence]
@@ -299,7 +298,6 @@ def _drivers(row: Row, rows: Rows, drivers: Mapping[str, Sequence[Mapping[str, A
             carried += driver["share"]
             if carried >= DRIVING:
                 break
-        listed = " and ".join(part for part in (", ".join(named[:-1]), named[-1]) if part)
         change = "S" if metric == "S" else "1/R"
-        sentences.append(f"The measured change of {change} lies mostly in {listed}.")
+        sentences.append(f"The measured change of {change} lies mostly in {listed(named)}.")
     return sentences
