@@ -104,3 +104,33 @@ def test_proxy_of_the_environment_is_used_where_it_can_be(
         monkeypatch.setenv(name, value)
     assert http_options(HTTPS)["proxy"] == proxy
     assert http_options("https://localhost:8000/v1")["proxy"] is None
+
+
+def test_certificates_are_checked_and_redirects_are_not_followed() -> None:
+    plain = {"trust_env": False, "verify": True, "proxy": None, "follow_redirects": False}
+    assert http_options(HTTPS) == plain
+    assert http_options("http://a.test") == plain
+
+
+@pytest.mark.parametrize(
+    ("host", "proxied"),
+    [
+        *(("10.0.0.1", True), ("0.example.org", True), ("zzz.test", True), ("[fe80::1]", True)),
+        *(("127.0.0.9", False), ("localhost", False), ("[::1]", False)),
+    ],
+)
+def test_only_servers_of_this_machine_are_asked_without_the_proxy(
+    host: str, proxied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://p.example.org:1")
+    assert (http_options(f"https://{host}/v1")["proxy"] is not None) == proxied
+
+
+def test_proxy_that_cannot_be_used_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1080")
+    for _ in range(2):
+        assert http_options(HTTPS)["proxy"] is None
+    assert len(caplog.messages) == 1
+    assert "HTTPS_PROXY is not the address of an http proxy" in caplog.messages[0]

@@ -66,8 +66,12 @@ def test_model_is_looked_up_with_its_last_day_and_the_servers_kind(serve: Serve)
     asked = serve({"/v1/models": models("m", "n", owned_by="vllm", shutdown_date="2027-01-01")})
     assert look_up(URL, "n", None) == Listed(True, "2027-01-01", "vllm", ("m", "n"))
     assert asked == ["/v1/models"]
-    found = look_up(URL, "o", None)
-    assert (found.found, found.shutdown_date, found.names) == (False, None, ("m", "n"))
+    for other in ("a", "mm", "o"):
+        found = look_up(URL, other, None)
+        assert (found.found, found.shutdown_date, found.names) == (False, None, ("m", "n"))
+    twice = [{"id": "m", "shutdown_date": "2027-01-01"}, {"id": "m"}]
+    serve({"/v1/models": {"data": twice}})
+    assert look_up(URL, "m", None).shutdown_date == "2027-01-01"
     serve({"/v1/models": models("m", "m", "x" * 101, owned_by="openai")})
     found = look_up(URL, "m", None)
     assert (found.owner, found.shutdown_date, found.names) == (None, None, ("m", "x" * 100))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from persona_collapse.asking.replays import Replays, says_hit, without_replays
@@ -42,6 +44,16 @@ def test_another_cell_decides_in_doubt() -> None:
         assert ids.is_replay(again) is None
         ids.add(reply("b", other))
         assert ids.is_replay(again) is decided
+
+
+def test_failed_request_is_no_earlier_reply() -> None:
+    ids = Replays()
+    ids.add(replace(reply("a", "1"), cause="timeout"))
+    ids.add(reply("b", "2"))
+    ids.add(reply("b", None))
+    assert ids.is_replay(reply("a", "1")) is False
+    assert ids.is_replay(reply("a", None)) is False
+    assert ids.ids_identify
 
 
 @pytest.mark.parametrize(
