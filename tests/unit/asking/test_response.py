@@ -195,14 +195,16 @@ def test_reply_without_choices_is_tried_again_unless_its_words_are_those_of_a_fi
     assert read_reply(200, json.dumps(body).encode(), 1).verdict == "retry"
 
 
-def test_choices_are_renumbered_only_where_all_came_under_too_few_indices() -> None:
+def test_choices_are_renumbered_where_all_came_under_too_few_indices_or_all_under_one() -> None:
     def read(*indices: int | None, n: int) -> tuple[list[int | None], bool]:
         choices = [{"index": index, "message": {"content": "4"}} for index in indices]
         found = read_reply(200, json.dumps({"choices": choices}).encode(), n)
         return [choice.index for choice in found.choices], found.renumbered
 
     assert read(0, 0, 0, n=3) == ([0, 1, 2], True)
-    assert read(0, 0, n=3) == ([0, 0], False)
+    assert read(0, 0, n=3) == ([0, 1], True)
+    assert read(1, n=3) == ([1], False)
+    assert read(0, 1, 1, n=4) == ([0, 1, 1], False)
     assert read(0, 0, n=1) == ([0, 0], False)
     assert read(2, 1, 0, n=3) == ([2, 1, 0], False)
     assert read(None, None, n=2) == ([None, None], False)
