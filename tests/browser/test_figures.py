@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from persona_collapse.figures.planes import robustness_map
 from persona_collapse.figures.style import THEMED, save, style
@@ -97,3 +98,7 @@ def test_figure_scrolls_on_a_phone_at_a_size_that_can_be_read(browser: Browser, 
     size = "return document.querySelector('#figure-1 .drawing text').getBoundingClientRect().height"
     assert browser.run(size) >= 9
     assert browser.run("return document.documentElement.scrollWidth") == 380
+    wide = "return document.querySelector('#figure-1 .scroll').matches('.wide')"
+    WebDriverWait(browser.driver, 10).until(lambda _: browser.run(wide))
+    browser.open(page, width=1440)
+    WebDriverWait(browser.driver, 10).until(lambda _: not browser.run(wide))

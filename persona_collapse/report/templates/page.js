@@ -35,6 +35,12 @@ const save = (name, blob) => {
   setTimeout(() => URL.revokeObjectURL(href), 10_000);
 };
 
+// What is wider than its box shows a shadow (tables.css).
+const widths = new ResizeObserver((entries) => {
+  for (const { target } of entries) target.classList.toggle("wide", target.scrollWidth > target.clientWidth + 1);
+});
+for (const box of document.querySelectorAll(".scroll")) widths.observe(box);
+
 for (const button of document.querySelectorAll("button.copy")) {
   button.addEventListener("click", async () => {
     const source = $(button.dataset.copy);

@@ -38,7 +38,7 @@ for (const button of document.querySelectorAll("button[data-csv]")) {
 // Rows of long tables can be filtered by words that they hold.
 for (const table of document.querySelectorAll("table.sortable")) {
   const rows = [...table.tBodies[0].rows];
-  if (rows.length <= 8) continue;
+  if (rows.length <= 12) continue;
   const name = table.caption.querySelector("b").textContent.split(".")[0];
   const input = make("input", { type: "search", placeholder: "Filter rows" });
   input.setAttribute("aria-label", `Filter rows of ${name.toLowerCase()}`);
