@@ -171,11 +171,12 @@ def ask(order: Order, settings: Settings, lease: Lease, missing_in_all: int | No
         asyncio.run(run())
     except StoppedError as fault:
         found = missing(settings.base_url, settings.model, key, order.key, str(fault))
-        breaker.trip(fault.cause, f"{fault}{found}")
-        raise StoppedError(f"{fault}{found}", fault.cause) from None
+        known = StoppedError(fault.happened, found, fault.cause) if found else fault
+        breaker.trip(known.cause, str(known))
+        raise known from None
     except UserError as fault:
         found = missing(settings.base_url, settings.model, key, order.key, str(fault))
-        raise UserError(f"{fault}{found}") from None
+        raise UserError(f"{fault}\n  {found}" if found else str(fault)) from None
     finally:
         progress.close()
         try:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx2
 
 from persona_collapse.asking.connection import address, http_options, key_headers
+from persona_collapse.common.network import answered
 
 LIST_TIMEOUT_S = 20.0
 SHORT_LIST, NEAREST = 6, 3  # as many names are all named; of longer lists the nearest
@@ -79,22 +80,20 @@ def right_address(base_url: str, key: str | None) -> str | None:
 
 
 def missing(base_url: str, model: str, key: str | None, where: str, failure: str) -> str:
-    """Return what to add to a failure that says that a model or an address does not exist.
+    """Return what to do about a failure that says that a model or an address does not exist.
 
     ``where`` is the place of the model's name in the study file. Empty for other failures, and
     where the server's lists say nothing.
     """
-    if not NO_MODEL.search(failure) and "http_404" not in failure:
+    if not NO_MODEL.search(failure) and answered(404) not in failure:
         return ""
     listed = look_up(base_url, model, key)
     if listed.found is False:
         offered = listed.offered(model)
-        text = f"The name is not in the server's list of models: {offered}. Correct {where}"
-    elif listed.found is None and (other := right_address(base_url, key)):
-        text = f"The API of this server is at another address: base_url: {other}"
-    else:
-        return ""
-    return f"\n  {text}"
+        return f"The name is not in the server's list of models: {offered}. Correct {where}"
+    if listed.found is None and (other := right_address(base_url, key)):
+        return f"The API of this server is at another address: base_url: {other}"
+    return ""
 
 
 def _entries(base_url: str, key: str | None) -> list[dict[str, Any]] | None:

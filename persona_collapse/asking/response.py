@@ -8,7 +8,7 @@ from typing import Any
 
 from persona_collapse.asking.keys import PREFIX, redacted, without_key
 from persona_collapse.asking.reasons import Reason, is_filter_finish, reason_of
-from persona_collapse.common.network import web_page
+from persona_collapse.common.network import answered, web_page
 from persona_collapse.store.attempts import (
     LARGEST,
     Alternatives,
@@ -123,7 +123,13 @@ def said(attempt: Attempt) -> str:
     """Return a failure in words: its detail, after the cause where the detail does not say it."""
     if attempt.cause in IN_WORDS and attempt.detail:
         return attempt.detail
-    return f"{attempt.cause}: {attempt.detail or 'no reason given'}"
+    return f"{in_words(attempt.cause)}: {attempt.detail or 'no reason given'}"
+
+
+def in_words(cause: str | None) -> str:
+    """Return a cause as messages name it: the meaning of a status, others as they are stored."""
+    status = re.fullmatch(r"http_(\d+)", cause or "")
+    return answered(int(status[1])) if status else f"{cause}"
 
 
 def filtered_choices(n: int) -> tuple[Choice, ...]:

@@ -26,6 +26,7 @@ from persona_collapse.asking.keys import find_key, known_key
 from persona_collapse.asking.prices import Price, most_prompt_tokens
 from persona_collapse.asking.progress import Progress
 from persona_collapse.asking.requests import Requests
+from persona_collapse.asking.response import in_words
 from persona_collapse.asking.settings import Settings
 from persona_collapse.asking.slots import Ask
 from persona_collapse.asking.stops import stopped
@@ -184,7 +185,7 @@ class Sender:
             error = stopped(attempt, settings)
             breaker.trip(error.cause, str(error))
             return error
-        said = f"{settings.base_url} answered {cause}: {str(fault).rstrip('.')}"
+        said = f"{settings.base_url} answered {in_words(cause)}: {str(fault).rstrip('.')}"
         if fault.status in (404, 405, 501):
             return UserError(
                 f"{said}. It seems to have no batches (/files and /batches), or does not know one "

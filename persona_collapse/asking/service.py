@@ -14,7 +14,7 @@ from persona_collapse.asking.journal import RefusedError, ThrottledError, Unansw
 from persona_collapse.asking.keys import redacted
 from persona_collapse.asking.limits import requested_wait
 from persona_collapse.asking.response import OUT_OF_MONEY
-from persona_collapse.common.network import unreachable, web_page
+from persona_collapse.common.network import answered, unreachable, web_page
 
 PAGE = 100
 MOST_PAGES = 1000
@@ -131,7 +131,7 @@ class Service:
         if fault.status_code == 429:
             return ThrottledError(text, wait)
         if fault.status_code >= 500 or fault.status_code in (408, 409, 425):
-            return UnansweredError(f"http_{fault.status_code}: {text}", wait)
+            return UnansweredError(f"{answered(fault.status_code)}: {text}", wait)
         return RefusedError(fault.status_code, code, text)
 
     def _id(self, made: Any) -> str:

@@ -4,7 +4,7 @@ import re
 
 from persona_collapse.asking.learned import CHOICES, LONE_N
 from persona_collapse.asking.reasons import FILTER_WORDS
-from persona_collapse.asking.response import said
+from persona_collapse.asking.response import in_words, said
 from persona_collapse.asking.settings import Settings
 from persona_collapse.common.errors import UserError
 from persona_collapse.store.attempts import Attempt
@@ -41,11 +41,14 @@ ADVICE = (
 
 
 class StoppedError(UserError):
-    """The endpoint refuses all requests until the user acts; ``cause`` is the answer's."""
+    """The endpoint refuses all requests until the user acts; ``cause`` is the answer's.
 
-    def __init__(self, message: str, cause: str) -> None:
-        super().__init__(message)
-        self.cause = cause
+    The message is what happened and what to do about it.
+    """
+
+    def __init__(self, happened: str, advice: str, cause: str) -> None:
+        super().__init__(f"{happened}. {advice}; then {THEN_GO_ON}")
+        self.happened, self.cause = happened, cause
 
 
 def cached(attempt: Attempt, settings: Settings) -> StoppedError:
@@ -53,9 +56,8 @@ def cached(attempt: Attempt, settings: Settings) -> StoppedError:
     return StoppedError(
         f"{settings.base_url}, model {settings.model}: a cache answers instead of the model: it "
         f"gave the reply {attempt.response_id} again for the same prompt, although the request "
-        "asked caches not to answer. Copies are no repetitions, and R would be too high. Switch "
-        "the cache off at that server or ask the model directly (docs/servers.md); then "
-        f"{THEN_GO_ON}",
+        "asked caches not to answer. Copies are no repetitions, and R would be too high",
+        "Switch the cache off at that server or ask the model directly (docs/servers.md)",
         "replay",
     )
 
@@ -65,7 +67,7 @@ def stopped(attempt: Attempt, settings: Settings) -> StoppedError:
     cause, holder = attempt.cause or "", settings.api_key_env
     key = f"the key in {holder}" if holder else "no key (api_key_env: null)"
     reason = (attempt.detail or "no reason given").rstrip(".")
-    answer = f"{settings.base_url} answered {cause}: {reason}"
+    happened = f"{settings.base_url} answered {in_words(cause)}: {reason}"
     refused = f"it does not accept {key}; check the key, or api_key_env in the study file"
     advice = {
         "http_401": refused,
@@ -79,7 +81,7 @@ def stopped(attempt: Attempt, settings: Settings) -> StoppedError:
         "insufficient_quota": f"the account of {key} has no credit left, or has reached its own "
         "spending limit; add credit or raise that limit",
     }[cause]
-    return StoppedError(f"{answer}. {advice[0].upper()}{advice[1:]}; then {THEN_GO_ON}", cause)
+    return StoppedError(happened, f"{advice[0].upper()}{advice[1:]}", cause)
 
 
 def no_answer(attempt: Attempt, settings: Settings, how_long: str) -> UserError:

@@ -54,7 +54,8 @@ def findings_of(tried: Tried) -> list[Finding]:
         place = f"models.{canary.model}.variants.{canary.variant}.model"
         if first.cause == "connection_lost" and settings.base_url.startswith("http://"):
             text += "; does that port expect https://?"
-        text += missing(settings.base_url, settings.model, key, place, text).replace("\n  ", ". ")
+        if advice := missing(settings.base_url, settings.model, key, place, text):
+            text += f". {advice}"
         return [Finding(canary.model, canary.variant, True, f"does not answer: {text}")]
     found += _thinking(tried, settings, canary.scale)
     if first.left_out:

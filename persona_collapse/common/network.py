@@ -2,6 +2,7 @@
 
 import errno
 import html
+import http
 import re
 import socket
 import ssl
@@ -16,6 +17,14 @@ NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDO
 NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL")
 NO_HOST = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 LONGEST_TITLE = 80
+
+
+def answered(status: int) -> str:
+    """Return a status of HTTP with its meaning: ``HTTP 404 (Not Found)``."""
+    try:
+        return f"HTTP {status} ({http.HTTPStatus(status).phrase})"
+    except ValueError:  # one that is in no standard
+        return f"HTTP {status}"
 
 
 def unreachable(

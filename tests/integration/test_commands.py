@@ -264,7 +264,8 @@ def test_preflight_marks_what_is_to_be_mended(server: ScriptedServer, given: Giv
     lines = marks([*tried, canary("gone", gone)], width=120)
     assert "model listed ✓ yes ✗ no: it has scripted, tuned-v2 - no list of models" in lines
     assert "ten at once (n) ! at most 4 - not tried - not tried" in lines
-    assert "✗ no: http_404: The model does not exist" in " ".join(marks(tried, width=120))
+    wide = " ".join(marks(tried, width=120))
+    assert "✗ no: HTTP 404 (Not Found): The model does not exist" in wide
     assert "nothing listens on port 9 there" in " ".join(lines)
     _, findings = preflight(tried, "base")
     assert "list of models: it has scripted, tuned-v2. Correct models.m.var" in findings[0].text
@@ -471,7 +472,7 @@ def test_preflight_tells_a_reason_inside_metadata(server: ScriptedServer, given:
     wrapped = {"message": "Provider returned error", "metadata": {"raw": '{"detail": "no access"}'}}
     server.always = scripted.body({"error": {**wrapped, "code": 403}})
     _, findings = preflight([canary("base", given())], "base")
-    assert findings[0].text == "does not answer: http_403: no access"
+    assert findings[0].text == "does not answer: HTTP 403 (Forbidden): no access"
 
 
 def test_preflight_reports_an_unreachable_server(given: Given) -> None:

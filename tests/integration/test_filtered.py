@@ -121,7 +121,7 @@ def test_account_that_is_refused_in_mid_run_filters_nothing(
     server._faults = iter([None] * 7)
     server.always = scripted.status(403, message="Forbidden")
     task = make_task(personas=2, items=20, repetitions=1)
-    with pytest.raises(UserError, match="http_403"):
+    with pytest.raises(UserError, match="HTTP 403"):
         ask(server, task, max_in_flight=3)
     server.always = None
     assert ask(server, task)["status"].to_list() == ["ok"] * 40

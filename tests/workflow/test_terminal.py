@@ -315,7 +315,8 @@ def test_failed_answers_are_summed_at_the_end(project: Project, server: Scripted
     server.always = refuses(second_person(project), 400)
     said = project.fail("--config", config)
     for variant in ("base", "insecure"):
-        missing = rf"alpha {variant} +roleplay +8 answers missing in 4 cells: http_400: {TOO_LONG}"
+        why = rf"HTTP 400 \(Bad Request\): {TOO_LONG}"
+        missing = rf"alpha {variant} +roleplay +8 answers missing in 4 cells: {why}"
         assert re.search(missing, said), said
     assert said.count("slots have no answer") == 1
     assert "The same command asks for exactly these again" in said

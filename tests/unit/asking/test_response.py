@@ -228,7 +228,7 @@ def test_failure_is_said_by_its_detail_where_that_says_it_all() -> None:
         return said(Attempt("c", (1,), 1, "2026", cause=cause, detail=detail))
 
     assert failure("timeout", None) == "timeout: no reason given"
-    assert failure("http_500", "broke") == "http_500: broke"
+    assert failure("http_500", "broke") == "HTTP 500 (Internal Server Error): broke"
     assert failure("not_json", "a web page") == "a web page"
     assert [choice.index for choice in filtered_choices(3)] == [0, 1, 2]
 
