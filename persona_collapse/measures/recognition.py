@@ -30,7 +30,7 @@ def identification_of(
     instrument: Instrument,
     baseline: pl.DataFrame | None,
     seed: int,
-    draws: int = 1000,
+    draws: int,
 ) -> pl.DataFrame:
     """Return the rows of ``identification.csv`` of one model x variant x probe.
 

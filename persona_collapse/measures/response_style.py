@@ -25,7 +25,7 @@ def response_style_of(
     instrument: Instrument,
     baseline: pl.DataFrame | None,
     seed: int,
-    draws: int = 1000,
+    draws: int,
 ) -> pl.DataFrame:
     """Return the rows of ``response_style.csv`` of one model x variant x probe.
 

@@ -27,7 +27,7 @@ def scale_free_of(
     instrument: Instrument,
     baseline: pl.DataFrame | None,
     seed: int,
-    draws: int = 1000,
+    draws: int,
 ) -> pl.DataFrame:
     """Return the rows of ``scale_free.csv`` of one model x variant x probe.
 

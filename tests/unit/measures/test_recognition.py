@@ -167,8 +167,8 @@ def test_log_probabilities_have_own_profiles(rng):
 
 def test_unconditioned_probe_and_one_persona_have_no_rows(rng):
     ratings = simulated_ratings(rng, (1, 30, 4))
-    assert identification_of(moments(ratings, OF), OF, None, 1).height == 0
-    assert identification_of(moments(ratings[0], OF), OF, None, 1).height == 0
+    assert identification_of(moments(ratings, OF), OF, None, 1, 50).height == 0
+    assert identification_of(moments(ratings[0], OF), OF, None, 1, 50).height == 0
 
 
 def test_few_items_have_no_rows_of_more_answers(rng):

@@ -77,10 +77,10 @@ def test_constant_answers_have_no_change_and_few_personas_no_rows(rng):
     rows = scale_free_of(moved, OF, flat, 1, 50)
     assert rows["S_normal_percent_lo"].null_count() == rows.height
     assert scale_free_of(flat, OF, None, 1, 50)["S_normal"].to_list() == [0, 0, 0]
-    few = scale_free_of(moments(np.full((2, 10, 3), 4), OF), OF, None, 1)
+    few = scale_free_of(moments(np.full((2, 10, 3), 4), OF), OF, None, 1, 50)
     assert few.height == 0
     assert few.columns == rows.columns
-    assert scale_free_of(moments(np.full((10, 3), 4), OF), OF, None, 1).height == 0
+    assert scale_free_of(moments(np.full((10, 3), 4), OF), OF, None, 1, 50).height == 0
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published answers are not here")

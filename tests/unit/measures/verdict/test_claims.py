@@ -143,6 +143,26 @@ def test_difference_of_two_rows_has_the_interval_of_both() -> None:
     assert (found.lo, found.hi) == pytest.approx((3 - (1 + 0.25) ** 0.5, 3 + (4 + 1) ** 0.5))
 
 
+def test_condition_on_two_rows_is_decided_by_their_difference() -> None:
+    rows = tables(a=UP)["contrasts"]
+    others = [
+        rows.with_columns(contrast=pl.lit(name), percent=value, percent_lo=lo, percent_hi=hi)
+        for name, value, lo, hi in (("one secure-base", 9.0, 8.0, 10.0), ("b secure-base", *DOWN))
+    ]
+    both = {**tables(a=UP), "contrasts": pl.concat([rows, *others])}
+    minus = {**RISE, "contrast": "one secure-base"}
+
+    def found(**more: Any) -> dict[str, Any]:
+        part = claims(models={"A": None}, above=0, **more)
+        return claims_of(part, both, LABELS).row(0, named=True)
+
+    assert found(minus=minus)["recomputed"] == 3
+    assert found(minus=minus)["recomputed_lo"] == pytest.approx(3 - (7**2 + 1) ** 0.5)
+    # Of several rows that a value with * names, the smallest number counts.
+    assert found(minus={**minus, "contrast": "secure*"})["recomputed"] == 24
+    assert found(minus={**minus, "contrast": "other"})["recomputed"] is None
+
+
 def test_printed_numbers_agree_up_to_one_in_the_last_digit() -> None:
     assert digits_of("0.79") == 2
     assert digits_of("55.0") == digits_of("55") == 0
