@@ -49,6 +49,7 @@ def headlines(
     identification: list[dict[str, Any]] | None = None,
     misalignment: pl.DataFrame | None = None,
     multiverse: pl.DataFrame | None = None,
+    novelty: pl.DataFrame | None = None,
     **names: str,
 ) -> dict[str, Any]:
     """Headlines of models whose variants have a spread over personas and a noise each.
@@ -95,6 +96,7 @@ def headlines(
         band_of(metrics, prior),
         band_values(prior),
         multiverse,
+        novelty,
     )
     found = headlines_of(tables, analysis, replicates)
     assert json.loads(json.dumps(found, allow_nan=False)) == found

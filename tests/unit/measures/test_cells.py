@@ -23,6 +23,16 @@ def test_persona_with_an_empty_cell_is_dropped_and_listed() -> None:
     assert cells.ratings.tolist() == [0, 1, 2, 3, 4, 5]
 
 
+def test_incomplete_persona_keeps_its_answers_and_has_no_mean_or_sd_elsewhere() -> None:
+    cells = cells_from_moments(moments(RATINGS, instrument()), instrument(), incomplete=True)
+    assert (cells.persona_ids.tolist(), cells.dropped) == ([0, 1, 2], ())
+    assert cells.n.tolist() == [[2, 2], [0, 2], [1, 2]]
+    empty = np.array([[False, False], [True, False], [False, False]])
+    assert np.array_equal(np.isnan(cells.mean), empty)
+    assert np.array_equal(np.isnan(cells.sd), empty)
+    assert cells.sd[2, 0] == cells.sd[0, 0] == np.sqrt(2)  # one answer takes the item's mean SD
+
+
 def test_order_of_rows_does_not_matter() -> None:
     frame = moments(RATINGS, instrument())
     cells, turned = (cells_from_moments(part, instrument()) for part in (frame, frame.reverse()))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from persona_collapse.measures.influence import influence_of, influential
+from persona_collapse.measures.influence import MOST, influence_of, influential
 from persona_collapse.measures.moments import moments_of
 from tests.helpers.made_cells import moments, normal
 from tests.helpers.measures_data import instrument, published_instrument, recorded_answers
@@ -55,6 +55,10 @@ def test_personas_that_count_the_same_are_all_effective(rng):
     other[:, :4] *= np.where(np.arange(40) < 20, 1.5, 0.7)[:, None]
     found = influential([cells(other, rng), cells(own, rng)])
     assert found["effective_personas"] == pytest.approx(40, rel=0.05)
+    assert found["top_share"] == pytest.approx(MOST / 40, rel=0.2)
+    # A change in percent is that of any unit, also where S is below one.
+    smaller = influential([cells(0.1 * other, rng), cells(0.1 * own, rng)])
+    assert smaller["value"] == pytest.approx(found["value"])
 
 
 def test_effect_of_few_personas_is_gone_without_them(rng):

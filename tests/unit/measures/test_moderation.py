@@ -7,6 +7,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import stdtrit
 
 from persona_collapse.measures.moderation import moderation_of
 from persona_collapse.tables.contracts.contrasts import TABLE as CONTRASTS
@@ -58,6 +59,34 @@ def test_slope_of_exact_values_is_that_of_the_models(beta: float) -> None:
     assert found["slope"] <= found["slope_hi"] + 1e-9
 
 
+def test_interval_is_that_of_the_jackknife_over_models() -> None:
+    rng = np.random.default_rng(1)
+    after = np.array(BASE) + rng.normal(0, 0.5, len(BASE))
+    change = after - BASE
+    found = slope_of(*tables(BASE, list(after)))
+    kept = [np.delete(np.arange(6), place) for place in range(6)]
+    slopes = np.array([np.polyfit(np.array(BASE)[k], change[k], 1)[0] for k in kept])
+    half = stdtrit(4, 0.975) * np.sqrt(5 / 6 * ((slopes - slopes.mean()) ** 2).sum())
+    slope = np.polyfit(BASE, change, 1)[0]
+    assert found["slope"] == pytest.approx(slope, abs=1e-5)
+    assert (found["slope_lo"], found["slope_hi"]) == pytest.approx(
+        (slope - half, slope + half), abs=1e-4
+    )
+
+
+def test_reliability_is_the_share_of_variance_that_is_no_noise() -> None:
+    spread = np.var(BASE, ddof=1)
+    found = slope_of(*tables(BASE, BASE, se=0.4))
+    assert found["reliability"] == pytest.approx(1 - 0.4**2 / spread)
+    assert found["slope_observed"] == pytest.approx(0, abs=1e-9)
+
+
+def test_slope_that_one_model_carries_has_no_interval() -> None:
+    found = slope_of(*tables([1, 1, 1, 1, 1, 5], [2, 2, 2, 2, 2, 4]))
+    assert found["slope"] == pytest.approx(-0.5, abs=1e-6)
+    assert (found["slope_lo"], found["slope_hi"], found["note"]) == (None, None, None)
+
+
 @pytest.mark.parametrize("shared", [0.0, 0.6])
 def test_noise_of_the_baseline_makes_no_slope(shared: float) -> None:
     rng, models, se = np.random.default_rng(4), 12, 0.4
@@ -87,6 +116,7 @@ def test_fewer_than_five_models_give_a_sentence_and_no_slope() -> None:
         "more"
     )
     assert "with 1 model:" in slope_of(*tables(BASE[:1], BASE[:1]))["note"]
+    assert "with 0 models:" in slope_of(*tables([], []))["note"]
 
 
 def test_baselines_that_differ_by_noise_alone_have_no_slope() -> None:

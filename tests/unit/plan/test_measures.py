@@ -113,3 +113,10 @@ def test_tables_read_each_unit_beside_its_baseline_and_control(tmp_path: Path) -
         assert (row["seed"], row["draws"]) == (1, measures.analysis["bootstrap_diagnostics"])
     alone = found[Unit("n", "secure", "unconditioned")]
     assert (alone["baseline"], alone["reference"], alone["personas"]) == (None, None, None)
+
+
+def test_one_unconditioned_variant_has_its_instrument(tmp_path: Path) -> None:
+    alone = {"instrument": "moral30", "repetitions": 2, "variants": ["base"]}
+    study = load_changed(CHECKED, tmp_path, {"probes/unconditioned": alone})
+    assert str(Measures(Layout(study)).bare_instrument).endswith("moral30.yaml")
+    assert Measures(Layout(load_changed(CHECKED, tmp_path))).bare_instrument == []

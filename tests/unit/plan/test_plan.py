@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from persona_collapse.asking.settings import JOB_IN_FLIGHT
 from persona_collapse.common.errors import UserError
 from persona_collapse.figures.catalogue import FIGURES
 from persona_collapse.plan.answers import Places
 from persona_collapse.plan.outputs import _claims
 from persona_collapse.plan.study import Plan
 from persona_collapse.study.load import find_study, load_study
-from tests.helpers.studies import CHECKED, load_changed
+from tests.helpers.studies import CHECKED, RECORDED_VARIANT, load_changed
 
 PLACES = Places("results/some", "some_store", "some_prices.yaml", "stops")
 CLAIMS = Path("resources/benchmarks/paper_claims.yaml")
@@ -93,6 +94,49 @@ def test_shard_that_is_not_in_the_study_is_refused() -> None:
     job = SimpleNamespace(**names, shard="p900-999_i01-30_r01-05")
     with pytest.raises(UserError, match="the study 'quick' has no shard gpt-4o/base/roleplay/p900"):
         plan_of("quick").answers.task(job)
+
+
+def test_job_claims_a_part_of_what_its_endpoint_grants_to_all(tmp_path: Path) -> None:
+    sizes = {"server": JOB_IN_FLIGHT + 9, "other": JOB_IN_FLIGHT - 1}
+    change = {f"endpoints/{name}/max_in_flight": size for name, size in sizes.items()}
+    plan = changed_plan(tmp_path, change)
+    assert plan.slots() == {"other": JOB_IN_FLIGHT - 1, "server": JOB_IN_FLIGHT + 9}
+    check = plan.misalignment
+    claims = plan.claims(check.reply_endpoint, check.judge_endpoint)
+    job = SimpleNamespace(model="m", variant="base")
+    assert {name: claim(job) for name, claim in claims.items()} == {
+        "api_slots_other": JOB_IN_FLIGHT - 1,
+        "api_slots_server": JOB_IN_FLIGHT,
+    }
+    judged = {name: claim(job) for name, claim in plan.claims(check.judge_endpoint).items()}
+    assert judged == {"api_slots_other": JOB_IN_FLIGHT - 1, "api_slots_server": 0}
+
+
+def test_study_spends_where_answers_or_replies_are_asked(tmp_path: Path) -> None:
+    planted = {"planted": {"S": 1, "R": 9}}
+    drawn = {
+        f"models/m/variants/{name}": {"endpoint": "simulated", **planted}
+        for name in ("base", "insecure")
+    }
+    assert changed_plan(tmp_path, {}).spends
+    assert changed_plan(tmp_path, {"misalignment": None}).spends
+    assert not changed_plan(tmp_path, {"misalignment": None, **drawn}).spends
+    (tmp_path / "a.csv").write_text("", encoding="utf-8")
+    recorded: dict[str, Any] = {
+        f"models/m/variants/{name}": RECORDED_VARIANT for name in ("base", "insecure")
+    }
+    recorded["endpoints/files/root"] = str(tmp_path)
+    assert not changed_plan(tmp_path, {"misalignment": None, **recorded}).spends
+
+
+@pytest.mark.parametrize(
+    ("given", "files"),
+    [(None, []), ("", []), ("a.jsonl, b.jsonl,", ["a.jsonl", "b.jsonl"]), (["a,b"], ["a,b"])],
+)
+def test_files_of_batch_results_are_given_with_commas_or_as_a_list(
+    given: str | list[str] | None, files: list[str]
+) -> None:
+    assert Plan.batch_results(given) == files
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 6, 7])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import polars as pl
 import pytest
 
 from persona_collapse.measures.moments import moments_of
+from persona_collapse.measures.verdict.headlines import _left_out, _profiles
+from persona_collapse.tables.contracts.novelty import TABLE as NOVELTY
 from tests.helpers.headlines_data import ANALYSIS, COLLAPSE, OF, Kinds, headlines
 from tests.helpers.measures_data import (
     PUBLISHED,
@@ -217,6 +220,50 @@ def test_headlines_have_every_number() -> None:
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published answers are not here")
+def test_kept_and_new_variance_are_said_of_single_fine_tunes_alone() -> None:
+    shares = {f"{name}{end}": 0.5 for name in ("kept", "new") for end in ("", "_lo", "_hi")}
+    row = {"model": "m", "variant": "wild", "domain": "overall", **shares}
+    novelty = pl.DataFrame([row], schema=NOVELTY.schema)
+    few = {"bootstrap_personas": 40, "bootstrap_reruns": 10, "permutations": 19}
+    analysis = {**ANALYSIS, **few}
+    single = verdict(COLLAPSE, analysis=analysis, novelty=novelty)
+    assert "under wild 50 % [50, 50] is kept and 50 % [50, 50] is new" in single["summary"]
+    twice = {"m": {"wild": ["wild", "wild2"]}}
+    kinds = {**COLLAPSE, "wild2": COLLAPSE["wild"]}
+    several = verdict(kinds, analysis=analysis, novelty=novelty, replicates=twice)
+    assert "is kept" not in several["text"]
+    assert several["replicates"]["wild"]["n"] == 2
+
+
+def test_range_without_one_model_names_the_model_at_each_end() -> None:
+    rows = {"left_out": ["a", "b", "c", "d"], "percent": [30.0, 10.0, None, 20.0]}
+    shared = {"domain": "overall", "contrast": "wild-plain", "metric": "S"}
+    table = pl.DataFrame(rows).with_columns(**{key: pl.lit(text) for key, text in shared.items()})
+    roles = SimpleNamespace(targets={"wild": "tame"}, baseline="plain")
+    assert _left_out(table, roles) == {  # type: ignore[arg-type]
+        "S": {
+            "wild": {
+                "lowest": 10,
+                "without_for_lowest": "b",
+                "highest": 30,
+                "without_for_highest": "a",
+            }
+        }
+    }
+    assert _left_out(table.with_columns(percent=None), roles) == {}  # type: ignore[arg-type]
+
+
+def test_profile_is_the_overall_mean_and_the_ends_of_its_domains() -> None:
+    rows = {"domain": ["overall", "x", "y", "z"], "mean": [3.0, 4.5, 1.5, 2.5]}
+    shared = {"model": "m", "variant": "wild", "probe": "bare"}
+    table = pl.DataFrame(rows).with_columns(**{key: pl.lit(text) for key, text in shared.items()})
+    means = {"mean": 3.0, "lowest_domain": 1.5, "highest_domain": 4.5}
+    assert _profiles(table, "bare") == {"m": {"wild": means}}
+    assert _profiles(table, "other") == _profiles(table, None) == {}
+    parts = table.filter(pl.col("domain") != "overall")
+    assert _profiles(parts, "bare")["m"]["wild"]["mean"] is None
+
+
 def test_published_models() -> None:
     of = published_instrument()
     analysis = {**ANALYSIS, "baseline": "base", "targets": {"insecure": "secure"}}
