@@ -34,6 +34,9 @@ def test_coordinates_keep_the_baselines_two_largest_variances(seed, personas):
     assert found["x_share"][0] == pytest.approx(sizes[0] / sizes.sum())
     assert found["y_share"][0] == pytest.approx(sizes[1] / sizes.sum())
     assert found["x"].mean() == pytest.approx(0, abs=1e-9)
+    for axis in "xy":  # the largest loading of each component is positive
+        loadings = centred.T @ found[axis].to_numpy()
+        assert loadings.max() >= -loadings.min()
 
 
 @given(seed=st.integers(0, 2**32 - 1), shift=st.floats(-3, 3), factor=st.floats(0.1, 4))
@@ -46,11 +49,12 @@ def test_variant_keeps_the_baselines_axes_and_its_own_centre(seed, shift, factor
         assert moved[axis].to_numpy() == pytest.approx(factor * placed(base)[axis].to_numpy())
 
 
-def test_share_counts_only_the_variance_within_the_baselines_plane():
+@pytest.mark.parametrize("unit", [1, 0.1])
+def test_share_counts_only_the_variance_within_the_baselines_plane(unit):
     plane = np.zeros((4, ITEMS))
-    plane[:, 0], plane[:, 1] = [2, -2, 2, -2], [1, 1, -1, -1]
+    plane[:, 0], plane[:, 1] = unit * np.array([[2, -2, 2, -2], [1, 1, -1, -1]])
     beyond = np.zeros((4, ITEMS))
-    beyond[:, 2] = [1, -1, -1, 1]
+    beyond[:, 2] = unit * np.array([1, -1, -1, 1])
     found = placed(cells(plane, noise=0.0), cells(plane + beyond, noise=0.0))
     assert found["x_share"][0] == pytest.approx(16 / 24)
     assert found["y_share"][0] == pytest.approx(4 / 24)
@@ -64,6 +68,12 @@ def test_too_few_personas_have_no_plane(personas):
 def test_personas_that_differ_in_no_plane_have_none():
     assert placed(cells(np.zeros((5, ITEMS)), noise=0.0)).is_empty()
     assert placed(cells(np.outer(np.arange(5.0), np.ones(ITEMS)), noise=0.0)).is_empty()
+
+
+def test_single_item_has_no_plane():
+    one = instrument(["care"])
+    frame = moments(cells(np.arange(5.0)[:, None], noise=0.0), "base")
+    assert persona_map_of(frame, one, frame).is_empty()
 
 
 def test_variant_without_its_baseline_has_no_plane():

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from persona_collapse.measures.moments import moments_of
-from persona_collapse.measures.profiles import profiles_of
+from persona_collapse.measures.profiles import persona_means_of, profiles_of
 from persona_collapse.tables.contracts.profiles import TABLE as PROFILES
 from tests.helpers.measures_data import (
     PUBLISHED,
@@ -69,7 +69,20 @@ def test_profile_without_answers_is_null() -> None:
     ratings = np.full((2, 2, 2), 3.0)
     ratings[:, 0] = NAN
     frame = profiles_of(moments(ratings, of), of)
-    assert frame["mean"].null_count() == 3
+    assert frame["mean"].null_count() == frame["sd_across_personas"].null_count() == 3
     assert frame["n_answers"].to_list() == [0, 0, 0]
     empty = profiles_of(moments(np.full((2, 2), NAN), of), of)
     assert empty["mean"].null_count() == 3
+
+
+def test_means_of_personas_keep_the_order_of_their_answers_and_leave_out_incomplete_ones() -> None:
+    of = instrument(["b", "a", "b"])
+    ratings = np.random.default_rng(1).integers(0, 6, size=(12, 3, 2)).astype(float)
+    ratings[4, 1] = NAN
+    frame = persona_means_of(moments(ratings, of), [f"person {place}" for place in range(12)])
+    kept = [place for place in range(12) if place != 4]
+    assert frame["persona_id"].to_list() == [place for place in kept for _ in "ba"]
+    assert frame["domain"].to_list() == ["b", "a"] * 11
+    assert frame["description"].to_list() == [f"person {place}" for place in kept for _ in "ba"]
+    expected = [[ratings[place, [0, 2]].mean(), ratings[place, 1].mean()] for place in kept]
+    assert frame["mean"].to_list() == pytest.approx(np.ravel(expected).tolist())
