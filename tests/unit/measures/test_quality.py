@@ -43,6 +43,25 @@ def test_ratings_are_counted_by_how_they_were_read() -> None:
     assert row["rating_mass"] is None
 
 
+def test_what_servers_said_and_did_is_counted_and_listed_once() -> None:
+    frame = answers(np.array([[[1, 2, 3], [4, NAN, 5]]])).with_columns(
+        attempts=pl.Series([1, 2, 3, 1, None, 2]),
+        served_model=pl.Series(["b", "a", "a", "b", None, "a"]),
+        system_fingerprint=pl.Series(["f2", "f1", None, "f1", None, "f2"]),
+        left_out=pl.Series(["seed", None, None, "logprobs", None, "seed"]),
+    )
+    row = quality_of(frame, moments_of(frame, instrument(), 1), instrument(), 1, 1).row(
+        0, named=True
+    )
+    assert row["extra_repetitions"] == 3
+    assert row["retried_share"] == 3 / 6
+    lists = ("served_model", "system_fingerprint", "left_out")
+    assert [row[name] for name in lists] == ["a, b", "f1, f2", "logprobs, seed"]
+    nothing = frame.with_columns(**{name: pl.lit(None, pl.String) for name in lists})
+    empty = quality_of(nothing, moments_of(frame, instrument(), 1), instrument(), 1, 1)
+    assert [empty[name].item() for name in lists] == [None, None, None]
+
+
 def test_cell_with_one_valid_rating_is_kept() -> None:
     ratings = np.array([[[1, NAN], [5, 5]], [[NAN, NAN], [0, 4]]])
     frame = answers(ratings)
