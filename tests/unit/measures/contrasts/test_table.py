@@ -181,6 +181,19 @@ def test_contrast_of_a_missing_variant_is_left_out() -> None:
     assert table(frames[:1]).schema == pl.Schema(CONTRASTS.schema)
 
 
+def test_model_whose_variants_share_one_persona_has_no_contrast() -> None:
+    frames = study(["one", "two"], personas=6)
+    kept = {("two", "base"): pl.col("persona_id") <= 2, ("two", "insecure"): pl.lit(True)}
+    for least, models in ((2, {"one", "mean"}), (1, {"one", "two", "mean"})):
+        kept["two", "insecure"] = pl.col("persona_id") >= least
+        shared = [
+            frame.filter(kept.get((frame["model"][0], frame["variant"][0]), pl.lit(True)))
+            for frame in frames
+            if frame["variant"][0] != "secure"
+        ]
+        assert set(table(shared)["model"]) == models
+
+
 def test_infinite_robustness_has_no_percent_change() -> None:
     steady = np.repeat(np.arange(12).reshape(3, 4, 1) % 6, 5, axis=2)
     shaken = steady.copy()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from persona_collapse.measures.diagnostics.identification import (
     _drawn,
+    _nearest,
     halves_of,
     hits_among,
     identification,
@@ -113,3 +114,11 @@ def test_hits_among_four_are_the_mean_over_all_choices_of_others(seed, personas)
             shown = likeness[row, [row, *drawn]]
             hits.append((shown[0] == shown.max()) / (shown == shown.max()).sum())
         assert found[row] == pytest.approx(np.mean(hits))
+
+
+def test_nearest_profile_is_that_of_the_smallest_distance():
+    first = np.array([[0.0], [1.0], [10.0]])
+    assert _nearest(first, first).tolist() == [1, 1, 1]
+    # 4 is nearer to 1 than to 10 and 6 is nearer to 10; equal distances share the hit.
+    assert _nearest(first, np.array([[0.4], [4.0], [6.0]])).tolist() == [1, 1, 1]
+    assert _nearest(first, np.array([[0.5], [6.0], [4.0]])).tolist() == [0.5, 0, 0]
