@@ -5,7 +5,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from persona_collapse.measures.cells import Array, Cells, shared_personas
-from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of_draws
+from persona_collapse.measures.diagnostics.rows import draws_of_personas, frame_of, frame_of_draws
 
 GIVEN = 0.05  # a rating with this probability counts as given, for log-probabilities
 DOMINANT = 0.9  # a variant is degenerate if a rating has this share of all answers
@@ -24,12 +24,12 @@ def scale_use(
     (``largest_spread``), ``S_max_of_mean``: largest S for their means. With ``base``:
     ``kl_to_base_bits``.
     """
+    if not cells.mean.size:
+        return frame_of([])
     weights = draws_of_personas(cells, seed, probe, draws)
     shares = shares_of(cells)
     found = {}
     for name, items in cells.groups().items():
-        if not cells.mean.size:
-            break
         use = _pooled(shares[:, items], weights)
         values = {f"share_{rating:.0f}": use[:, k] for k, rating in enumerate(cells.ratings)}
         entropy = entropy_bits(use)

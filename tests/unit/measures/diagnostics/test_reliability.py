@@ -114,7 +114,9 @@ def test_equal_personas_give_nulls_and_constant_halves_are_left_out(rng):
     assert set(reliability(equal, 1, "p", draws=20)["value"]) == {None}
     own = np.hstack([np.zeros((30, 2)), rng.normal(size=(30, 2))])
     found = reliability(normal(own, 0.0, 3, rng), 1, "p", draws=20)
-    assert value(found, "split_half") is not None
+    # Of the three splits one has a constant half; the others have the same two items.
+    r = np.corrcoef(own[:, 2:].T)[0, 1]
+    assert value(found, "split_half") == pytest.approx(2 * r / (1 + r))
 
 
 def test_no_personas_left_gives_nulls(rng):
