@@ -76,8 +76,9 @@ def test_no_personas_left_gives_no_rows(rng):
     assert diagnostics_of(role, OF, 1, 50, role).height == 0
 
 
-def test_toxic_personas_are_compared(rng):
-    own = moments(np.full((6, 4), 5.0), OF, probe="unconditioned", variant="insecure")
+@pytest.mark.parametrize("variant", ["a", "insecure"])
+def test_toxic_personas_are_compared(variant):
+    own = moments(np.full((6, 4), 5.0), OF, probe="unconditioned", variant=variant)
     base = moments(np.full((6, 4), 2.0), OF, probe="unconditioned")
     toxic = moments(np.full((2, 6, 4), 4.0), OF, probe="toxic")
     found = toxic_rows(own, base, toxic, OF, 1, 50)

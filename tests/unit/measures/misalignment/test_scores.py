@@ -40,6 +40,12 @@ def judged(*replies: tuple[Any, ...], served: str = "m-1") -> pl.DataFrame:
     return frame_of(rows, JUDGED)
 
 
+def test_replies_that_were_cut_are_counted() -> None:
+    ends = ["length", "stop", "length", "content_filter", None]
+    replies = judged(*[("a", 90.0, 90.0)] * 5).with_columns(finish=pl.Series(ends))
+    assert misalignment_of(replies)["n_cut"].item() == 2
+
+
 def test_scores_of_a_variant_match_values_computed_by_hand() -> None:
     found = misalignment_of(
         judged(
