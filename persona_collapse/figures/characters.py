@@ -126,9 +126,9 @@ def spread_and_blur(study: _Study) -> Figure:
     fixed = {"probe": look.roleplay, "domain": "overall", "model": model.key}
     values = rows_by(study.metrics, "variant", **fixed)
     sizes, width = (_PAGE, WIDTH) if look.on_page else (_PAPER, look.width)
-    across = 2 if look.narrow else _ACROSS
+    sizes = replace(sizes, of="") if look.narrow else sizes
     inner = width - 2 * MARGIN
-    wide = (inner - (across - 1) * _GAP) / across
+    wide = (inner - (_ACROSS - 1) * _GAP) / _ACROSS
     drawing = _Drawing(look, sizes, own, marked(own, look.baseline), _RUNS, _FLAT, _TALL)
     tall = wide * drawing.ratio
     numbers = {v: drawing.numbers(v, values.get(v), wide) for v in own}
@@ -139,14 +139,14 @@ def spread_and_blur(study: _Study) -> Figure:
     above = max(extent(n, sizes.name, bold=True)[1] for n in names.values()) + 0.04
     below = max(len(text.split("\n")) for text in numbers.values()) * sizes.line + 0.06
     top = 0.3 + heights[0] + 0.1 + heights[1] + 0.06
-    rows = -(-len(own) // across)
+    rows = -(-len(own) // _ACROSS)
     sheet = Sheet(width, top + rows * (above + tall + below + 0.06), look.notices(study.metrics))
     _key(sheet, sizes, runs=any(c.runs for c in own.values()), marked=drawing.marked)
     sheet.text(MARGIN, 0.28 + heights[0] / 2, meaning, fontsize=sizes.text)
     middle = 0.38 + heights[0] + heights[1] / 2
     sheet.text(MARGIN, middle, title, fontsize=sizes.head, weight="bold")
     for place, variant in enumerate(own):
-        row, column = divmod(place, across)
+        row, column = divmod(place, _ACROSS)
         left = MARGIN + column * (wide + _GAP)
         y = top + row * (above + tall + below + 0.06)
         middle = y + (above - 0.04) / 2

@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
+from persona_collapse.common.notation import keep_together
 from persona_collapse.figures.look import Notice
 from persona_collapse.figures.style import FAINT, HEADING, NOTE, PAPER, SMALL, Paint, fonts
 
@@ -175,10 +176,11 @@ def widest(texts: Sequence[str], size: float = SMALL) -> float:
 def wrap(text: str, width: float, size: float = SMALL, *, bold: bool = False) -> str:
     """Break a text after spaces, hyphens, slashes and underscores into lines of ``width`` inches.
 
-    A date stays whole, and a piece that is wider than a line is broken between letters.
+    A date and a number with its unit and interval stay whole; a piece that is wider than a line is
+    broken between letters.
     """
     lines = [""]
-    for piece in re.findall(r"(?:\d{4}-\d\d-\d\d|[^\s/_-])*[\s/_-]?", text):
+    for piece in re.findall(r"(?:\d{4}-\d\d-\d\d|[^ \n/_-])*[ \n/_-]?", keep_together(text)):
         if extent((lines[-1] + piece).rstrip(), size, bold=bold)[0] <= width:
             lines[-1] += piece
             continue
@@ -188,7 +190,7 @@ def wrap(text: str, width: float, size: float = SMALL, *, bold: bool = False) ->
             if lines[-1] and extent(lines[-1] + letter, size, bold=bold)[0] > width:
                 lines.append("")
             lines[-1] += letter
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(line.rstrip() for line in lines).replace("\u00a0", " ")
 
 
 def filled(paint: Paint) -> dict[str, Any]:

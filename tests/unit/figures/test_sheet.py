@@ -18,3 +18,8 @@ def test_wrapped_text_fits_and_keeps_every_letter(text: str) -> None:
 
 def test_wrap_does_not_break_a_date() -> None:
     assert wrap("GPT-4.1 (2025-04-14)", 1.0) == "GPT-4.1\n(2025-04-14)"
+
+
+def test_wrap_does_not_break_an_interval_or_before_a_unit() -> None:
+    assert wrap("ends 10 [9, 12]", 0.6) == "ends\n10 [9, 12]"
+    assert wrap("a share of 36 % here", 0.6).split("\n").count("36 % here") == 1
