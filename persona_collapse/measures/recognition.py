@@ -63,8 +63,7 @@ def identification_of(
         add("own", "nearest_mean", answers, cells, hits)
     rows[0] |= _information(cells)
     if baseline is not None:
-        base = cells_from_moments(baseline, instrument)
-        base, other = shared_personas(base, cells)
+        base, other = shared_personas(cells_from_moments(baseline, instrument), cells)
         if other.persona_ids.size > 1:
             for answers, hits in recognised(other, base, seed, probe).items():
                 add("baseline", "nearest_mean", answers, other, hits)

@@ -40,8 +40,7 @@ def response_style_of(
         for style, share in shares.items():
             rows[style] |= with_ends("share", share)
     if baseline is not None:
-        base = cells_from_moments(baseline, instrument)
-        base, other = shared_personas(base, cells)
+        base, other = shared_personas(cells_from_moments(baseline, instrument), cells)
         if other.persona_ids.size:
             weights = draws_of_personas(other, seed, names["probe"], draws)
             for style, parts in _changes(base, other, weights).items():

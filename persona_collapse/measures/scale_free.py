@@ -44,8 +44,7 @@ def scale_free_of(
     lo, hi = log_t_interval(normal[0], left_out)
     percent = np.full((4, len(groups)), np.nan)
     if baseline is not None:
-        base = cells_from_moments(baseline, instrument)
-        base, other = shared_personas(base, cells)
+        base, other = shared_personas(cells_from_moments(baseline, instrument), cells)
         if other.persona_ids.size > 2:
             weights = draws_of_personas(other, seed, moments["probe"][0], draws)
             percent = _changes(base, other, by_group, weights)

@@ -14,8 +14,6 @@ from persona_collapse.tables.contracts.contrasts import TABLE as CONTRASTS
 from persona_collapse.tables.contracts.metrics import TABLE as METRICS
 from persona_collapse.tables.contracts.moderation import TABLE
 
-VALUES = tuple[list[float], list[float]]
-
 
 def tables(
     base: list[float], after: list[float], se: float = 1e-6, shared: float = 0.0
