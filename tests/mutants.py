@@ -122,8 +122,9 @@ class Tests:
     def notice(self, module: str, source: str, line: int) -> bool:
         """Return whether a test fails, or does not end, with another source of a module.
 
-        The tests that call the function at the line come first, in a fork. If they pass, the files
-        that name the module run in a new process, for what ran at the import or in other processes.
+        The tests that call the function at the line come first, in a fork. If they pass, their
+        files and those that name the module run in a new process, for what ran at the import, in
+        shared fixtures or in other processes.
         """
         first, files = self.of(module, line)
         if self._fork(first, module=str(self.copy / module), source=source, line=line)["failed"]:
@@ -159,7 +160,9 @@ class Tests:
         )
         files = sorted({name.partition("::")[0] for name in self.names})
         named = [f for f in files if words.search((self.copy / f).read_text(encoding="utf-8"))]
-        return sorted(tests, key=lambda test: self.seconds[test]), named
+        # A fixture or a cache that several tests of a file share was made by one of them.
+        shared = {test.partition("::")[0] for test in tests}
+        return sorted(tests, key=lambda test: self.seconds[test]), sorted({*named, *shared})
 
     def _fork(
         self,

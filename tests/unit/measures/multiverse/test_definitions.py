@@ -125,6 +125,14 @@ def test_influences_are_those_of_the_jackknife(name, cells):
         assert np.std(own) == pytest.approx(np.std(other), rel=0.08)
 
 
+def test_influence_on_published_s_is_the_derivative_of_the_sd(cells):
+    _, influence = DEFINITIONS["published"](cells, ALL)
+    centred = cells.mean - cells.mean.mean(axis=0)
+    sd = cells.mean.std(axis=0, ddof=1)
+    expected = ((40 / 39 * centred**2 - sd**2) / (2 * sd)).mean(axis=1)
+    assert influence[:, 0, 0] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("name", [n for n in DEFINITIONS if n != "normal_scores"])
 def test_doubled_steps_of_the_scale_double_s_and_halve_r(name, cells):
     counts = np.zeros((*cells.counts.shape[:2], 2 * cells.counts.shape[2] - 1))

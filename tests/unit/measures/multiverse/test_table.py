@@ -1,15 +1,23 @@
 """Rows of the multiverse: the reported specification first, others by planted truth."""
 
+from math import inf
+
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import stdtrit
 
 from persona_collapse.measures.contrasts.pairs import paired_of
 from persona_collapse.measures.contrasts.table import contrasts_of
 from persona_collapse.measures.influence import influence_of
 from persona_collapse.measures.moments import moments_of
-from persona_collapse.measures.multiverse.table import moments_without_fallback, multiverse_of
-from persona_collapse.measures.verdict.rule import Comparison, Evidence, decide
+from persona_collapse.measures.multiverse.changes import Change
+from persona_collapse.measures.multiverse.table import (
+    _with_intervals,
+    moments_without_fallback,
+    multiverse_of,
+)
+from persona_collapse.measures.verdict.rule import Comparison, Evidence, Interval, decide
 from persona_collapse.measures.verdict.sentences import specification_facts
 from persona_collapse.measures.verdict.table import interval_of, rows_of
 from tests.helpers import contrasts_data as data
@@ -84,6 +92,29 @@ def test_sentence_counts_distinct_specifications_and_names_definitions_that_neve
     )
     assert specification_facts(one, "two", "insecure") == (None, [])
     assert specification_facts(None, "one", "insecure") == (None, [])
+
+
+@pytest.mark.parametrize("end", [inf, -inf])
+def test_infinite_change_is_decided_only_as_in_the_reported_specification(end):
+    one = np.array([[0.5], [end]])
+    change = Change(one, np.full((2, 1), 0.1), 20)
+    for shown, decided in ((end, True), (-end, False)):
+        known = [None, Interval(shown, shown)]
+        values, (S, R) = _with_intervals(change, change, 0, known)
+        assert (Interval(end, end) if decided else None) == R
+        assert values["R", "_lo"] is values["R", "_hi"] is None
+        half = stdtrit(19, 0.975) * 0.1
+        assert (S.lo, S.hi) == pytest.approx((0.5 - half, 0.5 + half))
+
+
+def test_interval_of_a_specification_is_as_uneven_as_the_reported_one():
+    start = Change(np.array([[0.5], [0.0]]), np.full((2, 1), 0.1), 20)
+    half = stdtrit(19, 0.975) * 0.1
+    known = [Interval(0.5 - half / 2, 0.5 + 2 * half), None]
+    wider = Change(np.array([[0.7], [0.0]]), np.full((2, 1), 0.3), 20)
+    values, (S, _) = _with_intervals(wider, start, 0, known)
+    assert (S.lo, S.hi) == pytest.approx((0.7 - 3 * half / 2, 0.7 + 6 * half))
+    assert values["S", "_hi"] == pytest.approx(100 * np.expm1(S.hi))
 
 
 def test_reported_row_comes_first_and_every_specification_once(whole):
