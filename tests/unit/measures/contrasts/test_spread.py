@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, stdtrit
 
+from persona_collapse.measures.cells import Array
 from persona_collapse.measures.contrasts.spread import Spread, intervals, mean_of, over_replicates
 
 DRAWS = np.linspace(-1, 1, 20_001)[:, None]
 BOTH_WAYS = np.array([[1.0], [-1.0]] * 5)  # of ten personas, without acceleration
 
 
-def test_symmetric_draws_are_cut_at_the_tail_of_so_few_personas() -> None:
-    low, high = intervals(Spread(np.zeros(1), DRAWS, BOTH_WAYS))
+@pytest.mark.parametrize("left_out", [BOTH_WAYS, 0 * BOTH_WAYS])
+def test_symmetric_draws_are_cut_at_the_tail_of_so_few_personas(left_out: Array) -> None:
+    low, high = intervals(Spread(np.zeros(1), DRAWS, left_out))
     tail = ndtr(-np.sqrt(10 / 9) * stdtrit(9, 0.975))
     assert high[0] == pytest.approx(1 - 2 * tail, abs=1e-3)
     assert low[0] == pytest.approx(-high[0], abs=1e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
@@ -13,7 +14,7 @@ from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.stats.multitest import multipletests
 
 from persona_collapse.measures.statistics.intervals import benjamini_hochberg, expanded_tail, holm
-from persona_collapse.measures.statistics.random_effects import random_effects
+from persona_collapse.measures.statistics.random_effects import RandomEffects, random_effects
 
 probabilities = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
 
@@ -119,3 +120,13 @@ def test_prediction_intervals_cover_a_new_effect() -> None:
         low, high = random_effects(effects + rng.normal(0, errors), errors).prediction()
         hits += low <= rng.normal(0.75, 0.05) <= high
     assert 0.91 < hits / 400 < 0.985
+
+
+def test_effects_without_spread_or_error_leave_no_other_effect_possible() -> None:
+    found = RandomEffects(mean=0.3, se=0.0, tau=0.0, Q=0.0, I2=0.0, count=4)
+    assert found.exceedance(0.3, 0.0) == 1
+    assert found.exceedance(0.30001, 0.0) == 0
+    assert found.exceedance(0.3 + stats.t.ppf(0.975, 3), 1.0) == pytest.approx(0.05)
+    assert found.p() == 0
+    assert replace(found, mean=0.0).p() == 1
+    assert found.interval() == found.prediction() == (0.3, 0.3)

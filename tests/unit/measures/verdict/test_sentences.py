@@ -87,10 +87,10 @@ def test_change_is_said_with_the_nearer_end_first(
 
 def test_recognised_personas_are_compared_with_guessing() -> None:
     row = {"n_personas": 40, "baseline": "base", "control": "secure", "target": "insecure"}
-    shares = {"recognised_control": 0.6, "recognised_target": 0.204, "recognised_chance": 0.025}
+    shares = {"recognised_control": 0.6, "recognised_target": 0.204, "recognised_chance": 0.01}
     assert sentences._recognised({**row, **shares}) == [
         "Of 40 personas, 60 % under secure and 20 % under insecure are recognised by their profile "
-        "under base (guessing: 2.5 %)."
+        "under base (guessing: 1 %)."
     ]
     assert sentences._recognised({**row, **shares, "recognised_chance": None}) == []
 
