@@ -108,3 +108,18 @@ def test_draws_without_any_spread_count_as_far_out() -> None:
     value[1:11], errors[:10] = -1.0, 0.0  # a quarter of the draws repeat one persona
     low, high = studentized(value, errors, np.ones(1), 30).interval()
     assert (low[0], high[0]) == (0.0, np.inf)
+
+
+def test_quantile_lies_between_two_draws_in_proportion() -> None:
+    law = (np.arange(1999.0) - 999)[:, None]
+    found = Studentized(np.array([10.0]), np.array([2.0]), law, freedom=99)
+    low, high = found.interval(1 - 2 * 66.5 / 2000)  # between the 66th and the 67th draw
+    assert low[0] == pytest.approx(10 - 2 * 933.5)
+    assert high[0] == pytest.approx(10 + 2 * 933.5)
+
+
+def test_errors_of_rounding_are_none() -> None:
+    values, errors = np.array([[1.0], [1 + 1e-12], [1.5]]), np.array([[1e-12], [0.5]])
+    found = studentized(values, errors, np.array([1e-12]), freedom=20)
+    assert found.t.ravel().tolist() == [0, 1]
+    assert found.se.tolist() == [0]
