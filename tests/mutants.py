@@ -137,6 +137,12 @@ class Tests:
         os.utime(place, ns=(state.st_atime_ns, state.st_mtime_ns))  # its bytecode holds again
         return failed
 
+    def close(self) -> None:
+        """End the process of the tests."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
     def of(self, module: str, line: int) -> tuple[list[str], list[str]]:
         """Return the tests that call the function at a line, quickest first, and files for it.
 
@@ -228,6 +234,7 @@ def main(names: list[str]) -> None:
             tests.watch()
             for module in members:
                 outcomes += outcomes_of(module, tests)
+            tests.close()
     killed, tested = sum(outcomes), len(outcomes)
     print(f"\n{killed} of {tested} mutants killed ({100 * killed / max(tested, 1):.0f} %)")
 
