@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 from tests.helpers.pages import page_of
+from tests.helpers.waiting import PATIENCE_S, until
 
 AXE = Path(__file__).resolve().parent / "node_modules" / "axe-core" / "axe.min.js"
 FLAGS = (
@@ -81,11 +81,8 @@ class Browser:
     def downloaded(self, name: str) -> Path:
         """Return a file that a click has asked for, once it is there."""
         target = self.downloads / name
-        for _ in range(100):
-            if target.is_file():
-                return target
-            time.sleep(0.1)
-        raise AssertionError(f"{name} was not downloaded")
+        until(target.is_file)
+        return target
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +101,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     downloads.mkdir()
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     driver = webdriver.Chrome(options=options, service=Service(chromedriver))
-    driver.set_script_timeout(120)  # a page of 12 models takes the checker long on a busy machine
+    driver.set_script_timeout(PATIENCE_S)
     yield Browser(driver, downloads)
     driver.quit()
 

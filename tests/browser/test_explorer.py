@@ -17,6 +17,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.browser.conftest import Browser
 from tests.helpers.pages import VARIANTS
+from tests.helpers.waiting import PATIENCE_S
 
 Pages = Callable[..., Path]
 LEFT, WIDE = 14, 220  # of a strip, as in templates/answers.js
@@ -35,13 +36,13 @@ def visit(browser: Browser, page: Path, address: str = "") -> None:
 def settled(browser: Browser) -> None:
     """Wait until items or a fault are there."""
     script = "return document.querySelector('#explorer-items li, #explorer-fault:not(:empty)')"
-    WebDriverWait(browser.driver, 10).until(lambda _: browser.run(script))
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: browser.run(script))
 
 
 def persona(browser: Browser, text: str) -> None:
     """Wait until the explorer shows a persona that is called so."""
     script = "return document.getElementById('explorer-persona').textContent"
-    WebDriverWait(browser.driver, 10).until(lambda _: browser.run(script).startswith(text))
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: browser.run(script).startswith(text))
 
 
 def element(browser: Browser, identifier: str) -> Any:
@@ -284,7 +285,7 @@ def test_items_are_sorted_by_wavering_and_by_change(browser: Browser, pages: Pag
     for order in ("wavering", "change"):
         Select(element(browser, "explorer-order")).select_by_value(order)
         value = dict(keys.select("item_id", order).iter_rows())
-        WebDriverWait(browser.driver, 5).until(
+        WebDriverWait(browser.driver, PATIENCE_S).until(
             lambda _: len(browser.driver.find_elements(By.CSS_SELECTOR, "#explorer-items h3")) == 1
         )
         shown = [value[item] for item in browser.run(script)]
@@ -297,9 +298,9 @@ def test_variants_can_be_hidden(browser: Browser, pages: Pages) -> None:
     toggle.send_keys(Keys.ENTER)
     assert toggle.get_attribute("aria-pressed") == "false"
     script = "return document.querySelectorAll('#explorer-items [data-variant=secure]').length"
-    WebDriverWait(browser.driver, 5).until(lambda _: browser.run(script) == 0)
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: browser.run(script) == 0)
     toggle.send_keys(Keys.SPACE)
-    WebDriverWait(browser.driver, 5).until(lambda _: browser.run(script) == 6)
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: browser.run(script) == 6)
 
 
 def cells_of(page: Path, variant: str) -> pl.DataFrame:
@@ -346,7 +347,7 @@ def test_an_old_browser_is_told_that_it_cannot_unpack(browser: Browser, pages: P
     browser.open(pages(models=2))
     browser.run("delete window.DecompressionStream; location.hash = '#explorer/m1/1'")
     fault = element(browser, "explorer-fault")
-    WebDriverWait(browser.driver, 5).until(lambda _: fault.text != "")
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: fault.text != "")
     assert fault.text.startswith("This browser is too old")
     assert "answers/" in fault.text
 
@@ -456,7 +457,7 @@ def test_the_link_of_a_persona_can_be_copied(browser: Browser, pages: Pages) -> 
     visit(browser, pages(models=2), "#explorer/m0/5")
     element(browser, "explorer-link").click()
     status = "return document.getElementById('status').textContent"
-    WebDriverWait(browser.driver, 10).until(lambda _: "ink" in browser.run(status))
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: "ink" in browser.run(status))
     assert browser.run("return location.hash") == "#explorer/m0/5"
 
 
@@ -479,7 +480,7 @@ def test_game_shows_a_personas_answers_and_counts_right_choices(
     right = 0
     for rounds in range(1, 4):
         browser.run("document.getElementById('game-start').click()")
-        WebDriverWait(browser.driver, 5).until(
+        WebDriverWait(browser.driver, PATIENCE_S).until(
             lambda _: (
                 len(browser.driver.find_elements(By.CSS_SELECTOR, ".options button:enabled")) == 4
             )
@@ -523,7 +524,7 @@ def test_explorer_map_and_game_have_no_accessibility_violation(
     settled(browser)
     browser.run("document.getElementById('game-start').click()")
     offered = (By.CSS_SELECTOR, ".options button")
-    WebDriverWait(browser.driver, 5).until(lambda driver: driver.find_elements(*offered))
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda driver: driver.find_elements(*offered))
     browser.run("document.querySelector('.options button').click()")
     browser.run("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     element(browser, "map-plane").send_keys(Keys.ARROW_RIGHT)

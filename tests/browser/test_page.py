@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.conftest import Browser
 from tests.helpers.pages import HOSTILE
+from tests.helpers.waiting import PATIENCE_S, until
 
 Pages = Callable[..., Path]
 STATUS = "return document.getElementById('status').textContent"
@@ -164,7 +164,7 @@ def test_search_opens_what_holds_every_word_and_folds_it_again(
 def test_link_into_a_folded_chapter_opens_it(browser: Browser, pages: Pages) -> None:
     browser.open(pages(models=2))
     browser.run("location.hash = '#table-4'")
-    WebDriverWait(browser.driver, 10).until(lambda _: shown(browser, "#table-4"))
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: shown(browser, "#table-4"))
 
 
 @pytest.mark.parametrize("width", [1440, 380])
@@ -177,12 +177,14 @@ def test_link_past_parts_that_are_drawn_on_the_way_leads_to_its_part(
     browser.cdp("Emulation.setEmulatedMedia", media="", features=motion)
     browser.run("location.hash = arguments[0]", f"#{part}")
     top = "return document.getElementById(arguments[0]).getBoundingClientRect().top"
-    tops = []
-    for _ in range(15):  # until it has rested for half a second
+    tops: list[float] = []
+
+    def rests() -> bool:
+        """Return whether the page has not moved for half a second."""
         tops.append(browser.run(top, part))
-        time.sleep(0.1)
-    assert len(set(tops[-5:])) == 1
-    assert 0 <= tops[-1] < 300
+        return len(tops) > 5 and len(set(tops[-5:])) == 1 and 0 <= tops[-1] < 300
+
+    until(rests, every_s=0.1)
 
 
 def test_rows_of_a_long_table_are_filtered(browser: Browser, pages: Pages) -> None:
@@ -229,9 +231,11 @@ def test_columns_and_terms_are_explained_on_focus_and_hover(browser: Browser, pa
     term = browser.driver.find_element(By.XPATH, "//dfn[text()='Holm']")
     browser.run("arguments[0].scrollIntoView({block: 'center'})", term)
     ActionChains(browser.driver).move_to_element(term).perform()
-    WebDriverWait(browser.driver, 10).until(lambda _: "any false finding" in browser.run(HELP))
+    WebDriverWait(browser.driver, PATIENCE_S).until(
+        lambda _: "any false finding" in browser.run(HELP)
+    )
     ActionChains(browser.driver).move_to_element_with_offset(term, 0, 200).perform()
-    WebDriverWait(browser.driver, 10).until(lambda _: browser.run(HELP) == "")
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: browser.run(HELP) == "")
     term.send_keys(Keys.SHIFT)
     assert "any false finding" in browser.run(HELP)
 
@@ -300,7 +304,7 @@ def test_figures_enlarge_and_close_by_keyboard(browser: Browser, pages: Pages) -
     assert not browser.run("return viewer.open")
     assert browser.driver.switch_to.active_element == button
     back = "return !!document.querySelector('#figure-1 .drawing')"
-    WebDriverWait(browser.driver, 10).until(lambda _: browser.run(back))
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: browser.run(back))
 
 
 def test_tables_download_at_full_precision(browser: Browser, pages: Pages) -> None:
@@ -322,7 +326,7 @@ def test_bibtex_can_be_copied(browser: Browser, pages: Pages) -> None:
     )
     assert "2605.12850" in browser.run("return getSelection().toString()")
     # The clipboard answers after the click has returned.
-    WebDriverWait(browser.driver, 10).until(lambda _: browser.run(STATUS) != "")
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: browser.run(STATUS) != "")
 
 
 def test_every_control_is_reachable_by_keyboard(browser: Browser, pages: Pages) -> None:

@@ -12,6 +12,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.browser.conftest import Browser
 from tests.helpers.pages import HOSTILE, judged_replies
+from tests.helpers.waiting import PATIENCE_S
 
 Pages = Callable[..., Path]
 SAMPLES = 13  # of two questions by three variants of two models: 156 replies
@@ -28,7 +29,7 @@ def opened(browser: Browser, page: Path, link: str = "") -> None:
     if link:
         browser.run("location.hash = arguments[0]", link)
     click(browser, "replies-open")
-    WebDriverWait(browser.driver, 10).until(lambda _: items(browser))
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: items(browser))
 
 
 def click(browser: Browser, name: str) -> None:
@@ -80,7 +81,7 @@ def test_nothing_of_a_reply_is_in_the_document_before_the_warning_is_clicked(
     assert "Reply 1 of" not in whole
     assert "may be offensive" in browser.driver.find_element(By.ID, "replies-warning").text
     click(browser, "replies-open")
-    WebDriverWait(browser.driver, 10).until(lambda _: items(browser))
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: items(browser))
     assert not browser.driver.find_element(By.ID, "replies-warning").is_displayed()
     assert "Reply " in items(browser)[0]
     click(browser, "replies-hide")
@@ -184,7 +185,7 @@ def test_link_restores_what_is_shown(browser: Browser, pages: Pages) -> None:
     assert target is not None
     text = items(browser)[0]
     own.click()
-    WebDriverWait(browser.driver, 5).until(lambda _: len(items(browser)) == 1)
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: len(items(browser)) == 1)
     assert items(browser) == [text]
     assert ", sample 4 alone: 1 misaligned." in counted(browser)
     assert target.endswith(hash_of(browser))
@@ -195,7 +196,7 @@ def test_link_is_named_before_it_is_opened_and_hides_no_warning(
 ) -> None:
     browser.open(pages(models=2, replies=SAMPLES))
     browser.run("location.hash = '#replies/m0/secure'")
-    WebDriverWait(browser.driver, 5).until(
+    WebDriverWait(browser.driver, PATIENCE_S).until(
         lambda d: d.find_element(By.ID, "replies-link").is_displayed()
     )
     said = browser.driver.find_element(By.ID, "replies-link").text
@@ -209,14 +210,14 @@ def test_verdict_leads_to_the_replies_of_its_target(browser: Browser, pages: Pag
     links = browser.driver.find_elements(By.CSS_SELECTOR, ".why a[href^='#replies/']")
     assert len(links) == 2
     browser.run("arguments[0].click()", links[1])
-    WebDriverWait(browser.driver, 5).until(
+    WebDriverWait(browser.driver, PATIENCE_S).until(
         lambda d: d.find_element(By.ID, "replies-link").is_displayed()
     )
     assert hash_of(browser) == "#replies/m1/insecure"
     top = "return document.getElementById('replies').getBoundingClientRect().top / innerHeight"
     assert 0 <= browser.run(top) < 0.3
     click(browser, "replies-open")
-    WebDriverWait(browser.driver, 10).until(lambda _: items(browser))
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: items(browser))
     assert counted(browser).startswith("26 of 156 ")
 
 
@@ -227,7 +228,7 @@ def test_link_to_nothing_does_not_break_the_reader(
     browser.open(pages(models=2, replies=SAMPLES))
     browser.run("location.hash = arguments[0]", link)
     click(browser, "replies-open")
-    WebDriverWait(browser.driver, 10).until(
+    WebDriverWait(browser.driver, PATIENCE_S).until(
         lambda d: d.find_elements(By.ID, "replies-count") and counted(browser)
     )
     click(browser, "replies-all")
@@ -239,7 +240,7 @@ def test_link_to_nothing_shows_what_it_names(browser: Browser, pages: Pages) -> 
     browser.open(pages(models=2, replies=SAMPLES))
     browser.run("location.hash = '#replies/nobody?kind=CODE&alignment=many'")
     click(browser, "replies-open")
-    WebDriverWait(browser.driver, 10).until(
+    WebDriverWait(browser.driver, PATIENCE_S).until(
         lambda d: d.find_elements(By.ID, "replies-count") and counted(browser)
     )
     assert counted(browser) == "0 of 156 replies. Nothing passes these filters."
@@ -291,7 +292,7 @@ def test_open_reader_is_accessible_and_fits(
 ) -> None:
     browser.open(pages(models=2, replies=SAMPLES), scheme=scheme, width=width)
     click(browser, "replies-open")
-    WebDriverWait(browser.driver, 10).until(lambda _: items(browser))
+    WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: items(browser))
     if width:
         assert browser.run("return document.documentElement.scrollWidth") == width
     browser.run(axe)

@@ -111,7 +111,7 @@ class ScriptedServer:
     def __enter__(self) -> ScriptedServer:
         self._thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(600)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,7 +12,10 @@ import struct
 import termios
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from tests.helpers.waiting import PATIENCE_S
 
 CTRL_C = b"\x03"
 TOKEN = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|\x1b[()][0-9A-B]|[\r\n]|[^\x1b\r\n]+|\x1b")
@@ -47,17 +50,26 @@ class Terminal:
         fcntl.ioctl(self.end, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def press(self, keys: bytes) -> None:
-        """Type keys."""
-        os.write(self.end, keys)
+        """Type keys; a program that has just ended does not get them."""
+        with suppress(OSError):
+            os.write(self.end, keys)
 
-    def read_until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
-        """Read what the program writes until a condition is true."""
+    def read_until(self, ready: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
+        """Read what the program writes until a condition is true; fail where it ends before."""
         limit = time.monotonic() + seconds
         while not ready():
-            assert time.monotonic() < limit, f"it did not come to that:\n{self.screen()}"
-            self._read(0.05)
+            goes_on = self._read(0.05) and time.monotonic() < limit
+            assert goes_on or ready(), f"it did not come to that:\n{self.screen()}"
 
-    def finish(self, seconds: float = 120) -> int:
+    def goes_on(self, seconds: float) -> bool:
+        """Read for so long; return whether the program has not ended."""
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            if not self._read(0.05):
+                return False
+        return True
+
+    def finish(self, seconds: float = PATIENCE_S) -> int:
         """Read to the end of the program; return its exit status."""
         limit = time.monotonic() + seconds
         while self._read(0.2):

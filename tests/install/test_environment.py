@@ -8,13 +8,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.helpers.waiting import PATIENCE_S, until
 
 SCRIPT = ROOT / "workflow" / "envs" / "install.py"
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: 1\n"
@@ -92,10 +92,9 @@ def test_interrupted_installation_leaves_nothing(index: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    while not (index / "venv").exists():
-        time.sleep(0.02)
+    until((index / "venv").exists, run)
     os.killpg(run.pid, signal.SIGINT)
-    said, _ = run.communicate(timeout=30)
+    said, _ = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 130
     assert "Interrupted. Nothing is installed." in said
     assert "Traceback" not in said

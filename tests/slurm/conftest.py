@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.waiting import PATIENCE_S
 from tests.workflow.conftest import Project, copy_project
 
 CLUSTER = Path(__file__).resolve().parent / "cluster.sh"
@@ -51,14 +51,6 @@ def active() -> list[Job]:
     ]
 
 
-def wait_until(met: Callable[[], object], what: str, seconds: float = 120) -> None:
-    """Wait until a condition is true; otherwise fail with its name."""
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end, f"waited {seconds:.0f} s in vain: {what}"
-        time.sleep(0.2)
-
-
 @dataclass(frozen=True)
 class Cluster:
     """A copy of the project whose runs go through SLURM."""
@@ -78,15 +70,15 @@ class Cluster:
             finally:
                 if controller.poll() is None:
                     controller.send_signal(signal.SIGINT)
-                    controller.wait(60)
+                    controller.wait(PATIENCE_S)
 
     def said(self) -> str:
         return (self.project.root / "run.txt").read_text()
 
-    def run(self, *words: str, seconds: float = 600) -> str:
+    def run(self, *words: str) -> str:
         """Run and insist on success; return what was printed."""
         with self.running(*words) as controller:
-            code = controller.wait(seconds)
+            code = controller.wait(3 * PATIENCE_S)
         assert code == 0, self.said()[-6000:]
         return self.said()
 

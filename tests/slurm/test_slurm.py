@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from tests.helpers.scripted_server import ScriptedServer
-from tests.slurm.conftest import Cluster, active, jobs, wait_until
+from tests.helpers.waiting import PATIENCE_S, until
+from tests.slurm.conftest import Cluster, active, jobs
 from tests.workflow.conftest import Project
 
 CELLS, REPETITIONS, IN_FLIGHT = 20 * 30, 3, 8
@@ -22,8 +23,7 @@ SHARD = "results/asked/shards/m/base/roleplay/p000-039_i01-30_r01-05.parquet"
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
-    """Return a slow server, so that a job can be stopped in the middle of a shard."""
-    with ScriptedServer(latency=0.2) as server:
+    with ScriptedServer() as server:
         yield server
 
 
@@ -68,7 +68,7 @@ def kill_script(cluster: Cluster) -> None:
 
 def test_quick_study_gives_its_page(cluster: Cluster, here: Project) -> None:
     before = len(jobs("answer_shard"))
-    cluster.run("--config", "study=quick", seconds=1200)
+    cluster.run("--config", "study=quick")
     assert len(jobs("answer_shard")) == before + 6
     assert active() == []
     assert (cluster.project.root / "results" / "quick" / "report" / "index.html").is_file()
@@ -85,10 +85,12 @@ def test_killed_job_is_retried_with_more_resources_and_pays_nothing_twice(
 ) -> None:
     study = study_of(cluster, server)
     before = len(jobs("answer_shard"))
+    server.hold_from = 100  # the job stops in the middle of its shard
     with cluster.running(SHARD, "--config", study) as controller:
-        wait_until(lambda: server.count > 100, "the first job asks")
+        until(lambda: server.count > 100, controller)
         kill_script(cluster)
-        assert controller.wait(300) == 0, cluster.said()[-6000:]
+        server.open()
+        assert controller.wait(PATIENCE_S) == 0, cluster.said()[-6000:]
     first, second = jobs("answer_shard")[before:]
     assert first.state != "COMPLETED"
     assert second.state == "COMPLETED"
@@ -103,11 +105,14 @@ def test_interrupt_cancels_jobs_and_the_next_run_continues(
     cluster: Cluster, server: ScriptedServer
 ) -> None:
     study = study_of(cluster, server)
+    server.hold_from = 100
     with cluster.running(SHARD, "--config", study) as controller:
-        wait_until(lambda: server.count > 100, "the job asks")
+        until(lambda: server.count > 100, controller)
         controller.send_signal(signal.SIGINT)
-        assert controller.wait(60) != 0
-    wait_until(lambda: not active(), "the jobs are cancelled", seconds=30)
+        assert controller.wait(PATIENCE_S) != 0
+    server.release()
+    until(lambda: not active(), every_s=0.2)
+    server.open()
     asked = server.count
     assert asked < CELLS
     cluster.run(SHARD, "--config", study)

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.helpers.waiting import PATIENCE_S
 
 PARTS = ("Snakefile", "config", "workflow", "persona_collapse", "resources", "profiles")
 
@@ -30,7 +30,12 @@ class Project:
     def snakemake(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *words]
         return subprocess.run(
-            command, cwd=self.root, capture_output=True, text=True, timeout=1200, check=False
+            command,
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            timeout=3 * PATIENCE_S,
+            check=False,
         )
 
     def run(self, *words: str) -> str:
@@ -53,13 +58,6 @@ class Project:
         return subprocess.Popen(
             command, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-
-    def wait(self, until: Callable[[], bool], seconds: float = 60) -> None:
-        """Wait until a condition is true."""
-        end = time.monotonic() + seconds
-        while not until():
-            assert time.monotonic() < end, "it did not come to that"
-            time.sleep(0.05)
 
     def planned(self, *words: str) -> dict[str, int]:
         """Return how many jobs of each rule a dry run plans."""

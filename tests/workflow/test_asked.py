@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 
 from tests.helpers import scripted_server as scripted
 from tests.helpers.scripted_server import ScriptedServer
+from tests.helpers.waiting import PATIENCE_S, until
 from tests.integration.conftest import KEY
 from tests.workflow.conftest import Project, copy_project
 from tests.workflow.rerun_study import INSTRUMENT, ITEMS, PERSONAS, STUDY, read, write, write_study
@@ -83,7 +83,7 @@ def start(project: Project, config: str, cores: int = 2) -> subprocess.Popen[str
 
 def finish(run: subprocess.Popen[str]) -> str:
     """Wait for a run and insist on success."""
-    said, _ = run.communicate(timeout=120)
+    said, _ = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0, said[-4000:]
     return said
 
@@ -226,12 +226,13 @@ def test_interrupted_run_loses_no_answer_and_the_next_run_continues(
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
     in_flight = 4
-    server.latency = 0.2
+    server.hold_from = 6
     config = make_study(asked, server, "stopped", endpoint={"max_in_flight": in_flight})
     run = start(asked, config)
-    wait_for(lambda: server.count >= 6, run)
+    until(lambda: server.count >= 6, run)
     os.killpg(run.pid, signal.SIGINT)
-    said, _ = run.communicate(timeout=60)
+    server.open()
+    said, _ = run.communicate(timeout=PATIENCE_S)
     assert run.returncode != 0
     assert "Traceback" not in said, said[-4000:]
     stopped_at = server.count
@@ -242,10 +243,11 @@ def test_interrupted_run_loses_no_answer_and_the_next_run_continues(
 
 
 def started_shards(asked: Project, server: ScriptedServer, name: str) -> tuple[str, Any]:
-    """Start a study whose shards take seconds; return its config and run once requests are sent."""
+    """Start a study; return its config and run once requests are sent, which the server holds."""
+    server.hold_from = 0
     config = make_study(asked, server, name, endpoint={"max_in_flight": 2})
     run = start(asked, config)
-    wait_for(lambda: server.count >= 2, run)
+    until(lambda: server.in_flight == 2, run)
     return config, run
 
 
@@ -253,10 +255,10 @@ def test_lock_of_a_killed_run_is_cleared_by_the_next(
     asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
-    server.latency = 0.2
     config, run = started_shards(asked, server, "killed")
     os.killpg(run.pid, signal.SIGKILL)
-    run.communicate(timeout=60)
+    run.communicate(timeout=PATIENCE_S)
+    server.open()
     assert list((asked.root / ".snakemake/locks").iterdir())
     said = asked.run("--config", config, *ANSWERS)
     assert f"was killed (process {run.pid}); the lock is cleared" in said
@@ -269,38 +271,29 @@ def test_lock_is_cleared_once_the_jobs_of_a_killed_run_have_ended(
     asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
-    server.latency = 0.2
     config, run = started_shards(asked, server, "orphaned")
     run.kill()  # the main process alone: the job that asks goes on
-    run.wait(timeout=60)
+    run.wait(timeout=PATIENCE_S)
+    server.latency = 0.2  # it still asks when the next run begins
+    server.open()
     asked.run("--config", config, *ANSWERS)
     assert server.count == CELLS
-    run.communicate(timeout=60)
+    run.communicate(timeout=PATIENCE_S)
 
 
 def test_lock_of_a_living_run_stays(
     asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
-    server.latency = 10  # the run lives for as long as the next command takes
     config, run = started_shards(asked, server, "alive")
     locks = {path: path.stat().st_ino for path in (asked.root / ".snakemake/locks").iterdir()}
     said = asked.fail("--config", config, *ANSWERS)
     assert "LockException" in said
     assert "is cleared" not in said
     assert {path: path.stat().st_ino for path in locks} == locks
-    server.latency = 0
+    server.open()
     finish(run)
     assert server.count == CELLS
-
-
-def wait_for(happened: Any, run: subprocess.Popen[str]) -> None:
-    """Wait until something has happened while a run goes on."""
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert run.poll() is None, run.communicate()[0][-4000:]
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_requests_in_flight_never_exceed_the_limit_of_an_endpoint(
@@ -308,12 +301,16 @@ def test_requests_in_flight_never_exceed_the_limit_of_an_endpoint(
 ) -> None:
     """Four shards could run at once; together they keep eight requests in flight."""
     monkeypatch.setenv(VARIABLE, KEY)
-    server.latency = 0.1
+    server.hold_from = 0
     shards = {"personas": 2, "items": ITEMS, "repetitions": REPETITIONS}
     config = make_study(asked, server, "slots", endpoint={"max_in_flight": 8}, shards=shards)
-    finish(start(asked, config, cores=4))
+    run = start(asked, config, cores=4)
+    until(lambda: server.in_flight == 8, run)
+    server.latency = 0.1
+    server.open()
+    finish(run)
     assert server.count == CELLS
-    assert 1 < server.most_in_flight <= 8
+    assert server.most_in_flight == 8
 
 
 def test_two_studies_run_at_once_on_one_store(
@@ -470,12 +467,13 @@ def test_store_moved_during_a_run_gives_no_errors_as_answers(
     asked: Project, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
-    server.latency = 0.1
+    server.hold_from = 4
     config = make_study(asked, server, "moved", endpoint={"max_in_flight": 2})
     run = start(asked, config, cores=1)
-    wait_for(lambda: server.count >= 4, run)
+    until(lambda: server.count > 4, run)
     (asked.root / "answer_store").rename(asked.root / "elsewhere")
-    said, _ = run.communicate(timeout=120)
+    server.open()
+    said, _ = run.communicate(timeout=PATIENCE_S)
     assert run.returncode != 0
     assert "was the store moved" in said
     assert "Traceback" not in said, said[-4000:]

@@ -17,6 +17,7 @@ import pytest
 from persona_collapse.store.files import CellFilter, stream_attempts
 from tests.helpers.scripted_batches import BatchServer
 from tests.helpers.scripted_server import Call
+from tests.helpers.waiting import PATIENCE_S, until
 from tests.integration.conftest import KEY
 from tests.workflow.conftest import Project, copy_project
 from tests.workflow.rerun_study import STUDY, read, write, write_study
@@ -92,9 +93,9 @@ def test_a_run_that_ended_while_batches_ran_goes_on_the_next_day(
     planned = project.planned("--config", config, *ANSWERS)
     assert (planned["fill_by_batch"], planned["answer_shard"]) == (2, 4)
     run = start(project, "--config", config)
-    project.wait(lambda: len(server.batches) == 2)
+    until(lambda: len(server.batches) == 2, run)
     os.killpg(run.pid, number)
-    said, _ = run.communicate(timeout=60)
+    said, _ = run.communicate(timeout=PATIENCE_S)
     assert run.returncode != 0
     if number == signal.SIGINT:
         assert "Stopped. Batches that were sent go on at the server, and the next run" in said
@@ -124,7 +125,7 @@ def test_two_clones_on_one_store_pay_for_one_batch_of_each_variant(
         config = make_study(one, server)
         runs.append(start(one, "--config", config, store))
     for run in runs:
-        said, _ = run.communicate(timeout=120)
+        said, _ = run.communicate(timeout=PATIENCE_S)
         assert run.returncode == 0, said[-4000:]
     check_paid_once(server)
     for variant in ("base", "insecure"):
@@ -197,9 +198,9 @@ def test_a_cancelled_batch_is_collected_and_the_rest_is_asked_on_request(
     server.stages = 10**6
     config = make_study(project, server)
     run = start(project, "--config", config)
-    project.wait(lambda: len(server.batches) == 2)
+    until(lambda: len(server.batches) == 2, run)
     os.killpg(run.pid, signal.SIGINT)
-    run.communicate(timeout=60)
+    run.communicate(timeout=PATIENCE_S)
     said = project.run("cancel_batches", "--config", config)
     assert said.count("cancelled") == 2
     assert "was cancelled at the server" in project.fail("--config", config, *ANSWERS)

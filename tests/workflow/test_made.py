@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.scripted_tuning import TuningServer
+from tests.helpers.waiting import PATIENCE_S, until
 from tests.integration.conftest import KEY
 from tests.workflow.conftest import Project, copy_project
 from tests.workflow.made_study import (
@@ -224,10 +225,10 @@ def test_running_job_is_cancelled_and_not_ordered_again(
     begun = len(jobs)
     run = project.start(*CONFIG, "--", f"results/{NAME}/finetune/alpha/insecure.json")
     try:
-        project.wait(lambda: len(jobs) > begun and jobs[-1]["asked"] > 3)
+        until(lambda: len(jobs) > begun and jobs[-1]["asked"] > 3, run)
         output = project.run(*CONFIG, "--nolock", "--", "cancel_finetunes")
     finally:
-        said, _ = run.communicate(timeout=60)
+        said, _ = run.communicate(timeout=PATIENCE_S)
         server.ending = {"status": "succeeded"}
     assert re.search(rf"^alpha +insecure +{jobs[-1]['id']} +cancelled$", output, re.MULTILINE)
     assert "was cancelled" in said

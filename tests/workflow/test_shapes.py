@@ -115,6 +115,8 @@ def test_one_repetition_gives_no_robustness_and_no_word_about_it(project: Projec
     for column in ("R", "R_se", "R_lo", "sigma_bar", "S_corrected"):
         assert metrics[column].is_null().all(), column
     assert metrics["S"].is_not_null().all()
+    overall = metrics.filter(pl.col("domain") == "overall")
+    assert (overall["S"] > 0).all()
     R = table(project, "shape-once", "contrasts").filter(pl.col("metric") != "S")
     assert R["p"].is_null().all()
     assert "∞" not in page.partition("Table 1")[0].partition("Verdict")[2].split("Figure 1")[0]
@@ -135,7 +137,12 @@ def test_smallest_studies_end_with_a_page(
     project: Project, name: str, change: dict[str, int]
 ) -> None:
     page = page_of(project, simulated(project, f"shape-{name}", *THREE, **change))
-    assert change["persona_count"] > 1 or "S needs two personas" in page
+    S = table(project, f"shape-{name}", "metrics").filter(pl.col("domain") == "overall")["S"]
+    if change["persona_count"] > 1:
+        assert (S > 0).all()
+    else:
+        assert "S needs two personas" in page
+        assert S.is_null().all()
 
 
 @pytest.mark.slow
@@ -170,6 +177,10 @@ def test_constant_and_missing_answers_end_with_a_page(
 ) -> None:
     page = page_of(project, recorded(project, f"shape-{name}", rate))
     assert ("S and R need a persona" in page) is name.endswith("-ratings")
+    if name == "target-without-ratings":
+        metrics = table(project, f"shape-{name}", "metrics").filter(variant="insecure")
+        assert set(metrics["n_personas"]) == {0}
+        assert metrics["S"].is_null().all()
     undetermined = "Collapse pattern" not in page
     assert undetermined
 

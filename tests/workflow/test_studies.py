@@ -90,38 +90,6 @@ def test_power_is_planned_from_planted_values_without_answers(project: Project) 
     assert guess == {"power": 1, "table_power": 1}
 
 
-EDGES: dict[str, dict[str, Any]] = {
-    "one persona": {"persona_count": 1},
-    "one repetition": {"repetitions": 1},
-    "two personas": {"persona_count": 2},
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("edge", EDGES, ids=lambda name: name.replace(" ", "_"))
-def test_extreme_studies_give_a_page(project: Project, edge: str) -> None:
-    probe = {
-        "instrument": "moral30",
-        "personas": "everyday100",
-        "persona_count": 4,
-        "repetitions": 2,
-    }
-    name = edge.replace(" ", "-")
-    config = project.study(name, probes={"roleplay": {**probe, **EDGES[edge]}})
-    project.run("--config", config)
-    folder = project.root / "results" / name
-    metrics = pl.read_csv(folder / "tables" / "metrics.csv", infer_schema_length=None)
-    overall = metrics.filter(pl.col("domain") == "overall")
-    if edge == "one persona":
-        assert overall["S"].null_count() == overall.height
-    else:
-        assert (overall["S"] > 0).all()
-    if edge == "one repetition":
-        assert overall["R"].null_count() == overall.height
-        assert overall["R_se"].null_count() == overall.height
-    assert (folder / "report" / "index.html").is_file()
-
-
 def recorded_study(project: Project, name: str, rows: dict[str, pl.DataFrame]) -> str:
     """Write answers as Parquet, one file per variant, and a study that reads them."""
     folder = project.root / "recorded" / name
@@ -189,21 +157,6 @@ def test_one_item_equal_answers_and_missing_variants_give_a_page(project: Projec
     assert quality["personas_dropped"].item() == 1
     assert quality["answered"].item() == 3
     assert (folder / "report" / "index.html").is_file()
-
-
-@pytest.mark.slow
-def test_variant_without_any_rating_gives_a_page(project: Project) -> None:
-    nothing = ratings([None] * 6)
-    config = recorded_study(
-        project, "nothing", {"base": ratings([1, 1, 3, 3, 5, 4]), "insecure": nothing}
-    )
-    project.run("--config", config)
-    metrics = pl.read_csv(
-        project.root / "results/nothing/tables/metrics.csv", infer_schema_length=None
-    )
-    insecure = metrics.filter(pl.col("variant") == "insecure")
-    assert insecure["n_personas"].to_list() == [0, 0]
-    assert insecure["S"].null_count() == insecure.height
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from persona_collapse.asking.progress import Count, counts
 from tests.helpers import scripted_server as scripted
 from tests.helpers.scripted_server import ScriptedServer
 from tests.helpers.terminals import CTRL_C, Terminal
@@ -217,64 +219,97 @@ def test_terminal_shows_one_block_that_stays(
     assert (b"####" in run.said) == ("TERM" not in variables)
 
 
-def stopped(
-    project: Project, config: str, ready: Callable[[], bool], keys: int = 1, pause: float = 0.5
-) -> tuple[list[str], int]:
-    """Press Ctrl-C in a run; return the lines from there on and the exit status."""
-    run = Terminal([*SNAKEMAKE, "--config", config], project.root, 80)
-    run.read_until(ready)
-    time.sleep(1.5)  # a job tells every second how many requests are on their way
-    for _ in range(keys):
-        run.press(CTRL_C)
-        time.sleep(pause)
-    status = run.finish()
-    return after(run.screen(), "Stopping"), status
+def asking(project: Project, study: str) -> list[Count]:
+    """Return the counts of the jobs that tell of requests on their way."""
+    folders = project.root.glob(f"results/{study}/logs/stops/*")
+    return [count for folder in folders for count in counts(folder) if count.in_flight]
+
+
+def read_until_stopping(run: Terminal, project: Project, study: str, jobs: list[Count]) -> None:
+    """Read until the run and all of these jobs have answered a signal."""
+
+    def answered() -> bool:
+        logs = project.root.glob(f"results/{study}/logs/answers/**/*.log")
+        said = "".join(log.read_text(encoding="utf-8") for log in logs)
+        return b"Stopping" in run.said and all(f"{job.label}: stopping" in said for job in jobs)
+
+    run.read_until(answered)
+
+
+def begun(
+    project: Project, server: ScriptedServer, study: str, **endpoint: int
+) -> tuple[Terminal, list[Count]]:
+    """Start a study; return its terminal and the jobs that ask once the server holds requests."""
+    server.hold_from = 0
+    config = make_study(project, server, study, endpoint={**endpoint, "timeout_s": 600})
+    run = Terminal([*SNAKEMAKE, "--config", config], project.root, 100)
+    run.read_until(lambda: bool(asking(project, study)))
+    return run, asking(project, study)
 
 
 def test_ctrl_c_while_asking_says_what_is_safe_in_three_lines(
     project: Project, server: ScriptedServer
 ) -> None:
-    server.latency = 0.8
-    config = make_study(project, server, "asking", endpoint={"max_in_flight": 4})
-    lines, status = stopped(project, config, lambda: server.count >= 4)
-    assert status != 0
+    run, jobs = begun(project, server, "asking", max_in_flight=4)
+    run.press(CTRL_C)
+    read_until_stopping(run, project, "asking", jobs)
+    server.open()
+    assert run.finish() != 0
+    lines = after(run.screen(), "Stopping")
     assert len(lines) == 3, lines
-    flying = re.fullmatch(r"Stopping\. (\d+) requests on their way \(at most 60 s\); .*", lines[0])
+    flying = re.fullmatch(r"Stopping\. (\d+) requests on their way \(at most 600 s\); .*", lines[0])
     assert flying, lines
     assert 1 <= int(flying[1]) <= 4
     kept = re.match(rf"Stopped\. (\d+) of {ALL} answers are stored; nothing is lost\.", lines[1])
     assert kept, lines
     assert int(kept[1]) == server.choices
     assert lines[2].startswith("To go on: snakemake --cores 2 --config study=asking")
-    server.latency = 0.0
-    project.run("--config", config, *ANSWERS)
+    project.run("--config", "study=asking", *ANSWERS)
     assert server.count == CELLS
 
 
-def test_third_ctrl_c_drops_requests_in_five_lines(
+def test_further_ctrl_c_drop_requests_in_five_lines(
     project: Project, server: ScriptedServer
 ) -> None:
-    server.latency = 30.0
-    config = make_study(project, server, "dropped", endpoint={"max_in_flight": 4})
-    lines, status = stopped(project, config, lambda: server.count >= 4, keys=3, pause=1.5)
-    text = " ".join(lines)
-    assert status != 0
-    assert "Ctrl-C once more in 10 s drops them." in text
-    assert "Requests on their way are dropped" in text
-    assert f"0 of {ALL} answers are stored" in text
+    """The third, unless a busy process takes two for one; its words are held by a unit test."""
+    run, jobs = begun(project, server, "dropped", max_in_flight=4)
+    run.press(CTRL_C)
+    read_until_stopping(run, project, "dropped", jobs)
+    while run.goes_on(3.0):
+        run.press(CTRL_C)
+    assert run.finish() != 0
+    lines = after(run.screen().replace("^C", ""), "Stopping")
+    assert len(lines) <= 5, lines
+    assert lines[0].startswith("Stopping. ")
+    assert f"0 of {ALL} answers are stored" in lines[-2]
+    logs = (project.root / "results/dropped/logs/answers").rglob("*.log")
+    assert "requests are dropped on their way" in "".join(log.read_text() for log in logs)
+
+
+@contextmanager
+def measuring_as(project: Project, old: str, new: str) -> Iterator[None]:
+    """Change the script that measures, which the tests share."""
+    script = project.root / "workflow/scripts/measure_unit.py"
+    text = script.read_text(encoding="utf-8")
+    assert old in text
+    script.write_text(text.replace(old, new), encoding="utf-8")
+    try:
+        yield
+    finally:
+        script.write_text(text, encoding="utf-8")
 
 
 def test_ctrl_c_while_measuring_loses_nothing(project: Project, server: ScriptedServer) -> None:
-    config = make_study(
-        project,
-        *(server, "measuring"),
-        analysis={"bootstrap_personas": 20_000, "bootstrap_reruns": 20_000},
-    )
-    folder = project.root / "results/measuring"
-    lines, status = stopped(
-        project, config, lambda: any(folder.glob("logs/measures/alpha/*/roleplay.log"))
-    )
-    assert status != 0
+    config = make_study(project, server, "measuring")
+    folder = project.root / "results/measuring/metrics"
+    long = '    Path(metrics).with_name("begun").touch()\n    __import__("time").sleep(3600)\n'
+    first = "    questionnaire = "
+    with measuring_as(project, first, long + first):
+        run = Terminal([*SNAKEMAKE, "--config", config], project.root, 80)
+        run.read_until(lambda: any(folder.glob("**/begun")))
+        run.press(CTRL_C)
+        assert run.finish() != 0
+    lines = after(run.screen(), "Stopping")
     assert lines[0] == "Stopping."
     assert lines[1] == "Stopped. Every answer is stored; nothing is lost."
     assert len(lines) == 3
@@ -284,13 +319,12 @@ def test_ctrl_c_while_measuring_loses_nothing(project: Project, server: Scripted
 def test_sigterm_stops_the_run_likewise(
     whole_group: bool, project: Project, server: ScriptedServer
 ) -> None:
-    server.latency = 0.5
     name = f"ended{whole_group}"
-    config = make_study(project, server, name, endpoint={"max_in_flight": 2})
-    run = Terminal([*SNAKEMAKE, "--config", config], project.root, 80)
-    run.read_until(lambda: server.count >= 4)
+    run, jobs = begun(project, server, name, max_in_flight=2)
     (os.killpg if whole_group else os.kill)(run.process, signal.SIGTERM)
-    assert run.finish(20) != 0
+    read_until_stopping(run, project, name, jobs)
+    server.open()
+    assert run.finish() != 0
     lines = after(run.screen(), "Stopping")
     assert len(lines) == 3, lines
     assert f"{server.choices} of {ALL} answers are stored" in lines[1]
@@ -324,13 +358,8 @@ def test_failed_answers_are_summed_at_the_end(project: Project, server: Scripted
 
 def test_unexpected_error_of_a_job_names_its_log(project: Project, server: ScriptedServer) -> None:
     config = make_study(project, server, "broken")
-    script = project.root / "workflow/scripts/measure_unit.py"
-    text = script.read_text(encoding="utf-8")
-    try:
-        script.write_text(text.replace("run(measure_unit", "run(len"), encoding="utf-8")
+    with measuring_as(project, "run(measure_unit", "run(len"):
         said = project.fail("--config", config)
-    finally:
-        script.write_text(text, encoding="utf-8")
     assert "TypeError: " in said
     assert "(unexpected: its traceback is in the log)" in said
     log = re.search(r"Log: (\S+)", said)
