@@ -136,11 +136,13 @@ def _answered(line: dict[str, Any], n: int, key: str | None) -> Answered | None:
         if body is not None:
             status = possible_count(response.get("status_code")) or 200
             return Answered(read_reply(status, json.dumps(body).encode(), n, key), status)
-    if isinstance(error, dict):
-        if error.get("code") in UNASKED:
-            return None
-        return Answered(read_reply(500, json.dumps({"error": error}).encode(), n, key), None)
-    return None
+    if not error or (isinstance(error, dict) and error.get("code") in UNASKED):
+        return None
+    # vLLM has the status in an empty response, and beside it a text or the body of an error.
+    status = possible_count(response.get("status_code")) if isinstance(response, dict) else None
+    body = error if isinstance(error, dict) and "error" in error else {"error": error}
+    failed = status if status and status >= 400 else None
+    return Answered(read_reply(failed or 500, json.dumps(body).encode(), n, key), failed)
 
 
 def judged(

@@ -160,6 +160,25 @@ def test_a_request_that_was_never_begun_has_no_result(code: str, tmp_path: Path)
     assert read_results(one, [json.dumps(entry).encode()], None) == ({}, 0)
 
 
+# As vLLM's run_batch.py writes them: the status in a response without a body.
+VLLM_ERRORS = {
+    "error body": {"error": {"message": "too long", "type": "BadRequestError", "code": 400}},
+    "error": {"object": "error", "message": "too long", "type": "BadRequestError", "code": 400},
+    "text": "too long",
+}
+
+
+@pytest.mark.parametrize("error", VLLM_ERRORS.values(), ids=VLLM_ERRORS)
+def test_failure_of_vllm_run_batch_keeps_its_status_and_reason(error: Any, tmp_path: Path) -> None:
+    one = announced(tmp_path)
+    name = one.lines[0].custom_id
+    response = {"status_code": 400, "request_id": "vllm-batch-1", "body": None}
+    entry = {"id": "vllm-1", "custom_id": name, "response": response, "error": error}
+    found, useless = read_results(one, [json.dumps(entry).encode()], None)
+    assert (found[name].reply.cause, found[name].reply.detail) == ("http_400", "too long")
+    assert (found[name].status, useless) == (400, 0)
+
+
 def test_the_key_is_removed_from_results(tmp_path: Path) -> None:
     one = announced(tmp_path)
     key = "sk-secret-0123456789abcdef"
