@@ -21,6 +21,7 @@ STORE = "store"  # the cause where answers cannot be stored
 REFUSED = "no request was sent for this shard: "
 TRIED = "one request was sent for this job, and not answered: "
 HALT = "halt"  # the note of a run that the user stops
+DROP_S = 10.0  # within which an interrupt repeats the one before: drop what is on its way
 
 
 class Breaker:

@@ -16,7 +16,7 @@ from itertools import chain, islice
 from typing import Any
 
 from persona_collapse.asking import response as replies
-from persona_collapse.asking.breaker import TRIED, Breaker
+from persona_collapse.asking.breaker import DROP_S, TRIED, Breaker
 from persona_collapse.asking.budget import Budget
 from persona_collapse.asking.client import Client, Outcome
 from persona_collapse.asking.controls import LESSONS, Controls
@@ -52,7 +52,6 @@ PATIENCE_S = 1800.0
 PROMISES = 10
 # Failures that may have been paid although the server reported no usage.
 MAYBE_PAID = ("timeout", "connection_lost", "not_json", "no_choices")
-DROP_S = 10.0  # within which an interrupt repeats the one before: drop what is on its way
 
 
 class Engine:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import psutil  # type: ignore[import-untyped]
 
-from persona_collapse.asking.breaker import halt
+from persona_collapse.asking.breaker import DROP_S, halt
 from persona_collapse.asking.progress import clock, counts, taken
 from persona_collapse.common.errors import UserError
 from persona_collapse.terminal.about import About
@@ -49,6 +49,8 @@ class Show:
         self._reasons: set[str] = set()  # of failed jobs, those shown
         self._said: set[str] = set()  # other errors, and warnings
         self._interrupts = 0
+        self._warned_at = float("-inf")  # of what is on its way
+        self._dropped = False
         self._spent, self._spent_at = "", float("-inf")
         self._over = threading.Event()
         self._ticker: threading.Thread | None = None
@@ -143,12 +145,16 @@ class Show:
                 timer = threading.Timer(PASS_ON_S, end_jobs)
                 timer.daemon = True
                 timer.start()
-        elif flying and self._interrupts == 2:
+        elif flying and not self._dropped:
+            now = time.monotonic()
+            self._dropped = now - self._warned_at <= DROP_S  # as the jobs do
+            self._warned_at = now
             self.screen.say(
-                "Answers on their way are paid for; Ctrl-C once more in 10 s drops them."
+                "Requests on their way are dropped; the next run asks them again."
+                if self._dropped
+                else f"Answers on their way are paid for; Ctrl-C once more in {DROP_S:.0f} s drops "
+                "them."
             )
-        elif flying and self._interrupts == 3:
-            self.screen.say("Requests on their way are dropped; the next run asks them again.")
         return self._interrupts
 
     def end(self) -> None:

@@ -21,8 +21,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from persona_collapse.asking.breaker import DROP_S
 from persona_collapse.asking.budget import Budget
-from persona_collapse.asking.engine import DROP_S, Engine
+from persona_collapse.asking.engine import Engine
 from persona_collapse.asking.limits import FIRST_IN_FLIGHT
 from persona_collapse.commands.store import store_contents
 from persona_collapse.common.errors import UserError

@@ -21,6 +21,7 @@ from persona_collapse.asking.progress import Failures, Progress, counts, note_fa
 from persona_collapse.common.errors import UserError
 from persona_collapse.figures.look import Look, ModelLook
 from persona_collapse.tables import contract, write
+from persona_collapse.terminal import show
 from persona_collapse.terminal.ending import SIMULATED, verdict_lines
 from persona_collapse.terminal.handler import RunHandler
 from persona_collapse.terminal.screen import bar, wrapped
@@ -320,6 +321,28 @@ def test_interrupt_says_what_is_safe_and_how_to_go_on(workflow: Workflow) -> Non
         "To go on: snakemake --config study=s",
     ]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_interrupt_long_after_the_warning_warns_again_and_drops_nothing(
+    workflow: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow.start()
+    progress = Progress("m v roleplay 2", 8, folder=str(workflow.run.notes), timeout_s=60.0)
+    progress.in_flight = lambda: 3
+    progress.note()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+    monkeypatch.setattr(show, "DROP_S", -1.0)
+    signal.raise_signal(signal.SIGINT)
+    monkeypatch.undo()
+    for _ in range(2):
+        signal.raise_signal(signal.SIGINT)
+    said = workflow.end()
+    assert [line.split()[0] for line in said[1:5]] == [
+        *("Stopping.", "Answers", "Answers", "Requests"),
+    ]
+    assert sum("dropped" in line for line in said) == 1
 
 
 def test_counts_of_ended_jobs_leave_the_disk_and_stay_known(workflow: Workflow) -> None:
