@@ -146,7 +146,8 @@ class Writer:
                 name = _saved(rest, place)
                 return (
                     f"{text}. Its last answers, already paid, are in {name}: free space and run "
-                    "the same command again, which takes them from there"
+                    "the same command again, which takes them from there, before any other "
+                    "checkout with this store: it does not see them and would pay for them again"
                 )
         try:
             name = _saved(rest, None)
