@@ -92,7 +92,7 @@ def read_reply(status: int, content: bytes, n: int, key: str | None = None) -> R
         code = str(body["error"].get("code")) if isinstance(body["error"], dict) else ""
         return _error(int(code) if code.isdecimal() else 502, body, content, n)
     found = body.get("choices")
-    choices = tuple(_choice(entry) for entry in found) if isinstance(found, list) else ()
+    choices = tuple(_choice(entry, key) for entry in found) if isinstance(found, list) else ()
     places = {at if one.index is None else one.index for at, one in enumerate(choices)}
     # As many choices as were asked for are as many replies, whatever their indices say; and so are
     # fewer ones that all have the same index.
@@ -155,7 +155,7 @@ def _error(status: int, body: Any, content: bytes, n: int) -> Reply:
     return Reply(verdict, cause, detail, reason=reason)
 
 
-def _choice(entry: Any) -> Choice:
+def _choice(entry: Any, key: str | None) -> Choice:
     """Read one choice; anything else counts as a choice that ended in an error."""
     message = entry.get("message") if isinstance(entry, dict) else None
     if isinstance(entry, dict) and is_filter_finish(_text(entry.get("finish_reason"))):
@@ -171,13 +171,14 @@ def _choice(entry: Any) -> Choice:
     finish, native = _text(entry.get("finish_reason")), _text(entry.get("native_finish_reason"))
     if is_filter_finish(native):  # a router's word for it says less than the provider's
         finish = native
+    text, thought = _text(content), next((part for part in thoughts if part.strip()), None)
     return Choice(
         _integer(entry.get("index")),
-        _text(content),
+        text and redacted(text, key),  # once more: only joined parts may show the key
         finish,
         _text(message.get("refusal")),
         _first_token(entry.get("logprobs")),
-        _text(next((thought for thought in thoughts if thought.strip()), None)),
+        _text(thought and redacted(thought, key)),
     )
 
 

@@ -250,3 +250,14 @@ def test_alternatives_of_the_first_token_are_read_from_both_formats() -> None:
     for none in (None, {}, {"content": []}, {"content": [3]}, {**old, "tokens": []}, {"tokens": 3}):
         assert first_token(none) is None
     assert first_token({"content": [{"token": "4", "logprob": float("nan")}]}) == (("4", None),)
+
+
+@pytest.mark.parametrize("cut", [1, 8, 11])
+@pytest.mark.parametrize("kind", ["text", "thinking"])
+def test_key_that_only_joined_parts_of_a_reply_show_is_removed(kind: str, cut: int) -> None:
+    key = "sk-secret-0123456789abcdef"
+    parts = [{"type": kind, "text": f"it is {key[:cut]}"}, {"type": kind, "text": f"{key[cut:]}!"}]
+    message = {"content": parts} if kind == "text" else {"content": "4", "reasoning": parts}
+    body = json.dumps({"choices": [{"index": 0, "message": message}]}).encode()
+    (read,) = read_reply(200, body, 1, key).choices
+    assert (read.text if kind == "text" else read.thoughts) == "it is [api key]!"
