@@ -139,9 +139,9 @@ def _answered(line: dict[str, Any], n: int, key: str | None) -> Answered | None:
     if not error or (isinstance(error, dict) and error.get("code") in UNASKED):
         return None
     # vLLM has the status in an empty response, and beside it a text or the body of an error.
-    status = possible_count(response.get("status_code")) if isinstance(response, dict) else None
     body = error if isinstance(error, dict) and "error" in error else {"error": error}
-    failed = status if status and status >= 400 else None
+    said = possible_count(response.get("status_code")) if isinstance(response, dict) else None
+    failed = said if said and said >= 400 else None
     return Answered(read_reply(failed or 500, json.dumps(body).encode(), n, key), failed)
 
 
