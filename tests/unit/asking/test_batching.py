@@ -271,6 +271,7 @@ def test_results_are_stored_once_and_the_reserve_is_settled(
     assert [(attempt.repetitions, verdict) for attempt, verdict in taken] == [
         ((1, 2), "answered")
     ] * 2
+    assert [[choice.text for choice in attempt.choices] for attempt, _ in taken] == [["3", "3"]] * 2
     assert {attempt.created_at for attempt, _ in taken} == {"2026-09-21T14:13:20.000000Z"}
     counts = {name: end[name] for name in ("requests", "answered", "prompt_tokens")}
     assert counts == {"requests": 3, "answered": 2, "prompt_tokens": 20}
@@ -304,6 +305,42 @@ def test_reply_that_came_by_another_try_is_not_stored_twice(
     assert collecting.unanswered(submission, settings) == 0
 
 
+def test_filtered_prompt_is_an_answer_where_another_was_answered(
+    settings: Settings, service: Service
+) -> None:
+    sender, one, batch = begun(settings, service)
+    words = "blocked by the content filter"
+    for answered in (0, 2):
+        service.answer = lambda names, answered=answered: [
+            *(line(name) for name in names[:answered]),
+            *(line(name, words, status=400) for name in names[answered:]),
+        ]
+        state = service.batch(batch)
+        contents = [service.results[file] for file in state.files if file in service.results]
+        found, _ = collecting.read_results(one.submission, contents, None)
+        kinds = sender.requests_of(one.submission)
+        taken = collecting.judged(one.submission, found, kinds, "2026")
+        verdicts = [verdict for _, verdict in taken]
+        assert verdicts == (["answered"] * 3 if answered else ["filtered"] * 3)
+        finishes = [[choice.finish for choice in attempt.choices] for attempt, _ in taken]
+        filtered = [["content_filter"] * 2] if answered else [[]] * 3
+        assert finishes == [["stop"] * 2] * answered + filtered
+
+
+def test_reply_is_read_where_the_service_puts_it(settings: Settings, service: Service) -> None:
+    one = submitted(settings, service)
+    names = [entry.custom_id for entry in one.lines]
+    usual, bare = line(names[0]), line(names[1])
+    bare["response"] = bare["response"]["body"]
+    usual["response"]["choices"] = []
+    lines = [usual, bare, {"custom_id": names[2], "response": {"body": None}}]
+    content = b"".join(json.dumps(entry).encode() + b"\n" for entry in lines)
+    found, useless = collecting.read_results(one, [content], None)
+    assert (sorted(found), useless) == (sorted(names[:2]), 0)
+    assert {answer.status for answer in found.values()} == {200}
+    assert {len(answer.reply.choices) for answer in found.values()} == {2}
+
+
 def submitted(settings: Settings, service: Service) -> Submission:
     sender = sender_of(settings, service)
     (one,) = sender.submitted([(sender.requests_by(settings), ask) for ask in asks(settings)])
@@ -325,6 +362,7 @@ def test_rejected_file_names_three_lines_with_their_cells(
         "1 more. Nothing was asked or paid."
     ) in said(*faults)
     assert "bad: fault 4. Nothing" in said(*faults[:3])
+    assert "batch b: bad: x. Nothing" in said(Fault(-1, "bad", "x"))
     assert "batch b: it gives no reason. Nothing" in said()
     assert "batch b: bad: all. Nothing" in said(Fault(None, "bad", "all"))
 
@@ -372,6 +410,19 @@ def test_cells_are_asked_in_one_batch_and_what_is_little_is_left(
         assert [entry["answered"] for entry in made.run()] == [MADE] * batches
     assert service.asked["create_batch"] == 1
     assert service.asked["close"] == 2
+
+
+def test_few_requests_are_not_sent_beside_a_running_batch(
+    settings: Settings, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "FEW", 2)
+    sender = sender_of(settings, service)
+    wanted = [(sender.requests_by(settings), ask) for ask in asks(settings, MADE - 1)]
+    (one,) = sender.submitted(wanted)
+    sender.begun(one)
+    ended = filling(settings, service).run()
+    assert [entry["answered"] for entry in ended] == [MADE - 1]
+    assert service.asked["create_batch"] == 1
 
 
 def test_share_of_the_cells_counts_as_few_after_a_batch(

@@ -75,6 +75,9 @@ def test_refused_prompt_is_filtered_where_another_was_answered_since(tmp_path: P
     assert (found.verdict, found.attempt.cause, world.sent) == ("answered", None, [])
     assert found.attempt.detail == "http_400: no"
     assert [choice.finish for choice in found.attempt.choices] == ["content_filter"] * 2
+    world.controls.note(ask("b"), outcome(cell="b", sent_at=EARLY + 0.5))
+    assert judged(world, outcome("doubtful", sent_at=EARLY)).verdict == "answered"
+    assert world.sent == []
     # A reply to a request that was sent before shows nothing: a control is asked.
     world.left = [outcome("rejected", cell="b")]
     assert judged(world, outcome("doubtful", sent_at=EARLY + 1)).verdict == "rejected"
@@ -119,7 +122,9 @@ def test_control_decides_on_a_refusal(
     assert sent.cell == world.client.settings.cell_key(NEUTRAL)
     if control is not None:
         world = World(tmp_path, control)
-        judged(world, outcome("doubtful"))
+        for cause in ("http_400", "http_422"):
+            world.left = [control]
+            judged(world, outcome("doubtful", cause=cause))
         assert world.stopped == []
 
 

@@ -54,5 +54,6 @@ def test_no_answer_names_the_model_unless_no_connection_came_about() -> None:
     assert text.startswith(f"{URL}, model m: no answer for 5 requests in a row; the last failure: ")
     assert "http_500: It says so. Check that" in text
     assert text.endswith(GO_ON)
+    assert str(no_answer(failure("timeout"), SETTINGS, "60 s")).startswith(f"{URL}, model m: ")
     text = str(no_answer(failure("no_connection", "cannot connect"), SETTINGS, "60 s"))
     assert text.startswith("cannot connect; no answer for 60 s. Check that")
