@@ -106,8 +106,8 @@ class Filling:
             raise unwritable(self.store, fault) from None
         except UnansweredError as fault:
             text = (
-                f"{self.settings.base_url}, model {self.settings.model}: no response about its "
-                f"batches; the last failure was: {fault}. {self._goes_on()}"
+                f"{self.settings.title}: no response about its batches; the last failure was: "
+                f"{fault}. {self._goes_on()}"
             )
             if not isinstance(fault, ThrottledError):
                 breaker.silent(text)
@@ -281,9 +281,9 @@ class Filling:
             raise no_answer(failed[-1], settings, f"all {len(failed)} requests of {batch.id}")
         if self._futile >= FUTILE:
             raise UserError(
-                f"{settings.base_url}, model {settings.model}: {self._futile} batches in a row "
-                f"ended without an answer; the last is {batch.id} ({batch.status}). The model may "
-                "not be offered in batches: set batching: n, or try again later"
+                f"{settings.title}: {self._futile} batches in a row ended without an answer; the "
+                f"last is {batch.id} ({batch.status}). The model may not be offered in batches: "
+                "set batching: n, or try again later"
             )
 
     def _smaller(self, one: Try) -> bool:

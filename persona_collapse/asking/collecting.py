@@ -85,10 +85,10 @@ def rejected(
     more = f" and {len(said) - MOST_NAMED} more" if len(said) > MOST_NAMED else ""
     text = "; ".join(said[:MOST_NAMED]) or "it gives no reason"
     return (
-        f"{settings.base_url}, model {settings.model}: the server rejected the file of the batch "
-        f"{batch.id}: {text}{more}. Nothing was asked or paid. The file is "
-        f"{submission.folder / REQUESTS}. Correct what it names in the study (the model may not be "
-        "offered in batches), or set batching: n; then run the same command again"
+        f"{settings.title}: the server rejected the file of the batch {batch.id}: {text}{more}. "
+        f"Nothing was asked or paid. The file is {submission.folder / REQUESTS}. Correct what it "
+        "names in the study (the model may not be offered in batches), or set batching: n; then "
+        "run the same command again"
     )
 
 

@@ -57,10 +57,6 @@ class Controls:
             if len(self._known) < 2 and all(ask.cell != known.cell for known in self._known):
                 self._known.append(replace(ask, repetitions=ask.repetitions[:1]))
 
-    async def probe(self, max_tokens: int) -> Outcome | None:
-        """Try out the server with a control; None when the run was stopped meanwhile."""
-        return await self._control("", max_tokens)
-
     async def refusal(self, ask: Ask, outcome: Outcome) -> Outcome:
         """Return a refusal as the prompt's answer if other prompts are answered, else a failure."""
         attempt, since = outcome.attempt, outcome.sent_at
@@ -83,7 +79,7 @@ class Controls:
         async with self._controlling:
             if self._proof_sent_at >= since:
                 return True
-            outcome = await self._control(ask.cell, ask.max_tokens)
+            outcome = await self.control(ask.cell, ask.max_tokens)
         if outcome is None:
             return None
         if is_proof(outcome.attempt, outcome.verdict):
@@ -98,7 +94,7 @@ class Controls:
         if replay is None:  # ids of one cell do not show yet whether they identify replies
             async with self._controlling:
                 if self.replays.is_replay(attempt) is None:
-                    await self._control(attempt.cell, attempt.max_tokens)
+                    await self.control(attempt.cell, attempt.max_tokens)
             replay = self.replays.is_replay(attempt)
         if not replay:
             self.replays.add(attempt)
@@ -124,8 +120,11 @@ class Controls:
                 "one for a single reply: replies are asked one by one (batching: single sets it)"
             )
 
-    async def _control(self, cell: str, max_tokens: int) -> Outcome | None:
-        """Ask another cell than this one, one that was answered if there is one."""
+    async def control(self, cell: str, max_tokens: int) -> Outcome | None:
+        """Ask another cell than this one, one that was answered if there is one.
+
+        None where the run was stopped meanwhile.
+        """
         key = self._client.settings.cell_key(NEUTRAL)
         neutral = Ask(key, NEUTRAL, (1,), max_tokens, 0)
         control = next((known for known in self._known if known.cell != cell), neutral)

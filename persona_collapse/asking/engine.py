@@ -1,9 +1,9 @@
 """The engine: send requests concurrently, adapt to the endpoint's limits, store every attempt.
 
-An attempt is stored before it is used. A run ends in one of six ways: all slots are answered; the
-endpoint refuses for a reason that only the user can fix (key, model, credit); a cache answers
-instead of the model; the budget is spent or the disk is full; a signal; the lease on its cells is
-lost. In each case requests in flight are completed and stored.
+An attempt is stored before it is used. A run ends in one of seven ways: no job is left; the
+endpoint refuses for a reason that only the user can fix (key, model, credit); it does not answer;
+a cache answers instead of the model; the budget is spent or the disk is full; a signal; the lease
+on its cells is lost. In each case requests in flight are completed and stored.
 """
 
 import asyncio
@@ -135,7 +135,7 @@ class Engine:
         reason, ask = self._breaker.silence(), job.ask()
         if reason is None or ask is None:
             return
-        outcome = await self._controls.probe(ask.max_tokens)
+        outcome = await self._controls.control("", ask.max_tokens)
         if outcome is None:
             return
         if _is_silence(outcome):

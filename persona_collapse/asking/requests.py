@@ -4,6 +4,7 @@ Requests are built here, and replies judged, whether they are sent one by one (`
 in a file (``batching``).
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -38,9 +39,8 @@ class Requests:
     def __init__(self, settings: Settings, key: str | None) -> None:
         self.settings, self.key = settings, key
         self._file = learned_file(Path(settings.store), settings.stream)
-        self._renumbered = False
         self.allowed = read_allowed(self._file).without(settings.stated)
-        self._estimated: set[str] = set()  # counts whose estimation was reported
+        self._said: set[str] = set()
         self._news: Allowed | None = None  # learned, and not yet shown to be true by an answer
         self._fixed = {**settings.generation, "model": settings.model}
         self._fixed.pop("seed", None)
@@ -93,13 +93,11 @@ class Requests:
         ``sent`` is the request's JSON, ``seconds`` how long the reply took.
         """
         reply = self._learned(ask, sent, reply)
-        if reply.renumbered and not self._renumbered:
-            self._renumbered = True
-            LOG.info(
-                "%s, model %s: the server gives several choices of a reply the same index; they "
-                "are taken in their order",
-                self.settings.base_url,
-                self.settings.model,
+        if reply.renumbered:
+            self._say_once(
+                logging.INFO,
+                "the server gives several choices of a reply the same index; they are taken in "
+                "their order",
             )
         return self._attempt(ask, reply, status, seconds), reply.verdict
 
@@ -131,7 +129,12 @@ class Requests:
         if about:  # a reply, and no refusal
             limit, answered = self.tokens(ask) * len(ask.repetitions), reply.cause is None
             about = checked(about, ask.messages, limit, answered=answered)
-            self._say_estimated(about.get("estimated"))
+            if names := about.get("estimated"):
+                self._say_once(
+                    logging.WARNING,
+                    f"the server reports no possible {names} of some replies; the budget and the "
+                    "store count upper estimates instead",
+                )
         return Attempt(
             cell=ask.cell,
             repetitions=ask.repetitions,
@@ -146,13 +149,7 @@ class Requests:
             **about,
         )
 
-    def _say_estimated(self, names: str | None) -> None:
-        if names is not None and names not in self._estimated:
-            self._estimated.add(names)
-            LOG.warning(
-                "%s, model %s: the server reports no possible %s of some replies; the budget and "
-                "the store count upper estimates instead",
-                self.settings.base_url,
-                self.settings.model,
-                names,
-            )
+    def _say_once(self, level: int, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            LOG.log(level, "%s: %s", self.settings.title, text)

@@ -151,6 +151,11 @@ class Settings(Identity, Run):
         """Whether cells are answered by log-probabilities instead of repetitions."""
         return self.method == "logprobs"
 
+    @property
+    def title(self) -> str:
+        """What messages call the endpoint and the model."""
+        return f"{self.base_url}, model {self.model}"
+
     @cached_property
     def stream(self) -> dict[str, Any]:
         """The endpoint and the requested model: one folder of the store."""

@@ -54,9 +54,9 @@ class StoppedError(UserError):
 def cached(attempt: Attempt, settings: Settings) -> StoppedError:
     """Explain that a cache answers instead of the model."""
     return StoppedError(
-        f"{settings.base_url}, model {settings.model}: a cache answers instead of the model: it "
-        f"gave the reply {attempt.response_id} again for the same prompt, although the request "
-        "asked caches not to answer. Copies are no repetitions, and R would be too high",
+        f"{settings.title}: a cache answers instead of the model: it gave the reply "
+        f"{attempt.response_id} again for the same prompt, although the request asked caches not "
+        "to answer. Copies are no repetitions, and R would be too high",
         "Switch the cache off at that server or ask the model directly (docs/servers.md)",
         "replay",
     )
@@ -92,6 +92,5 @@ def no_answer(attempt: Attempt, settings: Settings, how_long: str) -> UserError:
     if attempt.cause == "no_connection":  # which names the address, and concerns all its models
         return UserError(f"{last}; no answer for {how_long}. {advice}; {GO_ON}")
     return UserError(
-        f"{settings.base_url}, model {settings.model}: no answer for {how_long}; the last failure: "
-        f"{last}. {advice}; {GO_ON}"
+        f"{settings.title}: no answer for {how_long}; the last failure: {last}. {advice}; {GO_ON}"
     )
