@@ -42,8 +42,8 @@ def give_up(ask: Asker, server: ScriptedServer, run: Run, **changes: Any) -> str
 
 
 FAULTS: dict[str, tuple[Fault, str]] = {  # with words of the message
-    "error": (scripted.status(500), "http_500"),
-    "gateway": (scripted.status(502, text="<html>Bad Gateway</html>"), "http_502"),
+    "error": (scripted.status(500), "HTTP 500"),
+    "gateway": (scripted.status(502, text="<html>Bad Gateway</html>"), "HTTP 502"),
     "broken connection": (scripted.reset("before headers"), "broke off"),
     "web page": (scripted.body("<html>hello</html>"), "instead of JSON"),
     "nothing in time": (scripted.silence(), "no complete answer within"),
@@ -147,7 +147,7 @@ def test_job_of_few_requests_warns_later_jobs(server: ScriptedServer, ask: Asker
     with pytest.raises(UserError, match="2 of 2 slots have no answer"):
         ask(server, make_task(items=2, repetitions=1), **run)
     sent = len(server.calls)
-    with pytest.raises(UserError, match=rf"^{TRIED}.*no answer for 2 requests in a row.*http_500"):
+    with pytest.raises(UserError, match=rf"^{TRIED}.*no answer for 2 requests in a row.*HTTP 500"):
         ask(server, make_task(items=3, repetitions=1), **run)
     assert len(server.calls) == sent + 1
 
@@ -224,10 +224,10 @@ def test_server_that_was_overloaded_for_half_an_hour_is_tried_out(
 ) -> None:
     monkeypatch.setattr(limits, "LONGEST_BACKOFF_S", 60.0)
     server.always = scripted.status(503)
-    with pytest.raises(UserError, match=r"no answer for 30 minutes.*http_503"):
+    with pytest.raises(UserError, match=r"no answer for 30 minutes.*HTTP 503"):
         ask(server, make_task(items=2, repetitions=1), **run)
     sent, slept = len(server.calls), sum(patient)
-    with pytest.raises(UserError, match=rf"^{TRIED}.*no answer for 30 minutes.*http_503"):
+    with pytest.raises(UserError, match=rf"^{TRIED}.*no answer for 30 minutes.*HTTP 503"):
         ask(server, make_task(items=ITEMS, repetitions=1), **run)
     assert len(server.calls) == sent + 1
     assert sum(patient) == slept

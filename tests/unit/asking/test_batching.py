@@ -239,7 +239,7 @@ def test_settings_that_ask_alike_share_what_is_learned(
 @pytest.mark.parametrize(
     ("status", "code", "words", "stops"),
     [
-        *((status, "x", f"answered http_{status}: no.", True) for status in (401, 402, 403)),
+        *((status, "x", f"answered HTTP {status} (", True) for status in (401, 402, 403)),
         (400, "insufficient_quota", "answered insufficient_quota: no.", True),
         (429, "invalid_api_key", "answered invalid_api_key: no.", True),
         *((status, "x", "It seems to have no batches", False) for status in (404, 405, 501)),

@@ -106,7 +106,7 @@ def test_right_address_is_the_first_usual_path_with_a_list(serve: Serve) -> None
 
 MODEL_FAULTS = [
     "the model `x` does not exist",
-    "http_404: nothing",
+    "HTTP 404 (Not Found): nothing",
     "model_not_found",
     "no such model",
     "model x is not available",
@@ -117,12 +117,12 @@ MODEL_FAULTS = [
 def test_failure_about_a_model_says_what_the_server_has(failure: str, serve: Serve) -> None:
     serve({"/v1/models": models("m")})
     assert missing(URL, "x", None, "models.a", failure) == (
-        "\n  The name is not in the server's list of models: it has m. Correct models.a"
+        "The name is not in the server's list of models: it has m. Correct models.a"
     )
     assert missing(URL, "m", None, "models.a", failure) == ""
     serve({"/api/v1/models": models("m")})
     assert missing(URL, "x", None, "models.a", failure) == (
-        "\n  The API of this server is at another address: base_url: https://a.test/api/v1"
+        "The API of this server is at another address: base_url: https://a.test/api/v1"
     )
     serve({})
     assert missing(URL, "x", None, "models.a", failure) == ""

@@ -32,7 +32,10 @@ def failure(cause: str, detail: str | None = "It says so.") -> Attempt:
 def test_refusal_of_everything_says_what_to_do(cause: str, words: str) -> None:
     fault = stopped(failure(cause), SETTINGS)
     text = str(fault)
-    assert text.startswith(f"{URL} answered {cause}: It says so. ")
+    number = cause.removeprefix("http_")
+    answered = f"HTTP {number} (" if number.isdecimal() else f"{cause}: "
+    assert text.startswith(f"{URL} answered {answered}")
+    assert ": It says so. " in text
     assert words in text
     assert text.endswith(f"; then {THEN_GO_ON}")
     assert fault.cause == cause
@@ -52,7 +55,7 @@ def test_cache_that_answers_is_named_by_the_reply_it_gave_again() -> None:
 def test_no_answer_names_the_model_unless_no_connection_came_about() -> None:
     text = str(no_answer(failure("http_500"), SETTINGS, "5 requests in a row"))
     assert text.startswith(f"{URL}, model m: no answer for 5 requests in a row; the last failure: ")
-    assert "http_500: It says so. Check that" in text
+    assert "HTTP 500 (Internal Server Error): It says so. Check that" in text
     assert text.endswith(GO_ON)
     assert str(no_answer(failure("timeout"), SETTINGS, "60 s")).startswith(f"{URL}, model m: ")
     text = str(no_answer(failure("no_connection", "cannot connect"), SETTINGS, "60 s"))

@@ -44,8 +44,10 @@ def test_jobs_that_lack_replies_are_failed_with_their_last_reason() -> None:
         {CELLS[1]: "person 1, item 1"},
     )
     assert found == [
-        Failed("person 1, item 1", (1, 2), "http_500: late"),
-        Failed(f"request {CELLS[2][:12]}", (1, 2), "http_500: of the second"),
+        Failed("person 1, item 1", (1, 2), "HTTP 500 (Internal Server Error): late"),
+        Failed(
+            f"request {CELLS[2][:12]}", (1, 2), "HTTP 500 (Internal Server Error): of the second"
+        ),
         Failed(f"request {CELLS[3][:12]}", (1, 2), None),
     ]
 
