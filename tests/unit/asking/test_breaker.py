@@ -77,3 +77,16 @@ def test_run_is_halted_by_a_note_in_its_folder(tmp_path: Path) -> None:
     halt(stops)
     assert breaker(stops).halted()
     breaker(stops).check()  # a note of another kind
+
+
+def test_silence_of_a_server_is_taken_back_by_an_answer(tmp_path: Path) -> None:
+    breaker(tmp_path).silent("the reason")
+    assert breaker(tmp_path, model="n").silence() == "the reason"
+    assert breaker(tmp_path, base_url="https://b.test/v1").silence() is None
+    breaker(tmp_path, model="n").answered()  # says nothing about the other model
+    assert breaker(tmp_path).silence() == "the reason"
+    breaker(tmp_path).answered()
+    assert breaker(tmp_path).silence() is None
+    breaker(None).silent("the reason")
+    breaker(None).answered()
+    assert breaker(None).silence() is None

@@ -252,3 +252,10 @@ def test_every_slot_gets_an_answer_within_its_tries(
         made.attempts.append(attempt(ask.repetitions, *texts, max_tokens=ask.max_tokens))
     assert made.ask() is None
     assert sum(made.settled.values()) == 5
+
+
+def test_reply_of_another_length_is_no_longer_reply() -> None:
+    tried = [attempt((1,), NO_RATING)] * TRIES
+    assert resolve([attempt((1,), "4", max_tokens=9), *tried], (1,), protocol())[1].status is None
+    without = attempt((2, 1), "4", max_tokens=64)  # with a choice for the other slot alone
+    assert resolve([*tried, without], (1,), protocol())[1].status is None
