@@ -347,7 +347,7 @@ def test_unknown_label_or_variant_is_refused_with_the_nearest(
         ("model,variant,domain,measure,value\n", "'spread' is missing; found: model"),
         ("model,variant,domain,measure,val,spread\n", "'value' is missing .did you mean 'val'"),
         ("HEAD\nM,base,Harm,S,x,0\n", "line 2: value 'x' is not a number"),
-        ("HEAD\nM,base,Harm,S\n", "line 2: value None is not a number"),
+        ("HEAD\nM,base,Harm,S\n", "line 2: value '' is not a number"),
         ("HEAD\nM,base,Harm,s,1,0\n", "line 2: unknown measure 's'"),
         ("HEAD\nM,base,Harm,S,1,0\nM,base,Harm,S,2,0\n", "line 3: .* given twice"),
         ("HEAD\nM,base,Harm,S,1,0\n", "M, base, Harm: no value for R"),
