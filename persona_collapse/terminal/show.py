@@ -49,6 +49,7 @@ class Show:
         self._reasons: set[str] = set()  # of failed jobs, those shown
         self._said: set[str] = set()  # other errors, and warnings
         self._interrupts = 0
+        self._stopping = False  # and said so
         self._warned_at = float("-inf")  # of what is on its way
         self._dropped = False
         self._spent, self._spent_at = "", float("-inf")
@@ -128,34 +129,48 @@ class Show:
         ``pass_on`` sends SIGTERM to the jobs that go on: those of a terminal have got its signal.
         """
         self._interrupts += 1
+        which = self._interrupts
+        if which == 1:
+            self._stop(pass_on)
+            self._stopping = True
+            further = self._interrupts - 1  # signals that came meanwhile
+        else:
+            further = int(self._stopping)
+        for _ in range(further):
+            self._warn()
+        return which
+
+    def _stop(self, pass_on: bool) -> None:
         self._look()
+        self.screen.close()
         flying = self.tally.in_flight
-        if self._interrupts == 1:
-            self.screen.close()
-            longest = max((c.timeout_s for c in self.tally.counts if c.in_flight), default=0)
-            self.screen.say(
-                f"Stopping. {flying} requests on their way (at most {longest:.0f} s); Ctrl-C twice "
-                "more drops them."
-                if flying
-                else "Stopping."
-            )
-            if self.about.notes is not None:
-                halt(self.about.notes)
-            if pass_on:
-                timer = threading.Timer(PASS_ON_S, end_jobs)
-                timer.daemon = True
-                timer.start()
-        elif flying and not self._dropped:
-            now = time.monotonic()
-            self._dropped = now - self._warned_at <= DROP_S  # as the jobs do
-            self._warned_at = now
-            self.screen.say(
-                "Requests on their way are dropped; the next run asks them again."
-                if self._dropped
-                else f"Answers on their way are paid for; Ctrl-C once more in {DROP_S:.0f} s drops "
-                "them."
-            )
-        return self._interrupts
+        longest = max((c.timeout_s for c in self.tally.counts if c.in_flight), default=0)
+        self.screen.say(
+            f"Stopping. {flying} requests on their way (at most {longest:.0f} s); Ctrl-C twice "
+            "more drops them."
+            if flying
+            else "Stopping."
+        )
+        if self.about.notes is not None:
+            halt(self.about.notes)
+        if pass_on:
+            timer = threading.Timer(PASS_ON_S, end_jobs)
+            timer.daemon = True
+            timer.start()
+
+    def _warn(self) -> None:
+        self._look()
+        if self._dropped or not self.tally.in_flight:
+            return
+        now = time.monotonic()
+        self._dropped = now - self._warned_at <= DROP_S  # as the jobs do
+        self._warned_at = now
+        self.screen.say(
+            "Requests on their way are dropped; the next run asks them again."
+            if self._dropped
+            else f"Answers on their way are paid for; Ctrl-C once more in {DROP_S:.0f} s drops "
+            "them."
+        )
 
     def end(self) -> None:
         """Show how the run ended: stopped, failed, or with its verdicts."""

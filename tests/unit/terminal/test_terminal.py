@@ -323,6 +323,34 @@ def test_interrupt_says_what_is_safe_and_how_to_go_on(workflow: Workflow) -> Non
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_second_interrupt_before_the_first_is_answered_waits_for_its_turn(
+    workflow: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow.start()
+    progress = Progress("m v roleplay 2", 8, folder=str(workflow.run.notes), timeout_s=60.0)
+    progress.in_flight = lambda: 3
+    progress.note()
+    presses = [signal.SIGINT]
+
+    def spent(run: Run) -> str:
+        if presses:
+            signal.raise_signal(presses.pop())
+        return ""
+
+    monkeypatch.setattr(Run, "spent", spent)
+    show = workflow.handler.show
+    assert show is not None
+    show._spent_at = float("-inf")
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert not presses
+    workflow.fails(2)
+    said = workflow.end()
+    assert said[1].startswith("Stopping. 3 requests on their way")
+    assert said[2].startswith("Answers on their way are paid for; ")
+    assert said[3].startswith("Stopped. ")
+
+
 def test_interrupt_long_after_the_warning_warns_again_and_drops_nothing(
     workflow: Workflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
