@@ -300,12 +300,17 @@ def test_quiet_runs_show_less(how: dict[str, bool], lines: int, tmp_path: Path) 
     assert len(workflow.end()) == lines + bool(how.get("quiet"))
 
 
+def note_in_flight(workflow: Workflow, answers: int = 0) -> None:
+    """Note three requests in flight as a job does."""
+    progress = Progress("m v roleplay 2", 8, folder=str(workflow.run.notes), timeout_s=60.0)
+    progress.answers, progress.in_flight = answers, lambda: 3
+    progress.note()
+
+
 def test_interrupt_says_what_is_safe_and_how_to_go_on(workflow: Workflow) -> None:
     workflow.start()
     workflow.done(1)
-    progress = Progress("m v roleplay 2", 8, folder=str(workflow.run.notes), timeout_s=60.0)
-    progress.answers, progress.in_flight = 4, lambda: 3
-    progress.note()
+    note_in_flight(workflow, answers=4)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     assert (workflow.run.notes / HALT).exists()
@@ -327,9 +332,7 @@ def test_second_interrupt_before_the_first_is_answered_waits_for_its_turn(
     workflow: Workflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workflow.start()
-    progress = Progress("m v roleplay 2", 8, folder=str(workflow.run.notes), timeout_s=60.0)
-    progress.in_flight = lambda: 3
-    progress.note()
+    note_in_flight(workflow)
     presses = [signal.SIGINT]
 
     def spent(run: Run) -> str:
@@ -355,9 +358,7 @@ def test_interrupt_long_after_the_warning_warns_again_and_drops_nothing(
     workflow: Workflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workflow.start()
-    progress = Progress("m v roleplay 2", 8, folder=str(workflow.run.notes), timeout_s=60.0)
-    progress.in_flight = lambda: 3
-    progress.note()
+    note_in_flight(workflow)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     signal.raise_signal(signal.SIGINT)
