@@ -89,9 +89,11 @@ class Filling:
         breaker.check()
         try:
             reason = breaker.silence()
-            if reason is not None and not self.sender.service.answers():
+            with stoppable():
+                answers = reason is None or self.sender.service.answers()
+            if not answers:
                 raise UserError(f"{TRIED}{reason}")
-            self._try_first()  # before signals are caught here: it has a way of its own
+            self._try_first()  # signals are not caught here: it has a way of its own
             with stoppable():
                 while self._round():
                     pass

@@ -88,9 +88,11 @@ def read_reply(status: int, content: bytes, n: int, key: str | None = None) -> R
         detail = f"{found} instead of JSON" if found else f"no JSON object: {_short(content)}"
         return Reply(RETRY, "not_json", _short(detail))
     if body.get("error") and not body.get("choices"):
-        # Routers report a provider's failure inside a 200; the error's code is the status.
+        # Routers report a provider's failure inside a 200. The error's code is the status, unless
+        # it is a word or a number of the provider's own.
         code = str(body["error"].get("code")) if isinstance(body["error"], dict) else ""
-        return _error(int(code) if code.isdecimal() else 502, body, content, n)
+        status = int(code) if code.isdecimal() and len(code) == 3 else 502
+        return _error(status, body, content, n)
     found = body.get("choices")
     choices = tuple(_choice(entry, key) for entry in found) if isinstance(found, list) else ()
     places = {at if one.index is None else one.index for at, one in enumerate(choices)}

@@ -155,5 +155,5 @@ def _require_json(response: httpx2.Response) -> None:
         content = response.read()
         what = web_page(content)
         # More than is shown: a key in it is removed before it is cut.
-        text = "" if what else content[: 10 * LONGEST_TEXT].decode("utf-8", "replace")
-        raise UnansweredError(f"it answered with {what or 'a text'} instead of JSON {text}")
+        text = "" if what else f": {content[: 10 * LONGEST_TEXT].decode('utf-8', 'replace')}"
+        raise UnansweredError(f"it answered with {what or 'a text'} instead of JSON{text}")

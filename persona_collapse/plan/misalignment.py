@@ -25,8 +25,8 @@ class CheckLayout:
     """A study's misalignment check; a study without one has an empty check.
 
     ``check`` are the study's keys, defaults where it has none, ``pairs`` the checked model x
-    variant. ``judge`` and ``source``, the questions, are None
-    where nothing is asked: the study has no check, or reads printed numbers or judged replies.
+    variant. ``judge`` and ``source``, the questions, are None where nothing is asked: the study has
+    no check, or reads printed numbers or judged replies.
     """
 
     def __init__(self, layout: Layout) -> None:

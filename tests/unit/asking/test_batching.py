@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -63,6 +64,10 @@ class Service:
 
     def close(self) -> None:
         self.asked["close"] += 1
+
+    def answers(self) -> bool:
+        self.asked["answers"] += 1
+        return True
 
     def has_file(self, file: str) -> bool:
         self.asked["has_file"] += 1
@@ -494,6 +499,20 @@ def test_batch_whose_requests_all_failed_ends_the_run(
     service.answer = lambda names: [line(name, "no", status=401) for name in names]
     with pytest.raises(UserError, match="does not accept no key"):
         filling(settings, service).run()
+
+
+def test_signal_while_a_silent_server_is_tried_out_stops_in_words(
+    settings: Settings, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> bool:
+        signal.raise_signal(signal.SIGINT)
+        return True
+
+    Breaker(settings).silent("cannot connect")
+    monkeypatch.setattr(service, "answers", interrupted)
+    with pytest.raises(UserError, match=r"^stopped by SIGINT; every answer that arrived is in"):
+        filling(settings, service).run()
+    assert service.asked == {"close": 1}
 
 
 def test_queue_that_is_too_short_gets_half_the_requests_at_a_time(

@@ -176,7 +176,8 @@ def test_words_of_a_refusal_count_where_the_status_leaves_them_open(
 
 
 def test_error_inside_a_reply_has_the_status_of_its_code() -> None:
-    for code, cause in ((429, "http_429"), ("503", "http_503"), ("busy", "http_502")):
+    own = (("busy", "http_502"), (1113, "http_502"), ("9" * 5000, "http_502"))
+    for code, cause in ((429, "http_429"), ("503", "http_503"), *own):
         body = {"error": {"message": "no", "code": code}}
         assert read_reply(200, json.dumps(body).encode(), 1).cause == cause
     assert read_reply(200, b'{"error": "no"}', 1).cause == "http_502"

@@ -185,7 +185,7 @@ def test_web_page_or_text_is_no_answer(serve: Serve) -> None:
     for begin, end in (("it said: ", ""), ("x" * (LONGEST_TEXT - 45), "x" * 900)):
         said = f"{begin}{SECRET}{end}".encode()
         found, _ = serve(lambda _, said=said: Reply(200, content=said, headers=text))
-        with pytest.raises(UnansweredError, match="with a text instead of JSON") as fault:
+        with pytest.raises(UnansweredError, match="with a text instead of JSON: ") as fault:
             found.upload("a", b"")
         assert begin in str(fault.value)
         assert SECRET[:12] not in str(fault.value)
