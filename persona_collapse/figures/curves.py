@@ -233,7 +233,7 @@ def _panel(
     sheet.text(left, top - 0.11, title)
     axes = sheet.axes(*frame, f"{block.model.key} {name}")
     axes.grid(visible=True)
-    if frame in block.lowest:
+    if (left, top) in [lowest[:2] for lowest in block.lowest]:
         axes.set_xlabel(xlabel)
     return axes
 

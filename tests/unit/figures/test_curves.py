@@ -168,6 +168,8 @@ def test_power_curves_draw_the_detectable_changes_and_the_study_s_own_design() -
                 n = int(name.rpartition("\u2013")[2])
                 rows = power.filter(model=model, repetitions=n)
                 assert drawn == [list(row) for row in rows.select("personas", column).iter_rows()]
+            below = model == "m0"  # another block
+            assert axes.get_xlabel() == ("" if below else "personas")
     found = figure.get_label()
     assert found.startswith("100 personas with 10 repetitions can show a rise of S of ")
 
