@@ -307,6 +307,18 @@ def test_figures_enlarge_and_close_by_keyboard(browser: Browser, pages: Pages) -
     WebDriverWait(browser.driver, PATIENCE_S).until(lambda _: browser.run(back))
 
 
+def test_enlarged_figure_is_wider_than_the_screen_of_a_phone(
+    browser: Browser, pages: Pages
+) -> None:
+    browser.open(pages(models=2), width=380)
+    before = browser.driver.find_element(By.CSS_SELECTOR, "#figure-1 .drawing").size["width"]
+    browser.driver.find_element(By.CSS_SELECTOR, "#figure-1 .enlarge").click()
+    shown = browser.driver.find_element(By.CSS_SELECTOR, "#viewer .drawing").size["width"]
+    assert shown > max(before, 380)
+    browser.driver.find_element(By.CSS_SELECTOR, "#viewer button").click()
+    assert not browser.run("return viewer.open")
+
+
 def test_tables_download_at_full_precision(browser: Browser, pages: Pages) -> None:
     page = pages(models=2)
     browser.open(page)

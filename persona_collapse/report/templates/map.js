@@ -8,7 +8,7 @@ const slider = $("map-slider");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const percent = (share) => (share === null ? "–" : `${Math.round(100 * share)} %`);
 
-const most = shared.answers?.data.model; // the model that is shown first
+const mostChanged = shared.answers?.data.model; // the model that is shown first
 const people = shared.answers?.data.probes.find(({ name }) => name === shared.answers.data.home)?.personas ?? [];
 const nameOf = (persona) => `Persona ${persona}${people[persona] ? `. ${people[persona]}` : ""}`;
 const state = { dots: [], at: -1, frame: 0 };
@@ -119,15 +119,22 @@ const nearest = ({ clientX, clientY }) => {
   const least = away.reduce((a, b) => Math.min(a, b), REACH);
   return least < REACH ? away.indexOf(least) : -1;
 };
+let over = -1; // the persona that is pointed at
 const point = (event) => {
   const at = nearest(event);
   svg.style.cursor = at < 0 ? "" : "pointer";
   if (at < 0) shared.help(null);
-  else if (at !== state.at) choose(at);
+  else if (at !== over || at !== state.at) choose(at);
+  over = at;
   return at;
 };
 svg.addEventListener("pointermove", point);
-for (const kind of ["pointerleave", "blur"]) svg.addEventListener(kind, () => shared.help(null));
+for (const kind of ["pointerleave", "blur"]) {
+  svg.addEventListener(kind, () => {
+    over = -1;
+    shared.help(null);
+  });
+}
 // A click opens the persona that is chosen already, as it is where a mouse points at it: the first
 // touch says who it is, the second opens it.
 let pressed = -1;
@@ -184,7 +191,7 @@ const offer = () => {
   build();
 };
 $("map-model").append(...Object.entries(models).map(([key, label]) => make("option", { value: key }, label)));
-if (most in planes) $("map-model").value = most;
+if (mostChanged in planes) $("map-model").value = mostChanged;
 $("map-model").addEventListener("change", offer);
 $("map-variant").addEventListener("change", build);
 offer();
