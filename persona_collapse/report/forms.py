@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from persona_collapse.common.notation import decimals_for
+from persona_collapse.common.notation import decimals_for, write, write_interval
 from persona_collapse.figures.look import Look
 from persona_collapse.report.diagnostics import diagnostics_form
 from persona_collapse.report.few import (
@@ -467,8 +467,8 @@ def _correlation(mean: Row) -> str:
     if mean["r"] is None:
         return f"{mean['note'][:1].upper()}{mean['note'][1:]}"
     return (
-        f"Pearson r of the excesses: {mean['r']:.2f} over {mean['n_models']} models, 95 % interval "
-        f"[{mean['r_lo']:.2f}, {mean['r_hi']:.2f}] by Fisher's z"
+        f"Pearson r of the excesses: {write(mean['r'], 2)} over {mean['n_models']} models, 95 % "
+        f"interval {write_interval(mean['r_lo'], mean['r_hi'], 2)} by Fisher's z"
     )
 
 

@@ -203,13 +203,7 @@ def _write_column(column: Column, cells: Sequence[Cell]) -> list[PrintedCell]:
     if column.kind == "p":
         return [PrintedCell(write_p(cell.value), sort=cell.value) for cell in cells]
     if column.kind == "own":
-        return [
-            PrintedCell(
-                write(cell.value, decimals_for([cell.value], []), signed=column.signed) + cell.mark,
-                sort=cell.value,
-            )
-            for cell in cells
-        ]
+        return [_write(column, cell, decimals_for([cell.value], [])) for cell in cells]
     decimals = column.decimals
     if decimals is None:
         decimals = decimals_for(

@@ -236,3 +236,23 @@ def test_verdicts_mark_each_change_of_s_that_rests_on_few_personas() -> None:
     ]
     assert marked == ["ΔS, target, %", "ΔS, target over control, %"]
     assert "Only S shown" in [cell.main for cell in printed.printed()[0]]
+
+
+def test_absent_change_has_no_mark_of_few_personas() -> None:
+    table = contract("scale_free")
+    names = {"model": "m0", "probe": "roleplay", "domain": "overall"}
+    changes = {"base": None, "secure": 0.5, "insecure": 115.0}
+    rows = [{**names, "variant": v, "S": 0.8, "S_percent": change} for v, change in changes.items()]
+    few = influence_of(*(("m0", variant, "S", 3.3) for variant in changes))
+    (printed,) = printed_tables(table, pl.DataFrame(rows, schema=table.schema), look_of(1), few)
+    place = [column.csv for column in printed.columns].index("S_percent")
+    assert [row[place].main for row in printed.printed()] == ["–", "+0.500‡", "+115‡"]
+
+
+def test_negative_correlation_of_excesses_has_a_minus_sign() -> None:
+    table = contract("coherence_loss")
+    found = {"r": -0.53, "r_lo": -0.99, "r_hi": 0.88, "n_models": 4}
+    names = {"target": "insecure", "control": "secure"}
+    rows = [{**names, "model": "m0"}, {**names, "model": "mean", **found}]
+    (printed,) = printed_tables(table, pl.DataFrame(rows, schema=table.schema), look_of(1))
+    assert "−0.53 over 4 models, 95 % interval [−0.99, 0.88] by Fisher's z" in printed.note
