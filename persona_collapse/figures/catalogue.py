@@ -126,13 +126,11 @@ _FIGURES = [
         title="How far characters lie apart, and how much each one blurs",
         alt="Clouds of personas in a plane, one panel per variant, with the runs of each; below it "
         "S and R.",
-        caption="Of several models, the one whose S changed most. A large dot is a persona, its "
-        "mean answers less the mean over personas, a small dot one of its runs, both in the plane "
-        "of the baseline's first two principal components, on one scale. A, B and C are at the "
-        "10th, 50th and 90th percentile of distance from the centre under the baseline, with their "
-        "runs in black; the explorer has them by these numbers. Without runs, ellipses are one SD "
-        "of a run. S and R are over all items, with 95 % intervals; the last line is the plane's "
-        "share of the variance between personas.",
+        caption="The model whose S changed most. Large dots are personas, small ones their runs, "
+        "in the plane of the baseline's first two principal components, on one scale; without "
+        "runs, ellipses are one SD of a run. A, B and C are at the 10th, 50th and 90th percentile "
+        "of distance from the centre under the baseline. S and R are over all items, with 95 % "
+        "intervals; the last line is the plane's share of the variance between personas.",
         evidence=1,
     ),
     Figure(

@@ -332,8 +332,8 @@ def test_the_persona_that_wavers_most_comes_first_and_each_has_its_rank(
     persona(browser, "Persona 0 ")
     browser.run("location.hash = '#explorer/m0'")
     persona(browser, f"Persona {wavering[0]} ")
-    rank = f"no. 1 in wavering, no. {changed.index(wavering[0]) + 1} in change"
-    assert f"of 8 personas {rank}" in element(browser, "explorer-persona").text
+    ranks = f"wavering 1, change {changed.index(wavering[0]) + 1}"
+    assert f"rank among 8 personas: {ranks}" in element(browser, "explorer-persona").text
     for place, order in enumerate((wavering, changed)):
         (group,) = browser.driver.find_elements(
             By.CSS_SELECTOR, f"#explorer-movers > div:nth-child({place + 1})"
@@ -405,6 +405,19 @@ def test_map_names_a_persona_and_opens_it(browser: Browser, pages: Pages) -> Non
     ActionChains(browser.driver).click(dot).perform()
     persona(browser, f"Persona {shown[1]} ")
     assert browser.run("return location.hash") == f"#explorer/m0/{shown[1]}"
+
+
+def test_map_names_a_persona_again_when_the_pointer_returns(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=2))
+    dot = browser.driver.find_element(By.CSS_SELECTOR, "#map-2 .dot")
+    browser.run("arguments[0].scrollIntoView({block: 'center'})", dot)
+    pointer = ActionChains(browser.driver)
+    hidden = "return help.hidden"
+    for _ in range(2):
+        pointer.move_to_element(dot).perform()
+        assert browser.run(hidden) is False
+        pointer.move_to_element(element(browser, "map-heading")).perform()
+        assert browser.run(hidden) is True
 
 
 def test_first_touch_names_a_persona_of_the_map_and_the_second_opens_it(

@@ -167,9 +167,9 @@ const ranking = ({ model, probe }, rows, key) => {
 const ranks = (where, rows) => {
   const said = [["wavering", "waver"], ["change", "change"]].flatMap(([word, key]) => {
     const place = ranking(where, rows, key).findIndex(([persona]) => persona === where.persona);
-    return place < 0 ? [] : [`no. ${place + 1} in ${word}`];
+    return place < 0 ? [] : [`${word} ${place + 1}`];
   });
-  return said.length ? ` · of ${people(where.probe).length} personas ${said.join(", ")}` : "";
+  return said.length ? ` · rank among ${people(where.probe).length} personas: ${said.join(", ")}` : "";
 };
 const movers = (probe, rows) => {
   const lists = state.persona === null ? [] : [["Waver most", "waver"], ["Changed most", "change"]];

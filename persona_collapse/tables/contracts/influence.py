@@ -28,6 +28,6 @@ TABLE = Table(
     reads=("moments", "instrument", "baseline", "control"),
     note=(
         "How many personas carry S and its contrasts, and their value without the five most "
-        "influential. Below ten effective personas, intervals rest on few personas."
+        "influential."
     ),
 )
