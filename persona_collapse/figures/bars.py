@@ -365,8 +365,8 @@ def variance_components(diagnostics: pl.DataFrame, look: Look) -> Figure:
         for (model, variant, name), row in found.items()
         if name == "share_repetition"
     }
-    more = "repetition makes more of the variance"
-    not_shown = "repetition is not shown to make more of the variance"
+    more = "repetition makes up more of the variance"
+    not_shown = "repetition is not shown to make up more of the variance"
     return titled(figure, versus_base(look, rows, more, not_shown))
 
 
