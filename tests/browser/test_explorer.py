@@ -314,6 +314,26 @@ def cells_of(page: Path, variant: str) -> pl.DataFrame:
     return cells.filter(pl.col("sd").is_not_null().all().over("persona_id"))
 
 
+def test_items_out_of_view_follow_when_the_window_gets_narrower(
+    browser: Browser, pages: Pages
+) -> None:
+    visit(browser, pages(models=2))
+    shape = {"width": 1280, "height": 200, "deviceScaleFactor": 1, "mobile": False}
+    browser.cdp("Emulation.setDeviceMetricsOverride", **shape)
+    drawn = (
+        "return document.querySelector('#explorer-items li > div')"
+        ".checkVisibility({contentVisibilityAuto: true})"
+    )
+    wait = WebDriverWait(browser.driver, PATIENCE_S)
+    browser.run("document.getElementById('explorer-items').scrollIntoView()")
+    wait.until(lambda _: browser.run(drawn))
+    browser.run("scrollTo(0, 0)")
+    wait.until(lambda _: not browser.run(drawn))
+    browser.cdp("Emulation.setDeviceMetricsOverride", **{**shape, "width": 380})
+    width = "return document.documentElement.scrollWidth"
+    wait.until(lambda _: browser.run(width) <= 380)
+
+
 def test_the_persona_that_wavers_most_comes_first_and_each_has_its_rank(
     browser: Browser, pages: Pages
 ) -> None:
