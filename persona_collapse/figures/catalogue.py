@@ -126,11 +126,12 @@ _FIGURES = [
         title="How far characters lie apart, and how much each one blurs",
         alt="Clouds of personas in a plane, one panel per variant, with the runs of each; below it "
         "S and R.",
-        caption="The model whose S changed most. Large dots are personas, small ones their runs, "
-        "in the plane of the baseline's first two principal components, on one scale; without "
-        "runs, ellipses are one SD of a run. A, B and C are at the 10th, 50th and 90th percentile "
-        "of distance from the centre under the baseline. S and R are over all items, with 95 % "
-        "intervals; the last line is the plane's share of the variance between personas.",
+        caption="Large dots are personas, small ones their runs, in the plane of the baseline's "
+        "first two principal components, on one scale; without runs, ellipses are one SD of a run. "
+        "A, B and C are at the 10th, 50th and 90th percentile of distance from the centre under "
+        "the baseline. S and R are over all items, with 95 % intervals; the last line is the "
+        "plane's share of the variance between personas. Shown is the model whose S changed most "
+        "under a target, or else the first.",
         evidence=1,
     ),
     Figure(

@@ -111,7 +111,10 @@ def _of_tables(
 
 @_of_tables
 def spread_and_blur(study: _Study) -> Figure:
-    """Return the figure of the model whose S changed most: a panel per variant, S and R below."""
+    """Return the figure of the model whose S changed most under a target, or of the first.
+
+    It has a panel per variant, S and R below.
+    """
     look, clouds = study.look, study.clouds
     fixed = {"probe": look.roleplay, "domain": "overall", "metric": "S"}
     changes = rows_by(study.contrasts, "model", "contrast", **fixed)
