@@ -199,7 +199,9 @@ def test_server_that_does_not_answer_costs_later_shards_one_request(
     config = make_study(asked, server, "down", endpoint=endpoint, shards=shards)
     said = asked.fail("--config", config, *ANSWERS)
     assert said.count("no answer for 5 requests in a row") == 1, said
-    assert server.count == given_up + (1 + later * cells if comes_up else later)
+    tried_out = server.count - given_up - (later * cells if comes_up else 0)
+    # The first shard that is answered takes the note back where it asks the same variant.
+    assert 1 <= tried_out <= later if comes_up else tried_out == later
     # The next run knows nothing of it, and asks for what is missing.
     server._faults, server.count = repeat(None), 0
     asked.run("--config", config, *ANSWERS)
