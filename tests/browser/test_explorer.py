@@ -486,6 +486,15 @@ def test_map_works_by_keyboard(browser: Browser, pages: Pages) -> None:
     persona(browser, "Persona 3 ")
 
 
+def test_map_of_another_variant_has_no_persona_chosen(browser: Browser, pages: Pages) -> None:
+    browser.open(pages(models=2))
+    plane = element(browser, "map-plane")
+    plane.send_keys(Keys.ARROW_RIGHT)
+    Select(element(browser, "map-variant")).select_by_value("secure")
+    assert plane.get_attribute("aria-activedescendant") is None
+    assert element(browser, "map-name").text.startswith("Point at a mark")
+
+
 def test_the_link_of_a_persona_can_be_copied(browser: Browser, pages: Pages) -> None:
     visit(browser, pages(models=2), "#explorer/m0/5")
     element(browser, "explorer-link").click()

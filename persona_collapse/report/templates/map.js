@@ -67,6 +67,7 @@ const build = () => {
   $("map-end").textContent = end;
   $("map-slide").hidden = $("map-play").hidden = end === baseline;
   state.at = -1;
+  svg.removeAttribute("aria-activedescendant");
   $("map-name").textContent = "Point at a mark to see who it is; click it to see every answer.";
   place();
 };
