@@ -413,7 +413,7 @@ def _novelty(rows: Mapping[tuple[str, str], Row], look: Look) -> str:
     added = [finite(rows[pair]["new_lo"]) and rows[pair]["new_lo"] > 0 for pair in pairs]
     lost = [finite(rows[pair]["kept_hi"]) and rows[pair]["kept_hi"] < 1 for pair in pairs]
     new = where("new variance between personas is shown", "no new variance is shown", added, noun)
-    base = f"{look.baseline}'s"
+    base = f"{look.baseline}'s variance"
     less = where(f"a loss of {base} is shown", f"no loss of {base} is shown", lost, noun)
     return sentence(f"under {name}, {new}", less)
 
