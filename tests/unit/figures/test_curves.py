@@ -206,6 +206,6 @@ def test_accuracy_panel_is_absent_when_no_accuracy_was_reported() -> None:
 
 
 @pytest.mark.parametrize("models", [1, 2, 4, 12])
-@pytest.mark.parametrize("points", [0, 1, 1500])
+@pytest.mark.parametrize("points", [0, 1, pytest.param(1500, marks=pytest.mark.slow)])
 def test_texts_of_loss_curves_do_not_overlap(models: int, points: int) -> None:
     assert faults_of(loss_curves(losses_of(models, points), look_of(models, 3))) == []
