@@ -371,12 +371,12 @@ class Engine:
 
     async def _tell(self) -> None:
         while True:
-            told = time.monotonic()
+            since = time.monotonic()
             await asyncio.to_thread(self.progress.note)
             if not self._stopped.is_set() and self._breaker.halted():
                 self._interrupt(signal.SIGTERM)
             await asyncio.sleep(TELL_S)
-            if self._answered_at > told:
+            if self._answered_at > since:
                 self._breaker.answered()
 
     async def _share(self) -> None:

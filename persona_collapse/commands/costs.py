@@ -133,7 +133,7 @@ def answer_rows(tasks: Iterable[tuple[Task, Settings]]) -> list[Row]:
 
 
 def _own(settings: Settings, names: tuple[str, str]) -> tuple[str, str] | None:
-    """Return the variant alone to whom a model belongs, None where others may ask it, too.
+    """Return the variant that alone asks a model, None where other variants may ask it, too.
 
     Fine-tunes of one base have one name in the plan, ``ft:<base>:``, until they are made.
     """

@@ -204,7 +204,7 @@ class _Radars:
 
 
 def _beginnings(names: Sequence[str]) -> list[str]:
-    """Return the shortest beginnings of one length that tell the names apart."""
+    """Return the shortest beginnings of one length that differ between all names."""
     for length in range(1, max(map(len, names))):
         if len({name[:length] for name in names}) == len(names):
             return [name[:length] for name in names]

@@ -21,9 +21,9 @@ def test_installed_package_has_every_file_and_imports_nothing_heavy(tmp_path: Pa
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", source], check=True)
-    told = "print(persona_collapse.__path__[0], *sys.modules, sep='\\n')"
+    listing = "print(persona_collapse.__path__[0], *sys.modules, sep='\\n')"
     done = subprocess.run(
-        [python, "-c", f"import persona_collapse, sys; {told}"],
+        [python, "-c", f"import persona_collapse, sys; {listing}"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -220,7 +220,7 @@ def test_terminal_shows_one_block_that_stays(
 
 
 def asking(project: Project, study: str) -> list[Count]:
-    """Return the counts of the jobs that tell of requests on their way."""
+    """Return the counts of the jobs that have requests in flight."""
     folders = project.root.glob(f"results/{study}/logs/stops/*")
     return [count for folder in folders for count in counts(folder) if count.in_flight]
 
